@@ -1,0 +1,312 @@
+/**
+ * What all selectors share: who is registered, what is refused, and which
+ * event reaches whom. A backend adds the system calls.
+ *
+ * @module
+ */
+
+import { checkTimeout, waitFully } from "./deadline.ts";
+import { system } from "./ffi/current_system.ts";
+import { fileDescriptor, isOpen } from "./ffi/descriptor.ts";
+import { systemError } from "./ffi/errors.ts";
+import { ReadyList } from "./ready_list.ts";
+import { RegistrationMap, Registrations } from "./registrations.ts";
+import {
+  ALL_EVENTS,
+  ALL_MODES,
+  EVENT_PRIORITY,
+  EVENT_READ,
+  EVENT_WRITE,
+  type FileObject,
+  MODE_ONE_SHOT,
+  type Selector,
+  type SelectorKey,
+} from "./selector.ts";
+
+/** Below this, nobody asks whether a descriptor is open before room is made for it. */
+const LARGEST_UNCHECKED_FD = 0xffff;
+
+/**
+ * The bookkeeping of a selector. A backend tells the system what to watch, and
+ * fills `ready` when it is asked to wait.
+ */
+export abstract class BaseSelector<T> implements Selector<T> {
+  abstract readonly seesChangesWhileParked: boolean;
+
+  /** Who is registered. */
+  protected readonly registrations: Registrations<T> = new Registrations();
+  /** What the last wait has found. */
+  protected readonly ready: ReadyList = new ReadyList();
+  readonly #map = new RegistrationMap(this.registrations);
+  /** Keys that the last wait found closed, by the index of their entry. */
+  readonly #lost = new Map<number, SelectorKey<T>>();
+  readonly #supported: number;
+  readonly #limit: number;
+  #closed = false;
+
+  /**
+   * @param supported The `MODE_*` and `EVENT_*` that this backend has beside reading
+   *   and writing
+   * @param limit The first descriptor that it cannot hold
+   */
+  constructor(supported: number, limit: number = Infinity) {
+    this.#limit = limit;
+    this.#supported = EVENT_READ | EVENT_WRITE | supported;
+  }
+
+  /** Whether `close()` was called. */
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  /** Tells the system to watch a descriptor that it does not know yet. */
+  protected abstract watch(
+    fd: number,
+    events: number,
+    generation: number,
+  ): void;
+
+  /** Tells the system to watch a descriptor for something else. */
+  protected abstract rewatch(
+    fd: number,
+    events: number,
+    generation: number,
+    before: number,
+  ): void;
+
+  /** Tells the system to forget a descriptor, which may be closed or another's by now. */
+  protected abstract unwatch(fd: number, events: number): void;
+
+  /** Waits once, and fills `ready`. */
+  protected abstract fill(timeout: number): void;
+
+  /** Waits once on another thread, and fills `ready`. */
+  protected abstract fillParked(timeout: number): Promise<void>;
+
+  /** Frees what the system keeps. */
+  protected abstract release(): void;
+
+  register(fileobj: FileObject, events: number, data: T): SelectorKey<T> {
+    this.#checkOpen();
+    this.#checkEvents(events);
+    const fd = fileDescriptor(fileobj);
+    this.#makeWay(fd);
+    this.#checkFd(fd);
+    const generation = this.registrations.nextGeneration(fd);
+    this.watch(fd, events, generation);
+    const key = { fileobj, fd, events, data };
+    this.registrations.set(key);
+    this.ready.reserve(this.registrations.size);
+    return key;
+  }
+
+  modify(fileobj: FileObject, events: number, data: T): SelectorKey<T> {
+    this.#checkOpen();
+    this.#checkEvents(events);
+    const before = this.#find(fileobj);
+    const { fd } = before;
+    // What fired once is armed again by asking for the same.
+    if (events !== before.events || (events & MODE_ONE_SHOT) !== 0) {
+      const generation = this.registrations.generation(fd);
+      try {
+        this.rewatch(fd, events, generation, before.events);
+      } catch (error) {
+        this.#forget(before);
+        throw error;
+      }
+    } else if (data === before.data) {
+      return before;
+    }
+    const key = { fileobj: before.fileobj, fd, events, data };
+    this.registrations.set(key);
+    return key;
+  }
+
+  unregister(fileobj: FileObject): SelectorKey<T> {
+    this.#checkOpen();
+    const lost = this.#findLost(fileobj);
+    if (lost !== undefined) return lost;
+    const key = this.#find(fileobj);
+    this.#forget(key);
+    return key;
+  }
+
+  select(timeout?: number): [key: SelectorKey<T>, events: number][] {
+    this.#checkOpen();
+    const found: [SelectorKey<T>, number][] = [];
+    waitFully(checkTimeout(timeout), (left) => {
+      this.wait(left);
+      this.#collect(found);
+      return found.length;
+    });
+    return found;
+  }
+
+  getKey(fileobj: FileObject): SelectorKey<T> {
+    this.#checkOpen();
+    return this.#find(fileobj);
+  }
+
+  getMap(): ReadonlyMap<FileObject, SelectorKey<T>> {
+    return this.#map;
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.ready.clear();
+    this.#lost.clear();
+    this.registrations.clear();
+    this.release();
+  }
+
+  /** Closes the selector at the end of a `using` scope. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  wait(timeout: number): number {
+    this.#begin();
+    this.fill(timeout);
+    return this.ready.count;
+  }
+
+  async park(timeout: number): Promise<number> {
+    this.#begin();
+    await this.fillParked(timeout);
+    // A close meanwhile has ended all registrations.
+    if (this.#closed) this.ready.clear();
+    return this.ready.count;
+  }
+
+  readyKey(index: number): SelectorKey<T> | undefined {
+    const fd = this.ready.fds[index]!;
+    if (
+      this.registrations.generation(fd) === this.ready.generations[index]
+    ) {
+      return this.registrations.get(fd);
+    }
+    return this.#lost.size === 0 ? undefined : this.#lost.get(index);
+  }
+
+  readyEvents(index: number): number {
+    const key = this.readyKey(index);
+    return key === undefined ? 0 : this.ready.events[index]! & key.events;
+  }
+
+  /**
+   * Whom a hang-up or an error wakes: who reads and who writes, since their next
+   * call reports it, and who waits for urgent data alone.
+   */
+  protected hangUpEvents(fd: number): number {
+    const interest = (this.registrations.get(fd)?.events ?? 0) & ALL_EVENTS;
+    return interest === EVENT_PRIORITY
+      ? EVENT_PRIORITY
+      : EVENT_READ | EVENT_WRITE;
+  }
+
+  /**
+   * Reports a descriptor that was closed behind our back, once, and ends its
+   * registration: no wait could sleep while it is there.
+   */
+  protected lose(fd: number): void {
+    const key = this.registrations.get(fd);
+    if (key === undefined) return;
+    this.#lost.set(this.ready.count, key);
+    this.ready.push(fd, this.registrations.generation(fd), ALL_EVENTS);
+    this.#forget(key);
+  }
+
+  #begin(): void {
+    this.#checkOpen();
+    this.ready.clear();
+    if (this.#lost.size > 0) this.#lost.clear();
+  }
+
+  #collect(found: [SelectorKey<T>, number][]): void {
+    for (let index = 0; index < this.ready.count; index++) {
+      const key = this.readyKey(index);
+      const events = this.readyEvents(index);
+      if (key !== undefined && events !== 0) found.push([key, events]);
+    }
+  }
+
+  #forget(key: SelectorKey<T>): void {
+    this.registrations.delete(key.fd);
+    this.unwatch(key.fd, key.events);
+  }
+
+  #find(fileobj: FileObject): SelectorKey<T> {
+    const key = this.registrations.find(fileobj);
+    if (key === undefined) {
+      throw new Deno.errors.NotFound(
+        `File object ${describe(fileobj)} is not registered`,
+      );
+    }
+    return key;
+  }
+
+  /** A key that the last wait lost can still be unregistered, to no effect. */
+  #findLost(fileobj: FileObject): SelectorKey<T> | undefined {
+    for (const [index, key] of this.#lost) {
+      if (key.fileobj !== fileobj && key.fd !== fileobj) continue;
+      this.#lost.delete(index);
+      return key;
+    }
+    return undefined;
+  }
+
+  /** A number whose registered owner was closed is free; any other is taken. */
+  #makeWay(fd: number): void {
+    const key = this.registrations.get(fd);
+    if (key === undefined) return;
+    if (typeof key.fileobj === "object" && key.fileobj.fd !== fd) {
+      this.#forget(key);
+      return;
+    }
+    throw new Deno.errors.AlreadyExists(
+      `File object ${describe(key.fileobj)} is already registered`,
+    );
+  }
+
+  #checkEvents(events: number): void {
+    const known = ALL_EVENTS | ALL_MODES;
+    if (
+      !Number.isInteger(events) || (events & ~known) !== 0 ||
+      events > known || (events & ALL_EVENTS) === 0
+    ) {
+      throw new RangeError(`Cannot wait for the events ${events}`);
+    }
+    if ((events & ~this.#supported) !== 0) {
+      throw new Deno.errors.NotSupported(
+        `${this.constructor.name} lacks the events ${
+          events & ~this.#supported
+        }: it has ${this.#supported}`,
+      );
+    }
+  }
+
+  /** The tables grow with the largest descriptor: a made-up one may not cost memory. */
+  #checkFd(fd: number): void {
+    if (fd >= this.#limit) {
+      throw new RangeError(
+        `Cannot register file descriptor ${fd}: it must be 0 to ${
+          this.#limit - 1
+        }`,
+      );
+    }
+    if (fd > LARGEST_UNCHECKED_FD && !isOpen(fd)) {
+      throw systemError("register", system().errno.EBADF, `fd ${fd}`);
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw new Deno.errors.BadResource("Selector is closed");
+  }
+}
+
+function describe(fileobj: FileObject): string {
+  return typeof fileobj === "number"
+    ? String(fileobj)
+    : `with fd ${fileobj?.fd}`;
+}

@@ -1,0 +1,208 @@
+/**
+ * The /dev/poll of Solaris and illumos: a file to which interest is written as
+ * `struct pollfd`, and which an `ioctl` waits on.
+ *
+ * Some facts about /dev/poll:
+ *
+ * - Writing a descriptor that is there adds to its events; to take some away it
+ *   is removed first, with POLLREMOVE, and written anew.
+ * - A closed descriptor has to be removed too: the file keeps the number.
+ *
+ * It has run against a stand-in that speaks this protocol byte for byte, never
+ * yet on illumos itself.
+ *
+ * Sources: poll(7D) of illumos, `<sys/devpoll.h>`.
+ *
+ * @module
+ */
+
+import { checkTimeout, waitFully } from "./deadline.ts";
+import { system } from "./ffi/current_system.ts";
+import {
+  close,
+  fileDescriptor,
+  type FileObject,
+  openFile,
+} from "./ffi/descriptor.ts";
+import { systemError } from "./ffi/errors.ts";
+import { addressOf, errno, libc } from "./ffi/libc.ts";
+import { PollFds } from "./ffi/structs/pollfd.ts";
+import { toMilliseconds } from "./ffi/structs/time.ts";
+
+/** `struct dvpoll`: `pollfd_t *dp_fds; nfds_t dp_nfds; int dp_timeout; sigset_t *dp_setp`. */
+const DVPOLL_BYTES = 32;
+const FIRST_CAPACITY = 64;
+
+/** The system calls that /dev/poll is made of: those of the C library, or a stand-in's. */
+export interface DevPollCalls {
+  /** POLLREMOVE of this system. */
+  readonly POLLREMOVE: number;
+  /** Opens `/dev/poll`. */
+  open(): number;
+  /** write(2): returns how many bytes were taken, or -1. */
+  write(fd: number, bytes: Uint8Array<ArrayBuffer>): number;
+  /** `ioctl(fd, DP_POLL, struct dvpoll *)`: returns how many structs it filled, or -1. */
+  poll(fd: number, dvpoll: Uint8Array<ArrayBuffer>): number;
+  /** The same on another thread. */
+  pollParked(fd: number, dvpoll: Uint8Array<ArrayBuffer>): Promise<number>;
+  /** close(2). */
+  close(fd: number): void;
+  /** The error number of the last call that failed. */
+  errno(): number;
+}
+
+/** The calls of this system's C library. */
+function systemCalls(): DevPollCalls {
+  const constants = system().devPoll;
+  if (constants === null) {
+    throw new Deno.errors.NotSupported(`${system().name} has no /dev/poll`);
+  }
+  const { DP_POLL, POLLREMOVE } = constants;
+  return {
+    POLLREMOVE,
+    open: () => openFile("/dev/poll", "r+"),
+    write: (fd, bytes) => libc().write(fd, bytes, bytes.byteLength),
+    poll: (fd, dvpoll) => libc().ioctl!(fd, DP_POLL, dvpoll),
+    pollParked: (fd, dvpoll) => libc().ioctlParked!(fd, DP_POLL, dvpoll),
+    close,
+    errno,
+  };
+}
+
+/** A `/dev/poll` file with nothing hidden, as in Python's `select.devpoll`. */
+export class DevPoll implements Disposable {
+  readonly #calls: DevPollCalls;
+  readonly #change = new PollFds(2);
+  readonly #dvpoll = new Uint8Array(new ArrayBuffer(DVPOLL_BYTES));
+  readonly #dvpollView = new DataView(this.#dvpoll.buffer);
+  #fds = new PollFds(FIRST_CAPACITY);
+  #fd: number;
+
+  /**
+   * Opens `/dev/poll`, close-on-exec.
+   *
+   * @param calls What to call; the system, if left out
+   * @throws {Deno.errors.NotSupported} on a system without it
+   * @throws {SystemError} if there are no descriptors left: `EMFILE`
+   */
+  constructor(calls: DevPollCalls = systemCalls()) {
+    this.#calls = calls;
+    this.#fd = calls.open();
+  }
+
+  /** The descriptor of the open `/dev/poll`; -1 after `close()`. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** What the last wait has found. */
+  get fds(): PollFds {
+    return this.#fds;
+  }
+
+  /**
+   * Adds events to what a descriptor is polled for.
+   *
+   * @param events POLL* bits
+   * @throws {RangeError} if the events do not fit 16 bits
+   */
+  register(fileobj: FileObject, events: number): void {
+    checkEvents(events);
+    this.#change.set(0, fileDescriptor(fileobj), events);
+    this.#write(1);
+  }
+
+  /** Replaces what a descriptor is polled for. */
+  modify(fileobj: FileObject, events: number): void {
+    checkEvents(events);
+    const fd = fileDescriptor(fileobj);
+    this.#change.set(0, fd, this.#calls.POLLREMOVE);
+    this.#change.set(1, fd, events);
+    this.#write(2);
+  }
+
+  /** Removes a descriptor. */
+  unregister(fileobj: FileObject): void {
+    this.#change.set(0, fileDescriptor(fileobj), this.#calls.POLLREMOVE);
+    this.#write(1);
+  }
+
+  /**
+   * Waits, and returns descriptors with their POLL* bits.
+   *
+   * @param timeout Milliseconds; 0 or less looks and returns; for ever if left out
+   */
+  poll(timeout?: number): [fd: number, events: number][] {
+    const count = waitFully(checkTimeout(timeout), (left) => this.wait(left));
+    return Array.from(
+      { length: count },
+      (_, i) => [this.#fds.fd(i), this.#fds.returned(i)],
+    );
+  }
+
+  /** Closes the file. Closing again does nothing. */
+  close(): void {
+    if (this.#fd === -1) return;
+    const fd = this.#fd;
+    this.#fd = -1;
+    this.#calls.close(fd);
+  }
+
+  /** Closes the file at the end of a `using` scope. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Makes room for as many events in one wait. */
+  reserve(capacity: number): void {
+    this.#fds.reserve(capacity);
+  }
+
+  /**
+   * Waits once, and leaves what it found in `fds`.
+   *
+   * @param timeout Milliseconds; `Infinity` is for ever
+   * @returns how many; -1 if a signal came first
+   */
+  wait(timeout: number): number {
+    const count = this.#calls.poll(this.#checkOpen(), this.#request(timeout));
+    if (count >= 0) return count;
+    const number = this.#calls.errno();
+    if (number === system().errno.EINTR) return -1;
+    throw systemError("ioctl", number, "DP_POLL");
+  }
+
+  /** As `wait`, on another thread; if it fails, the same is asked again here. */
+  async waitParked(timeout: number): Promise<number> {
+    const request = this.#request(timeout).slice();
+    const count = await this.#calls.pollParked(this.#checkOpen(), request);
+    if (count >= 0) return count;
+    return this.#fd === -1 ? 0 : this.wait(0);
+  }
+
+  /** `struct dvpoll`: where the answer goes, how much fits, and how long to wait. */
+  #request(timeout: number): Uint8Array<ArrayBuffer> {
+    this.#dvpollView.setBigUint64(0, addressOf(this.#fds.bytes), true);
+    this.#dvpollView.setBigUint64(8, BigInt(this.#fds.capacity), true);
+    this.#dvpollView.setInt32(16, toMilliseconds(timeout), true);
+    return this.#dvpoll;
+  }
+
+  #write(count: number): void {
+    const bytes = new Uint8Array(this.#change.bytes, 0, count * 8);
+    if (this.#calls.write(this.#checkOpen(), bytes) === -1) {
+      throw systemError("write", this.#calls.errno(), "/dev/poll");
+    }
+  }
+
+  #checkOpen(): number {
+    if (this.#fd === -1) throw new Deno.errors.BadResource("DevPoll is closed");
+    return this.#fd;
+  }
+}
+
+function checkEvents(events: number): void {
+  if (!Number.isInteger(events) || events < 0 || events > 0xffff) {
+    throw new RangeError(`Cannot poll for the events ${events}`);
+  }
+}

@@ -1,0 +1,76 @@
+/**
+ * The selector for Solaris and illumos. See `devpoll.ts` for what /dev/poll is like.
+ *
+ * @module
+ */
+
+import { BaseSelector } from "./base_selector.ts";
+import { DevPoll, type DevPollCalls } from "./devpoll.ts";
+import { POLLNVAL } from "./poll.ts";
+import { isHangUp, pollEvents, selectorEvents } from "./poll_events.ts";
+import { EVENT_PRIORITY } from "./selector.ts";
+
+/**
+ * A selector on /dev/poll: the interest is kept by the system, so that a wait
+ * hands over nothing.
+ */
+export class DevpollSelector<T> extends BaseSelector<T> {
+  override readonly seesChangesWhileParked = true;
+  readonly #devPoll: DevPoll;
+
+  /** @throws {Deno.errors.NotSupported} on a system without /dev/poll */
+  constructor(calls?: DevPollCalls) {
+    super(EVENT_PRIORITY);
+    this.#devPoll = new DevPoll(calls);
+  }
+
+  /** The descriptor of the open `/dev/poll`; -1 after `close()`. */
+  get fd(): number {
+    return this.#devPoll.fd;
+  }
+
+  protected override watch(fd: number, events: number): void {
+    this.#devPoll.register(fd, pollEvents(events));
+    this.#devPoll.reserve(this.registrations.size + 1);
+  }
+
+  protected override rewatch(fd: number, events: number): void {
+    this.#devPoll.modify(fd, pollEvents(events));
+  }
+
+  protected override unwatch(fd: number): void {
+    this.#devPoll.unregister(fd);
+  }
+
+  protected override fill(timeout: number): void {
+    this.#decode(this.#devPoll.wait(timeout));
+  }
+
+  protected override async fillParked(timeout: number): Promise<void> {
+    const count = await this.#devPoll.waitParked(timeout);
+    if (!this.closed) this.#decode(count);
+  }
+
+  protected override release(): void {
+    this.#devPoll.close();
+  }
+
+  #decode(count: number): void {
+    const { fds } = this.#devPoll;
+    const { ready } = this;
+    ready.reserve(Math.max(count, 0));
+    for (let index = 0; index < count; index++) {
+      const fd = fds.fd(index);
+      const bits = fds.returned(index);
+      if ((bits & POLLNVAL) !== 0) {
+        this.lose(fd);
+        continue;
+      }
+      ready.push(
+        fd,
+        this.registrations.generation(fd),
+        selectorEvents(bits) | (isHangUp(bits) ? this.hangUpEvents(fd) : 0),
+      );
+    }
+  }
+}

@@ -1,0 +1,194 @@
+/**
+ * The selector for Linux. See `epoll.ts` for what epoll is like.
+ *
+ * @module
+ */
+
+import { BaseSelector } from "./base_selector.ts";
+import {
+  Epoll,
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  EPOLL_CTL_MOD,
+  EPOLLERR,
+  EPOLLET,
+  EPOLLEXCLUSIVE,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLONESHOT,
+  EPOLLOUT,
+  EPOLLPRI,
+} from "./epoll.ts";
+import { system } from "./ffi/current_system.ts";
+import { systemError } from "./ffi/errors.ts";
+import {
+  ALL_EVENTS,
+  EVENT_PRIORITY,
+  EVENT_READ,
+  EVENT_WRITE,
+  MODE_EDGE,
+  MODE_EXCLUSIVE,
+  MODE_ONE_SHOT,
+} from "./selector.ts";
+
+/** From EPOLLIN, EPOLLPRI and EPOLLOUT to ours: one load for an event. */
+const EVENTS_OF = Int32Array.from(
+  { length: 8 },
+  (_, bits) =>
+    (bits & EPOLLIN ? EVENT_READ : 0) |
+    (bits & EPOLLOUT ? EVENT_WRITE : 0) |
+    (bits & EPOLLPRI ? EVENT_PRIORITY : 0),
+);
+
+/** From our events and modes to epoll's. */
+function epollEvents(events: number): number {
+  return ((events & EVENT_READ ? EPOLLIN : 0) |
+    (events & EVENT_WRITE ? EPOLLOUT : 0) |
+    (events & EVENT_PRIORITY ? EPOLLPRI : 0) |
+    (events & MODE_EDGE ? EPOLLET : 0) |
+    (events & MODE_ONE_SHOT ? EPOLLONESHOT : 0) |
+    (events & MODE_EXCLUSIVE ? EPOLLEXCLUSIVE : 0)) >>> 0;
+}
+
+/**
+ * A selector on epoll: the cost of a wait is that of what is ready, whatever
+ * the number of registrations. It has every mode. Files that epoll refuses,
+ * regular ones and directories, count as always ready.
+ */
+export class EpollSelector<T> extends BaseSelector<T> {
+  override readonly seesChangesWhileParked = true;
+  readonly #epoll = new Epoll();
+  /** Descriptors that epoll refuses, with their generations. */
+  readonly #alwaysReady = new Map<number, number>();
+  /** Whether the last wait met an event whose registration has ended. */
+  #sawStale = false;
+
+  /** @throws {Deno.errors.NotSupported} on a system without epoll */
+  constructor() {
+    super(EVENT_PRIORITY | MODE_EDGE | MODE_ONE_SHOT | MODE_EXCLUSIVE);
+  }
+
+  /** The descriptor of the epoll instance; -1 after `close()`. */
+  get fd(): number {
+    return this.#epoll.fd;
+  }
+
+  protected override watch(
+    fd: number,
+    events: number,
+    generation: number,
+  ): void {
+    const number = this.#epoll.tryControl(
+      EPOLL_CTL_ADD,
+      fd,
+      epollEvents(events),
+      generation,
+    );
+    if (number === 0) this.#epoll.reserve(this.registrations.size + 1);
+    else this.#refused(number, fd, events, generation);
+  }
+
+  protected override rewatch(
+    fd: number,
+    events: number,
+    generation: number,
+    before: number,
+  ): void {
+    if (this.#alwaysReady.has(fd)) return;
+    const bits = epollEvents(events);
+    if (((before | events) & MODE_EXCLUSIVE) !== 0) {
+      this.#epoll.control(EPOLL_CTL_DEL, fd, 0, 0);
+      this.#epoll.control(EPOLL_CTL_ADD, fd, bits, generation);
+    } else {
+      this.#epoll.control(EPOLL_CTL_MOD, fd, bits, generation);
+    }
+  }
+
+  protected override unwatch(fd: number): void {
+    if (this.#alwaysReady.delete(fd)) return;
+    // EBADF: it was closed, and epoll forgot it. ENOENT: closed, and the number
+    // is another file's. EPERM: that file is one that epoll refuses.
+    this.#epoll.tryControl(EPOLL_CTL_DEL, fd, 0, 0);
+  }
+
+  protected override fill(timeout: number): void {
+    const idle = this.#alwaysReady.size === 0;
+    this.#decode(this.#epoll.wait(idle ? timeout : 0));
+  }
+
+  protected override async fillParked(timeout: number): Promise<void> {
+    const idle = this.#alwaysReady.size === 0;
+    const count = await this.#epoll.waitParked(idle ? timeout : 0);
+    if (!this.closed) this.#decode(count);
+  }
+
+  protected override release(): void {
+    this.#alwaysReady.clear();
+    this.#epoll.close();
+  }
+
+  #decode(count: number): void {
+    const { events } = this.#epoll;
+    const { ready } = this;
+    let stale = false;
+    ready.reserve(count + this.#alwaysReady.size);
+    for (let index = 0; index < count; index++) {
+      const fd = events.fd(index);
+      const generation = events.generation(index);
+      if (this.registrations.generation(fd) !== generation) {
+        stale = true;
+        continue;
+      }
+      const bits = events.events(index);
+      const hungUp = (bits & (EPOLLERR | EPOLLHUP)) !== 0;
+      ready.push(
+        fd,
+        generation,
+        EVENTS_OF[bits & 7]! | (hungUp ? this.hangUpEvents(fd) : 0),
+      );
+    }
+    if (stale || this.#sawStale) this.#noteStale(stale);
+    for (const [fd, generation] of this.#alwaysReady) {
+      ready.push(fd, generation, ALL_EVENTS);
+    }
+  }
+
+  /**
+   * One stale event is one that was under way. A second wait that meets one
+   * means a file that lives on in a copy of its descriptor: nobody can delete
+   * its registration, and it would wake every wait. A new instance leaves it behind.
+   */
+  #noteStale(stale: boolean): void {
+    const again = stale && this.#sawStale;
+    this.#sawStale = stale && !again;
+    if (!again) return;
+    this.#epoll.renew();
+    for (const { fd, events } of this.registrations.keys()) {
+      if (this.#alwaysReady.has(fd)) continue;
+      // Whoever was closed behind our back is refused, and stays as silent as before.
+      this.#epoll.tryControl(
+        EPOLL_CTL_ADD,
+        fd,
+        epollEvents(events),
+        this.registrations.generation(fd),
+      );
+    }
+  }
+
+  #refused(
+    number: number,
+    fd: number,
+    events: number,
+    generation: number,
+  ): void {
+    const { EPERM, EEXIST } = system().errno;
+    if (number === EPERM) {
+      this.#alwaysReady.set(fd, generation);
+    } else if (number === EEXIST) {
+      // An earlier owner of the number left without a word; epoll kept its entry.
+      this.#epoll.control(EPOLL_CTL_MOD, fd, epollEvents(events), generation);
+    } else {
+      throw systemError("epoll_ctl", number, `fd ${fd}`);
+    }
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * Which table of `systems/` holds here: the one place that asks which system
+ * this is.
+ *
+ * @module
+ */
+
+import type { System } from "./system.ts";
+import { darwin } from "./systems/darwin.ts";
+import { freebsd } from "./systems/freebsd.ts";
+import { illumos } from "./systems/illumos.ts";
+import { linux } from "./systems/linux.ts";
+import { netbsd } from "./systems/netbsd.ts";
+
+/** What `Deno.build` says that decides which table holds. */
+export interface Platform {
+  readonly os: string;
+  readonly arch: string;
+}
+
+/**
+ * The table of a system, or a `Deno.errors.NotSupported` that names the system
+ * and those that there are.
+ */
+export function systemFor(platform: Platform): System {
+  const { os, arch } = platform;
+  switch (os) {
+    case "linux":
+    case "android":
+      return linux(arch);
+    case "darwin":
+      return darwin(arch);
+    case "freebsd":
+      return freebsd(arch);
+    case "netbsd":
+      return netbsd(arch);
+    case "illumos":
+    case "solaris":
+      return illumos(arch);
+    default:
+      throw new Deno.errors.NotSupported(
+        `No readiness call is known for ${os} ${arch}: tried the tables of ` +
+          "linux, darwin, freebsd, netbsd and illumos, and none is for this system",
+      );
+  }
+}
+
+let current: System | undefined;
+
+/** The table of the system that this program runs on. */
+export function system(): System {
+  return current ??= systemFor(Deno.build);
+}

@@ -1,0 +1,223 @@
+/**
+ * Plain file descriptors: what Python's `os` module has for them.
+ *
+ * @module
+ */
+
+import { system } from "./current_system.ts";
+import { systemError } from "./errors.ts";
+import { errno, fcntl, libc, open } from "./libc.ts";
+
+/** What a read, a write or a receive returns where it would have to wait. */
+export const WOULD_BLOCK = -1;
+
+/** Anything that has a file descriptor: its number, or an object with an `fd`. */
+export type FileObject = number | { readonly fd: number };
+
+/** The largest number that C's `int` can carry. */
+const INT_MAX = 0x7fff_ffff;
+
+/**
+ * The number of a file object.
+ *
+ * @throws {TypeError} if it has no number
+ * @throws {RangeError} if the number is negative, as after `close()`, or too large
+ */
+export function fileDescriptor(fileobj: FileObject): number {
+  const fd: unknown = typeof fileobj === "object" && fileobj !== null
+    ? fileobj.fd
+    : fileobj;
+  if (typeof fd !== "number" || !Number.isInteger(fd)) {
+    throw new TypeError(`Cannot use ${describe(fd)} as a file descriptor`);
+  }
+  if (fd < 0 || fd > INT_MAX) {
+    throw new RangeError(`Cannot use ${fd} as a file descriptor`);
+  }
+  return fd;
+}
+
+function describe(value: unknown): string {
+  return typeof value === "string" ? JSON.stringify(value) : String(value);
+}
+
+/**
+ * Checks the part of a buffer that a call may touch.
+ *
+ * @throws {RangeError} if `length` is not a whole number within the buffer, or
+ *   reaches 2^31
+ */
+export function checkLength(buffer: BufferSource, length: number): void {
+  if (
+    !Number.isInteger(length) || length < 0 || length > buffer.byteLength ||
+    length > INT_MAX
+  ) {
+    throw new RangeError(
+      `Cannot use ${length} bytes of a buffer of ${buffer.byteLength}`,
+    );
+  }
+}
+
+let again = -1;
+
+/**
+ * Sorts the failure of the call that has just returned -1.
+ *
+ * @returns true if the call would have to wait, false if a signal came first and
+ *   it is to be made again
+ * @throws {SystemError} for every other error
+ */
+export function wouldBlock(syscall: string): boolean {
+  const number = errno();
+  if (again === -1) again = system().errno.EAGAIN!;
+  if (number === again) return true;
+  if (number === system().errno.EINTR) return false;
+  throw systemError(syscall, number);
+}
+
+/** Calls until no signal interrupts, and throws what else fails. */
+export function retrying(syscall: string, call: () => number): number {
+  for (;;) {
+    const result = call();
+    if (result >= 0) return result;
+    const number = errno();
+    if (number !== system().errno.EINTR) throw systemError(syscall, number);
+  }
+}
+
+/**
+ * Reads what is there, as read(2) does.
+ *
+ * @returns the number of bytes, 0 at end of file, `WOULD_BLOCK` (-1) if there is nothing yet
+ * @throws {SystemError} if the call fails
+ */
+export function read(fileobj: FileObject, buffer: BufferSource): number {
+  const fd = fileDescriptor(fileobj);
+  checkLength(buffer, buffer.byteLength);
+  for (;;) {
+    const count = libc().read(fd, buffer, buffer.byteLength);
+    if (count >= 0) return count;
+    if (wouldBlock("read")) return WOULD_BLOCK;
+  }
+}
+
+/**
+ * Writes as much as fits now, as write(2) does.
+ *
+ * @returns the number of bytes that were taken, `WOULD_BLOCK` (-1) if there is no room
+ * @throws {SystemError} if the call fails: `Deno.errors.BrokenPipe` where nobody reads
+ */
+export function write(fileobj: FileObject, data: BufferSource): number {
+  const fd = fileDescriptor(fileobj);
+  checkLength(data, data.byteLength);
+  for (;;) {
+    const count = libc().write(fd, data, data.byteLength);
+    if (count >= 0) return count;
+    if (wouldBlock("write")) return WOULD_BLOCK;
+  }
+}
+
+/**
+ * Closes a descriptor. It is closed even if the call reports an error, which
+ * is why a close is never repeated after EINTR: the number may be somebody
+ * else's by then (close(2), "Dealing with error returns from close()").
+ *
+ * @throws {SystemError} if the number was not open
+ */
+export function close(fd: number): void {
+  if (libc().close(fileDescriptor(fd)) === -1) {
+    const number = errno();
+    if (number !== system().errno.EINTR) throw systemError("close", number);
+  }
+}
+
+/**
+ * Switches a descriptor between blocking and not.
+ *
+ * The flag belongs to the open file, not to the number: whoever shares the
+ * file, such as the shell behind standard input, sees it too.
+ *
+ * @throws {SystemError} if the number is not open
+ */
+export function setBlocking(fileobj: FileObject, blocking: boolean): void {
+  const fd = fileDescriptor(fileobj);
+  const { F_GETFL, F_SETFL, O_NONBLOCK } = system().constants;
+  const flags = retrying("fcntl", () => fcntl(fd, F_GETFL));
+  const wanted = blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK;
+  if (wanted !== flags) retrying("fcntl", () => fcntl(fd, F_SETFL, wanted));
+}
+
+/** Whether calls on a descriptor wait. */
+export function isBlocking(fileobj: FileObject): boolean {
+  const fd = fileDescriptor(fileobj);
+  const { F_GETFL, O_NONBLOCK } = system().constants;
+  return (retrying("fcntl", () => fcntl(fd, F_GETFL)) & O_NONBLOCK) === 0;
+}
+
+/** Whether a number is an open descriptor of this process. */
+export function isOpen(fd: number): boolean {
+  return fcntl(fd, system().constants.F_GETFD) !== -1;
+}
+
+/** Closes a descriptor when a child process is started. */
+export function setCloseOnExec(fd: number): void {
+  const { F_SETFD, FD_CLOEXEC } = system().constants;
+  retrying("fcntl", () => fcntl(fd, F_SETFD, FD_CLOEXEC));
+}
+
+/**
+ * A pipe, non-blocking and close-on-exec at both ends.
+ *
+ * @returns the end to read from and the end to write to, as in pipe(2)
+ * @throws {SystemError} if there are no descriptors left
+ */
+export function pipe(): [reader: number, writer: number] {
+  const ends = new Int32Array(new ArrayBuffer(8));
+  const { O_NONBLOCK, O_CLOEXEC } = system().constants;
+  const { pipe, pipe2 } = libc();
+  if (pipe2 !== null) {
+    retrying("pipe2", () => pipe2(ends, O_NONBLOCK | O_CLOEXEC));
+  } else {
+    retrying("pipe", () => pipe(ends));
+    for (const fd of ends) {
+      setBlocking(fd, false);
+      setCloseOnExec(fd);
+    }
+  }
+  return [ends[0]!, ends[1]!];
+}
+
+/**
+ * Another number for the same open file, close-on-exec as its original may not be.
+ *
+ * @throws {SystemError} if the number is not open, or there are none left
+ */
+export function duplicate(fileobj: FileObject): number {
+  const fd = fileDescriptor(fileobj);
+  const copy = retrying("dup", () => libc().dup(fd));
+  setCloseOnExec(copy);
+  return copy;
+}
+
+/**
+ * Opens a file that is to be waited for: a FIFO, a terminal, a device. It is
+ * non-blocking and close-on-exec.
+ *
+ * @param path The file's path
+ * @param mode "r", "w" or "r+": which directions are wanted
+ * @throws {SystemError} if the file cannot be opened
+ */
+export function openFile(path: string, mode: "r" | "w" | "r+" = "r"): number {
+  if (path.includes("\0")) {
+    throw new TypeError(
+      `Cannot use path ${JSON.stringify(path)}: it contains a NUL`,
+    );
+  }
+  const { O_NONBLOCK, O_CLOEXEC, O_RDWR } = system().constants;
+  // <fcntl.h>: O_RDONLY is 0 and O_WRONLY 1 on every system
+  const access = { "r": 0, "w": 1, "r+": O_RDWR }[mode];
+  const name = new TextEncoder().encode(`${path}\0`);
+  return retrying(
+    "open",
+    () => open(name, access | O_NONBLOCK | O_CLOEXEC),
+  );
+}

@@ -1,0 +1,100 @@
+/**
+ * From an error number to the error that a Deno program expects.
+ *
+ * @module
+ */
+
+import { errno as lastErrno, libc } from "./libc.ts";
+import { system } from "./current_system.ts";
+
+/**
+ * An error of the operating system, as every failed call throws it: an
+ * instance of the matching `Deno.errors.*` class, with three more properties.
+ */
+export interface SystemError extends Error {
+  /** The name of the error number in `<errno.h>`, as in "ECONNREFUSED". */
+  readonly code: string;
+  /** The error number of this system, as in 111. */
+  readonly errno: number;
+  /** The call that failed, as in "connect". */
+  readonly syscall: string;
+}
+
+type ErrorClass = new (message: string) => Error;
+
+/** The classes that Deno itself throws; an error without a row is a plain `Error`. */
+const classes: Readonly<Record<string, ErrorClass>> = {
+  EPERM: Deno.errors.PermissionDenied,
+  EACCES: Deno.errors.PermissionDenied,
+  ENOENT: Deno.errors.NotFound,
+  EINTR: Deno.errors.Interrupted,
+  EBADF: Deno.errors.BadResource,
+  EAGAIN: Deno.errors.WouldBlock,
+  EBUSY: Deno.errors.Busy,
+  EEXIST: Deno.errors.AlreadyExists,
+  ENOTDIR: Deno.errors.NotADirectory,
+  EISDIR: Deno.errors.IsADirectory,
+  EINVAL: TypeError,
+  EPIPE: Deno.errors.BrokenPipe,
+  ELOOP: Deno.errors.FilesystemLoop,
+  ENOSYS: Deno.errors.NotSupported,
+  EOPNOTSUPP: Deno.errors.NotSupported,
+  ENOTSUP: Deno.errors.NotSupported,
+  EAFNOSUPPORT: Deno.errors.NotSupported,
+  EPROTONOSUPPORT: Deno.errors.NotSupported,
+  EADDRINUSE: Deno.errors.AddrInUse,
+  EADDRNOTAVAIL: Deno.errors.AddrNotAvailable,
+  ENETUNREACH: Deno.errors.NetworkUnreachable,
+  ENETDOWN: Deno.errors.NetworkUnreachable,
+  EHOSTUNREACH: Deno.errors.NetworkUnreachable,
+  ECONNABORTED: Deno.errors.ConnectionAborted,
+  ECONNRESET: Deno.errors.ConnectionReset,
+  ENOTCONN: Deno.errors.NotConnected,
+  ETIMEDOUT: Deno.errors.TimedOut,
+  ECONNREFUSED: Deno.errors.ConnectionRefused,
+};
+
+let names: ReadonlyMap<number, string> | undefined;
+
+/** The name of an error number, as in "EAGAIN"; "E" and the number where `<errno.h>` has none. */
+export function errnoName(errno: number): string {
+  names ??= new Map(
+    Object.entries(system().errno).map(([name, number]) => [number, name]),
+  );
+  return names.get(errno) ?? `E${errno}`;
+}
+
+/** What the C library says of an error number, as in "Connection refused". */
+export function errnoMessage(errno: number): string {
+  const text = new Uint8Array(new ArrayBuffer(256));
+  libc().strerror_r(errno, text, text.length);
+  const length = text.indexOf(0);
+  return new TextDecoder().decode(text.subarray(0, length)) ||
+    `Unknown error ${errno}`;
+}
+
+/**
+ * The error of a call that failed, in the words that Deno itself would use:
+ * "Connection refused (os error 111)".
+ *
+ * @param syscall The call that failed, as in "connect"
+ * @param errno Its error number: that of the last call if left out
+ * @param detail What the call was about, put before the words of the system
+ */
+export function systemError(
+  syscall: string,
+  errno: number = lastErrno(),
+  detail?: string,
+): SystemError {
+  const code = errnoName(errno);
+  const message = `${errnoMessage(errno)} (os error ${errno})`;
+  const error = new (classes[code] ?? Error)(
+    detail === undefined ? message : `${detail}: ${message}`,
+  );
+  return Object.assign(error, { code, errno, syscall });
+}
+
+/** Whether an error came from the operating system. */
+export function isSystemError(error: unknown): error is SystemError {
+  return error instanceof Error && "errno" in error && "syscall" in error;
+}

@@ -1,0 +1,597 @@
+/**
+ * The C library: opened at the first call, never at import.
+ *
+ * How the signatures below are written decides what a call costs. V8 calls a
+ * symbol directly, in about 10 ns, as long as no argument has to be converted:
+ * so lengths are `u32` (a number into `usize` costs 140 ns), results `i32`, and
+ * memory is a `buffer`. Lengths and results stay below 2^31, where the narrow
+ * types and C's `size_t` and `ssize_t` agree in every register.
+ *
+ * @module
+ */
+
+import { system } from "./current_system.ts";
+import type { System } from "./system.ts";
+
+/** The functions of POSIX, each parameter as C declares it. */
+const posix = {
+  socket: {
+    parameters: [
+      "i32", // int domain
+      "i32", // int type
+      "i32", // int protocol
+    ],
+    result: "i32",
+  },
+  socketpair: {
+    parameters: [
+      "i32", // int domain
+      "i32", // int type
+      "i32", // int protocol
+      "buffer", // int sv[2]
+    ],
+    result: "i32",
+  },
+  bind: {
+    parameters: [
+      "i32", // int sockfd
+      "buffer", // const struct sockaddr *addr
+      "u32", // socklen_t addrlen
+    ],
+    result: "i32",
+  },
+  listen: {
+    parameters: [
+      "i32", // int sockfd
+      "i32", // int backlog
+    ],
+    result: "i32",
+  },
+  accept: {
+    parameters: [
+      "i32", // int sockfd
+      "buffer", // struct sockaddr *addr
+      "buffer", // socklen_t *addrlen
+    ],
+    result: "i32",
+  },
+  connect: {
+    parameters: [
+      "i32", // int sockfd
+      "buffer", // const struct sockaddr *addr
+      "u32", // socklen_t addrlen
+    ],
+    result: "i32",
+  },
+  shutdown: {
+    parameters: [
+      "i32", // int sockfd
+      "i32", // int how
+    ],
+    result: "i32",
+  },
+  recv: {
+    parameters: [
+      "i32", // int sockfd
+      "buffer", // void *buf
+      "u32", // size_t len
+      "i32", // int flags
+    ],
+    result: "i32",
+  },
+  recvfrom: {
+    parameters: [
+      "i32", // int sockfd
+      "buffer", // void *buf
+      "u32", // size_t len
+      "i32", // int flags
+      "buffer", // struct sockaddr *src_addr
+      "buffer", // socklen_t *addrlen
+    ],
+    result: "i32",
+  },
+  recvmsg: {
+    parameters: [
+      "i32", // int sockfd
+      "buffer", // struct msghdr *msg
+      "i32", // int flags
+    ],
+    result: "i32",
+  },
+  send: {
+    parameters: [
+      "i32", // int sockfd
+      "buffer", // const void *buf
+      "u32", // size_t len
+      "i32", // int flags
+    ],
+    result: "i32",
+  },
+  sendto: {
+    parameters: [
+      "i32", // int sockfd
+      "buffer", // const void *buf
+      "u32", // size_t len
+      "i32", // int flags
+      "buffer", // const struct sockaddr *dest_addr
+      "u32", // socklen_t addrlen
+    ],
+    result: "i32",
+  },
+  sendmsg: {
+    parameters: [
+      "i32", // int sockfd
+      "buffer", // const struct msghdr *msg
+      "i32", // int flags
+    ],
+    result: "i32",
+  },
+  getsockopt: {
+    parameters: [
+      "i32", // int sockfd
+      "i32", // int level
+      "i32", // int optname
+      "buffer", // void *optval
+      "buffer", // socklen_t *optlen
+    ],
+    result: "i32",
+  },
+  setsockopt: {
+    parameters: [
+      "i32", // int sockfd
+      "i32", // int level
+      "i32", // int optname
+      "buffer", // const void *optval
+      "u32", // socklen_t optlen
+    ],
+    result: "i32",
+  },
+  getsockname: {
+    parameters: [
+      "i32", // int sockfd
+      "buffer", // struct sockaddr *addr
+      "buffer", // socklen_t *addrlen
+    ],
+    result: "i32",
+  },
+  getpeername: {
+    parameters: [
+      "i32", // int sockfd
+      "buffer", // struct sockaddr *addr
+      "buffer", // socklen_t *addrlen
+    ],
+    result: "i32",
+  },
+  read: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // void *buf
+      "u32", // size_t count
+    ],
+    result: "i32",
+  },
+  write: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // const void *buf
+      "u32", // size_t count
+    ],
+    result: "i32",
+  },
+  open: {
+    parameters: [
+      "buffer", // const char *pathname
+      "i32", // int flags
+      "i32", // variadic: mode_t mode
+    ],
+    result: "i32",
+  },
+  close: {
+    parameters: [
+      "i32", // int fd
+    ],
+    result: "i32",
+  },
+  dup: {
+    parameters: [
+      "i32", // int oldfd
+    ],
+    result: "i32",
+  },
+  dup2: {
+    parameters: [
+      "i32", // int oldfd
+      "i32", // int newfd
+    ],
+    result: "i32",
+  },
+  pipe: {
+    parameters: [
+      "buffer", // int pipefd[2]
+    ],
+    result: "i32",
+  },
+  fcntl: {
+    parameters: [
+      "i32", // int fd
+      "i32", // int op
+      "i32", // variadic: int arg
+    ],
+    result: "i32",
+  },
+  // Apple's arm64 takes variadic arguments from the stack: six unused words
+  // fill the registers x2 to x7 before the argument that is meant.
+  fcntlOnStack: {
+    name: "fcntl",
+    parameters: ["i32", "i32", "u32", "u32", "u32", "u32", "u32", "u32", "i32"],
+    result: "i32",
+  },
+  openOnStack: {
+    name: "open",
+    parameters: [
+      "buffer",
+      "i32",
+      "u32",
+      "u32",
+      "u32",
+      "u32",
+      "u32",
+      "u32",
+      "i32",
+    ],
+    result: "i32",
+  },
+  poll: {
+    parameters: [
+      "buffer", // struct pollfd *fds
+      "u32", // nfds_t nfds
+      "i32", // int timeout
+    ],
+    result: "i32",
+  },
+  pollParked: {
+    name: "poll",
+    parameters: [
+      "buffer", // struct pollfd *fds
+      "u32", // nfds_t nfds
+      "i32", // int timeout
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+  select: {
+    parameters: [
+      "i32", // int nfds
+      "buffer", // fd_set *readfds
+      "buffer", // fd_set *writefds
+      "buffer", // fd_set *exceptfds
+      "buffer", // struct timeval *timeout
+    ],
+    result: "i32",
+  },
+  selectParked: {
+    name: "select",
+    parameters: [
+      "i32", // int nfds
+      "buffer", // fd_set *readfds
+      "buffer", // fd_set *writefds
+      "buffer", // fd_set *exceptfds
+      "buffer", // struct timeval *timeout
+    ],
+    result: "i32",
+    nonblocking: true,
+  },
+  getpid: {
+    parameters: [],
+    result: "i32",
+  },
+  memcpyFrom: {
+    name: "memcpy",
+    parameters: [
+      "buffer", // void *dest
+      "pointer", // const void *src
+      "u32", // size_t n
+    ],
+    result: "pointer",
+  },
+  // memcpy(buffer, buffer, 0) returns its first argument: the address of a
+  // buffer, also where --allow-ffi is scoped and Deno.UnsafePointer denied.
+  addressOf: {
+    name: "memcpy",
+    parameters: [
+      "buffer", // void *dest
+      "buffer", // const void *src
+      "u32", // size_t n
+    ],
+    result: "u64",
+  },
+  strerror_r: {
+    parameters: [
+      "i32", // int errnum
+      "buffer", // char *buf
+      "u32", // size_t buflen
+    ],
+    result: "i32",
+  },
+  errnoLocation: {
+    parameters: [],
+    result: "pointer",
+  },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+/** The functions that some systems lack; a missing one is null. */
+const extensions = {
+  accept4: {
+    parameters: [
+      "i32", // int sockfd
+      "buffer", // struct sockaddr *addr
+      "buffer", // socklen_t *addrlen
+      "i32", // int flags
+    ],
+    result: "i32",
+    optional: true,
+  },
+  pipe2: {
+    parameters: [
+      "buffer", // int pipefd[2]
+      "i32", // int flags
+    ],
+    result: "i32",
+    optional: true,
+  },
+  dup3: {
+    parameters: [
+      "i32", // int oldfd
+      "i32", // int newfd
+      "i32", // int flags
+    ],
+    result: "i32",
+    optional: true,
+  },
+  recvmmsg: {
+    parameters: [
+      "i32", // int sockfd
+      "buffer", // struct mmsghdr *msgvec
+      "u32", // unsigned int vlen
+      "i32", // int flags
+      "buffer", // struct timespec *timeout
+    ],
+    result: "i32",
+    optional: true,
+  },
+  sendmmsg: {
+    parameters: [
+      "i32", // int sockfd
+      "buffer", // struct mmsghdr *msgvec
+      "u32", // unsigned int vlen
+      "i32", // int flags
+    ],
+    result: "i32",
+    optional: true,
+  },
+  eventfd: {
+    parameters: [
+      "u32", // unsigned int initval
+      "i32", // int flags
+    ],
+    result: "i32",
+    optional: true,
+  },
+  ppoll: {
+    parameters: [
+      "buffer", // struct pollfd *fds
+      "u32", // nfds_t nfds
+      "buffer", // const struct timespec *tmo_p
+      "pointer", // const sigset_t *sigmask
+    ],
+    result: "i32",
+    optional: true,
+  },
+  if_nametoindex: {
+    parameters: [
+      "buffer", // const char *ifname
+    ],
+    result: "u32",
+    optional: true,
+  },
+  epoll_create1: {
+    parameters: [
+      "i32", // int flags
+    ],
+    result: "i32",
+    optional: true,
+  },
+  epoll_ctl: {
+    parameters: [
+      "i32", // int epfd
+      "i32", // int op
+      "i32", // int fd
+      "buffer", // struct epoll_event *event
+    ],
+    result: "i32",
+    optional: true,
+  },
+  epoll_wait: {
+    parameters: [
+      "i32", // int epfd
+      "buffer", // struct epoll_event *events
+      "i32", // int maxevents
+      "i32", // int timeout
+    ],
+    result: "i32",
+    optional: true,
+  },
+  epoll_waitParked: {
+    name: "epoll_wait",
+    parameters: [
+      "i32", // int epfd
+      "buffer", // struct epoll_event *events
+      "i32", // int maxevents
+      "i32", // int timeout
+    ],
+    result: "i32",
+    nonblocking: true,
+    optional: true,
+  },
+  epoll_pwait2: {
+    parameters: [
+      "i32", // int epfd
+      "buffer", // struct epoll_event *events
+      "i32", // int maxevents
+      "buffer", // const struct timespec *timeout
+      "pointer", // const sigset_t *sigmask
+    ],
+    result: "i32",
+    optional: true,
+  },
+  ioctl: {
+    parameters: [
+      "i32", // int fd
+      "u32", // unsigned long op
+      "buffer", // variadic: char *argp
+    ],
+    result: "i32",
+    optional: true,
+  },
+  ioctlParked: {
+    name: "ioctl",
+    parameters: [
+      "i32", // int fd
+      "u32", // unsigned long op
+      "buffer", // variadic: char *argp
+    ],
+    result: "i32",
+    nonblocking: true,
+    optional: true,
+  },
+} as const satisfies Deno.ForeignLibraryInterface;
+
+const functions = { ...posix, ...extensions } as const;
+
+/** The opened functions, ready to be called. */
+export type Libc = Deno.DynamicLibrary<typeof functions>["symbols"];
+
+/** The library as it was found: its functions and the name that opened it. */
+interface OpenedLibrary {
+  readonly symbols: Libc;
+  readonly path: string;
+}
+
+/** The symbol table with the names that this system gives its symbols. */
+function symbolTable(system: System): typeof functions {
+  const renamed: Record<string, string> = {
+    ...system.renamedSymbols,
+    errnoLocation: system.errnoSymbol,
+    strerror_r: system.strerrorSymbol,
+  };
+  const entries = Object.entries(functions).map(([key, definition]) => {
+    const symbol = "name" in definition ? definition.name : key;
+    const name = renamed[key] ?? renamed[symbol] ?? symbol;
+    return [key, { ...definition, name }];
+  });
+  return Object.fromEntries(entries) as typeof functions;
+}
+
+/** Whether every library may be opened, or only those that --allow-ffi names. */
+export function hasFullPermission(): boolean {
+  return Deno.permissions.querySync({ name: "ffi" }).state === "granted";
+}
+
+/** The names that Deno lets us open: all of them, or those that are granted by path. */
+function permittedLibraries(libraries: readonly string[]): readonly string[] {
+  if (hasFullPermission()) return libraries;
+  const paths = libraries.filter((library) => library.startsWith("/"));
+  const granted = paths.filter((path) =>
+    Deno.permissions.querySync({ name: "ffi", path }).state === "granted"
+  );
+  // With nothing granted the first path makes Deno ask, or say what is missing.
+  return granted.length > 0 ? granted : paths.slice(0, 1);
+}
+
+/** Opens the first of the system's libraries that opens. */
+function openLibrary(system: System): OpenedLibrary {
+  const table = symbolTable(system);
+  const failures: string[] = [];
+  for (const path of permittedLibraries(system.libraries)) {
+    try {
+      return { symbols: Deno.dlopen(path, table).symbols, path };
+    } catch (error) {
+      if (error instanceof Deno.errors.NotCapable) throw error;
+      failures.push(`${path} (${(error as Error).message})`);
+    }
+  }
+  throw new Deno.errors.NotSupported(
+    `No C library could be opened on ${system.name}: tried ${
+      failures.join(", ")
+    }`,
+  );
+}
+
+let opened: OpenedLibrary | undefined;
+let symbols: Libc | undefined;
+
+/**
+ * The C library's functions; the first call opens it.
+ *
+ * @throws {Deno.errors.NotCapable} without `--allow-ffi`
+ * @throws {Deno.errors.NotSupported} where there is no library that we know
+ */
+export function libc(): Libc {
+  return symbols ??= (opened = openLibrary(system())).symbols;
+}
+
+/** The name under which the C library was opened. */
+export function libraryPath(): string {
+  libc();
+  return opened!.path;
+}
+
+/** This thread's errno as memory, or null where the permission to map it is missing. */
+let errnoMemory: Int32Array | null | undefined;
+const errnoCopy: Int32Array = new Int32Array(new ArrayBuffer(4));
+
+function mapErrno(): Int32Array | null {
+  if (!hasFullPermission()) return null;
+  const location = libc().errnoLocation()!;
+  return new Int32Array(Deno.UnsafePointerView.getArrayBuffer(location, 4));
+}
+
+/** Under a scoped permission no memory can be mapped, but memcpy may read it. */
+function copyErrno(): number {
+  libc().memcpyFrom(errnoCopy, libc().errnoLocation(), 4);
+  return errnoCopy[0]!;
+}
+
+/**
+ * The error number of the last call that failed on this thread. Its address
+ * never changes, so reading it is one load.
+ *
+ * Meaningless after a `nonblocking` call, which failed on another thread.
+ */
+export function errno(): number {
+  if (errnoMemory === undefined) errnoMemory = mapErrno();
+  return errnoMemory !== null ? errnoMemory[0]! : copyErrno();
+}
+
+/** The address of a buffer's first byte, for the structs that hold pointers. */
+export function addressOf(buffer: BufferSource): bigint {
+  return libc().addressOf(buffer, buffer, 0);
+}
+
+/** `fcntl(fd, operation, argument)`, whatever this system does with variadic arguments. */
+export function fcntl(fd: number, operation: number, argument = 0): number {
+  return system().variadicOnStack
+    ? libc().fcntlOnStack(fd, operation, 0, 0, 0, 0, 0, 0, argument)
+    : libc().fcntl(fd, operation, argument);
+}
+
+/** `open(path, flags, mode)`, whatever this system does with variadic arguments. */
+export function open(
+  path: Uint8Array<ArrayBuffer>,
+  flags: number,
+  mode = 0,
+): number {
+  return system().variadicOnStack
+    ? libc().openOnStack(path, flags, 0, 0, 0, 0, 0, 0, mode)
+    : libc().open(path, flags, mode);
+}

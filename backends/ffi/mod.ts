@@ -1,0 +1,50 @@
+/**
+ * Sockets, pipes and plain descriptors, as the operating system has them:
+ * non-blocking from birth, and ready to be watched by a selector.
+ *
+ * @example A datagram to oneself
+ * ```ts
+ * import { Socket } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using socket = Socket.create("IPv4", "datagram");
+ * socket.bind({ hostname: "127.0.0.1", port: 0 });
+ * socket.sendTo(new Uint8Array([1, 2, 3]), socket.localAddress);
+ *
+ * const buffer = new Uint8Array(16);
+ * assertEquals(socket.recvFrom(buffer)?.bytes, 3);
+ * ```
+ *
+ * @module
+ */
+
+export {
+  close,
+  duplicate,
+  fileDescriptor,
+  type FileObject,
+  isBlocking,
+  openFile,
+  pipe,
+  read,
+  setBlocking,
+  WOULD_BLOCK,
+  write,
+} from "./descriptor.ts";
+export { errnoName, isSystemError, type SystemError } from "./errors.ts";
+export { ffiPermissionFlag } from "./permission.ts";
+export {
+  type ReceivedFrom,
+  type ShutdownDirection,
+  Socket,
+  type SocketDomain,
+  socketPair,
+  type SocketType,
+} from "./socket.ts";
+export {
+  formatAddress,
+  type InternetAddress,
+  type SocketAddress,
+  type UnixAddress,
+} from "./socket_address.ts";
+export type { SocketOptions } from "./socket_options.ts";

@@ -1,0 +1,622 @@
+/**
+ * Sockets as the operating system has them: non-blocking and close-on-exec
+ * from birth, one method for each call.
+ *
+ * @module
+ */
+
+import { system } from "./current_system.ts";
+import {
+  checkLength,
+  fileDescriptor,
+  retrying,
+  setBlocking,
+  setCloseOnExec,
+  WOULD_BLOCK,
+  wouldBlock,
+} from "./descriptor.ts";
+import { type SystemError, systemError } from "./errors.ts";
+import { errno, libc } from "./libc.ts";
+import {
+  decodeAddress,
+  encodeAddress,
+  familyOf,
+  formatAddress,
+  readFamily,
+  SOCKADDR_STORAGE_BYTES,
+  type SocketAddress,
+} from "./socket_address.ts";
+import { type SocketOptions, socketOptions } from "./socket_options.ts";
+
+/** Which kind of address a socket has. */
+export type SocketDomain = "IPv4" | "IPv6" | "unix";
+
+/** How a socket carries data: as a stream, or message by message. */
+export type SocketType = "stream" | "datagram" | "seqpacket" | "raw";
+
+/** Which direction `Socket.shutdown` ends. */
+export type ShutdownDirection = "read" | "write" | "both";
+
+/** What `Socket.recvFrom` received. */
+export interface ReceivedFrom {
+  /** How many bytes are in the buffer; what did not fit is lost with the datagram. */
+  readonly bytes: number;
+  /** Who sent them. */
+  readonly address: SocketAddress;
+}
+
+/** The kernel writes an address here, and its length there; both are read at once. */
+const addressBytes = new Uint8Array(new ArrayBuffer(SOCKADDR_STORAGE_BYTES));
+const addressLength = new Uint32Array(new ArrayBuffer(4));
+
+function expectAddress(): void {
+  addressLength[0] = SOCKADDR_STORAGE_BYTES;
+}
+
+function receivedAddress(): SocketAddress {
+  return decodeAddress(addressBytes, addressLength[0]!, system());
+}
+
+function domainNumber(domain: SocketDomain): number {
+  const { AF_INET, AF_INET6, AF_UNIX } = system().constants;
+  const number = { IPv4: AF_INET, IPv6: AF_INET6, unix: AF_UNIX }[domain];
+  if (number === undefined) {
+    throw new TypeError(
+      `Cannot use domain "${domain}": it must be "IPv4", "IPv6" or "unix"`,
+    );
+  }
+  return number;
+}
+
+function typeNumber(type: SocketType): number {
+  const { SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_RAW } =
+    system().constants;
+  const number = {
+    stream: SOCK_STREAM,
+    datagram: SOCK_DGRAM,
+    seqpacket: SOCK_SEQPACKET,
+    raw: SOCK_RAW,
+  }[type];
+  if (number === undefined) {
+    throw new TypeError(
+      `Cannot use type "${type}": it must be "stream", "datagram", "seqpacket" or "raw"`,
+    );
+  }
+  return number;
+}
+
+/** The flags that `socket()` takes where it takes any: SOCK_NONBLOCK | SOCK_CLOEXEC. */
+function birthFlags(): number {
+  const { SOCK_NONBLOCK, SOCK_CLOEXEC } = system().constants;
+  return (SOCK_NONBLOCK ?? 0) | (SOCK_CLOEXEC ?? 0);
+}
+
+/** What birth could not give: both flags, and silence instead of SIGPIPE. */
+function completeBirth(fd: number): void {
+  const { SOCK_NONBLOCK, SOL_SOCKET, SO_NOSIGPIPE } = system().constants;
+  if (SOCK_NONBLOCK === null) {
+    setBlocking(fd, false);
+    setCloseOnExec(fd);
+  }
+  if (SO_NOSIGPIPE !== null) {
+    // It fails on a connection that is gone already, which its reader will hear.
+    libc().setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, Int32Array.of(1), 4);
+  }
+}
+
+function createFd(family: number, type: number, protocol: number): number {
+  const fd = retrying(
+    "socket",
+    () => libc().socket(family, type | birthFlags(), protocol),
+  );
+  completeBirth(fd);
+  return fd;
+}
+
+/** One connection off a listener's backlog: its descriptor, or -1. */
+function acceptFd(listener: number): number {
+  const { accept, accept4 } = libc();
+  expectAddress();
+  if (accept4 !== null && birthFlags() !== 0) {
+    return accept4(listener, addressBytes, addressLength, birthFlags());
+  }
+  const fd = accept(listener, addressBytes, addressLength);
+  if (fd >= 0) completeBirth(fd);
+  return fd;
+}
+
+let sendFlags = -1;
+
+/** MSG_NOSIGNAL where there is one: a broken pipe is an error here, never a signal. */
+function quietly(flags: number): number {
+  if (sendFlags === -1) sendFlags = system().constants.MSG_NOSIGNAL ?? 0;
+  return flags | sendFlags;
+}
+
+/**
+ * A socket. It never waits: a call that would have to returns `WOULD_BLOCK`,
+ * `null` or `false`, and a `Selector` says when to try again.
+ *
+ * A closed socket's `fd` is -1, and every call on it throws
+ * `Deno.errors.BadResource`.
+ *
+ * @example A pair of connected sockets
+ * ```ts
+ * import { socketPair } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [left, right] = socketPair();
+ * left.send(new TextEncoder().encode("hello"));
+ * const buffer = new Uint8Array(16);
+ * assertEquals(right.recv(buffer), 5);
+ * left.close();
+ * assertEquals(right.recv(buffer), 0); // end of file
+ * right.close();
+ * ```
+ */
+export class Socket implements Disposable {
+  #fd: number;
+  readonly #family: number;
+
+  private constructor(fd: number, family: number) {
+    this.#fd = fd;
+    this.#family = family;
+  }
+
+  /**
+   * Makes a socket, as socket(2) does.
+   *
+   * @param domain Which kind of address it has
+   * @param type How it carries data
+   * @param protocol A number of IPPROTO_*, 0 for the usual one of the type
+   * @throws {SystemError} if the system has no such socket, or no descriptor left
+   */
+  static create(
+    domain: SocketDomain = "IPv4",
+    type: SocketType = "stream",
+    protocol: number = 0,
+  ): Socket {
+    const family = domainNumber(domain);
+    return new Socket(createFd(family, typeNumber(type), protocol), family);
+  }
+
+  /**
+   * Takes over a descriptor that something else opened: an inherited listener,
+   * one end of a pair. From now on this object closes it; it is made
+   * non-blocking and close-on-exec.
+   *
+   * @throws {SystemError} if it is no socket: `ENOTSOCK`, `EBADF`
+   */
+  static adopt(fd: number): Socket {
+    fileDescriptor(fd);
+    expectAddress();
+    if (libc().getsockname(fd, addressBytes, addressLength) === -1) {
+      throw systemError("getsockname");
+    }
+    const family = readFamily(addressBytes, system());
+    setBlocking(fd, false);
+    setCloseOnExec(fd);
+    return new Socket(fd, family);
+  }
+
+  /** Two connected sockets of the Unix domain; see `socketPair`. */
+  static pair(type: SocketType = "stream"): [Socket, Socket] {
+    const ends = new Int32Array(new ArrayBuffer(8));
+    const { AF_UNIX } = system().constants;
+    retrying(
+      "socketpair",
+      () =>
+        libc().socketpair(AF_UNIX, typeNumber(type) | birthFlags(), 0, ends),
+    );
+    for (const fd of ends) completeBirth(fd);
+    return [new Socket(ends[0]!, AF_UNIX), new Socket(ends[1]!, AF_UNIX)];
+  }
+
+  /** The descriptor; -1 once the socket is closed or detached. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** Which kind of address it has. */
+  get domain(): SocketDomain {
+    const { AF_INET, AF_INET6 } = system().constants;
+    if (this.#family === AF_INET) return "IPv4";
+    return this.#family === AF_INET6 ? "IPv6" : "unix";
+  }
+
+  /**
+   * Gives the socket an address. Port 0 lets the system choose: see
+   * `localAddress`.
+   *
+   * @throws {TypeError} if the address is of another domain or malformed
+   * @throws {RangeError} if its port or the length of its path is out of range
+   * @throws {SystemError} `Deno.errors.AddrInUse`, `Deno.errors.AddrNotAvailable`,
+   *   `Deno.errors.PermissionDenied` for ports below 1024
+   */
+  bind(address: SocketAddress): void {
+    const length = this.#encode(address);
+    if (libc().bind(this.#open(), addressBytes, length) === -1) {
+      throw systemError("bind", errno(), formatAddress(address));
+    }
+  }
+
+  /**
+   * Starts to accept connections.
+   *
+   * @param backlog How many may wait to be accepted; the system has its own limit too
+   * @throws {RangeError} if the backlog is negative or no whole number
+   * @throws {SystemError} `Deno.errors.AddrInUse`
+   */
+  listen(backlog: number = system().constants.SOMAXCONN): void {
+    if (!Number.isInteger(backlog) || backlog < 0 || backlog > 0x7fff_ffff) {
+      throw new RangeError(`Cannot use a backlog of ${backlog}`);
+    }
+    if (libc().listen(this.#open(), backlog) === -1) {
+      throw systemError("listen");
+    }
+  }
+
+  /**
+   * Takes one connection off the backlog.
+   *
+   * @returns the connection, non-blocking and close-on-exec, or null if none waits
+   * @throws {SystemError} among others `EMFILE` and `ECONNABORTED`, after which the
+   *   listener goes on
+   */
+  accept(): Socket | null {
+    const listener = this.#open();
+    for (;;) {
+      const fd = acceptFd(listener);
+      if (fd >= 0) return new Socket(fd, this.#family);
+      if (wouldBlock("accept")) return null;
+    }
+  }
+
+  /**
+   * Connects to a peer, or starts to.
+   *
+   * @returns true if the connection stands, false while it is under way: when the
+   *   socket becomes writable, `takeError()` says how it ended
+   * @throws {TypeError} if the address is of another domain or malformed
+   * @throws {SystemError} `Deno.errors.ConnectionRefused`,
+   *   `Deno.errors.NetworkUnreachable`, `Deno.errors.NotFound` for a missing path;
+   *   `Deno.errors.WouldBlock` if the backlog of a Unix listener is full
+   */
+  connect(address: SocketAddress): boolean {
+    const length = this.#encode(address);
+    const fd = this.#open();
+    if (libc().connect(fd, addressBytes, length) === 0) return true;
+    const number = errno();
+    const { EINPROGRESS, EINTR } = system().errno;
+    // An interrupted connect goes on by itself, as POSIX has it: never call it again.
+    if (number === EINPROGRESS || number === EINTR) return false;
+    throw systemError("connect", number, formatAddress(address));
+  }
+
+  /**
+   * Receives what is there.
+   *
+   * @param buffer Where the bytes go
+   * @param length How many bytes of it to use: all, if left out
+   * @param flags MSG_* of this system, as in `system().constants.MSG_PEEK`
+   * @returns the number of bytes, 0 at end of file (or for an empty datagram),
+   *   `WOULD_BLOCK` (-1) if there is nothing yet
+   * @throws {RangeError} if the length is not within the buffer
+   * @throws {SystemError} `Deno.errors.ConnectionReset` and others
+   */
+  recv(
+    buffer: BufferSource,
+    length: number = buffer.byteLength,
+    flags: number = 0,
+  ): number {
+    if (!(length >= 0 && length <= buffer.byteLength)) {
+      checkLength(buffer, length);
+    }
+    for (;;) {
+      const count = libc().recv(this.#fd, buffer, length, flags);
+      if (count >= 0) return count;
+      if (this.#wouldBlock("recv")) return WOULD_BLOCK;
+    }
+  }
+
+  /**
+   * Receives one message, and who sent it.
+   *
+   * @returns null if there is nothing yet
+   * @throws {SystemError} as `recv`
+   */
+  recvFrom(buffer: BufferSource, flags: number = 0): ReceivedFrom | null {
+    checkLength(buffer, buffer.byteLength);
+    for (;;) {
+      expectAddress();
+      const bytes = libc().recvfrom(
+        this.#fd,
+        buffer,
+        buffer.byteLength,
+        flags,
+        addressBytes,
+        addressLength,
+      );
+      if (bytes >= 0) return { bytes, address: receivedAddress() };
+      if (this.#wouldBlock("recvfrom")) return null;
+    }
+  }
+
+  /**
+   * Sends as much as there is room for.
+   *
+   * @param data What to send
+   * @param length How many bytes of it: all, if left out
+   * @param flags MSG_* of this system
+   * @returns how many bytes were taken, `WOULD_BLOCK` (-1) if there was no room
+   * @throws {RangeError} if the length is not within the data
+   * @throws {SystemError} `Deno.errors.BrokenPipe` (never a signal),
+   *   `Deno.errors.ConnectionReset` and others
+   */
+  send(
+    data: BufferSource,
+    length: number = data.byteLength,
+    flags: number = 0,
+  ): number {
+    if (!(length >= 0 && length <= data.byteLength)) checkLength(data, length);
+    for (;;) {
+      const count = libc().send(this.#fd, data, length, quietly(flags));
+      if (count >= 0) return count;
+      if (this.#wouldBlock("send")) return WOULD_BLOCK;
+    }
+  }
+
+  /**
+   * Sends one message to an address.
+   *
+   * @returns how many bytes were taken, `WOULD_BLOCK` (-1) if there was no room
+   * @throws {TypeError} if the address is of another domain or malformed
+   * @throws {SystemError} `EMSGSIZE` if the datagram is too large, and others
+   */
+  sendTo(
+    data: BufferSource,
+    address: SocketAddress,
+    flags: number = 0,
+  ): number {
+    checkLength(data, data.byteLength);
+    const addressLength = this.#encode(address);
+    for (;;) {
+      const count = libc().sendto(
+        this.#fd,
+        data,
+        data.byteLength,
+        quietly(flags),
+        addressBytes,
+        addressLength,
+      );
+      if (count >= 0) return count;
+      if (this.#wouldBlock("sendto")) return WOULD_BLOCK;
+    }
+  }
+
+  /**
+   * Ends one direction of a connection: the peer reads what was sent, then end
+   * of file, and may go on sending.
+   *
+   * @throws {SystemError} `Deno.errors.NotConnected`
+   */
+  shutdown(direction: ShutdownDirection): void {
+    const { SHUT_RD, SHUT_WR, SHUT_RDWR } = system().constants;
+    const how = { read: SHUT_RD, write: SHUT_WR, both: SHUT_RDWR }[direction];
+    if (how === undefined) {
+      throw new TypeError(
+        `Cannot shut down "${direction}": it must be "read", "write" or "both"`,
+      );
+    }
+    if (libc().shutdown(this.#open(), how) === -1) {
+      throw systemError("shutdown");
+    }
+  }
+
+  /**
+   * Reads an option that has a name here.
+   *
+   * @throws {Deno.errors.NotSupported} if this system lacks it
+   * @throws {SystemError} if it does not fit this socket
+   */
+  getOption<Name extends keyof SocketOptions>(name: Name): SocketOptions[Name] {
+    const { level, number, type } = this.#optionPlace(name);
+    const value = new DataView(this.getRawOption(level, number, 4).buffer)
+      .getInt32(0, true);
+    return (type === "boolean" ? value !== 0 : value) as SocketOptions[Name];
+  }
+
+  /**
+   * Sets an option that has a name here.
+   *
+   * @throws {TypeError} if the value is of another type
+   * @throws {RangeError} if the value is no whole number of 32 bits
+   * @throws {Deno.errors.NotSupported} if this system lacks the option
+   * @throws {SystemError} if it does not fit this socket
+   */
+  setOption<Name extends keyof SocketOptions>(
+    name: Name,
+    value: SocketOptions[Name],
+  ): void {
+    const { level, number, type } = this.#optionPlace(name);
+    const given: string = typeof value;
+    if (given !== type) {
+      throw new TypeError(
+        `Cannot set option "${name}" to ${value}: it must be a ${type}`,
+      );
+    }
+    this.setRawOption(level, number, Number(value));
+  }
+
+  /**
+   * Reads any option by its numbers, as getsockopt(2) does.
+   *
+   * @param level SOL_* or IPPROTO_*
+   * @param number The option's number
+   * @param byteLength How many bytes its value may have
+   * @returns the bytes that the system wrote
+   */
+  getRawOption(
+    level: number,
+    number: number,
+    byteLength: number,
+  ): Uint8Array<ArrayBuffer> {
+    const value = new Uint8Array(new ArrayBuffer(byteLength));
+    const length = Uint32Array.of(byteLength);
+    if (
+      libc().getsockopt(this.#open(), level, number, value, length) === -1
+    ) {
+      throw systemError("getsockopt");
+    }
+    return length[0] === byteLength ? value : value.slice(0, length[0]);
+  }
+
+  /**
+   * Sets any option by its numbers, as setsockopt(2) does.
+   *
+   * @param value The bytes of the option's struct, or a number for a C `int`
+   * @throws {RangeError} if a number does not fit an `int`
+   */
+  setRawOption(
+    level: number,
+    number: number,
+    value: Uint8Array<ArrayBuffer> | number,
+  ): void {
+    if (typeof value === "number" && value !== (value | 0)) {
+      throw new RangeError(`Cannot set a socket option to ${value}`);
+    }
+    const bytes = typeof value === "number" ? Int32Array.of(value) : value;
+    const result = libc().setsockopt(
+      this.#open(),
+      level,
+      number,
+      bytes,
+      bytes.byteLength,
+    );
+    if (result === -1) throw systemError("setsockopt");
+  }
+
+  /** Where this socket is; the port that the system chose, after a bind to port 0. */
+  get localAddress(): SocketAddress {
+    expectAddress();
+    if (
+      libc().getsockname(this.#open(), addressBytes, addressLength) === -1
+    ) {
+      throw systemError("getsockname");
+    }
+    return receivedAddress();
+  }
+
+  /**
+   * Where the peer is.
+   *
+   * @throws {SystemError} `Deno.errors.NotConnected`
+   */
+  get remoteAddress(): SocketAddress {
+    expectAddress();
+    if (
+      libc().getpeername(this.#open(), addressBytes, addressLength) === -1
+    ) {
+      throw systemError("getpeername");
+    }
+    return receivedAddress();
+  }
+
+  /**
+   * The error that waits on the socket (SO_ERROR), which this call takes off it:
+   * how a connect ended, or what an ICMP message reported.
+   *
+   * @param syscall The call that is to be named as the one that failed
+   */
+  takeError(syscall: string = "connect"): SystemError | null {
+    const { SOL_SOCKET, SO_ERROR } = system().constants;
+    const value = this.getRawOption(SOL_SOCKET, SO_ERROR, 4);
+    const number = new DataView(value.buffer).getInt32(0, true);
+    return number === 0 ? null : systemError(syscall, number);
+  }
+
+  /**
+   * Lets calls on this socket wait, for a plain client that has nothing else to
+   * do. A call that waits stops everything in its thread.
+   */
+  setBlocking(blocking: boolean): void {
+    setBlocking(this.#open(), blocking);
+  }
+
+  /**
+   * Gives the descriptor away: whoever calls this closes it.
+   *
+   * @returns the descriptor; the socket counts as closed from now on
+   */
+  detach(): number {
+    const fd = this.#open();
+    this.#fd = -1;
+    return fd;
+  }
+
+  /**
+   * Closes the socket. Closing it again does nothing, also where another file
+   * has its number by then. Unregister it from its selector first.
+   */
+  close(): void {
+    if (this.#fd === -1) return;
+    const fd = this.#fd;
+    this.#fd = -1;
+    libc().close(fd);
+  }
+
+  /** Closes the socket at the end of a `using` scope. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #open(): number {
+    if (this.#fd === -1) throw closedError();
+    return this.#fd;
+  }
+
+  /** Sorts a failure; a closed socket is told apart here, off the fast path. */
+  #wouldBlock(syscall: string): boolean {
+    if (this.#fd === -1) throw closedError();
+    return wouldBlock(syscall);
+  }
+
+  #encode(address: SocketAddress): number {
+    if (familyOf(address, system()) !== this.#family) {
+      throw new TypeError(
+        `Cannot use address ${
+          formatAddress(address)
+        } with a socket of domain ${this.domain}`,
+      );
+    }
+    return encodeAddress(addressBytes, address, system());
+  }
+
+  #optionPlace(
+    name: keyof SocketOptions,
+  ): { level: number; number: number; type: string } {
+    const place = socketOptions(system().constants)[name];
+    if (place === undefined) throw new TypeError(`Unknown option "${name}"`);
+    const { level, number, type } = place;
+    if (number === null) {
+      throw new Deno.errors.NotSupported(
+        `Cannot use option "${name}": ${system().name} lacks it`,
+      );
+    }
+    return { level, number, type };
+  }
+}
+
+function closedError(): Error {
+  return new Deno.errors.BadResource("Socket is closed");
+}
+
+/**
+ * Two connected sockets of the Unix domain, as socketpair(2) makes them.
+ *
+ * @param type How they carry data: "stream", "datagram" or "seqpacket"
+ * @throws {SystemError} if there are no descriptors left
+ */
+export function socketPair(type: SocketType = "stream"): [Socket, Socket] {
+  return Socket.pair(type);
+}

@@ -1,0 +1,207 @@
+/**
+ * `struct sockaddr` and its family: what a program writes as
+ * `{ hostname, port }` or `{ path }`, and the kernel as bytes.
+ *
+ * @module
+ */
+
+import type { System } from "./system.ts";
+import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from "./ip_address.ts";
+
+/** The address of an IPv4 or IPv6 socket. */
+export interface InternetAddress {
+  /** A numeric address: "127.0.0.1", "::1", "fe80::1%2" with the number of an interface. */
+  readonly hostname: string;
+  /** 0 to 65535; 0 lets the system choose. */
+  readonly port: number;
+}
+
+/** The address of a Unix socket. */
+export interface UnixAddress {
+  /**
+   * A path of the file system, "" for a socket without a name, or a name in
+   * Linux's abstract namespace, which starts with "\0".
+   */
+  readonly path: string;
+}
+
+/** Where a socket is, or where it is to send. */
+export type SocketAddress = InternetAddress | UnixAddress;
+
+/** The bytes of `struct sockaddr_storage`: enough for every address. */
+export const SOCKADDR_STORAGE_BYTES = 128;
+
+const IPV4_BYTES = 16;
+const IPV6_BYTES = 28;
+const PATH_OFFSET = 2;
+
+/** Which family an address belongs to: AF_INET, AF_INET6 or AF_UNIX of this system. */
+export function familyOf(address: SocketAddress, system: System): number {
+  const { AF_INET, AF_INET6, AF_UNIX } = system.constants;
+  if ("path" in address) return AF_UNIX;
+  return address.hostname.includes(":") ? AF_INET6 : AF_INET;
+}
+
+/**
+ * Writes an address where the kernel will read it.
+ *
+ * @returns How many bytes of `target` it takes: the `socklen_t` of the call
+ * @throws {TypeError} if the hostname is no numeric address, or the path has a NUL inside
+ * @throws {RangeError} if the port or the length of the path is out of range
+ */
+export function encodeAddress(
+  target: Uint8Array<ArrayBuffer>,
+  address: SocketAddress,
+  system: System,
+): number {
+  target.fill(0);
+  const family = familyOf(address, system);
+  const length = "path" in address
+    ? encodePath(target, address.path, system)
+    : encodeInternet(target, address);
+  if (system.sockaddrHasLength) {
+    target[0] = length;
+    target[1] = family;
+  } else {
+    new DataView(target.buffer, target.byteOffset).setUint16(0, family, true);
+  }
+  return length;
+}
+
+function encodeInternet(
+  target: Uint8Array<ArrayBuffer>,
+  { hostname, port }: InternetAddress,
+): number {
+  if (!Number.isInteger(port) || port < 0 || port > 65535) {
+    throw new RangeError(`Cannot use port ${port}: it must be 0 to 65535`);
+  }
+  const view = new DataView(target.buffer, target.byteOffset);
+  view.setUint16(2, port);
+  const ipv4 = parseIPv4(hostname);
+  if (ipv4 !== null) {
+    target.set(ipv4, 4);
+    return IPV4_BYTES;
+  }
+  const [text, scope] = splitScope(hostname);
+  const ipv6 = parseIPv6(text);
+  if (ipv6 === null || scope === null) {
+    throw new TypeError(
+      `Cannot use hostname "${hostname}": it is not a numeric IP address`,
+    );
+  }
+  target.set(ipv6, 8);
+  view.setUint32(24, scope, true);
+  return IPV6_BYTES;
+}
+
+/** "fe80::1%2" is the address and the number of the interface that it is valid on. */
+function splitScope(hostname: string): [text: string, scope: number | null] {
+  const percent = hostname.indexOf("%");
+  if (percent === -1) return [hostname, 0];
+  const digits = hostname.slice(percent + 1);
+  const scope = /^\d{1,10}$/.test(digits) ? Number(digits) : null;
+  return [
+    hostname.slice(0, percent),
+    scope !== null && scope <= 0xffff_ffff ? scope : null,
+  ];
+}
+
+function encodePath(
+  target: Uint8Array<ArrayBuffer>,
+  path: string,
+  system: System,
+): number {
+  const bytes = new TextEncoder().encode(path);
+  const abstract = bytes[0] === 0;
+  if (abstract && !system.abstractSockets) {
+    throw new TypeError(
+      `Cannot use the abstract path ${
+        JSON.stringify(path)
+      }: ${system.name} has none`,
+    );
+  }
+  if (!abstract && bytes.includes(0)) {
+    throw new TypeError(
+      `Cannot use path ${JSON.stringify(path)}: it contains a NUL`,
+    );
+  }
+  // A path ends with a NUL that must fit too; an abstract name is counted instead.
+  const limit = abstract ? system.unixPathBytes : system.unixPathBytes - 1;
+  if (bytes.length > limit) {
+    throw new RangeError(
+      `Cannot use path ${
+        JSON.stringify(path)
+      }: it is ${bytes.length} bytes long and ${limit} is the limit`,
+    );
+  }
+  target.set(bytes, PATH_OFFSET);
+  if (bytes.length === 0) return PATH_OFFSET;
+  return PATH_OFFSET + bytes.length + (abstract ? 0 : 1);
+}
+
+/** The family in the first bytes of a `struct sockaddr`. */
+export function readFamily(
+  source: Uint8Array<ArrayBuffer>,
+  system: System,
+): number {
+  return system.sockaddrHasLength ? source[1]! : source[0]! | source[1]! << 8;
+}
+
+/**
+ * Reads an address that the kernel wrote.
+ *
+ * @param length What the call said in its `socklen_t`
+ * @throws {Deno.errors.NotSupported} if the family is none of IPv4, IPv6 and Unix
+ */
+export function decodeAddress(
+  source: Uint8Array<ArrayBuffer>,
+  length: number,
+  system: System,
+): SocketAddress {
+  const { AF_INET, AF_INET6, AF_UNIX } = system.constants;
+  const view = new DataView(
+    source.buffer,
+    source.byteOffset,
+    source.byteLength,
+  );
+  // An unnamed Unix peer (a socket pair, an unbound client) has a length of 0 on the BSDs.
+  if (length < PATH_OFFSET) return { path: "" };
+  switch (readFamily(source, system)) {
+    case AF_INET:
+      return {
+        hostname: formatIPv4(source.subarray(4, 8)),
+        port: view.getUint16(2),
+      };
+    case AF_INET6: {
+      const scope = view.getUint32(24, true);
+      const text = formatIPv6(source.subarray(8, 24));
+      return {
+        hostname: scope === 0 ? text : `${text}%${scope}`,
+        port: view.getUint16(2),
+      };
+    }
+    case AF_UNIX:
+      return { path: decodePath(source.subarray(PATH_OFFSET, length)) };
+    default:
+      throw new Deno.errors.NotSupported(
+        `Cannot read a socket address of family ${readFamily(source, system)}`,
+      );
+  }
+}
+
+function decodePath(bytes: Uint8Array<ArrayBuffer>): string {
+  const abstract = bytes.length > 0 && bytes[0] === 0;
+  const end = abstract ? -1 : bytes.indexOf(0);
+  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(
+    end === -1 ? bytes : bytes.subarray(0, end),
+  );
+}
+
+/** An address as people write it: "127.0.0.1:8001", "[::1]:8001", "/run/echo.sock". */
+export function formatAddress(address: SocketAddress): string {
+  if ("path" in address) return address.path.replace("\0", "@");
+  const { hostname, port } = address;
+  return hostname.includes(":")
+    ? `[${hostname}]:${port}`
+    : `${hostname}:${port}`;
+}

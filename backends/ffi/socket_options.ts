@@ -1,0 +1,100 @@
+/**
+ * The socket options that have a name here, and where each is found.
+ *
+ * @module
+ */
+
+import type { Constants } from "./system.ts";
+
+/** The options of `Socket.getOption` and `Socket.setOption`, with the type of each. */
+export interface SocketOptions {
+  /** SO_REUSEADDR: bind although connections of an earlier server linger. */
+  reuseAddress: boolean;
+  /** SO_REUSEPORT: several sockets on one port, which share what comes in. */
+  reusePort: boolean;
+  /** SO_BROADCAST: a datagram socket may send to broadcast addresses. */
+  broadcast: boolean;
+  /** SO_KEEPALIVE: probe a silent peer. */
+  keepAlive: boolean;
+  /** TCP_KEEPIDLE: seconds of silence before the first probe. */
+  keepAliveIdle: number;
+  /** TCP_KEEPINTVL: seconds between probes. */
+  keepAliveInterval: number;
+  /** TCP_KEEPCNT: how many probes go unanswered before the connection ends. */
+  keepAliveCount: number;
+  /** TCP_NODELAY: send small writes at once instead of gathering them. */
+  noDelay: boolean;
+  /** TCP_MAXSEG: the largest segment, in bytes. */
+  maximumSegmentSize: number;
+  /** SO_SNDBUF, in bytes; Linux gives twice what is asked for. */
+  sendBufferSize: number;
+  /** SO_RCVBUF, in bytes; Linux gives twice what is asked for. */
+  receiveBufferSize: number;
+  /** SO_OOBINLINE: urgent data stays in the stream. */
+  outOfBandInline: boolean;
+  /** SO_ACCEPTCONN: whether the socket listens. Read only. */
+  acceptsConnections: boolean;
+  /** SO_TYPE: the number of the socket's type. Read only. */
+  type: number;
+  /** IPV6_V6ONLY: an IPv6 socket leaves IPv4 to others. */
+  ipv6Only: boolean;
+  /** IP_TTL: how many routers a packet may pass. */
+  timeToLive: number;
+  /** IP_MULTICAST_TTL: the same for multicast. */
+  multicastTimeToLive: number;
+  /** IP_MULTICAST_LOOP: this machine hears its own multicast. */
+  multicastLoop: boolean;
+  /** IPV6_MULTICAST_HOPS. */
+  ipv6MulticastHops: number;
+  /** IPV6_MULTICAST_LOOP. */
+  ipv6MulticastLoop: boolean;
+  /** IPV6_MULTICAST_IF: the number of the interface that multicast leaves by. */
+  ipv6MulticastInterface: number;
+}
+
+/** Where an option is: its level, its number, and how its `int` is to be read. */
+export interface OptionPlace {
+  readonly level: number;
+  /** Null on a system that lacks the option. */
+  readonly number: number | null;
+  readonly type: "boolean" | "number";
+}
+
+/** Every named option of one system. */
+export function socketOptions(
+  c: Constants,
+): Readonly<Record<keyof SocketOptions, OptionPlace>> {
+  const flag = (level: number, number: number | null): OptionPlace => ({
+    level,
+    number,
+    type: "boolean",
+  });
+  const value = (level: number, number: number | null): OptionPlace => ({
+    level,
+    number,
+    type: "number",
+  });
+  return {
+    reuseAddress: flag(c.SOL_SOCKET, c.SO_REUSEADDR),
+    reusePort: flag(c.SOL_SOCKET, c.SO_REUSEPORT),
+    broadcast: flag(c.SOL_SOCKET, c.SO_BROADCAST),
+    keepAlive: flag(c.SOL_SOCKET, c.SO_KEEPALIVE),
+    keepAliveIdle: value(c.IPPROTO_TCP, c.TCP_KEEPIDLE),
+    keepAliveInterval: value(c.IPPROTO_TCP, c.TCP_KEEPINTVL),
+    keepAliveCount: value(c.IPPROTO_TCP, c.TCP_KEEPCNT),
+    noDelay: flag(c.IPPROTO_TCP, c.TCP_NODELAY),
+    maximumSegmentSize: value(c.IPPROTO_TCP, c.TCP_MAXSEG),
+    sendBufferSize: value(c.SOL_SOCKET, c.SO_SNDBUF),
+    receiveBufferSize: value(c.SOL_SOCKET, c.SO_RCVBUF),
+    outOfBandInline: flag(c.SOL_SOCKET, c.SO_OOBINLINE),
+    acceptsConnections: flag(c.SOL_SOCKET, c.SO_ACCEPTCONN),
+    type: value(c.SOL_SOCKET, c.SO_TYPE),
+    ipv6Only: flag(c.IPPROTO_IPV6, c.IPV6_V6ONLY),
+    timeToLive: value(c.IPPROTO_IP, c.IP_TTL),
+    multicastTimeToLive: value(c.IPPROTO_IP, c.IP_MULTICAST_TTL),
+    multicastLoop: flag(c.IPPROTO_IP, c.IP_MULTICAST_LOOP),
+    ipv6MulticastHops: value(c.IPPROTO_IPV6, c.IPV6_MULTICAST_HOPS),
+    ipv6MulticastLoop: flag(c.IPPROTO_IPV6, c.IPV6_MULTICAST_LOOP),
+    ipv6MulticastInterface: value(c.IPPROTO_IPV6, c.IPV6_MULTICAST_IF),
+  };
+}

@@ -1,0 +1,133 @@
+/**
+ * `struct kevent`: a filter on an identifier, and what became of it. Each BSD
+ * lays it out in its own way; see `KeventLayout`.
+ *
+ * @module
+ */
+
+import type { KeventLayout } from "../system.ts";
+
+/** One `struct kevent`, as a change that is asked for or an event that is told. */
+export interface Kevent {
+  /** What is watched: the descriptor, for the filters of descriptors. */
+  readonly ident: number;
+  /** EVFILT_*: what is watched on it. */
+  readonly filter: number;
+  /** EV_*: what to do, or what happened. */
+  readonly flags: number;
+  /** NOTE_*: flags of the filter; the error number of a socket that ended. */
+  readonly fflags: number;
+  /** A number of the filter: bytes that wait, connections that wait, an errno. */
+  readonly data: number;
+  /** 32 bits of the program's own. */
+  readonly udata: number;
+}
+
+/** An array of `struct kevent`. */
+export class Kevents {
+  /** The structs' bytes, for the call that reads or fills them. */
+  readonly bytes: ArrayBuffer;
+  /** How many structs there are. */
+  readonly capacity: number;
+  readonly #layout: KeventLayout;
+  readonly #view: DataView;
+
+  /**
+   * @param layout `struct kevent` of this system
+   * @param capacity How many structs
+   */
+  constructor(layout: KeventLayout, capacity: number) {
+    this.capacity = capacity;
+    this.bytes = new ArrayBuffer(layout.size * capacity);
+    this.#layout = layout;
+    this.#view = new DataView(this.bytes);
+  }
+
+  /** Writes the struct at `index`. */
+  set(
+    index: number,
+    ident: number,
+    filter: number,
+    flags: number,
+    fflags: number,
+    data: number,
+    udata: number,
+  ): void {
+    const layout = this.#layout;
+    const view = this.#view;
+    const start = index * layout.size;
+    view.setUint32(start + layout.ident, ident, true);
+    view.setUint32(start + layout.ident + 4, 0, true);
+    if (layout.filterBytes === 2) {
+      view.setInt16(start + layout.filter, filter, true);
+      view.setUint16(start + layout.flags, flags, true);
+    } else {
+      view.setUint32(start + layout.filter, filter, true);
+      view.setUint32(start + layout.flags, flags, true);
+    }
+    view.setUint32(start + layout.fflags, fflags, true);
+    view.setUint32(start + layout.data, data, true);
+    view.setInt32(start + layout.data + 4, Math.floor(data / 2 ** 32), true);
+    view.setInt32(start + layout.udata, udata, true);
+    view.setInt32(start + layout.udata + 4, 0, true);
+  }
+
+  /** What the struct at `index` watches. */
+  ident(index: number): number {
+    return this.#view.getUint32(
+      index * this.#layout.size + this.#layout.ident,
+      true,
+    );
+  }
+
+  /** The EVFILT_* of the struct at `index`. */
+  filter(index: number): number {
+    const offset = index * this.#layout.size + this.#layout.filter;
+    return this.#layout.filterBytes === 2
+      ? this.#view.getInt16(offset, true)
+      : this.#view.getUint32(offset, true);
+  }
+
+  /** The EV_* bits of the struct at `index`. */
+  flags(index: number): number {
+    const offset = index * this.#layout.size + this.#layout.flags;
+    return this.#layout.filterBytes === 2
+      ? this.#view.getUint16(offset, true)
+      : this.#view.getUint32(offset, true);
+  }
+
+  /** The NOTE_* bits of the struct at `index`. */
+  fflags(index: number): number {
+    return this.#view.getUint32(
+      index * this.#layout.size + this.#layout.fflags,
+      true,
+    );
+  }
+
+  /** The filter's number in the struct at `index`. */
+  data(index: number): number {
+    const offset = index * this.#layout.size + this.#layout.data;
+    return this.#view.getUint32(offset, true) +
+      this.#view.getInt32(offset + 4, true) * 2 ** 32;
+  }
+
+  /** The program's own bits in the struct at `index`. */
+  udata(index: number): number {
+    return this.#view.getInt32(
+      index * this.#layout.size + this.#layout.udata,
+      true,
+    );
+  }
+
+  /** The whole struct at `index`. */
+  get(index: number): Kevent {
+    return {
+      ident: this.ident(index),
+      filter: this.filter(index),
+      flags: this.flags(index),
+      fflags: this.fflags(index),
+      data: this.data(index),
+      udata: this.udata(index),
+    };
+  }
+}

@@ -1,0 +1,206 @@
+/**
+ * What one operating system's C library looks like from outside: where it is,
+ * what its constants are, how its structs are laid out.
+ *
+ * One table for each system lives in `systems/`. Nothing above them knows
+ * which system it runs on, and every number in them names the header that it
+ * was read from.
+ *
+ * @module
+ */
+
+/** The constants that every system has, under their names in C. */
+export interface Constants {
+  // <sys/socket.h>: address families
+  readonly AF_UNSPEC: number;
+  readonly AF_UNIX: number;
+  readonly AF_INET: number;
+  readonly AF_INET6: number;
+
+  // <sys/socket.h>: socket types; the two flags are null where socket() does not take them
+  readonly SOCK_STREAM: number;
+  readonly SOCK_DGRAM: number;
+  readonly SOCK_RAW: number;
+  readonly SOCK_SEQPACKET: number;
+  readonly SOCK_NONBLOCK: number | null;
+  readonly SOCK_CLOEXEC: number | null;
+
+  // <sys/socket.h>: options of the socket level
+  readonly SOL_SOCKET: number;
+  readonly SO_REUSEADDR: number;
+  readonly SO_REUSEPORT: number | null;
+  readonly SO_TYPE: number;
+  readonly SO_ERROR: number;
+  readonly SO_BROADCAST: number;
+  readonly SO_SNDBUF: number;
+  readonly SO_RCVBUF: number;
+  readonly SO_KEEPALIVE: number;
+  readonly SO_LINGER: number;
+  readonly SO_OOBINLINE: number;
+  readonly SO_ACCEPTCONN: number;
+  /** macOS only: the place of MSG_NOSIGNAL there. */
+  readonly SO_NOSIGPIPE: number | null;
+
+  // <sys/socket.h>: flags of send() and recv()
+  readonly MSG_OOB: number;
+  readonly MSG_PEEK: number;
+  readonly MSG_DONTWAIT: number;
+  readonly MSG_TRUNC: number;
+  readonly MSG_CTRUNC: number;
+  readonly MSG_NOSIGNAL: number | null;
+  readonly MSG_CMSG_CLOEXEC: number | null;
+  /** `recvmmsg`: wait for the first message only. */
+  readonly MSG_WAITFORONE: number | null;
+  readonly SCM_RIGHTS: number;
+
+  // <sys/socket.h>: shutdown(), listen()
+  readonly SHUT_RD: number;
+  readonly SHUT_WR: number;
+  readonly SHUT_RDWR: number;
+  readonly SOMAXCONN: number;
+
+  // <netinet/in.h>, <netinet/tcp.h>
+  readonly IPPROTO_IP: number;
+  readonly IPPROTO_ICMP: number;
+  readonly IPPROTO_TCP: number;
+  readonly IPPROTO_UDP: number;
+  readonly IPPROTO_IPV6: number;
+  readonly TCP_NODELAY: number;
+  readonly TCP_MAXSEG: number;
+  /** Seconds of silence before the first keep-alive probe (TCP_KEEPALIVE on macOS). */
+  readonly TCP_KEEPIDLE: number | null;
+  readonly TCP_KEEPINTVL: number | null;
+  readonly TCP_KEEPCNT: number | null;
+  readonly IP_TTL: number;
+  readonly IP_MULTICAST_IF: number;
+  readonly IP_MULTICAST_TTL: number;
+  readonly IP_MULTICAST_LOOP: number;
+  readonly IP_ADD_MEMBERSHIP: number;
+  readonly IP_DROP_MEMBERSHIP: number;
+  readonly IPV6_V6ONLY: number;
+  readonly IPV6_MULTICAST_IF: number;
+  readonly IPV6_MULTICAST_HOPS: number;
+  readonly IPV6_MULTICAST_LOOP: number;
+  /** IPV6_JOIN_GROUP, which Linux also calls IPV6_ADD_MEMBERSHIP. */
+  readonly IPV6_JOIN_GROUP: number;
+  /** IPV6_LEAVE_GROUP, which Linux also calls IPV6_DROP_MEMBERSHIP. */
+  readonly IPV6_LEAVE_GROUP: number;
+
+  // <fcntl.h>
+  readonly F_GETFD: number;
+  readonly F_SETFD: number;
+  readonly F_GETFL: number;
+  readonly F_SETFL: number;
+  readonly FD_CLOEXEC: number;
+  readonly O_RDWR: number;
+  readonly O_NONBLOCK: number;
+  readonly O_CLOEXEC: number;
+
+  // <poll.h>; POLLRDHUP is null where poll() does not know it
+  readonly POLLIN: number;
+  readonly POLLPRI: number;
+  readonly POLLOUT: number;
+  readonly POLLERR: number;
+  readonly POLLHUP: number;
+  readonly POLLNVAL: number;
+  readonly POLLRDHUP: number | null;
+}
+
+/** `struct epoll_event`: packed on x86-64, and only there. */
+export interface EpollEventLayout {
+  readonly size: number;
+  readonly events: number;
+  readonly data: number;
+}
+
+/** `struct kevent`, which every BSD lays out in its own way. */
+export interface KeventLayout {
+  readonly size: number;
+  readonly ident: number;
+  readonly filter: number;
+  /** Bytes of `filter` and of `flags`: 2, or 4 on NetBSD. */
+  readonly filterBytes: 2 | 4;
+  readonly flags: number;
+  readonly fflags: number;
+  readonly data: number;
+  readonly udata: number;
+}
+
+/** `struct msghdr`: the BSDs count iovecs and control bytes in 32 bits, Linux in 64. */
+export interface MsghdrLayout {
+  readonly size: number;
+  readonly name: number;
+  readonly namelen: number;
+  readonly iov: number;
+  readonly iovlen: number;
+  readonly iovlenBytes: 4 | 8;
+  readonly control: number;
+  readonly controllen: number;
+  readonly controllenBytes: 4 | 8;
+  readonly flags: number;
+}
+
+/** Flags of `kevent()`, null on a system without it. See `<sys/event.h>`. */
+export interface KqueueConstants {
+  readonly EVFILT_READ: number;
+  readonly EVFILT_WRITE: number;
+  readonly EVFILT_TIMER: number;
+  readonly EVFILT_SIGNAL: number;
+  readonly EVFILT_USER: number | null;
+  /** Exceptional conditions, out-of-band data among them; null but on macOS. */
+  readonly EVFILT_EXCEPT: number | null;
+  readonly NOTE_OOB: number | null;
+  readonly NOTE_TRIGGER: number | null;
+  readonly EV_ADD: number;
+  readonly EV_DELETE: number;
+  readonly EV_ENABLE: number;
+  readonly EV_DISABLE: number;
+  readonly EV_ONESHOT: number;
+  readonly EV_CLEAR: number;
+  readonly EV_RECEIPT: number | null;
+  readonly EV_DISPATCH: number | null;
+  readonly EV_ERROR: number;
+  readonly EV_EOF: number;
+}
+
+/** `/dev/poll`, null on a system without it. See `<sys/devpoll.h>`. */
+export interface DevPollConstants {
+  readonly DP_POLL: number;
+  readonly POLLREMOVE: number;
+}
+
+/** One operating system on one processor. */
+export interface System {
+  /** What a person calls it, as in "Linux x86-64". */
+  readonly name: string;
+  /**
+   * Where its C library may be, the likeliest first: a plain name, which the
+   * dynamic linker resolves, then absolute paths, which a scoped
+   * `--allow-ffi=…` can name.
+   */
+  readonly libraries: readonly string[];
+  /** The function that returns the address of this thread's errno. */
+  readonly errnoSymbol: string;
+  /** The variant of `strerror_r` that fills the caller's buffer. */
+  readonly strerrorSymbol: string;
+  /** Symbols that carry another name than in C, such as NetBSD's `__kevent50`. */
+  readonly renamedSymbols: Readonly<Record<string, string>>;
+  /** Apple on arm64 passes variadic arguments on the stack, after all eight registers. */
+  readonly variadicOnStack: boolean;
+  /** Whether `struct sockaddr` starts with its own length (the BSDs, macOS). */
+  readonly sockaddrHasLength: boolean;
+  /** Bytes of `sun_path` in `struct sockaddr_un`. */
+  readonly unixPathBytes: number;
+  /** Whether Unix sockets have the abstract namespace (Linux). */
+  readonly abstractSockets: boolean;
+  /** Bytes of `tv_usec` in `struct timeval`: 8, or 4 on macOS and NetBSD. */
+  readonly timevalMicrosecondsBytes: 4 | 8;
+  readonly constants: Constants;
+  readonly msghdr: MsghdrLayout;
+  readonly epollEvent: EpollEventLayout | null;
+  readonly kevent: KeventLayout | null;
+  readonly kqueue: KqueueConstants | null;
+  readonly devPoll: DevPollConstants | null;
+  /** The error numbers of `<errno.h>`, by name. */
+  readonly errno: Readonly<Record<string, number>>;
+}

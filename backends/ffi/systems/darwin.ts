@@ -1,0 +1,205 @@
+/**
+ * macOS on arm64 and x86-64. The numbers are those of the headers that the
+ * kernel's sources install (`sys/socket.h`, `sys/event.h`, `sys/poll.h`,
+ * `sys/fcntl.h`, `sys/un.h`, `sys/errno.h`, `netinet/in.h`, `netinet6/in6.h`,
+ * `netinet/tcp.h`), read in xnu-11417 of macOS 15.
+ *
+ * @module
+ */
+
+import type {
+  Constants,
+  KeventLayout,
+  KqueueConstants,
+  MsghdrLayout,
+  System,
+} from "../system.ts";
+
+const constants: Constants = {
+  AF_UNSPEC: 0,
+  AF_UNIX: 1,
+  AF_INET: 2,
+  AF_INET6: 30,
+
+  SOCK_STREAM: 1,
+  SOCK_DGRAM: 2,
+  SOCK_RAW: 3,
+  SOCK_SEQPACKET: 5,
+  SOCK_NONBLOCK: null,
+  SOCK_CLOEXEC: null,
+
+  SOL_SOCKET: 0xffff,
+  SO_REUSEADDR: 0x4,
+  SO_REUSEPORT: 0x200,
+  SO_TYPE: 0x1008,
+  SO_ERROR: 0x1007,
+  SO_BROADCAST: 0x20,
+  SO_SNDBUF: 0x1001,
+  SO_RCVBUF: 0x1002,
+  SO_KEEPALIVE: 0x8,
+  // Of the two that the header has, the one of POSIX, which counts in seconds;
+  // 0x80, which it shows to programs that ask for everything, counts in ticks.
+  SO_LINGER: 0x1080,
+  SO_OOBINLINE: 0x100,
+  SO_ACCEPTCONN: 0x2,
+  SO_NOSIGPIPE: 0x1022,
+
+  MSG_OOB: 0x1,
+  MSG_PEEK: 0x2,
+  MSG_DONTWAIT: 0x80,
+  MSG_TRUNC: 0x10,
+  MSG_CTRUNC: 0x20,
+  // The kernel has known 0x80000 only since macOS 11; the option above always.
+  MSG_NOSIGNAL: null,
+  MSG_CMSG_CLOEXEC: null,
+  MSG_WAITFORONE: null,
+  SCM_RIGHTS: 1,
+
+  SHUT_RD: 0,
+  SHUT_WR: 1,
+  SHUT_RDWR: 2,
+  SOMAXCONN: 128,
+
+  IPPROTO_IP: 0,
+  IPPROTO_ICMP: 1,
+  IPPROTO_TCP: 6,
+  IPPROTO_UDP: 17,
+  IPPROTO_IPV6: 41,
+  TCP_NODELAY: 1,
+  TCP_MAXSEG: 2,
+  TCP_KEEPIDLE: 0x10, // TCP_KEEPALIVE
+  TCP_KEEPINTVL: 0x101,
+  TCP_KEEPCNT: 0x102,
+  IP_TTL: 4,
+  IP_MULTICAST_IF: 9,
+  IP_MULTICAST_TTL: 10,
+  IP_MULTICAST_LOOP: 11,
+  IP_ADD_MEMBERSHIP: 12,
+  IP_DROP_MEMBERSHIP: 13,
+  IPV6_V6ONLY: 27,
+  IPV6_MULTICAST_IF: 9,
+  IPV6_MULTICAST_HOPS: 10,
+  IPV6_MULTICAST_LOOP: 11,
+  IPV6_JOIN_GROUP: 12,
+  IPV6_LEAVE_GROUP: 13,
+
+  F_GETFD: 1,
+  F_SETFD: 2,
+  F_GETFL: 3,
+  F_SETFL: 4,
+  FD_CLOEXEC: 1,
+  O_RDWR: 0x2,
+  O_NONBLOCK: 0x4,
+  O_CLOEXEC: 0x1000000,
+
+  POLLIN: 0x1,
+  POLLPRI: 0x2,
+  POLLOUT: 0x4,
+  POLLERR: 0x8,
+  POLLHUP: 0x10,
+  POLLNVAL: 0x20,
+  POLLRDHUP: null,
+};
+
+/** `struct msghdr` of `<sys/socket.h>`: int and socklen_t counts. */
+const msghdr: MsghdrLayout = {
+  size: 48,
+  name: 0,
+  namelen: 8,
+  iov: 16,
+  iovlen: 24,
+  iovlenBytes: 4,
+  control: 32,
+  controllen: 40,
+  controllenBytes: 4,
+  flags: 44,
+};
+
+/** `struct kevent` of `<sys/event.h>`: packed to 4 bytes, which moves nothing here. */
+const kevent: KeventLayout = {
+  size: 32,
+  ident: 0,
+  filter: 8,
+  filterBytes: 2,
+  flags: 10,
+  fflags: 12,
+  data: 16,
+  udata: 24,
+};
+
+const kqueue: KqueueConstants = {
+  EVFILT_READ: -1,
+  EVFILT_WRITE: -2,
+  EVFILT_TIMER: -7,
+  EVFILT_SIGNAL: -6,
+  EVFILT_USER: -10,
+  EVFILT_EXCEPT: -15,
+  NOTE_OOB: 0x2,
+  NOTE_TRIGGER: 0x1000000,
+  EV_ADD: 0x1,
+  EV_DELETE: 0x2,
+  EV_ENABLE: 0x4,
+  EV_DISABLE: 0x8,
+  EV_ONESHOT: 0x10,
+  EV_CLEAR: 0x20,
+  EV_RECEIPT: 0x40,
+  EV_DISPATCH: 0x80,
+  EV_ERROR: 0x4000,
+  EV_EOF: 0x8000,
+};
+
+// deno-fmt-ignore: a table reads best as one
+const errno: Readonly<Record<string, number>> = {
+  EPERM: 1, ENOENT: 2, ESRCH: 3, EINTR: 4, EIO: 5, ENXIO: 6, E2BIG: 7, ENOEXEC: 8,
+  EBADF: 9, ECHILD: 10, EDEADLK: 11, ENOMEM: 12, EACCES: 13, EFAULT: 14, ENOTBLK: 15,
+  EBUSY: 16, EEXIST: 17, EXDEV: 18, ENODEV: 19, ENOTDIR: 20, EISDIR: 21, EINVAL: 22,
+  ENFILE: 23, EMFILE: 24, ENOTTY: 25, ETXTBSY: 26, EFBIG: 27, ENOSPC: 28, ESPIPE: 29,
+  EROFS: 30, EMLINK: 31, EPIPE: 32, EDOM: 33, ERANGE: 34, EAGAIN: 35, EINPROGRESS: 36,
+  EALREADY: 37, ENOTSOCK: 38, EDESTADDRREQ: 39, EMSGSIZE: 40, EPROTOTYPE: 41,
+  ENOPROTOOPT: 42, EPROTONOSUPPORT: 43, ESOCKTNOSUPPORT: 44, ENOTSUP: 45,
+  EPFNOSUPPORT: 46, EAFNOSUPPORT: 47, EADDRINUSE: 48, EADDRNOTAVAIL: 49, ENETDOWN: 50,
+  ENETUNREACH: 51, ENETRESET: 52, ECONNABORTED: 53, ECONNRESET: 54, ENOBUFS: 55,
+  EISCONN: 56, ENOTCONN: 57, ESHUTDOWN: 58, ETOOMANYREFS: 59, ETIMEDOUT: 60,
+  ECONNREFUSED: 61, ELOOP: 62, ENAMETOOLONG: 63, EHOSTDOWN: 64, EHOSTUNREACH: 65,
+  ENOTEMPTY: 66, EPROCLIM: 67, EUSERS: 68, EDQUOT: 69, ESTALE: 70, EREMOTE: 71,
+  EBADRPC: 72, ERPCMISMATCH: 73, EPROGUNAVAIL: 74, EPROGMISMATCH: 75, EPROCUNAVAIL: 76,
+  ENOLCK: 77, ENOSYS: 78, EFTYPE: 79, EAUTH: 80, ENEEDAUTH: 81, EPWROFF: 82, EDEVERR: 83,
+  EOVERFLOW: 84, EBADEXEC: 85, EBADARCH: 86, ESHLIBVERS: 87, EBADMACHO: 88, ECANCELED: 89,
+  EIDRM: 90, ENOMSG: 91, EILSEQ: 92, ENOATTR: 93, EBADMSG: 94, EMULTIHOP: 95, ENODATA: 96,
+  ENOLINK: 97, ENOSR: 98, ENOSTR: 99, EPROTO: 100, ETIME: 101, EOPNOTSUPP: 102,
+  ENOPOLICY: 103, ENOTRECOVERABLE: 104, EOWNERDEAD: 105, EQFULL: 106,
+  // Newer than those headers.
+  ENOTCAPABLE: 107,
+};
+
+/** What a person calls each processor of Deno's. */
+const processors: Readonly<Record<string, string>> = {
+  x86_64: "x86-64",
+  aarch64: "arm64",
+};
+
+/** macOS on `arch`, as `Deno.build.arch` names it. */
+export function darwin(arch: string): System {
+  return {
+    name: `macOS ${processors[arch] ?? arch}`,
+    // Neither is a file since macOS 11: the dynamic linker has both in its cache.
+    libraries: ["/usr/lib/libSystem.B.dylib", "libSystem.B.dylib"],
+    errnoSymbol: "__error",
+    strerrorSymbol: "strerror_r",
+    // <sys/_select.h>: on x86-64 the plain name is the select of before
+    // Mac OS X 10.5, which makes 10 ms of every shorter timeout.
+    renamedSymbols: arch === "x86_64" ? { select: "select$1050" } : {},
+    variadicOnStack: arch === "aarch64",
+    sockaddrHasLength: true,
+    unixPathBytes: 104,
+    abstractSockets: false,
+    timevalMicrosecondsBytes: 4,
+    constants,
+    msghdr,
+    epollEvent: null,
+    kevent,
+    kqueue,
+    devPoll: null,
+    errno,
+  };
+}

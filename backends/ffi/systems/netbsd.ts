@@ -1,0 +1,208 @@
+/**
+ * NetBSD 10 and later on x86-64 and arm64. The numbers are those of the system
+ * headers (`sys/socket.h`, `sys/event.h`, `sys/poll.h`, `sys/fcntl.h`,
+ * `sys/un.h`, `sys/errno.h`, `netinet/in.h`, `netinet6/in6.h`,
+ * `netinet/tcp.h`) of NetBSD 10.
+ *
+ * @module
+ */
+
+import type {
+  Constants,
+  KeventLayout,
+  KqueueConstants,
+  MsghdrLayout,
+  System,
+} from "../system.ts";
+
+const constants: Constants = {
+  AF_UNSPEC: 0,
+  AF_UNIX: 1,
+  AF_INET: 2,
+  AF_INET6: 24,
+
+  SOCK_STREAM: 1,
+  SOCK_DGRAM: 2,
+  SOCK_RAW: 3,
+  SOCK_SEQPACKET: 5,
+  SOCK_NONBLOCK: 0x20000000,
+  SOCK_CLOEXEC: 0x10000000,
+
+  SOL_SOCKET: 0xffff,
+  SO_REUSEADDR: 0x4,
+  SO_REUSEPORT: 0x200,
+  SO_TYPE: 0x1008,
+  SO_ERROR: 0x1007,
+  SO_BROADCAST: 0x20,
+  SO_SNDBUF: 0x1001,
+  SO_RCVBUF: 0x1002,
+  SO_KEEPALIVE: 0x8,
+  SO_LINGER: 0x80,
+  SO_OOBINLINE: 0x100,
+  SO_ACCEPTCONN: 0x2,
+  // 0x800 here too, but MSG_NOSIGNAL needs no call of its own.
+  SO_NOSIGPIPE: null,
+
+  MSG_OOB: 0x1,
+  MSG_PEEK: 0x2,
+  MSG_DONTWAIT: 0x80,
+  MSG_TRUNC: 0x10,
+  MSG_CTRUNC: 0x20,
+  MSG_NOSIGNAL: 0x400,
+  MSG_CMSG_CLOEXEC: 0x800,
+  MSG_WAITFORONE: 0x2000,
+  SCM_RIGHTS: 1,
+
+  SHUT_RD: 0,
+  SHUT_WR: 1,
+  SHUT_RDWR: 2,
+  SOMAXCONN: 128,
+
+  IPPROTO_IP: 0,
+  IPPROTO_ICMP: 1,
+  IPPROTO_TCP: 6,
+  IPPROTO_UDP: 17,
+  IPPROTO_IPV6: 41,
+  TCP_NODELAY: 1,
+  TCP_MAXSEG: 2,
+  TCP_KEEPIDLE: 3,
+  TCP_KEEPINTVL: 5,
+  TCP_KEEPCNT: 6,
+  IP_TTL: 4,
+  IP_MULTICAST_IF: 9,
+  IP_MULTICAST_TTL: 10,
+  IP_MULTICAST_LOOP: 11,
+  IP_ADD_MEMBERSHIP: 12,
+  IP_DROP_MEMBERSHIP: 13,
+  IPV6_V6ONLY: 27,
+  IPV6_MULTICAST_IF: 9,
+  IPV6_MULTICAST_HOPS: 10,
+  IPV6_MULTICAST_LOOP: 11,
+  IPV6_JOIN_GROUP: 12,
+  IPV6_LEAVE_GROUP: 13,
+
+  F_GETFD: 1,
+  F_SETFD: 2,
+  F_GETFL: 3,
+  F_SETFL: 4,
+  FD_CLOEXEC: 1,
+  O_RDWR: 0x2,
+  O_NONBLOCK: 0x4,
+  O_CLOEXEC: 0x400000,
+
+  POLLIN: 0x1,
+  POLLPRI: 0x2,
+  POLLOUT: 0x4,
+  POLLERR: 0x8,
+  POLLHUP: 0x10,
+  POLLNVAL: 0x20,
+  POLLRDHUP: null,
+};
+
+/** `struct msghdr` of `<sys/socket.h>`: int and socklen_t counts. */
+const msghdr: MsghdrLayout = {
+  size: 48,
+  name: 0,
+  namelen: 8,
+  iov: 16,
+  iovlen: 24,
+  iovlenBytes: 4,
+  control: 32,
+  controllen: 40,
+  controllenBytes: 4,
+  flags: 44,
+};
+
+/** `struct kevent` of `<sys/event.h>`: 32-bit filter and flags, four bytes of padding after `fflags`. */
+const kevent: KeventLayout = {
+  size: 40,
+  ident: 0,
+  filter: 8,
+  filterBytes: 4,
+  flags: 12,
+  fflags: 16,
+  data: 24,
+  udata: 32,
+};
+
+const kqueue: KqueueConstants = {
+  EVFILT_READ: 0,
+  EVFILT_WRITE: 1,
+  EVFILT_TIMER: 6,
+  EVFILT_SIGNAL: 5,
+  EVFILT_USER: 8,
+  EVFILT_EXCEPT: null,
+  NOTE_OOB: null,
+  NOTE_TRIGGER: 0x1000000,
+  EV_ADD: 0x1,
+  EV_DELETE: 0x2,
+  EV_ENABLE: 0x4,
+  EV_DISABLE: 0x8,
+  EV_ONESHOT: 0x10,
+  EV_CLEAR: 0x20,
+  EV_RECEIPT: 0x40,
+  EV_DISPATCH: 0x80,
+  EV_ERROR: 0x4000,
+  EV_EOF: 0x8000,
+};
+
+// deno-fmt-ignore: a table reads best as one
+const errno: Readonly<Record<string, number>> = {
+  EPERM: 1, ENOENT: 2, ESRCH: 3, EINTR: 4, EIO: 5, ENXIO: 6, E2BIG: 7, ENOEXEC: 8,
+  EBADF: 9, ECHILD: 10, EDEADLK: 11, ENOMEM: 12, EACCES: 13, EFAULT: 14, ENOTBLK: 15,
+  EBUSY: 16, EEXIST: 17, EXDEV: 18, ENODEV: 19, ENOTDIR: 20, EISDIR: 21, EINVAL: 22,
+  ENFILE: 23, EMFILE: 24, ENOTTY: 25, ETXTBSY: 26, EFBIG: 27, ENOSPC: 28, ESPIPE: 29,
+  EROFS: 30, EMLINK: 31, EPIPE: 32, EDOM: 33, ERANGE: 34, EAGAIN: 35, EINPROGRESS: 36,
+  EALREADY: 37, ENOTSOCK: 38, EDESTADDRREQ: 39, EMSGSIZE: 40, EPROTOTYPE: 41,
+  ENOPROTOOPT: 42, EPROTONOSUPPORT: 43, ESOCKTNOSUPPORT: 44, EOPNOTSUPP: 45,
+  EPFNOSUPPORT: 46, EAFNOSUPPORT: 47, EADDRINUSE: 48, EADDRNOTAVAIL: 49, ENETDOWN: 50,
+  ENETUNREACH: 51, ENETRESET: 52, ECONNABORTED: 53, ECONNRESET: 54, ENOBUFS: 55,
+  EISCONN: 56, ENOTCONN: 57, ESHUTDOWN: 58, ETOOMANYREFS: 59, ETIMEDOUT: 60,
+  ECONNREFUSED: 61, ELOOP: 62, ENAMETOOLONG: 63, EHOSTDOWN: 64, EHOSTUNREACH: 65,
+  ENOTEMPTY: 66, EPROCLIM: 67, EUSERS: 68, EDQUOT: 69, ESTALE: 70, EREMOTE: 71,
+  EBADRPC: 72, ERPCMISMATCH: 73, EPROGUNAVAIL: 74, EPROGMISMATCH: 75, EPROCUNAVAIL: 76,
+  ENOLCK: 77, ENOSYS: 78, EFTYPE: 79, EAUTH: 80, ENEEDAUTH: 81, EIDRM: 82, ENOMSG: 83,
+  EOVERFLOW: 84, EILSEQ: 85, ENOTSUP: 86, ECANCELED: 87, EBADMSG: 88, ENODATA: 89,
+  ENOSR: 90, ENOSTR: 91, ETIME: 92, ENOATTR: 93, EMULTIHOP: 94, ENOLINK: 95, EPROTO: 96,
+  EOWNERDEAD: 97, ENOTRECOVERABLE: 98,
+};
+
+/** What a person calls each processor of Deno's. */
+const processors: Readonly<Record<string, string>> = {
+  x86_64: "x86-64",
+  aarch64: "arm64",
+};
+
+/**
+ * The headers rename each function whose arguments have changed over the
+ * years; under its plain name the library keeps the old one. NetBSD 11 has
+ * another kevent of its own, with a larger struct, and keeps this one.
+ */
+const renamedSymbols: Readonly<Record<string, string>> = {
+  socket: "__socket30", // <sys/socket.h>
+  select: "__select50", // <sys/select.h>: tv_sec has 64 bits
+  kevent: "__kevent50", // <sys/event.h>: tv_sec has 64 bits
+};
+
+/** NetBSD on `arch`, as `Deno.build.arch` names it. */
+export function netbsd(arch: string): System {
+  return {
+    name: `NetBSD ${processors[arch] ?? arch}`,
+    libraries: ["libc.so.12", "/lib/libc.so.12", "/usr/lib/libc.so.12"],
+    errnoSymbol: "__errno",
+    strerrorSymbol: "strerror_r",
+    renamedSymbols,
+    variadicOnStack: false,
+    sockaddrHasLength: true,
+    unixPathBytes: 104,
+    abstractSockets: false,
+    timevalMicrosecondsBytes: 4,
+    constants,
+    msghdr,
+    epollEvent: null,
+    kevent,
+    kqueue,
+    devPoll: null,
+    errno,
+  };
+}

@@ -1,0 +1,158 @@
+/**
+ * The selector for macOS and the BSDs. See `kqueue.ts` for what kqueue is like.
+ *
+ * @module
+ */
+
+import { BaseSelector } from "./base_selector.ts";
+import { systemError } from "./ffi/errors.ts";
+import { Kqueue, type KqueueOptions } from "./kqueue.ts";
+import {
+  ALL_MODES,
+  EVENT_PRIORITY,
+  EVENT_READ,
+  EVENT_WRITE,
+  MODE_EDGE,
+  MODE_ONE_SHOT,
+} from "./selector.ts";
+
+/** The events that have a filter of their own, in the order of their changes. */
+const EVENTS = [EVENT_READ, EVENT_WRITE, EVENT_PRIORITY];
+
+/**
+ * A selector on kqueue: the cost of a wait is that of what is ready. Edge and
+ * one-shot are there; urgent data only where the system has EVFILT_EXCEPT (macOS).
+ */
+export class KqueueSelector<T> extends BaseSelector<T> {
+  override readonly seesChangesWhileParked = true;
+  readonly #kqueue: Kqueue;
+
+  /** @throws {Deno.errors.NotSupported} on a system without kqueue */
+  constructor(options: KqueueOptions = {}) {
+    const kqueue = new Kqueue(options);
+    const { EVFILT_EXCEPT, EV_DISPATCH } = kqueue.constants;
+    super(
+      MODE_EDGE | (EV_DISPATCH === null ? 0 : MODE_ONE_SHOT) |
+        (EVFILT_EXCEPT === null ? 0 : EVENT_PRIORITY),
+    );
+    this.#kqueue = kqueue;
+  }
+
+  /** The descriptor of the queue; -1 after `close()`. */
+  get fd(): number {
+    return this.#kqueue.fd;
+  }
+
+  protected override watch(
+    fd: number,
+    events: number,
+    generation: number,
+  ): void {
+    this.#kqueue.reserve(2 * (this.registrations.size + 1));
+    this.#add(fd, events, generation);
+  }
+
+  protected override rewatch(
+    fd: number,
+    events: number,
+    generation: number,
+    before: number,
+  ): void {
+    // A filter keeps the mode that it was added with.
+    const sameMode = ((before ^ events) & ALL_MODES) === 0;
+    this.#delete(fd, sameMode ? before & ~events : before);
+    this.#add(fd, events, generation);
+  }
+
+  protected override unwatch(fd: number, events: number): void {
+    this.#delete(fd, events);
+  }
+
+  protected override fill(timeout: number): void {
+    this.#decode(this.#kqueue.wait(timeout));
+  }
+
+  protected override async fillParked(timeout: number): Promise<void> {
+    const count = await this.#kqueue.waitParked(timeout);
+    if (!this.closed) this.#decode(count);
+  }
+
+  protected override release(): void {
+    this.#kqueue.close();
+  }
+
+  #filter(event: number): number {
+    const { EVFILT_READ, EVFILT_WRITE, EVFILT_EXCEPT } = this.#kqueue.constants;
+    if (event === EVENT_READ) return EVFILT_READ;
+    return event === EVENT_WRITE ? EVFILT_WRITE : EVFILT_EXCEPT!;
+  }
+
+  #event(filter: number): number {
+    const { EVFILT_READ, EVFILT_WRITE } = this.#kqueue.constants;
+    if (filter === EVFILT_READ) return EVENT_READ;
+    return filter === EVFILT_WRITE ? EVENT_WRITE : EVENT_PRIORITY;
+  }
+
+  /** Adds each filter; if the system refuses one, those before it are taken back. */
+  #add(fd: number, events: number, generation: number): void {
+    const { EV_ADD, EV_ENABLE, EV_CLEAR, EV_DISPATCH, NOTE_OOB } =
+      this.#kqueue.constants;
+    const flags = EV_ADD | EV_ENABLE |
+      (events & MODE_EDGE ? EV_CLEAR : 0) |
+      (events & MODE_ONE_SHOT ? EV_DISPATCH! : 0);
+    let added = 0;
+    for (const event of EVENTS) {
+      if ((events & event) === 0) continue;
+      const number = this.#kqueue.tryChange(
+        fd,
+        this.#filter(event),
+        flags,
+        generation,
+        event === EVENT_PRIORITY ? NOTE_OOB! : 0,
+      );
+      if (number !== 0) {
+        this.#delete(fd, added);
+        throw systemError("kevent", number, `fd ${fd}`);
+      }
+      added |= event;
+    }
+  }
+
+  #delete(fd: number, events: number): void {
+    const { EV_DELETE } = this.#kqueue.constants;
+    for (const event of EVENTS) {
+      if ((events & event) === 0) continue;
+      // ENOENT: the filter ended with the file. EBADF: the number is closed.
+      this.#kqueue.tryChange(fd, this.#filter(event), EV_DELETE, 0);
+    }
+  }
+
+  #decode(count: number): void {
+    const { events } = this.#kqueue;
+    const { ready } = this;
+    ready.reserve(Math.max(count, 0));
+    for (let index = 0; index < count; index++) {
+      const fd = events.ident(index);
+      const generation = events.udata(index);
+      if (this.registrations.generation(fd) !== generation) continue;
+      ready.merge(fd, generation, this.#event(events.filter(index)));
+      this.#disarm(fd);
+    }
+  }
+
+  /** One-shot is for the registration as a whole: one filter's event silences the other. */
+  #disarm(fd: number): void {
+    const events = this.registrations.get(fd)?.events ?? 0;
+    if ((events & MODE_ONE_SHOT) === 0) return;
+    const { EV_DISABLE } = this.#kqueue.constants;
+    for (const event of EVENTS) {
+      if ((events & event) === 0) continue;
+      this.#kqueue.tryChange(
+        fd,
+        this.#filter(event),
+        EV_DISABLE,
+        this.registrations.generation(fd),
+      );
+    }
+  }
+}

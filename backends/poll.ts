@@ -1,0 +1,198 @@
+/**
+ * POSIX's poll: an array of descriptors that is handed over at every call, so
+ * that a wait costs as much as is watched.
+ *
+ * Some facts about poll:
+ *
+ * - POLLERR, POLLHUP and POLLNVAL are reported whether asked for or not.
+ * - POLLNVAL says that a number is not open. It is there again at the next
+ *   call, at once: whoever gets it has to remove the descriptor.
+ * - The end of a pipe may come as POLLHUP alone, without POLLIN.
+ * - Regular files are always ready.
+ * - On macOS terminals and devices are refused with POLLNVAL.
+ *
+ * Sources: poll(2), POSIX.1-2017 `<poll.h>`.
+ *
+ * @module
+ */
+
+import { checkTimeout, waitFully } from "./deadline.ts";
+import { system } from "./ffi/current_system.ts";
+import { fileDescriptor, type FileObject } from "./ffi/descriptor.ts";
+import { systemError } from "./ffi/errors.ts";
+import { errno, libc } from "./ffi/libc.ts";
+import { PollFds } from "./ffi/structs/pollfd.ts";
+import { Timespec, toMilliseconds } from "./ffi/structs/time.ts";
+
+// <poll.h>; these seven are the same on every system that Deno runs on, which
+// the tests of the system tables hold.
+
+/** There is something to read. */
+export const POLLIN = 0x001;
+/** There is something urgent to read. */
+export const POLLPRI = 0x002;
+/** There is room to write. */
+export const POLLOUT = 0x004;
+/** An error waits; reported unasked. */
+export const POLLERR = 0x008;
+/** The peer is gone; reported unasked. */
+export const POLLHUP = 0x010;
+/** The number is not open; reported unasked. */
+export const POLLNVAL = 0x020;
+/** Linux: the peer will send no more. */
+export const POLLRDHUP = 0x2000;
+
+const timespec = new Timespec();
+
+/**
+ * `poll(fds, count, timeout)`, once.
+ *
+ * @param timeout Milliseconds; `Infinity` is for ever
+ * @returns how many structs came back with something; -1 if a signal came first
+ */
+export function pollOnce(
+  fds: PollFds,
+  count: number,
+  timeout: number,
+): number {
+  const { poll, ppoll } = libc();
+  let result: number;
+  if (timeout > 0 && timeout < 1 && ppoll !== null) {
+    timespec.set(timeout);
+    result = ppoll(fds.bytes, count, timespec.bytes, null);
+  } else {
+    result = poll(fds.bytes, count, toMilliseconds(timeout));
+  }
+  if (result >= 0) return result;
+  const number = errno();
+  if (number === system().errno.EINTR) return -1;
+  throw systemError("poll", number);
+}
+
+/**
+ * As `pollOnce`, on another thread. The structs may not change meanwhile: the
+ * kernel writes into them by their index. An error number of that thread cannot
+ * be read, so a call that fails is made again here.
+ */
+export async function pollParked(
+  fds: PollFds,
+  count: number,
+  timeout: number,
+): Promise<number> {
+  const result = await libc().pollParked(
+    fds.bytes,
+    count,
+    toMilliseconds(timeout),
+  );
+  return result >= 0 ? result : pollOnce(fds, count, 0);
+}
+
+/**
+ * A set of descriptors to poll, with nothing hidden, as in Python's `select.poll`.
+ *
+ * @example
+ * ```ts
+ * import { Poll, POLLIN } from "@pollux/reactor/selectors";
+ * import { socketPair } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const poll = new Poll();
+ * const [left, right] = socketPair();
+ * poll.register(right, POLLIN);
+ * left.send(new Uint8Array(1));
+ * assertEquals(poll.poll(1000), [[right.fd, POLLIN]]);
+ * left.close();
+ * right.close();
+ * ```
+ */
+export class Poll {
+  readonly #fds = new PollFds();
+  readonly #slots = new Map<number, number>();
+  #polling = false;
+
+  /**
+   * Adds a descriptor, or changes what it is polled for. Whether it is open shows
+   * at the next `poll()`: `POLLNVAL`.
+   *
+   * @param events POLL* bits
+   * @throws {RangeError} if the events do not fit 16 bits
+   */
+  register(
+    fileobj: FileObject,
+    events: number = POLLIN | POLLPRI | POLLOUT,
+  ): void {
+    const fd = fileDescriptor(fileobj);
+    checkEvents(events);
+    const slot = this.#slots.get(fd) ?? this.#slots.size;
+    this.#fds.reserve(slot + 1);
+    this.#fds.set(slot, fd, events);
+    this.#slots.set(fd, slot);
+  }
+
+  /**
+   * Changes what a descriptor is polled for.
+   *
+   * @throws {Deno.errors.NotFound} if it is not registered
+   */
+  modify(fileobj: FileObject, events: number): void {
+    const fd = fileDescriptor(fileobj);
+    checkEvents(events);
+    this.#fds.set(this.#slot(fd), fd, events);
+  }
+
+  /**
+   * Removes a descriptor.
+   *
+   * @throws {Deno.errors.NotFound} if it is not registered
+   */
+  unregister(fileobj: FileObject): void {
+    const fd = fileDescriptor(fileobj);
+    const slot = this.#slot(fd);
+    const last = this.#slots.size - 1;
+    this.#fds.move(last, slot);
+    this.#slots.set(this.#fds.fd(slot), slot);
+    this.#slots.delete(fd);
+  }
+
+  /**
+   * Waits, and returns descriptors with their POLL* bits.
+   *
+   * @param timeout Milliseconds; negative or left out is for ever, as in C and Python
+   * @throws {Deno.errors.Busy} if it is called while it runs
+   */
+  poll(timeout?: number): [fd: number, events: number][] {
+    const milliseconds = timeout !== undefined && timeout < 0
+      ? Infinity
+      : checkTimeout(timeout);
+    if (this.#polling) throw new Deno.errors.Busy("Poll is polling already");
+    this.#polling = true;
+    try {
+      waitFully(
+        milliseconds,
+        (left) => pollOnce(this.#fds, this.#slots.size, left),
+      );
+    } finally {
+      this.#polling = false;
+    }
+    const found: [number, number][] = [];
+    for (let slot = 0; slot < this.#slots.size; slot++) {
+      const events = this.#fds.returned(slot);
+      if (events !== 0) found.push([this.#fds.fd(slot), events]);
+    }
+    return found;
+  }
+
+  #slot(fd: number): number {
+    const slot = this.#slots.get(fd);
+    if (slot === undefined) {
+      throw new Deno.errors.NotFound(`File object ${fd} is not registered`);
+    }
+    return slot;
+  }
+}
+
+function checkEvents(events: number): void {
+  if (!Number.isInteger(events) || events < 0 || events > 0xffff) {
+    throw new RangeError(`Cannot poll for the events ${events}`);
+  }
+}

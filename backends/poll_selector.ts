@@ -1,0 +1,83 @@
+/**
+ * The selector for every POSIX system. See `poll.ts` for what poll is like.
+ *
+ * @module
+ */
+
+import { BaseSelector } from "./base_selector.ts";
+import { POLLNVAL, pollOnce, pollParked } from "./poll.ts";
+import { isHangUp, pollEvents, selectorEvents } from "./poll_events.ts";
+import { EVENT_PRIORITY } from "./selector.ts";
+import { WatchedFds } from "./watched_fds.ts";
+
+/**
+ * A selector on poll: any number of descriptors, at the cost of looking at each
+ * of them in every wait.
+ */
+export class PollSelector<T> extends BaseSelector<T> {
+  override readonly seesChangesWhileParked = false;
+  readonly #watched = new WatchedFds();
+
+  constructor() {
+    super(EVENT_PRIORITY);
+  }
+
+  protected override watch(
+    fd: number,
+    events: number,
+    generation: number,
+  ): void {
+    this.#watched.set(fd, pollEvents(events), generation);
+  }
+
+  protected override rewatch(
+    fd: number,
+    events: number,
+    generation: number,
+  ): void {
+    this.#watched.set(fd, pollEvents(events), generation);
+  }
+
+  protected override unwatch(fd: number): void {
+    this.#watched.delete(fd);
+  }
+
+  protected override fill(timeout: number): void {
+    const watched = this.#watched;
+    this.#decode(watched, pollOnce(watched.fds, watched.size, timeout));
+  }
+
+  protected override async fillParked(timeout: number): Promise<void> {
+    const watched = this.#watched.snapshot();
+    this.#decode(
+      watched,
+      await pollParked(watched.fds, watched.size, timeout),
+    );
+  }
+
+  protected override release(): void {}
+
+  #decode({ fds, generations, size }: WatchedFds, count: number): void {
+    const { ready } = this;
+    ready.reserve(Math.max(count, 0));
+    const invalid: number[] = [];
+    for (let slot = 0; slot < size && count > 0; slot++) {
+      const bits = fds.returned(slot);
+      if (bits === 0) continue;
+      count--;
+      const fd = fds.fd(slot);
+      const generation = generations[slot]!;
+      if ((bits & POLLNVAL) !== 0) {
+        if (this.registrations.generation(fd) === generation) invalid.push(fd);
+        continue;
+      }
+      ready.push(
+        fd,
+        generation,
+        selectorEvents(bits) | (isHangUp(bits) ? this.hangUpEvents(fd) : 0),
+      );
+    }
+    // Only now: to lose one moves the structs.
+    for (const fd of invalid) this.lose(fd);
+  }
+}

@@ -1,0 +1,132 @@
+/**
+ * Who is registered: one key for each descriptor, found by its number, by its
+ * object, and by its object after that was closed.
+ *
+ * @module
+ */
+
+import { grown } from "./ready_list.ts";
+import type { FileObject, SelectorKey } from "./selector.ts";
+
+/**
+ * The keys by descriptor, and each descriptor's generation: how often it has
+ * changed hands. An event carries the generation that it was asked for under,
+ * so that one that comes too late is known for what it is.
+ */
+export class Registrations<T> {
+  readonly #keys: (SelectorKey<T> | undefined)[] = [];
+  #generations = new Int32Array(64);
+  #size = 0;
+
+  /** How many there are. */
+  get size(): number {
+    return this.#size;
+  }
+
+  /** The key of a descriptor. */
+  get(fd: number): SelectorKey<T> | undefined {
+    return this.#keys[fd];
+  }
+
+  /** The generation of a descriptor. */
+  generation(fd: number): number {
+    return fd < this.#generations.length ? this.#generations[fd]! : 0;
+  }
+
+  /** Begins the next generation of a descriptor, whose number it returns. */
+  nextGeneration(fd: number): number {
+    if (fd >= this.#generations.length) {
+      this.#generations = grown(
+        this.#generations,
+        Math.max(fd + 1, this.#generations.length * 2),
+      );
+    }
+    return ++this.#generations[fd]!;
+  }
+
+  /** Adds a key, or puts another in its place. */
+  set(key: SelectorKey<T>): void {
+    if (this.#keys[key.fd] === undefined) this.#size++;
+    this.#keys[key.fd] = key;
+  }
+
+  /** Removes a key; events that are under way for it become stale. */
+  delete(fd: number): void {
+    if (this.#keys[fd] === undefined) return;
+    this.#keys[fd] = undefined;
+    this.#size--;
+    this.nextGeneration(fd);
+  }
+
+  /** Removes all keys. */
+  clear(): void {
+    for (const key of this.keys()) this.delete(key.fd);
+    this.#keys.length = 0;
+  }
+
+  /** The key of a file object, also if it was closed since. */
+  find(fileobj: FileObject): SelectorKey<T> | undefined {
+    if (typeof fileobj === "number") return this.#keys[fileobj];
+    const fd = fileobj?.fd;
+    if (fd >= 0) return this.#keys[fd];
+    // A closed object has lost its number; it is still the object that was registered.
+    for (const key of this.keys()) if (key.fileobj === fileobj) return key;
+    return undefined;
+  }
+
+  /** All keys, by descriptor. */
+  *keys(): Generator<SelectorKey<T>> {
+    for (const key of this.#keys) if (key !== undefined) yield key;
+  }
+}
+
+/** `Selector.getMap()`: the registrations from outside, where nothing can be changed. */
+export class RegistrationMap<T>
+  implements ReadonlyMap<FileObject, SelectorKey<T>> {
+  readonly #registrations: Registrations<T>;
+
+  constructor(registrations: Registrations<T>) {
+    this.#registrations = registrations;
+  }
+
+  get size(): number {
+    return this.#registrations.size;
+  }
+
+  get(fileobj: FileObject): SelectorKey<T> | undefined {
+    return this.#registrations.find(fileobj);
+  }
+
+  has(fileobj: FileObject): boolean {
+    return this.#registrations.find(fileobj) !== undefined;
+  }
+
+  forEach(
+    callback: (
+      value: SelectorKey<T>,
+      key: FileObject,
+      map: ReadonlyMap<FileObject, SelectorKey<T>>,
+    ) => void,
+    thisArgument?: unknown,
+  ): void {
+    for (const key of this.values()) {
+      callback.call(thisArgument, key, key.fd, this);
+    }
+  }
+
+  *entries(): MapIterator<[FileObject, SelectorKey<T>]> {
+    for (const key of this.#registrations.keys()) yield [key.fd, key];
+  }
+
+  *keys(): MapIterator<FileObject> {
+    for (const key of this.#registrations.keys()) yield key.fd;
+  }
+
+  *values(): MapIterator<SelectorKey<T>> {
+    yield* this.#registrations.keys();
+  }
+
+  [Symbol.iterator](): MapIterator<[FileObject, SelectorKey<T>]> {
+    return this.entries();
+  }
+}

@@ -1,0 +1,109 @@
+/**
+ * The selector for every system, up to descriptor 1023. See `select.ts` for
+ * what select is like.
+ *
+ * @module
+ */
+
+import { BaseSelector } from "./base_selector.ts";
+import { isOpen } from "./ffi/descriptor.ts";
+import { FD_SETSIZE } from "./ffi/structs/fd_set.ts";
+import { selectOnce, selectParked, SelectSets } from "./select.ts";
+import { EVENT_PRIORITY, EVENT_READ, EVENT_WRITE } from "./selector.ts";
+
+/**
+ * A selector on select: descriptors below 1024 only; a larger one is refused
+ * with a `RangeError`.
+ */
+export class SelectSelector<T> extends BaseSelector<T> {
+  override readonly seesChangesWhileParked = false;
+  readonly #asked = new SelectSets();
+  readonly #found = new SelectSets();
+  #nfds = 0;
+
+  constructor() {
+    super(EVENT_PRIORITY, FD_SETSIZE);
+  }
+
+  protected override watch(fd: number, events: number): void {
+    const { readable, writable, exceptional } = this.#asked;
+    mark(readable, fd, (events & EVENT_READ) !== 0);
+    mark(writable, fd, (events & EVENT_WRITE) !== 0);
+    mark(exceptional, fd, (events & EVENT_PRIORITY) !== 0);
+    this.#nfds = Math.max(this.#nfds, fd + 1);
+  }
+
+  protected override rewatch(fd: number, events: number): void {
+    this.watch(fd, events);
+  }
+
+  protected override unwatch(fd: number): void {
+    const { readable, writable, exceptional } = this.#asked;
+    for (const set of [readable, writable, exceptional]) set.delete(fd);
+    while (
+      this.#nfds > 0 && this.registrations.get(this.#nfds - 1) === undefined
+    ) this.#nfds--;
+  }
+
+  protected override fill(timeout: number): void {
+    const found = this.#found;
+    found.copyFrom(this.#asked);
+    let count: number;
+    try {
+      count = selectOnce(found, this.#nfds, timeout);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BadResource)) throw error;
+      this.#loseClosed();
+      return;
+    }
+    if (count > 0) this.#decode(found, this.#nfds);
+  }
+
+  protected override async fillParked(timeout: number): Promise<void> {
+    const found = new SelectSets();
+    found.copyFrom(this.#asked);
+    const nfds = this.#nfds;
+    const generations = Array.from(
+      { length: nfds },
+      (_, fd) => this.registrations.generation(fd),
+    );
+    const count = await selectParked(found, nfds, timeout);
+    if (this.closed) return;
+    if (count < 0) this.fill(0);
+    else if (count > 0) this.#decode(found, nfds, generations);
+  }
+
+  protected override release(): void {}
+
+  /**
+   * @param generations Those of when the wait began; today's, if nothing can have changed
+   */
+  #decode(found: SelectSets, nfds: number, generations?: number[]): void {
+    this.ready.reserve(nfds);
+    for (let fd = 0; fd < nfds; fd++) {
+      const events = (found.readable.has(fd) ? EVENT_READ : 0) |
+        (found.writable.has(fd) ? EVENT_WRITE : 0) |
+        (found.exceptional.has(fd) ? EVENT_PRIORITY : 0);
+      if (events === 0) continue;
+      const generation = generations?.[fd] ?? this.registrations.generation(fd);
+      this.ready.push(fd, generation, events);
+    }
+  }
+
+  /** EBADF names no culprit: whoever is not open is one. */
+  #loseClosed(): void {
+    const closed = [...this.registrations.keys()].filter(({ fd }) =>
+      !isOpen(fd)
+    );
+    for (const { fd } of closed) this.lose(fd);
+  }
+}
+
+function mark(
+  set: { add(fd: number): void; delete(fd: number): void },
+  fd: number,
+  wanted: boolean,
+): void {
+  if (wanted) set.add(fd);
+  else set.delete(fd);
+}

@@ -1,0 +1,157 @@
+/**
+ * The contract that every readiness call is put behind: Python's `selectors`,
+ * in milliseconds and with the types of Deno.
+ *
+ * @module
+ */
+
+import type { FileObject } from "./ffi/descriptor.ts";
+
+export type { FileObject };
+
+/** There is something to read, a connection to accept, or the end of the file. */
+export const EVENT_READ = 1 << 0;
+
+/** There is room to write, or a connect has ended. */
+export const EVENT_WRITE = 1 << 1;
+
+/** Something urgent: out-of-band data, an edge on a GPIO pin (POLLPRI). Beyond Python. */
+export const EVENT_PRIORITY = 1 << 2;
+
+/**
+ * Report news only, not what is still there (EPOLLET, EV_CLEAR): whoever asks
+ * for it reads until `WOULD_BLOCK`.
+ */
+export const MODE_EDGE = 1 << 3;
+
+/** Report once, then be silent until `modify()` (EPOLLONESHOT, EV_DISPATCH). */
+export const MODE_ONE_SHOT = 1 << 4;
+
+/** Of several selectors that wait for one file, wake not all (EPOLLEXCLUSIVE). */
+export const MODE_EXCLUSIVE = 1 << 5;
+
+/** The events that can be reported. */
+export const ALL_EVENTS = EVENT_READ | EVENT_WRITE | EVENT_PRIORITY;
+
+/** The ways in which they can be reported, beside the usual one: as long as they last. */
+export const ALL_MODES = MODE_EDGE | MODE_ONE_SHOT | MODE_EXCLUSIVE;
+
+/** What is known of one registered file object. It never changes; `modify()` makes another. */
+export interface SelectorKey<T> {
+  /** The file object as it was registered. */
+  readonly fileobj: FileObject;
+  /** Its descriptor. */
+  readonly fd: number;
+  /** What is waited for: `EVENT_*`, and `MODE_*` where asked for. */
+  readonly events: number;
+  /** Whatever was registered with it: often the callback. */
+  readonly data: T;
+}
+
+/**
+ * Waits until a registered file object can be read or written.
+ *
+ * Readiness is a hint, as with the system calls underneath: by the time of the
+ * call somebody else may have read the bytes, so non-blocking files are the
+ * rule. A hang-up or an error makes a file ready in both directions, and the
+ * call that follows reports it.
+ *
+ * @typeParam T What is registered with each file object
+ */
+export interface Selector<T> extends Disposable {
+  /**
+   * Starts to watch a file object.
+   *
+   * @param fileobj A descriptor, or an object with an `fd`
+   * @param events What to wait for: one or more of `EVENT_READ`, `EVENT_WRITE` and
+   *   `EVENT_PRIORITY`, and `MODE_*` where the backend has them
+   * @param data What to find in the key: often the callback
+   * @throws {TypeError} if the file object has no descriptor
+   * @throws {RangeError} if the descriptor is negative, the events are none or unknown,
+   *   or the backend cannot hold the descriptor (`select`: 1024 and more)
+   * @throws {Deno.errors.AlreadyExists} if the descriptor is registered
+   * @throws {Deno.errors.NotSupported} if the backend lacks the event or the mode
+   * @throws {Deno.errors.BadResource} if the selector is closed, or the descriptor is
+   */
+  register(fileobj: FileObject, events: number, data: T): SelectorKey<T>;
+
+  /**
+   * Replaces what a registered file object is watched for, and its data. With
+   * the same events no system call is made. If the system refuses, the file
+   * object is no longer registered.
+   *
+   * @throws {Deno.errors.NotFound} if the file object is not registered
+   * @throws as `register`
+   */
+  modify(fileobj: FileObject, events: number, data: T): SelectorKey<T>;
+
+  /**
+   * Stops watching a file object: before it is closed, or after.
+   *
+   * @throws {Deno.errors.NotFound} if it is not registered
+   * @throws {Deno.errors.BadResource} if the selector is closed
+   */
+  unregister(fileobj: FileObject): SelectorKey<T>;
+
+  /**
+   * Waits until something is ready.
+   *
+   * @param timeout Milliseconds; 0 or less looks and returns; for ever if left out
+   * @returns the keys that are ready, each with those of its events that are. Empty
+   *   only if the time is over, which is never early; a signal does not end the wait
+   * @throws {TypeError} if the timeout is not a number
+   * @throws {Deno.errors.BadResource} if the selector is closed
+   */
+  select(timeout?: number): [key: SelectorKey<T>, events: number][];
+
+  /**
+   * The key of a registered file object.
+   *
+   * @throws {Deno.errors.NotFound} if it is not registered
+   * @throws {Deno.errors.BadResource} if the selector is closed
+   */
+  getKey(fileobj: FileObject): SelectorKey<T>;
+
+  /**
+   * All registrations, as a view that follows every change. It is looked up by
+   * file object or descriptor, and iterates by descriptor.
+   */
+  getMap(): ReadonlyMap<FileObject, SelectorKey<T>>;
+
+  /** Frees what the system keeps. The file objects stay open. Closing again does nothing. */
+  close(): void;
+
+  /**
+   * The wait underneath `select()`, without an allocation, for a loop that
+   * cannot afford one. It may return 0 early, after a signal.
+   *
+   * @param timeout Milliseconds; `Infinity` is for ever
+   * @returns how many entries `readyKey` and `readyEvents` can be asked for, until the
+   *   next wait
+   */
+  wait(timeout: number): number;
+
+  /**
+   * As `wait`, on another thread, so that this one can go on. One call may be
+   * under way at a time, it cannot be cancelled, and it keeps the process open:
+   * register something that ends it.
+   */
+  park(timeout: number): Promise<number>;
+
+  /**
+   * Whether a parked wait notices what is registered meanwhile (epoll, kqueue),
+   * or has to be ended first (poll, select).
+   */
+  readonly seesChangesWhileParked: boolean;
+
+  /**
+   * The key of a ready entry, as it is registered now.
+   *
+   * @returns undefined if the registration has ended since the wait: also where the
+   *   descriptor has been registered again, which makes it another's
+   */
+  readyKey(index: number): SelectorKey<T> | undefined;
+
+  /** The events of a ready entry that its key still waits for. */
+  readyEvents(index: number): number;
+}

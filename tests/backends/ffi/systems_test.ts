@@ -1,0 +1,416 @@
+/**
+ * The tables of the operating systems, checked without opening any library:
+ * every one is read here on every machine. Where this one is Linux and has a C
+ * compiler, that compiler is asked for every number of its table.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import type { MsghdrLayout, System } from "../../../backends/ffi/system.ts";
+import { darwin } from "../../../backends/ffi/systems/darwin.ts";
+import { freebsd } from "../../../backends/ffi/systems/freebsd.ts";
+import { illumos } from "../../../backends/ffi/systems/illumos.ts";
+import { linux } from "../../../backends/ffi/systems/linux.ts";
+import { netbsd } from "../../../backends/ffi/systems/netbsd.ts";
+
+/** What a table has to say, as the headers of its system say it. */
+interface Expected {
+  readonly system: System;
+  readonly name: string;
+  readonly AF_INET6: number;
+  readonly sockaddrHasLength: boolean;
+  readonly unixPathBytes: number;
+  readonly timevalMicrosecondsBytes: number;
+  readonly variadicOnStack: boolean;
+  readonly msghdr: MsghdrLayout;
+  /** `size`, `events`, `data`. */
+  readonly epollEvent: readonly number[] | null;
+  /** `size`, `ident`, `filter`, its bytes, `flags`, `fflags`, `data`, `udata`. */
+  readonly kevent: readonly number[] | null;
+  readonly hasDevPoll: boolean;
+}
+
+/** `<sys/socket.h>` of glibc: size_t counts. */
+const wideMsghdr: MsghdrLayout = {
+  size: 56,
+  name: 0,
+  namelen: 8,
+  iov: 16,
+  iovlen: 24,
+  iovlenBytes: 8,
+  control: 32,
+  controllen: 40,
+  controllenBytes: 8,
+  flags: 48,
+};
+
+/** `<sys/socket.h>` of the BSDs, macOS and illumos: int and socklen_t counts. */
+const narrowMsghdr: MsghdrLayout = {
+  size: 48,
+  name: 0,
+  namelen: 8,
+  iov: 16,
+  iovlen: 24,
+  iovlenBytes: 4,
+  control: 32,
+  controllen: 40,
+  controllenBytes: 4,
+  flags: 44,
+};
+
+const linuxRow = {
+  AF_INET6: 10,
+  sockaddrHasLength: false,
+  unixPathBytes: 108,
+  timevalMicrosecondsBytes: 8,
+  variadicOnStack: false,
+  msghdr: wideMsghdr,
+  kevent: null,
+  hasDevPoll: false,
+} as const;
+
+const darwinRow = {
+  AF_INET6: 30,
+  sockaddrHasLength: true,
+  unixPathBytes: 104,
+  timevalMicrosecondsBytes: 4,
+  msghdr: narrowMsghdr,
+  epollEvent: null,
+  kevent: [32, 0, 8, 2, 10, 12, 16, 24],
+  hasDevPoll: false,
+} as const;
+
+const freebsdRow = {
+  AF_INET6: 28,
+  sockaddrHasLength: true,
+  unixPathBytes: 104,
+  timevalMicrosecondsBytes: 8,
+  variadicOnStack: false,
+  msghdr: narrowMsghdr,
+  epollEvent: null,
+  kevent: [64, 0, 8, 2, 10, 12, 16, 24],
+  hasDevPoll: false,
+} as const;
+
+const netbsdRow = {
+  AF_INET6: 24,
+  sockaddrHasLength: true,
+  unixPathBytes: 104,
+  timevalMicrosecondsBytes: 4,
+  variadicOnStack: false,
+  msghdr: narrowMsghdr,
+  epollEvent: null,
+  kevent: [40, 0, 8, 4, 12, 16, 24, 32],
+  hasDevPoll: false,
+} as const;
+
+const rows: readonly Expected[] = [
+  {
+    ...linuxRow,
+    system: linux("x86_64"),
+    name: "Linux x86-64",
+    epollEvent: [12, 0, 4],
+  },
+  {
+    ...linuxRow,
+    system: linux("aarch64"),
+    name: "Linux arm64",
+    epollEvent: [16, 0, 8],
+  },
+  {
+    ...darwinRow,
+    system: darwin("x86_64"),
+    name: "macOS x86-64",
+    variadicOnStack: false,
+  },
+  {
+    ...darwinRow,
+    system: darwin("aarch64"),
+    name: "macOS arm64",
+    variadicOnStack: true,
+  },
+  { ...freebsdRow, system: freebsd("x86_64"), name: "FreeBSD x86-64" },
+  { ...freebsdRow, system: freebsd("aarch64"), name: "FreeBSD arm64" },
+  { ...netbsdRow, system: netbsd("x86_64"), name: "NetBSD x86-64" },
+  { ...netbsdRow, system: netbsd("aarch64"), name: "NetBSD arm64" },
+  {
+    system: illumos("x86_64"),
+    name: "illumos x86-64",
+    AF_INET6: 26,
+    sockaddrHasLength: false,
+    unixPathBytes: 108,
+    timevalMicrosecondsBytes: 8,
+    variadicOnStack: false,
+    msghdr: narrowMsghdr,
+    epollEvent: null,
+    kevent: null,
+    hasDevPoll: true,
+  },
+];
+
+function isSingleBit(value: number): boolean {
+  return value > 0 && (value & (value - 1)) === 0;
+}
+
+for (const expected of rows) {
+  const { system } = expected;
+  const { constants, errno, kevent, kqueue } = system;
+  const title = expected.name;
+
+  Deno.test(`${title}: the table says whose it is`, () => {
+    assertEquals(system.name, expected.name);
+  });
+
+  Deno.test(`${title}: some library has an absolute path, which a permission can name`, () => {
+    assert(system.libraries.some((library) => library.startsWith("/")));
+  });
+
+  Deno.test(`${title}: no two errno names share a number`, () => {
+    const names = new Map<number, string>();
+    for (const [name, number] of Object.entries(errno)) {
+      assertEquals(names.get(number), undefined, `${name} is ${number} too`);
+      names.set(number, name);
+    }
+  });
+
+  Deno.test(`${title}: every errno is a positive integer under a name of C's`, () => {
+    for (const [name, number] of Object.entries(errno)) {
+      assert(/^E[A-Z0-9]+$/.test(name), name);
+      assert(Number.isInteger(number) && number > 0, `${name}: ${number}`);
+    }
+  });
+
+  Deno.test(`${title}: every error that Pollux itself looks for has its number`, () => {
+    const names = [
+      "EAGAIN",
+      "EBADF",
+      "EINTR",
+      "EINPROGRESS",
+      "EALREADY",
+      "EISCONN",
+      "ENOTCONN",
+      "ECONNABORTED",
+      "ECONNREFUSED",
+      "ECONNRESET",
+      "EPIPE",
+      "EMFILE",
+      "ENFILE",
+      "ENOBUFS",
+      "ENOENT",
+      "EPERM",
+    ];
+    assertEquals(names.filter((name) => !(name in errno)), []);
+  });
+
+  Deno.test(`${title}: every constant is a non-negative integer below 2^32, or null`, () => {
+    for (const [name, value] of Object.entries(constants)) {
+      if (value === null) continue;
+      assert(
+        Number.isInteger(value) && value >= 0 && value < 2 ** 32,
+        `${name}: ${value}`,
+      );
+    }
+  });
+
+  Deno.test(`${title}: AF_INET6 is the one of its header`, () => {
+    assertEquals(constants.AF_INET6, expected.AF_INET6);
+  });
+
+  Deno.test(`${title}: the pollfd flags are single bits, and each another one`, () => {
+    const flags = Object.entries(constants)
+      .filter(([name, value]) => name.startsWith("POLL") && value !== null)
+      .map(([_, value]) => value as number);
+    assert(flags.every(isSingleBit), flags.join(", "));
+    assertEquals(new Set(flags).size, flags.length);
+  });
+
+  Deno.test(`${title}: the flags of send and recv are single bits, and each another one`, () => {
+    const flags = Object.entries(constants)
+      .filter(([name, value]) => name.startsWith("MSG_") && value !== null)
+      .map(([_, value]) => value as number);
+    assert(flags.every(isSingleBit), flags.join(", "));
+    assertEquals(new Set(flags).size, flags.length);
+  });
+
+  Deno.test(`${title}: a write to a closed socket can be kept from raising SIGPIPE`, () => {
+    assert(constants.MSG_NOSIGNAL !== null || constants.SO_NOSIGPIPE !== null);
+  });
+
+  Deno.test(`${title}: struct msghdr is laid out as in <sys/socket.h>`, () => {
+    assertEquals(system.msghdr, expected.msghdr);
+  });
+
+  Deno.test(`${title}: socket addresses and struct timeval are laid out as in their headers`, () => {
+    assertEquals(system.sockaddrHasLength, expected.sockaddrHasLength);
+    assertEquals(system.unixPathBytes, expected.unixPathBytes);
+    assertEquals(
+      system.timevalMicrosecondsBytes,
+      expected.timevalMicrosecondsBytes,
+    );
+  });
+
+  Deno.test(`${title}: variadic arguments go where the calling convention puts them`, () => {
+    assertEquals(system.variadicOnStack, expected.variadicOnStack);
+  });
+
+  Deno.test(`${title}: struct epoll_event is laid out as in <sys/epoll.h>, or there is none`, () => {
+    const layout = system.epollEvent;
+    assertEquals(
+      layout && [layout.size, layout.events, layout.data],
+      expected.epollEvent,
+    );
+  });
+
+  Deno.test(`${title}: struct kevent is laid out as in <sys/event.h>, or there is none`, () => {
+    assertEquals(
+      kevent && [
+        kevent.size,
+        kevent.ident,
+        kevent.filter,
+        kevent.filterBytes,
+        kevent.flags,
+        kevent.fflags,
+        kevent.data,
+        kevent.udata,
+      ],
+      expected.kevent,
+    );
+  });
+
+  Deno.test(`${title}: kqueue's constants fit the fields of struct kevent, or both are absent`, () => {
+    assertEquals(kqueue === null, kevent === null);
+    if (kqueue === null || kevent === null) return;
+    for (const [name, value] of Object.entries(kqueue)) {
+      if (value === null) continue;
+      assert(Number.isInteger(value), `${name}: ${value}`);
+      if (!name.startsWith("EVFILT_")) {
+        assert(isSingleBit(value), `${name}: ${value}`);
+      } else if (kevent.filterBytes === 2) {
+        assert(value < 0 && value >= -(2 ** 15), `${name}: ${value}`);
+      } else {
+        assert(value >= 0 && value < 2 ** 32, `${name}: ${value}`);
+      }
+    }
+  });
+
+  Deno.test(`${title}: /dev/poll's constants are there exactly where it is`, () => {
+    assertEquals(system.devPoll !== null, expected.hasDevPoll);
+  });
+}
+
+Deno.test("illumos x86-64: DP_POLL and POLLREMOVE are those of <sys/devpoll.h> and <sys/poll.h>", () => {
+  assertEquals(illumos("x86_64").devPoll, {
+    DP_POLL: (0xd0 << 8) | 1,
+    POLLREMOVE: 0x0800,
+  });
+});
+
+/** The C program that prints a `name value` line for every number of the table. */
+function programFor(system: System): string {
+  const constants = Object.entries(system.constants)
+    .filter(([_, value]) => value !== null)
+    .map(([name]) => name);
+  const expressions: [name: string, expression: string][] = [
+    ...[...constants, ...Object.keys(system.errno)]
+      .map((name): [string, string] => [name, name]),
+    ["epollEvent.size", "sizeof(struct epoll_event)"],
+    ["epollEvent.events", "offsetof(struct epoll_event, events)"],
+    ["epollEvent.data", "offsetof(struct epoll_event, data)"],
+    ["msghdr.size", "sizeof(struct msghdr)"],
+    ["msghdr.name", "offsetof(struct msghdr, msg_name)"],
+    ["msghdr.namelen", "offsetof(struct msghdr, msg_namelen)"],
+    ["msghdr.iov", "offsetof(struct msghdr, msg_iov)"],
+    ["msghdr.iovlen", "offsetof(struct msghdr, msg_iovlen)"],
+    ["msghdr.iovlenBytes", "sizeof(((struct msghdr *) 0)->msg_iovlen)"],
+    ["msghdr.control", "offsetof(struct msghdr, msg_control)"],
+    ["msghdr.controllen", "offsetof(struct msghdr, msg_controllen)"],
+    ["msghdr.controllenBytes", "sizeof(((struct msghdr *) 0)->msg_controllen)"],
+    ["msghdr.flags", "offsetof(struct msghdr, msg_flags)"],
+    ["unixPathBytes", "sizeof(((struct sockaddr_un *) 0)->sun_path)"],
+    [
+      "timevalMicrosecondsBytes",
+      "sizeof(((struct timeval *) 0)->tv_usec)",
+    ],
+  ];
+  return `#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+int main(void) {
+${
+    expressions.map(([name, expression]) =>
+      `  printf("${name} %lld\\n", (long long) (${expression}));`
+    ).join("\n")
+  }
+  return 0;
+}
+`;
+}
+
+/** The same lines, as the table has them. */
+function linesOf(system: System): string[] {
+  const { constants, errno, epollEvent, msghdr } = system;
+  return [
+    ...Object.entries({ ...constants, ...errno }),
+    ...Object.entries(epollEvent!).map(([name, value]) =>
+      [`epollEvent.${name}`, value] as const
+    ),
+    ...Object.entries(msghdr).map(([name, value]) =>
+      [`msghdr.${name}`, value] as const
+    ),
+    ["unixPathBytes", system.unixPathBytes] as const,
+    ["timevalMicrosecondsBytes", system.timevalMicrosecondsBytes] as const,
+  ].filter(([_, value]) => value !== null)
+    .map(([name, value]) => `${name} ${value}`);
+}
+
+function findCompiler(): string | undefined {
+  return ["cc", "gcc", "clang"].find((compiler) => {
+    try {
+      return new Deno.Command(compiler, { args: ["--version"] })
+        .outputSync().success;
+    } catch {
+      return false;
+    }
+  });
+}
+
+const compiler = Deno.build.os === "linux" ? findCompiler() : undefined;
+const reason = Deno.build.os !== "linux"
+  ? " (ignored: this is not Linux)"
+  : compiler === undefined
+  ? " (ignored: there is no C compiler here)"
+  : "";
+
+Deno.test({
+  name: `Linux: every number is the one that the C compiler prints${reason}`,
+  ignore: reason !== "",
+  fn: async () => {
+    const system = linux(Deno.build.arch);
+    const directory = await Deno.makeTempDir({ prefix: "pollux-" });
+    try {
+      const source = `${directory}/numbers.c`;
+      const program = `${directory}/numbers`;
+      await Deno.writeTextFile(source, programFor(system));
+      const compilation = await new Deno.Command(compiler!, {
+        args: ["-o", program, source],
+      }).output();
+      assert(
+        compilation.success,
+        new TextDecoder().decode(compilation.stderr),
+      );
+      const { stdout } = await new Deno.Command(program).output();
+      const printed = new TextDecoder().decode(stdout).trimEnd().split("\n");
+      assertEquals(printed.toSorted(), linesOf(system).toSorted());
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+});
