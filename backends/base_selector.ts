@@ -43,6 +43,7 @@ export abstract class BaseSelector<T> implements Selector<T> {
   readonly #supported: number;
   readonly #limit: number;
   #closed = false;
+  #parked = false;
 
   /**
    * @param supported The `MODE_*` and `EVENT_*` that this backend has beside reading
@@ -173,7 +174,12 @@ export abstract class BaseSelector<T> implements Selector<T> {
 
   async park(timeout: number): Promise<number> {
     this.#begin();
-    await this.fillParked(timeout);
+    this.#parked = true;
+    try {
+      await this.fillParked(timeout);
+    } finally {
+      this.#parked = false;
+    }
     // A close meanwhile has ended all registrations.
     if (this.#closed) this.ready.clear();
     return this.ready.count;
@@ -206,6 +212,15 @@ export abstract class BaseSelector<T> implements Selector<T> {
   }
 
   /**
+   * Whether a registered object has closed its descriptor behind our back, whose
+   * number may be another's by now.
+   */
+  protected isGone(fd: number): boolean {
+    const fileobj = this.registrations.get(fd)?.fileobj;
+    return typeof fileobj === "object" && fileobj.fd !== fd;
+  }
+
+  /**
    * Reports a descriptor that was closed behind our back, once, and ends its
    * registration: no wait could sleep while it is there.
    */
@@ -219,6 +234,10 @@ export abstract class BaseSelector<T> implements Selector<T> {
 
   #begin(): void {
     this.#checkOpen();
+    // Both would fill the same buffers.
+    if (this.#parked) {
+      throw new Deno.errors.Busy("Selector is waiting on another thread");
+    }
     this.ready.clear();
     if (this.#lost.size > 0) this.#lost.clear();
   }

@@ -6,12 +6,16 @@
  *
  * - Writing a descriptor that is there adds to its events; to take some away it
  *   is removed first, with POLLREMOVE, and written anew.
- * - A closed descriptor has to be removed too: the file keeps the number.
+ * - A closed descriptor has to be removed too: the file keeps the number, and
+ *   reports POLLNVAL for it at every call.
+ * - A descriptor that is not open when it is written is kept, never reported, and
+ *   cannot be removed: what was asked for it stays for the number's next owner.
+ * - A wait that is under way notices what is written.
  *
  * It has run against a stand-in that speaks this protocol byte for byte, never
  * yet on illumos itself.
  *
- * Sources: poll(7D) of illumos, `<sys/devpoll.h>`.
+ * Sources: poll(7D) of illumos, `<sys/devpoll.h>`, `uts/common/io/devpoll.c`.
  *
  * @module
  */
@@ -25,7 +29,7 @@ import {
   openFile,
 } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
-import { addressOf, errno, libc } from "./ffi/libc.ts";
+import { addressOf, errno, holding, libc } from "./ffi/libc.ts";
 import { PollFds } from "./ffi/structs/pollfd.ts";
 import { toMilliseconds } from "./ffi/structs/time.ts";
 
@@ -75,7 +79,10 @@ export class DevPoll implements Disposable {
   readonly #change = new PollFds(2);
   readonly #dvpoll = new Uint8Array(new ArrayBuffer(DVPOLL_BYTES));
   readonly #dvpollView = new DataView(this.#dvpoll.buffer);
+  /** Where the next wait puts what it finds. */
   #fds = new PollFds(FIRST_CAPACITY);
+  /** Where the last one has put it: `reserve` may have made more room since. */
+  #found = this.#fds;
   #fd: number;
 
   /**
@@ -97,7 +104,7 @@ export class DevPoll implements Disposable {
 
   /** What the last wait has found. */
   get fds(): PollFds {
-    return this.#fds;
+    return this.#found;
   }
 
   /**
@@ -136,7 +143,7 @@ export class DevPoll implements Disposable {
     const count = waitFully(checkTimeout(timeout), (left) => this.wait(left));
     return Array.from(
       { length: count },
-      (_, i) => [this.#fds.fd(i), this.#fds.returned(i)],
+      (_, i) => [this.#found.fd(i), this.#found.returned(i)],
     );
   }
 
@@ -155,7 +162,8 @@ export class DevPoll implements Disposable {
 
   /** Makes room for as many events in one wait. */
   reserve(capacity: number): void {
-    this.#fds.reserve(capacity);
+    if (capacity <= this.#fds.capacity) return;
+    this.#fds = new PollFds(Math.max(capacity, this.#fds.capacity * 2));
   }
 
   /**
@@ -165,6 +173,7 @@ export class DevPoll implements Disposable {
    * @returns how many; -1 if a signal came first
    */
   wait(timeout: number): number {
+    this.#found = this.#fds;
     const count = this.#calls.poll(this.#checkOpen(), this.#request(timeout));
     if (count >= 0) return count;
     const number = this.#calls.errno();
@@ -174,8 +183,11 @@ export class DevPoll implements Disposable {
 
   /** As `wait`, on another thread; if it fails, the same is asked again here. */
   async waitParked(timeout: number): Promise<number> {
+    const fds = this.#fds;
     const request = this.#request(timeout).slice();
-    const count = await this.#calls.pollParked(this.#checkOpen(), request);
+    const call = this.#calls.pollParked(this.#checkOpen(), request);
+    const count = await holding(call, request, fds.bytes);
+    this.#found = fds;
     if (count >= 0) return count;
     return this.#fd === -1 ? 0 : this.wait(0);
   }

@@ -6,6 +6,9 @@
 
 import { BaseSelector } from "./base_selector.ts";
 import { DevPoll, type DevPollCalls } from "./devpoll.ts";
+import { system } from "./ffi/current_system.ts";
+import { isOpen } from "./ffi/descriptor.ts";
+import { systemError } from "./ffi/errors.ts";
 import { POLLNVAL } from "./poll.ts";
 import { isHangUp, pollEvents, selectorEvents } from "./poll_events.ts";
 import { EVENT_PRIORITY } from "./selector.ts";
@@ -17,6 +20,8 @@ import { EVENT_PRIORITY } from "./selector.ts";
 export class DevpollSelector<T> extends BaseSelector<T> {
   override readonly seesChangesWhileParked = true;
   readonly #devPoll: DevPoll;
+  /** Whose number changed hands during a parked wait: its find may be the former owner's. */
+  #changed: Set<number> | undefined;
 
   /** @throws {Deno.errors.NotSupported} on a system without /dev/poll */
   constructor(calls?: DevPollCalls) {
@@ -30,6 +35,11 @@ export class DevpollSelector<T> extends BaseSelector<T> {
   }
 
   protected override watch(fd: number, events: number): void {
+    // Once written, a number that is not open could neither be seen nor removed.
+    if (!isOpen(fd)) {
+      throw systemError("write", system().errno.EBADF, `fd ${fd}`);
+    }
+    this.#changed?.add(fd);
     this.#devPoll.register(fd, pollEvents(events));
     this.#devPoll.reserve(this.registrations.size + 1);
   }
@@ -39,6 +49,7 @@ export class DevpollSelector<T> extends BaseSelector<T> {
   }
 
   protected override unwatch(fd: number): void {
+    this.#changed?.add(fd);
     this.#devPoll.unregister(fd);
   }
 
@@ -47,22 +58,30 @@ export class DevpollSelector<T> extends BaseSelector<T> {
   }
 
   protected override async fillParked(timeout: number): Promise<void> {
-    const count = await this.#devPoll.waitParked(timeout);
-    if (!this.closed) this.#decode(count);
+    const changed = new Set<number>();
+    this.#changed = changed;
+    try {
+      const count = await this.#devPoll.waitParked(timeout);
+      if (!this.closed) this.#decode(count, changed);
+    } finally {
+      this.#changed = undefined;
+    }
   }
 
   protected override release(): void {
     this.#devPoll.close();
   }
 
-  #decode(count: number): void {
+  #decode(count: number, changed?: ReadonlySet<number>): void {
     const { fds } = this.#devPoll;
     const { ready } = this;
     ready.reserve(Math.max(count, 0));
     for (let index = 0; index < count; index++) {
       const fd = fds.fd(index);
       const bits = fds.returned(index);
-      if ((bits & POLLNVAL) !== 0) {
+      // Nothing is lost: what is still true the next wait reports.
+      if (changed?.has(fd)) continue;
+      if ((bits & POLLNVAL) !== 0 || this.isGone(fd)) {
         this.lose(fd);
         continue;
       }

@@ -29,7 +29,7 @@ import {
   retrying,
 } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
-import { errno, libc } from "./ffi/libc.ts";
+import { errno, holding, libc } from "./ffi/libc.ts";
 import { EpollEvents } from "./ffi/structs/epoll_event.ts";
 import { Timespec, toMilliseconds } from "./ffi/structs/time.ts";
 
@@ -92,7 +92,10 @@ let pwait2Missing = false;
  */
 export class Epoll implements Disposable {
   #fd: number;
+  /** Where the next wait puts what it finds. */
   #events: EpollEvents;
+  /** Where the last one has put it: `reserve` may have made more room since. */
+  #found: EpollEvents;
   readonly #change: EpollEvents;
   readonly #timespec = new Timespec();
 
@@ -109,6 +112,7 @@ export class Epoll implements Disposable {
       throw new Deno.errors.NotSupported(`${system().name} has no epoll`);
     }
     this.#events = new EpollEvents(layout, FIRST_CAPACITY);
+    this.#found = this.#events;
     this.#change = new EpollEvents(layout, 1);
     this.#fd = retrying("epoll_create1", () => epoll_create1(EPOLL_CLOEXEC));
   }
@@ -120,7 +124,7 @@ export class Epoll implements Disposable {
 
   /** What the last wait has found. */
   get events(): EpollEvents {
-    return this.#events;
+    return this.#found;
   }
 
   /**
@@ -170,10 +174,13 @@ export class Epoll implements Disposable {
       throw new RangeError(`Cannot return ${maximum} events`);
     }
     this.reserve(maximum);
-    const count = waitFully(checkTimeout(timeout), (left) => this.wait(left));
+    const count = waitFully(
+      checkTimeout(timeout),
+      (left) => this.wait(left, maximum),
+    );
     return Array.from(
-      { length: Math.min(count, maximum) },
-      (_, i) => [this.#events.fd(i), this.#events.events(i)],
+      { length: count },
+      (_, i) => [this.#found.fd(i), this.#found.events(i)],
     );
   }
 
@@ -235,16 +242,18 @@ export class Epoll implements Disposable {
    * Waits once, and leaves what it found in `events`.
    *
    * @param timeout Milliseconds; `Infinity` is for ever
+   * @param maximum How many at the most: the others stay for the next wait
    * @returns how many; -1 if a signal came first
    */
-  wait(timeout: number): number {
+  wait(timeout: number, maximum: number = this.#events.capacity): number {
     const events = this.#events;
+    this.#found = events;
     const count = timeout > 0 && timeout < 1
-      ? this.#waitBriefly(timeout)
+      ? this.#waitBriefly(timeout, maximum)
       : libc().epoll_wait!(
         this.#fd,
         events.bytes,
-        events.capacity,
+        maximum,
         toMilliseconds(timeout),
       );
     return count >= 0 ? count : this.#interrupted();
@@ -256,12 +265,14 @@ export class Epoll implements Disposable {
    */
   async waitParked(timeout: number): Promise<number> {
     const events = this.#events;
-    const count = await libc().epoll_waitParked!(
+    const call = libc().epoll_waitParked!(
       this.#checkOpen(),
       events.bytes,
       events.capacity,
       toMilliseconds(timeout),
     );
+    const count = await holding(call, events.bytes);
+    this.#found = events;
     if (count >= 0) return count;
     return this.#fd === -1 ? 0 : this.wait(0);
   }
@@ -284,22 +295,22 @@ export class Epoll implements Disposable {
   }
 
   /** A wait of less than a millisecond, where the kernel (5.11) has one. */
-  #waitBriefly(timeout: number): number {
+  #waitBriefly(timeout: number, maximum: number): number {
     const { epoll_pwait2, epoll_wait } = libc();
-    const { bytes, capacity } = this.#events;
+    const { bytes } = this.#events;
     if (epoll_pwait2 !== null && !pwait2Missing) {
       this.#timespec.set(timeout);
       const count = epoll_pwait2(
         this.#fd,
         bytes,
-        capacity,
+        maximum,
         this.#timespec.bytes,
         null,
       );
       if (count >= 0 || errno() !== system().errno.ENOSYS) return count;
       pwait2Missing = true;
     }
-    return epoll_wait!(this.#fd, bytes, capacity, 1);
+    return epoll_wait!(this.#fd, bytes, maximum, 1);
   }
 
   #interrupted(): number {

@@ -20,9 +20,9 @@ import {
   EPOLLPRI,
 } from "./epoll.ts";
 import { system } from "./ffi/current_system.ts";
+import { isOpen } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
 import {
-  ALL_EVENTS,
   EVENT_PRIORITY,
   EVENT_READ,
   EVENT_WRITE,
@@ -58,8 +58,13 @@ function epollEvents(events: number): number {
 export class EpollSelector<T> extends BaseSelector<T> {
   override readonly seesChangesWhileParked = true;
   readonly #epoll = new Epoll();
-  /** Descriptors that epoll refuses, with their generations. */
+  /** Descriptors that epoll refuses: regular files and directories. */
+  readonly #refused = new Set<number>();
+  /** Those of them that the next wait reports, with their generations. */
   readonly #alwaysReady = new Map<number, number>();
+  /** One-shot registrations that have fired, and are silent until modified. */
+  readonly #fired = new Set<number>();
+  #hasOneShot = false;
   /** Whether the last wait met an event whose registration has ended. */
   #sawStale = false;
 
@@ -84,8 +89,9 @@ export class EpollSelector<T> extends BaseSelector<T> {
       epollEvents(events),
       generation,
     );
+    if ((events & MODE_ONE_SHOT) !== 0) this.#hasOneShot = true;
     if (number === 0) this.#epoll.reserve(this.registrations.size + 1);
-    else this.#refused(number, fd, events, generation);
+    else this.#handleRefusal(number, fd, events, generation);
   }
 
   protected override rewatch(
@@ -94,7 +100,12 @@ export class EpollSelector<T> extends BaseSelector<T> {
     generation: number,
     before: number,
   ): void {
-    if (this.#alwaysReady.has(fd)) return;
+    if ((events & MODE_ONE_SHOT) !== 0) this.#hasOneShot = true;
+    this.#fired.delete(fd);
+    if (this.#refused.has(fd)) {
+      this.#reportAlways(fd, events, generation);
+      return;
+    }
     const bits = epollEvents(events);
     if (((before | events) & MODE_EXCLUSIVE) !== 0) {
       this.#epoll.control(EPOLL_CTL_DEL, fd, 0, 0);
@@ -105,7 +116,9 @@ export class EpollSelector<T> extends BaseSelector<T> {
   }
 
   protected override unwatch(fd: number): void {
-    if (this.#alwaysReady.delete(fd)) return;
+    this.#fired.delete(fd);
+    this.#alwaysReady.delete(fd);
+    if (this.#refused.delete(fd)) return;
     // EBADF: it was closed, and epoll forgot it. ENOENT: closed, and the number
     // is another file's. EPERM: that file is one that epoll refuses.
     this.#epoll.tryControl(EPOLL_CTL_DEL, fd, 0, 0);
@@ -114,6 +127,7 @@ export class EpollSelector<T> extends BaseSelector<T> {
   protected override fill(timeout: number): void {
     const idle = this.#alwaysReady.size === 0;
     this.#decode(this.#epoll.wait(idle ? timeout : 0));
+    if (this.#hasOneShot) this.#noteFired();
   }
 
   protected override async fillParked(timeout: number): Promise<void> {
@@ -123,7 +137,9 @@ export class EpollSelector<T> extends BaseSelector<T> {
   }
 
   protected override release(): void {
+    this.#refused.clear();
     this.#alwaysReady.clear();
+    this.#fired.clear();
     this.#epoll.close();
   }
 
@@ -148,8 +164,37 @@ export class EpollSelector<T> extends BaseSelector<T> {
       );
     }
     if (stale || this.#sawStale) this.#noteStale(stale);
+    if (this.#alwaysReady.size > 0) this.#pushAlwaysReady();
+  }
+
+  /** What epoll refuses can be read and written at any time, as select and poll have it. */
+  #reportAlways(fd: number, events: number, generation: number): void {
+    // Urgent data alone would never come, and keep every wait from sleeping.
+    if ((events & (EVENT_READ | EVENT_WRITE)) === 0) {
+      this.#alwaysReady.delete(fd);
+    } else this.#alwaysReady.set(fd, generation);
+  }
+
+  #pushAlwaysReady(): void {
     for (const [fd, generation] of this.#alwaysReady) {
-      ready.push(fd, generation, ALL_EVENTS);
+      if (this.isGone(fd) || !isOpen(fd)) {
+        this.lose(fd);
+        continue;
+      }
+      this.ready.push(fd, generation, EVENT_READ | EVENT_WRITE);
+      const events = this.registrations.get(fd)?.events ?? 0;
+      if ((events & (MODE_EDGE | MODE_ONE_SHOT)) !== 0) {
+        this.#alwaysReady.delete(fd);
+      }
+    }
+  }
+
+  /** Remembers who has fired, since a new instance would not. */
+  #noteFired(): void {
+    for (let index = 0; index < this.ready.count; index++) {
+      const fd = this.ready.fds[index]!;
+      const events = this.registrations.get(fd)?.events ?? 0;
+      if ((events & MODE_ONE_SHOT) !== 0) this.#fired.add(fd);
     }
   }
 
@@ -164,7 +209,7 @@ export class EpollSelector<T> extends BaseSelector<T> {
     if (!again) return;
     this.#epoll.renew();
     for (const { fd, events } of this.registrations.keys()) {
-      if (this.#alwaysReady.has(fd)) continue;
+      if (this.#refused.has(fd) || this.#fired.has(fd)) continue;
       // Whoever was closed behind our back is refused, and stays as silent as before.
       this.#epoll.tryControl(
         EPOLL_CTL_ADD,
@@ -175,7 +220,7 @@ export class EpollSelector<T> extends BaseSelector<T> {
     }
   }
 
-  #refused(
+  #handleRefusal(
     number: number,
     fd: number,
     events: number,
@@ -183,10 +228,12 @@ export class EpollSelector<T> extends BaseSelector<T> {
   ): void {
     const { EPERM, EEXIST } = system().errno;
     if (number === EPERM) {
-      this.#alwaysReady.set(fd, generation);
+      this.#refused.add(fd);
+      this.#reportAlways(fd, events, generation);
     } else if (number === EEXIST) {
       // An earlier owner of the number left without a word; epoll kept its entry.
-      this.#epoll.control(EPOLL_CTL_MOD, fd, epollEvents(events), generation);
+      this.#epoll.control(EPOLL_CTL_DEL, fd, 0, 0);
+      this.#epoll.control(EPOLL_CTL_ADD, fd, epollEvents(events), generation);
     } else {
       throw systemError("epoll_ctl", number, `fd ${fd}`);
     }

@@ -24,7 +24,7 @@ import { system } from "./ffi/current_system.ts";
 import { close, setCloseOnExec } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
 import { type KqueueLibrary, openKqueueLibrary } from "./ffi/kqueue_library.ts";
-import { errno } from "./ffi/libc.ts";
+import { errno, holding } from "./ffi/libc.ts";
 import type { KqueueConstants } from "./ffi/system.ts";
 import { type Kevent, Kevents } from "./ffi/structs/kevent.ts";
 import { Timespec } from "./ffi/structs/time.ts";
@@ -73,7 +73,10 @@ export class Kqueue implements Disposable {
   readonly #change: Kevents;
   readonly #timespec = new Timespec();
   #fd: number;
+  /** Where the next wait puts what it finds. */
   #events: Kevents;
+  /** Where the last one has put it: `reserve` may have made more room since. */
+  #found: Kevents;
 
   /**
    * Makes a queue with kqueue(2), close-on-exec.
@@ -85,6 +88,7 @@ export class Kqueue implements Disposable {
     this.#library = openKqueueLibrary(options.library);
     this.constants = this.#library.constants;
     this.#events = new Kevents(this.#library.layout, FIRST_CAPACITY);
+    this.#found = this.#events;
     this.#change = new Kevents(this.#library.layout, 1);
     this.#fd = this.#library.functions.kqueue();
     if (this.#fd === -1) throw systemError("kqueue");
@@ -98,7 +102,7 @@ export class Kqueue implements Disposable {
 
   /** What the last wait has found. */
   get events(): Kevents {
-    return this.#events;
+    return this.#found;
   }
 
   /**
@@ -125,7 +129,7 @@ export class Kqueue implements Disposable {
     if (maximum === 0) return [];
     this.reserve(maximum);
     const count = waitFully(milliseconds, (left) => this.wait(left, maximum));
-    return Array.from({ length: count }, (_, i) => this.#events.get(i));
+    return Array.from({ length: count }, (_, i) => this.#found.get(i));
   }
 
   /** Closes the queue. Closing again does nothing. */
@@ -185,7 +189,10 @@ export class Kqueue implements Disposable {
       0,
       this.#timespec.bytes,
     );
-    return result >= 0 ? 0 : errno();
+    if (result >= 0) return 0;
+    const number = errno();
+    // A signal ends the wait of a call, not the change: that has been made.
+    return number === system().errno.EINTR ? 0 : number;
   }
 
   /**
@@ -195,11 +202,12 @@ export class Kqueue implements Disposable {
    * @returns how many; -1 if a signal came first
    */
   wait(timeout: number, maximum: number = this.#events.capacity): number {
+    this.#found = this.#events;
     const count = this.#library.functions.kevent(
       this.#checkOpen(),
       null,
       0,
-      this.#events.bytes,
+      this.#found.bytes,
       maximum,
       this.#timespecOf(timeout),
     );
@@ -211,14 +219,18 @@ export class Kqueue implements Disposable {
 
   /** As `wait`, on another thread; if it fails, the same is asked again here. */
   async waitParked(timeout: number): Promise<number> {
-    const count = await this.#library.functions.keventParked(
+    const events = this.#events;
+    const timespec = this.#timespecOf(timeout)?.slice() ?? null;
+    const call = this.#library.functions.keventParked(
       this.#checkOpen(),
       null,
       0,
-      this.#events.bytes,
-      this.#events.capacity,
-      this.#timespecOf(timeout)?.slice() ?? null,
+      events.bytes,
+      events.capacity,
+      timespec,
     );
+    const count = await holding(call, events.bytes, timespec);
+    this.#found = events;
     if (count >= 0) return count;
     return this.#fd === -1 ? 0 : this.wait(0);
   }

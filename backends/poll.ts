@@ -20,7 +20,7 @@ import { checkTimeout, waitFully } from "./deadline.ts";
 import { system } from "./ffi/current_system.ts";
 import { fileDescriptor, type FileObject } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
-import { errno, libc } from "./ffi/libc.ts";
+import { errno, holding, libc } from "./ffi/libc.ts";
 import { PollFds } from "./ffi/structs/pollfd.ts";
 import { Timespec, toMilliseconds } from "./ffi/structs/time.ts";
 
@@ -79,10 +79,10 @@ export async function pollParked(
   count: number,
   timeout: number,
 ): Promise<number> {
-  const result = await libc().pollParked(
-    fds.bytes,
-    count,
-    toMilliseconds(timeout),
+  const { bytes } = fds;
+  const result = await holding(
+    libc().pollParked(bytes, count, toMilliseconds(timeout)),
+    bytes,
   );
   return result >= 0 ? result : pollOnce(fds, count, 0);
 }
@@ -167,13 +167,17 @@ export class Poll {
     if (this.#polling) throw new Deno.errors.Busy("Poll is polling already");
     this.#polling = true;
     try {
-      waitFully(
+      const count = waitFully(
         milliseconds,
         (left) => pollOnce(this.#fds, this.#slots.size, left),
       );
+      return count === 0 ? [] : this.#found();
     } finally {
       this.#polling = false;
     }
+  }
+
+  #found(): [fd: number, events: number][] {
     const found: [number, number][] = [];
     for (let slot = 0; slot < this.#slots.size; slot++) {
       const events = this.#fds.returned(slot);

@@ -67,7 +67,7 @@ export class PollSelector<T> extends BaseSelector<T> {
       count--;
       const fd = fds.fd(slot);
       const generation = generations[slot]!;
-      if ((bits & POLLNVAL) !== 0) {
+      if ((bits & POLLNVAL) !== 0 || this.isGone(fd)) {
         if (this.registrations.generation(fd) === generation) invalid.push(fd);
         continue;
       }

@@ -19,7 +19,7 @@ import { checkTimeout, waitFully } from "./deadline.ts";
 import { system } from "./ffi/current_system.ts";
 import { fileDescriptor, type FileObject } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
-import { errno, libc } from "./ffi/libc.ts";
+import { errno, holding, libc } from "./ffi/libc.ts";
 import { FdSet } from "./ffi/structs/fd_set.ts";
 import { Timeval } from "./ffi/structs/time.ts";
 
@@ -88,12 +88,20 @@ export function selectParked(
   nfds: number,
   timeout: number,
 ): Promise<number> {
+  const { readable, writable, exceptional } = sets;
   const bytes = timevalOf(timeout)?.slice() ?? null;
-  return libc().selectParked(
+  const call = libc().selectParked(
     nfds,
-    sets.readable.bytes,
-    sets.writable.bytes,
-    sets.exceptional.bytes,
+    readable.bytes,
+    writable.bytes,
+    exceptional.bytes,
+    bytes,
+  );
+  return holding(
+    call,
+    readable.bytes,
+    writable.bytes,
+    exceptional.bytes,
     bytes,
   );
 }

@@ -85,8 +85,10 @@ export class SelectSelector<T> extends BaseSelector<T> {
         (found.writable.has(fd) ? EVENT_WRITE : 0) |
         (found.exceptional.has(fd) ? EVENT_PRIORITY : 0);
       if (events === 0) continue;
-      const generation = generations?.[fd] ?? this.registrations.generation(fd);
-      this.ready.push(fd, generation, events);
+      const current = this.registrations.generation(fd);
+      const generation = generations?.[fd] ?? current;
+      if (generation === current && this.isGone(fd)) this.lose(fd);
+      else this.ready.push(fd, generation, events);
     }
   }
 

@@ -101,6 +101,7 @@ export interface Selector<T> extends Disposable {
    *   only if the time is over, which is never early; a signal does not end the wait
    * @throws {TypeError} if the timeout is not a number
    * @throws {Deno.errors.BadResource} if the selector is closed
+   * @throws {Deno.errors.Busy} if a parked wait is under way
    */
   select(timeout?: number): [key: SelectorKey<T>, events: number][];
 
@@ -132,9 +133,11 @@ export interface Selector<T> extends Disposable {
   wait(timeout: number): number;
 
   /**
-   * As `wait`, on another thread, so that this one can go on. One call may be
-   * under way at a time, it cannot be cancelled, and it keeps the process open:
-   * register something that ends it.
+   * As `wait`, on another thread, so that this one can go on. It cannot be
+   * cancelled, and it keeps the process open: register something that ends it.
+   * Until then every other wait is refused.
+   *
+   * @throws {Deno.errors.Busy} if a parked wait is under way
    */
   park(timeout: number): Promise<number>;
 

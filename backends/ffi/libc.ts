@@ -578,6 +578,18 @@ export function addressOf(buffer: BufferSource): bigint {
   return libc().addressOf(buffer, buffer, 0);
 }
 
+/**
+ * Keeps memory alive until a `nonblocking` call has ended. Deno hands the other
+ * thread a bare address: without this, what only that call uses is collected
+ * while the kernel writes into it.
+ */
+export function holding<T>(
+  call: Promise<T>,
+  ...memory: (BufferSource | null)[]
+): Promise<T> {
+  return call.finally(() => memory.length = 0);
+}
+
 /** `fcntl(fd, operation, argument)`, whatever this system does with variadic arguments. */
 export function fcntl(fd: number, operation: number, argument = 0): number {
   return system().variadicOnStack

@@ -309,9 +309,9 @@ export class Socket implements Disposable {
     length: number = buffer.byteLength,
     flags: number = 0,
   ): number {
-    if (!(length >= 0 && length <= buffer.byteLength)) {
-      checkLength(buffer, length);
-    }
+    if (
+      (length | 0) !== length || length < 0 || length > buffer.byteLength
+    ) checkLength(buffer, length);
     for (;;) {
       const count = libc().recv(this.#fd, buffer, length, flags);
       if (count >= 0) return count;
@@ -358,7 +358,9 @@ export class Socket implements Disposable {
     length: number = data.byteLength,
     flags: number = 0,
   ): number {
-    if (!(length >= 0 && length <= data.byteLength)) checkLength(data, length);
+    if (
+      (length | 0) !== length || length < 0 || length > data.byteLength
+    ) checkLength(data, length);
     for (;;) {
       const count = libc().send(this.#fd, data, length, quietly(flags));
       if (count >= 0) return count;

@@ -29,12 +29,12 @@ export class Timespec {
   /** Sets it to milliseconds, rounded up to a nanosecond. */
   set(timeout: number): void {
     const limited = Math.min(Math.max(timeout, 0), LONGEST_WAIT);
-    const seconds = Math.floor(limited / 1000);
-    // A difference of two doubles may lie a hair below what it stands for.
-    const nanoseconds = Math.min(
-      Math.ceil((limited - seconds * 1000) * 1e6),
-      999_999_999,
-    );
+    let seconds = Math.floor(limited / 1000);
+    let nanoseconds = Math.ceil((limited - seconds * 1000) * 1e6);
+    if (nanoseconds === 1_000_000_000) {
+      seconds += 1;
+      nanoseconds = 0;
+    }
     this.bytes[0] = BigInt(seconds);
     this.bytes[1] = BigInt(nanoseconds);
   }
