@@ -82,7 +82,10 @@ export abstract class BaseSelector<T> implements Selector<T> {
   protected abstract fill(timeout: number): void;
 
   /** Waits once on another thread, and fills `ready`. */
-  protected abstract fillParked(timeout: number): Promise<void>;
+  protected abstract fillParked(
+    timeout: number,
+    referenced: boolean,
+  ): Promise<void>;
 
   /** Frees what the system keeps. */
   protected abstract release(): void;
@@ -172,11 +175,11 @@ export abstract class BaseSelector<T> implements Selector<T> {
     return this.ready.count;
   }
 
-  async park(timeout: number): Promise<number> {
+  async park(timeout: number, referenced: boolean = true): Promise<number> {
     this.#begin();
     this.#parked = true;
     try {
-      await this.fillParked(timeout);
+      await this.fillParked(timeout, referenced);
     } finally {
       this.#parked = false;
     }

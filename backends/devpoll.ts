@@ -182,11 +182,14 @@ export class DevPoll implements Disposable {
   }
 
   /** As `wait`, on another thread; if it fails, the same is asked again here. */
-  async waitParked(timeout: number): Promise<number> {
+  async waitParked(
+    timeout: number,
+    referenced: boolean,
+  ): Promise<number> {
     const fds = this.#fds;
     const request = this.#request(timeout).slice();
     const call = this.#calls.pollParked(this.#checkOpen(), request);
-    const count = await holding(call, request, fds.bytes);
+    const count = await holding(referenced, call, request, fds.bytes);
     this.#found = fds;
     if (count >= 0) return count;
     return this.#fd === -1 ? 0 : this.wait(0);

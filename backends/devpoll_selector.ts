@@ -35,16 +35,14 @@ export class DevpollSelector<T> extends BaseSelector<T> {
   }
 
   protected override watch(fd: number, events: number): void {
-    // Once written, a number that is not open could neither be seen nor removed.
-    if (!isOpen(fd)) {
-      throw systemError("write", system().errno.EBADF, `fd ${fd}`);
-    }
+    checkIsOpen(fd);
     this.#changed?.add(fd);
     this.#devPoll.register(fd, pollEvents(events));
     this.#devPoll.reserve(this.registrations.size + 1);
   }
 
   protected override rewatch(fd: number, events: number): void {
+    checkIsOpen(fd);
     this.#devPoll.modify(fd, pollEvents(events));
   }
 
@@ -57,11 +55,14 @@ export class DevpollSelector<T> extends BaseSelector<T> {
     this.#decode(this.#devPoll.wait(timeout));
   }
 
-  protected override async fillParked(timeout: number): Promise<void> {
+  protected override async fillParked(
+    timeout: number,
+    referenced: boolean,
+  ): Promise<void> {
     const changed = new Set<number>();
     this.#changed = changed;
     try {
-      const count = await this.#devPoll.waitParked(timeout);
+      const count = await this.#devPoll.waitParked(timeout, referenced);
       if (!this.closed) this.#decode(count, changed);
     } finally {
       this.#changed = undefined;
@@ -92,4 +93,10 @@ export class DevpollSelector<T> extends BaseSelector<T> {
       );
     }
   }
+}
+
+/** Once written, a number that is not open could neither be seen nor removed. */
+function checkIsOpen(fd: number): void {
+  if (isOpen(fd)) return;
+  throw systemError("write", system().errno.EBADF, `fd ${fd}`);
 }

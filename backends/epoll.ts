@@ -263,7 +263,10 @@ export class Epoll implements Disposable {
    * As `wait`, on another thread. It cannot be cancelled, and its error number
    * is that thread's: if it fails, the same is asked again here.
    */
-  async waitParked(timeout: number): Promise<number> {
+  async waitParked(
+    timeout: number,
+    referenced: boolean,
+  ): Promise<number> {
     const events = this.#events;
     const call = libc().epoll_waitParked!(
       this.#checkOpen(),
@@ -271,7 +274,7 @@ export class Epoll implements Disposable {
       events.capacity,
       toMilliseconds(timeout),
     );
-    const count = await holding(call, events.bytes);
+    const count = await holding(referenced, call, events.bytes);
     this.#found = events;
     if (count >= 0) return count;
     return this.#fd === -1 ? 0 : this.wait(0);

@@ -130,9 +130,12 @@ export class EpollSelector<T> extends BaseSelector<T> {
     if (this.#hasOneShot) this.#noteFired();
   }
 
-  protected override async fillParked(timeout: number): Promise<void> {
+  protected override async fillParked(
+    timeout: number,
+    referenced: boolean,
+  ): Promise<void> {
     const idle = this.#alwaysReady.size === 0;
-    const count = await this.#epoll.waitParked(idle ? timeout : 0);
+    const count = await this.#epoll.waitParked(idle ? timeout : 0, referenced);
     if (!this.closed) this.#decode(count);
   }
 

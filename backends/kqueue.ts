@@ -218,7 +218,10 @@ export class Kqueue implements Disposable {
   }
 
   /** As `wait`, on another thread; if it fails, the same is asked again here. */
-  async waitParked(timeout: number): Promise<number> {
+  async waitParked(
+    timeout: number,
+    referenced: boolean,
+  ): Promise<number> {
     const events = this.#events;
     const timespec = this.#timespecOf(timeout)?.slice() ?? null;
     const call = this.#library.functions.keventParked(
@@ -229,7 +232,7 @@ export class Kqueue implements Disposable {
       events.capacity,
       timespec,
     );
-    const count = await holding(call, events.bytes, timespec);
+    const count = await holding(referenced, call, events.bytes, timespec);
     this.#found = events;
     if (count >= 0) return count;
     return this.#fd === -1 ? 0 : this.wait(0);

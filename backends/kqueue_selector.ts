@@ -72,8 +72,11 @@ export class KqueueSelector<T> extends BaseSelector<T> {
     this.#decode(this.#kqueue.wait(timeout));
   }
 
-  protected override async fillParked(timeout: number): Promise<void> {
-    const count = await this.#kqueue.waitParked(timeout);
+  protected override async fillParked(
+    timeout: number,
+    referenced: boolean,
+  ): Promise<void> {
+    const count = await this.#kqueue.waitParked(timeout, referenced);
     if (!this.closed) this.#decode(count);
   }
 

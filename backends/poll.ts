@@ -78,9 +78,11 @@ export async function pollParked(
   fds: PollFds,
   count: number,
   timeout: number,
+  referenced: boolean,
 ): Promise<number> {
   const { bytes } = fds;
   const result = await holding(
+    referenced,
     libc().pollParked(bytes, count, toMilliseconds(timeout)),
     bytes,
   );

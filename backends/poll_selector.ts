@@ -47,11 +47,14 @@ export class PollSelector<T> extends BaseSelector<T> {
     this.#decode(watched, pollOnce(watched.fds, watched.size, timeout));
   }
 
-  protected override async fillParked(timeout: number): Promise<void> {
+  protected override async fillParked(
+    timeout: number,
+    referenced: boolean,
+  ): Promise<void> {
     const watched = this.#watched.snapshot();
     this.#decode(
       watched,
-      await pollParked(watched.fds, watched.size, timeout),
+      await pollParked(watched.fds, watched.size, timeout, referenced),
     );
   }
 

@@ -87,6 +87,7 @@ export function selectParked(
   sets: SelectSets,
   nfds: number,
   timeout: number,
+  referenced: boolean,
 ): Promise<number> {
   const { readable, writable, exceptional } = sets;
   const bytes = timevalOf(timeout)?.slice() ?? null;
@@ -98,6 +99,7 @@ export function selectParked(
     bytes,
   );
   return holding(
+    referenced,
     call,
     readable.bytes,
     writable.bytes,

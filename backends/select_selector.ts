@@ -59,7 +59,10 @@ export class SelectSelector<T> extends BaseSelector<T> {
     if (count > 0) this.#decode(found, this.#nfds);
   }
 
-  protected override async fillParked(timeout: number): Promise<void> {
+  protected override async fillParked(
+    timeout: number,
+    referenced: boolean,
+  ): Promise<void> {
     const found = new SelectSets();
     found.copyFrom(this.#asked);
     const nfds = this.#nfds;
@@ -67,7 +70,7 @@ export class SelectSelector<T> extends BaseSelector<T> {
       { length: nfds },
       (_, fd) => this.registrations.generation(fd),
     );
-    const count = await selectParked(found, nfds, timeout);
+    const count = await selectParked(found, nfds, timeout, referenced);
     if (this.closed) return;
     if (count < 0) this.fill(0);
     else if (count > 0) this.#decode(found, nfds, generations);

@@ -134,12 +134,14 @@ export interface Selector<T> extends Disposable {
 
   /**
    * As `wait`, on another thread, so that this one can go on. It cannot be
-   * cancelled, and it keeps the process open: register something that ends it.
-   * Until then every other wait is refused.
+   * cancelled: register something that ends it. Until then every other wait is
+   * refused.
    *
+   * @param timeout Milliseconds; `Infinity` is for ever
+   * @param referenced Whether the wait keeps the process open: it does, if left out
    * @throws {Deno.errors.Busy} if a parked wait is under way
    */
-  park(timeout: number): Promise<number>;
+  park(timeout: number, referenced?: boolean): Promise<number>;
 
   /**
    * Whether a parked wait notices what is registered meanwhile (epoll, kqueue),

@@ -582,12 +582,32 @@ export function addressOf(buffer: BufferSource): bigint {
  * Keeps memory alive until a `nonblocking` call has ended. Deno hands the other
  * thread a bare address: without this, what only that call uses is collected
  * while the kernel writes into it.
+ *
+ * @param referenced Whether the call keeps the process open
  */
 export function holding<T>(
+  referenced: boolean,
   call: Promise<T>,
   ...memory: (BufferSource | null)[]
 ): Promise<T> {
+  if (!referenced) unreference(call);
   return call.finally(() => memory.length = 0);
+}
+
+/**
+ * Lets the process end although a call is under way. Deno has no public name for
+ * it; where the internal one is gone, the call keeps the process open.
+ */
+function unreference(call: Promise<unknown>): void {
+  const { internal } = Deno as unknown as { internal?: symbol };
+  if (internal === undefined) return;
+  const internals =
+    (Deno as unknown as Record<symbol, DenoInternals>)[internal];
+  internals?.core?.unrefOpPromise?.(call);
+}
+
+interface DenoInternals {
+  readonly core?: { unrefOpPromise?(call: Promise<unknown>): void };
 }
 
 /** `fcntl(fd, operation, argument)`, whatever this system does with variadic arguments. */
