@@ -1,0 +1,114 @@
+/**
+ * Connect, echo, close: a new connection for every message.
+ *
+ * @module
+ */
+
+import { Epoll, EPOLL_CTL_ADD, EPOLLIN } from "../../backends/epoll.ts";
+import { system } from "../../backends/ffi/current_system.ts";
+import { errno, libc } from "../../backends/ffi/libc.ts";
+import {
+  encodeAddress,
+  SOCKADDR_STORAGE_BYTES,
+} from "../../backends/ffi/socket_address.ts";
+import type { Latencies } from "./latencies.ts";
+import { type Load, LoadError, PATIENCE } from "./load.ts";
+
+/** <linux/in.h>: the port is chosen at connect, when the whole pair of addresses is known. */
+const IP_BIND_ADDRESS_NO_PORT = 24;
+
+/**
+ * How many addresses connections come from, 127.0.1.1 and on: the 28,000 ports of
+ * one would all be in TIME_WAIT after a second or two.
+ */
+const SOURCES = 200;
+
+/** So many connections at once, each ended as soon as its message is back. */
+export class Churn implements Load {
+  readonly connections: number;
+  readonly #epoll = new Epoll();
+  readonly #server: Uint8Array<ArrayBuffer>;
+  readonly #sources: readonly Uint8Array<ArrayBuffer>[];
+  readonly #yes = Int32Array.of(1);
+  readonly #message: ArrayBuffer;
+  readonly #buffer = new ArrayBuffer(64 * 1024);
+  readonly #openedAt: number[] = [];
+  readonly #socketType: number;
+  #opened = 0;
+
+  constructor(port: number, atOnce: number, size: number) {
+    this.connections = atOnce;
+    this.#message = new Uint8Array(size).fill(0x2a).buffer;
+    this.#server = encoded("127.0.0.1", port);
+    this.#sources = Array.from(
+      { length: SOURCES },
+      (_, i) => encoded(`127.0.1.${i + 1}`, 0),
+    );
+    const { SOCK_STREAM, SOCK_NONBLOCK } = system().constants;
+    this.#socketType = SOCK_STREAM | SOCK_NONBLOCK!;
+  }
+
+  run(milliseconds: number, latencies: Latencies): number {
+    const epoll = this.#epoll;
+    const { recv, close } = libc();
+    const buffer = this.#buffer;
+    const size = this.#message.byteLength;
+
+    let now = performance.now();
+    const end = now + milliseconds;
+    for (let i = 0; i < this.connections; i++) this.#open(now);
+
+    let underWay = this.connections;
+    let messages = 0;
+    while (underWay > 0) {
+      const count = epoll.wait(PATIENCE);
+      now = performance.now();
+      if (count === 0) throw new LoadError(`${underWay} messages were lost`);
+      const events = epoll.events;
+      for (let i = 0; i < count; i++) {
+        const fd = events.fd(i);
+        if (recv(fd, buffer, size, 0) !== size) {
+          throw new LoadError("the server hung up");
+        }
+        close(fd);
+        messages++;
+        latencies.add(now - this.#openedAt[fd]!);
+        if (now < end) this.#open(now);
+        else underWay--;
+      }
+    }
+    return messages;
+  }
+
+  /**
+   * On loopback a connection stands when `connect` returns, although the call
+   * says EINPROGRESS: the answer came while the socket was locked. So its message
+   * follows at once.
+   */
+  #open(now: number): void {
+    const { socket, setsockopt, bind, connect, send } = libc();
+    const { AF_INET, IPPROTO_IP } = system().constants;
+    const fd = socket(AF_INET, this.#socketType, 0);
+    const size = this.#message.byteLength;
+    const source = this.#sources[this.#opened++ % SOURCES]!;
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, this.#yes, 4);
+    bind(fd, source, source.length);
+    connect(fd, this.#server, this.#server.length);
+    if (send(fd, this.#message, size, 0) !== size) {
+      throw new LoadError(`cannot connect: error ${errno()}`);
+    }
+    this.#epoll.control(EPOLL_CTL_ADD, fd, EPOLLIN, 0);
+    this.#openedAt[fd] = now;
+  }
+
+  [Symbol.dispose](): void {
+    this.#epoll.close();
+  }
+}
+
+/** An address as the kernel reads it. */
+function encoded(hostname: string, port: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(new ArrayBuffer(SOCKADDR_STORAGE_BYTES));
+  const length = encodeAddress(bytes, { hostname, port }, system());
+  return bytes.slice(0, length);
+}

@@ -1,0 +1,88 @@
+/**
+ * The client ends of a load's connections, and the epoll instance that watches them.
+ *
+ * @module
+ */
+
+import { Epoll, EPOLLIN } from "../../backends/epoll.ts";
+import { Socket, type SocketType } from "../../backends/ffi/socket.ts";
+import { LoadError, PATIENCE } from "./load.ts";
+
+/** A server answers as often as this while it is connected to, so that its backlog never overflows. */
+const BATCH = 128;
+
+/** Room for a message of 64 KiB in the send buffer: it leaves in one call. */
+const SEND_BUFFER_BYTES = 128 * 1024;
+
+/** Connections to one server, all of them watched for something to read. */
+export class Clients implements Disposable {
+  readonly epoll: Epoll = new Epoll();
+  readonly fds: Int32Array;
+  readonly #sockets: Socket[] = [];
+
+  /**
+   * @param port The server's port on 127.0.0.1
+   * @param count How many connections
+   * @param type "stream" for TCP, "datagram" for UDP
+   * @param silent Whether nothing may be sent while connecting
+   */
+  constructor(
+    port: number,
+    count: number,
+    type: SocketType = "stream",
+    silent: boolean = false,
+  ) {
+    this.epoll.reserve(count);
+    for (let i = 0; i < count; i++) {
+      const socket = connected(port, type);
+      this.#sockets.push(socket);
+      if (!silent && i % BATCH === BATCH - 1) echoOnce(socket);
+      else if (silent && i % BATCH === BATCH - 1) pause();
+    }
+    if (!silent) this.#sockets.slice(-1).forEach(echoOnce);
+    this.fds = Int32Array.from(this.#sockets, (socket) => socket.fd);
+    for (const fd of this.fds) this.epoll.register(fd, EPOLLIN);
+  }
+
+  /** The largest descriptor, plus one: the length of a table by descriptor. */
+  get tableLength(): number {
+    return this.fds.reduce((a, b) => Math.max(a, b), 0) + 1;
+  }
+
+  [Symbol.dispose](): void {
+    for (const socket of this.#sockets) socket.close();
+    this.epoll.close();
+  }
+}
+
+/** A connection that stands. */
+function connected(port: number, type: SocketType): Socket {
+  const socket = Socket.create("IPv4", type);
+  if (type === "stream") socket.setOption("noDelay", true);
+  socket.setOption("sendBufferSize", SEND_BUFFER_BYTES);
+  // Blocking until it stands: a SYN that a full backlog drops is sent again.
+  socket.setBlocking(true);
+  socket.connect({ hostname: "127.0.0.1", port });
+  socket.setBlocking(false);
+  return socket;
+}
+
+/** Proves that a server has got as far as this connection, and that it echoes. */
+function echoOnce(socket: Socket): void {
+  const sent = crypto.getRandomValues(new Uint8Array(32));
+  socket.send(sent);
+  const received = new Uint8Array(new ArrayBuffer(64));
+  const deadline = performance.now() + PATIENCE;
+  let count = -1;
+  while (count === -1 && performance.now() < deadline) {
+    count = socket.recv(received);
+  }
+  if (count !== 32 || sent.some((byte, i) => byte !== received[i])) {
+    throw new LoadError(`the server sent back ${count} of 32 bytes`);
+  }
+}
+
+/** Leaves a server that may not be talked to the time to accept. */
+function pause(): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+}

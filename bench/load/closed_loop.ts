@@ -1,0 +1,90 @@
+/**
+ * The closed loop: every connection has one message under way, and sends the
+ * next when it is back.
+ *
+ * @module
+ */
+
+import { libc } from "../../backends/ffi/libc.ts";
+import type { SocketType } from "../../backends/ffi/socket.ts";
+import { Clients } from "./clients.ts";
+import type { Latencies } from "./latencies.ts";
+import { type Load, LoadError, PATIENCE } from "./load.ts";
+
+const RECEIVE_BYTES = 256 * 1024;
+
+/**
+ * Messages of one size, short enough to leave in one `send`. As tight as the
+ * loop of `c_epoll_echo.c`: one receive and one send for a message, one clock
+ * reading for a wait, and no allocation.
+ */
+export class ClosedLoop implements Load {
+  readonly #clients: Clients;
+  readonly #size: number;
+  readonly #message: ArrayBuffer;
+  readonly #buffer = new ArrayBuffer(RECEIVE_BYTES);
+  /** By descriptor: what is still to come of the message, and when it left. */
+  readonly #missing: Int32Array;
+  readonly #sentAt: Float64Array;
+
+  constructor(
+    port: number,
+    connections: number,
+    size: number,
+    type: SocketType = "stream",
+  ) {
+    this.#clients = new Clients(port, connections, type);
+    this.#size = size;
+    this.#message = new Uint8Array(size).fill(0x2a).buffer;
+    this.#missing = new Int32Array(this.#clients.tableLength);
+    this.#sentAt = new Float64Array(this.#clients.tableLength);
+  }
+
+  get connections(): number {
+    return this.#clients.fds.length;
+  }
+
+  run(milliseconds: number, latencies: Latencies): number {
+    const { recv } = libc();
+    const { epoll } = this.#clients;
+    const buffer = this.#buffer;
+    const missing = this.#missing;
+    const sentAt = this.#sentAt;
+
+    let now = performance.now();
+    const end = now + milliseconds;
+    for (const fd of this.#clients.fds) this.#send(fd, now);
+
+    let underWay = this.connections;
+    let messages = 0;
+    while (underWay > 0) {
+      const count = epoll.wait(PATIENCE);
+      now = performance.now();
+      if (count === 0) throw new LoadError(`${underWay} messages were lost`);
+      const events = epoll.events;
+      for (let i = 0; i < count; i++) {
+        const fd = events.fd(i);
+        const received = recv(fd, buffer, RECEIVE_BYTES, 0);
+        if (received <= 0) throw new LoadError("the server hung up");
+        if ((missing[fd]! -= received) > 0) continue;
+        messages++;
+        latencies.add(now - sentAt[fd]!);
+        if (now < end) this.#send(fd, now);
+        else underWay--;
+      }
+    }
+    return messages;
+  }
+
+  #send(fd: number, now: number): void {
+    this.#sentAt[fd] = now;
+    this.#missing[fd] = this.#size;
+    if (libc().send(fd, this.#message, this.#size, 0) !== this.#size) {
+      throw new LoadError("a message did not fit into the send buffer");
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#clients[Symbol.dispose]();
+  }
+}

@@ -1,0 +1,28 @@
+/**
+ * Raw epoll in C: what all others are measured by.
+ *
+ * @module
+ */
+
+import { compile, compiled } from "./compile.ts";
+import type { Mode, Peer } from "./peer.ts";
+
+const sources: Readonly<Record<Mode, string>> = {
+  "echo": "c_epoll_echo.c",
+  "datagram": "c_epoll_datagram.c",
+  "fan-out": "c_epoll_fan_out.c",
+};
+
+/** Raw epoll in C. */
+export const cEpoll: Peer = {
+  name: "C epoll",
+  modes: ["echo"],
+  async available(): Promise<true | string> {
+    for (const mode of cEpoll.modes) {
+      const result = await compile(sources[mode]);
+      if (result !== true) return result;
+    }
+    return true;
+  },
+  command: (mode, port) => [compiled(sources[mode]), String(port)],
+};

@@ -1,0 +1,49 @@
+/**
+ * C programs, compiled when they are needed into a directory that goes away
+ * with the benchmark.
+ *
+ * @module
+ */
+
+import { program } from "./peer.ts";
+
+let directory: string | undefined;
+
+function outputs(): string {
+  if (directory !== undefined) return directory;
+  directory = Deno.makeTempDirSync({ prefix: "pollux-bench-" });
+  globalThis.addEventListener("unload", () => {
+    Deno.removeSync(directory!, { recursive: true });
+  });
+  return directory;
+}
+
+/** Where the program of a source file is, once it is compiled. */
+export function compiled(source: string): string {
+  return `${outputs()}/${source.replace(/\.c$/, "")}`;
+}
+
+/**
+ * Compiles a source file beside this one.
+ *
+ * @param libraries What it is linked with, such as "-luv"
+ * @returns true, or why it cannot be done
+ */
+export async function compile(
+  source: string,
+  ...libraries: string[]
+): Promise<true | string> {
+  const args = ["-O2", "-o", compiled(source), program(source), ...libraries];
+  try {
+    const { success, stderr } = await new Deno.Command("cc", { args }).output();
+    return success || firstError(new TextDecoder().decode(stderr));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "no C compiler (cc)";
+    throw error;
+  }
+}
+
+/** "file.c:12:10: fatal error: uv.h: No such file or directory" without its place. */
+function firstError(output: string): string {
+  return /error: (.*)/.exec(output)?.[1] ?? "cc fails";
+}

@@ -1,0 +1,53 @@
+/**
+ * What can be measured: a server that is a program of its own.
+ *
+ * @module
+ */
+
+/**
+ * What a server does: send back what a connection sends, or a datagram; or
+ * pass it on to every other connection.
+ */
+export type Mode = "echo" | "datagram" | "fan-out";
+
+/** A server, and how it is started. */
+export interface Peer {
+  readonly name: string;
+  /** What it can do. */
+  readonly modes: readonly Mode[];
+
+  /** Makes ready what it needs; true, or in a few words why it cannot run here. */
+  available(): Promise<true | string>;
+
+  /** Starts it on a port of 127.0.0.1. */
+  command(mode: Mode, port: number): string[];
+}
+
+/** The path of a program beside this file. */
+export function program(name: string): string {
+  return new URL(name, import.meta.url).pathname;
+}
+
+/** The path of a command, or null if the system has none of that name. */
+export async function which(command: string): Promise<string | null> {
+  const path = await firstLine("sh", "-c", `command -v ${command}`);
+  return path === "" ? null : path;
+}
+
+/** The first line that a command prints, "" if it fails: `--version`, most often. */
+export async function firstLine(
+  command: string,
+  ...args: string[]
+): Promise<string> {
+  try {
+    const { success, stdout } = await new Deno.Command(command, {
+      args,
+      stderr: "null",
+    }).output();
+    return success
+      ? new TextDecoder().decode(stdout).trim().split("\n")[0]!
+      : "";
+  } catch {
+    return "";
+  }
+}

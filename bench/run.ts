@@ -1,0 +1,123 @@
+/**
+ * The part that all benchmark programs share: options, progress, tables.
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { type Effort, measure, pinLoad, type Result } from "./harness.ts";
+import type { Peer } from "./peers/peer.ts";
+import { asMarkdown, asText, table } from "./report.ts";
+import { type Scenario, scenariosNamed } from "./scenarios.ts";
+
+/** What a benchmark does if nothing is asked for. */
+export interface Defaults {
+  readonly rounds: number;
+  readonly slice: number;
+  /** The scenarios, by words of their names; none means all. */
+  readonly only: readonly string[];
+}
+
+/** What a person asks for. */
+interface Options {
+  readonly effort: Effort;
+  readonly scenarios: readonly Scenario[];
+  readonly peers: readonly Peer[];
+  readonly format: "text" | "json" | "markdown";
+}
+
+const HELP = `Options:
+  --rounds N        slices for each server and scenario
+  --slice MS        length of a slice
+  --only WORD       a scenario, by a part of its name; may be repeated
+  --peer WORD       a server, by a part of its name; may be repeated
+  --json            print results as JSON
+  --markdown        print tables in Markdown
+  --verbose         show what the servers complain about`;
+
+/**
+ * Runs a benchmark as the command line says, and prints its tables.
+ *
+ * @param peers All servers; the first is the yardstick and always runs
+ */
+export async function run(
+  peers: readonly Peer[],
+  defaults: Defaults,
+): Promise<void> {
+  const options = parse(peers, defaults);
+  await pinLoad();
+  const able = await availablePeers(options.peers);
+  const all: Result[] = [];
+  for (const scenario of options.scenarios) {
+    const results = await measure(scenario, able, options.effort);
+    options.effort.progress("");
+    all.push(...results);
+    if (options.format === "json" || results.length === 0) continue;
+    const print = options.format === "markdown" ? asMarkdown : asText;
+    console.log(`${print(table(scenario, results, peers[0]!.name))}\n`);
+  }
+  if (options.format === "json") console.log(JSON.stringify(all, null, 2));
+}
+
+function parse(peers: readonly Peer[], defaults: Defaults): Options {
+  const { values } = parseArgs({
+    options: {
+      rounds: { type: "string", default: String(defaults.rounds) },
+      slice: { type: "string", default: String(defaults.slice) },
+      only: { type: "string", multiple: true, default: [...defaults.only] },
+      peer: { type: "string", multiple: true, default: [] },
+      json: { type: "boolean", default: false },
+      markdown: { type: "boolean", default: false },
+      verbose: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) {
+    console.log(HELP);
+    Deno.exit(0);
+  }
+  return {
+    effort: {
+      rounds: Number(values.rounds),
+      slice: Number(values.slice),
+      warmUp: Number(values.slice),
+      verbose: values.verbose,
+      progress,
+    },
+    scenarios: scenariosNamed(values.only),
+    peers: chosen(peers, values.peer),
+    format: values.json ? "json" : values.markdown ? "markdown" : "text",
+  };
+}
+
+function chosen(
+  peers: readonly Peer[],
+  words: readonly string[],
+): readonly Peer[] {
+  if (words.length === 0) return peers;
+  return peers.filter(({ name }, index) =>
+    index === 0 ||
+    words.some((word) => name.toLowerCase().includes(word.toLowerCase()))
+  );
+}
+
+async function availablePeers(peers: readonly Peer[]): Promise<Peer[]> {
+  const able: Peer[] = [];
+  for (const peer of peers) {
+    progress(`prepare ${peer.name}`);
+    const answer = await peer.available();
+    if (answer === true) able.push(peer);
+    else {
+      progress("");
+      console.error(`skipped ${peer.name}: ${answer}`);
+    }
+  }
+  progress("");
+  return able;
+}
+
+/** One line that is written over and over, where there is a terminal. */
+function progress(step: string): void {
+  if (!Deno.stderr.isTerminal()) return;
+  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${step}`));
+}
