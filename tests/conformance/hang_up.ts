@@ -1,0 +1,149 @@
+/**
+ * Ends of files, hang-ups and errors: nobody waits in silence.
+ */
+
+import { assertEquals, assertThrows } from "@std/assert";
+import { system } from "../../backends/ffi/current_system.ts";
+import { read, type Socket, write } from "../../backends/ffi/mod.ts";
+import { EVENT_READ, EVENT_WRITE } from "../../backends/mod.ts";
+import {
+  bytesOf,
+  drainSocket,
+  expectEvents,
+  expectNoEvents,
+  fillSocket,
+} from "../util.ts";
+import type { Cases } from "./case.ts";
+
+/** Closes a connection with a reset in place of a farewell: SO_LINGER, on, for no time. */
+function reset(socket: Socket): void {
+  const { SOL_SOCKET, SO_LINGER } = system().constants;
+  const linger = new Uint8Array(Int32Array.of(1, 0).buffer);
+  socket.setRawOption(SOL_SOCKET, SO_LINGER, linger);
+  socket.close();
+}
+
+export const hangUp: Cases = [
+  {
+    name:
+      "a peer that shuts down writing makes us readable, and can still be written to [C01]",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.connection();
+      selector.register(right, EVENT_READ, "right");
+      left.shutdown("write");
+      expectEvents(selector, [["right", EVENT_READ]]);
+      assertEquals(right.recv(new Uint8Array(1)), 0);
+      assertEquals(right.send(bytesOf("still here")), 10);
+      selector.register(left, EVENT_READ, "left");
+      expectEvents(selector, [["left", EVENT_READ], ["right", EVENT_READ]]);
+      assertEquals(drainSocket(left), 10);
+    },
+  },
+  {
+    name: "data that came with the end is read before it [C02]",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      selector.register(right, EVENT_READ, "right");
+      left.send(bytesOf("last words"));
+      left.close();
+      const buffer = new Uint8Array(4);
+      for (const count of [4, 4, 2, 0]) {
+        expectEvents(selector, [["right", EVENT_READ]]);
+        assertEquals(right.recv(buffer), count);
+      }
+    },
+  },
+  {
+    name: "reading again at the end of file is the end of file again [C17]",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      selector.register(right, EVENT_READ, "right");
+      left.close();
+      for (let round = 0; round < 3; round++) {
+        expectEvents(selector, [["right", EVENT_READ]]);
+        assertEquals(right.recv(new Uint8Array(1)), 0);
+      }
+    },
+  },
+  {
+    name:
+      "the reader of a pipe whose writer is gone wakes, though only a hang-up is there [C03] [C05]",
+    run(stage): void {
+      const { selector } = stage;
+      const { reader, writer } = stage.pipe();
+      selector.register(reader, EVENT_READ, "reader");
+      writer.close();
+      expectEvents(selector, [["reader", EVENT_READ]]);
+      assertEquals(read(reader, new Uint8Array(1)), 0);
+    },
+  },
+  {
+    name:
+      "the writer of a full pipe whose reader is gone wakes, though only an error is there [C04] [C05]",
+    run(stage): void {
+      const { selector } = stage;
+      const { reader, writer } = stage.pipe();
+      fillSocket(writer);
+      selector.register(writer, EVENT_WRITE, "writer");
+      expectNoEvents(selector);
+      reader.close();
+      expectEvents(selector, [["writer", EVENT_WRITE]]);
+      assertThrows(
+        () => write(writer, bytesOf("x")),
+        Deno.errors.BrokenPipe,
+      );
+    },
+  },
+  {
+    name: "a peer that is gone wakes who reads and who writes [C05]",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      fillSocket(right);
+      selector.register(right, EVENT_READ | EVENT_WRITE, "right");
+      expectNoEvents(selector);
+      left.close();
+      expectEvents(selector, [["right", EVENT_READ | EVENT_WRITE]]);
+    },
+  },
+  {
+    name: "a reset wakes a reader, whose read reports it [C06]",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.connection();
+      selector.register(right, EVENT_READ, "right");
+      reset(left);
+      expectEvents(selector, [["right", EVENT_READ]]);
+      assertThrows(
+        () => right.recv(new Uint8Array(1)),
+        Deno.errors.ConnectionReset,
+      );
+    },
+  },
+  {
+    name: "a write after our own shutdown is an error, never a signal [C11]",
+    run(stage): void {
+      const { selector } = stage;
+      const { left } = stage.pair();
+      selector.register(left, EVENT_WRITE, "left");
+      left.shutdown("write");
+      expectEvents(selector, [["left", EVENT_WRITE]]);
+      assertThrows(() => left.send(bytesOf("x")), Deno.errors.BrokenPipe);
+    },
+  },
+  {
+    name: "a hung-up socket that nobody watches wakes nobody [C15]",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      selector.register(right, EVENT_READ, "right");
+      left.close();
+      expectEvents(selector, [["right", EVENT_READ]]);
+      selector.unregister(right);
+      expectNoEvents(selector);
+    },
+  },
+];

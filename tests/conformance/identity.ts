@@ -1,0 +1,250 @@
+/**
+ * Closed descriptors whose numbers are used again: no event reaches the wrong one.
+ */
+
+import {
+  assert,
+  assertEquals,
+  assertGreaterOrEqual,
+  assertLess,
+} from "@std/assert";
+import { duplicate, openFile } from "../../backends/ffi/mod.ts";
+import { EVENT_READ, EVENT_WRITE, type Selector } from "../../backends/mod.ts";
+import {
+  bytesOf,
+  drainSocket,
+  elapsed,
+  expectEvents,
+  expectNoEvents,
+  summary,
+} from "../util.ts";
+import type { Cases } from "./case.ts";
+
+/** The data of what the last wait found, with undefined for what is not to be told. */
+function found(
+  selector: Selector<string>,
+  count: number,
+): (string | undefined)[] {
+  return Array.from(
+    { length: count },
+    (_, index) => selector.readyKey(index)?.data,
+  );
+}
+
+/** Where in the last wait's find a registration is. */
+function indexOf(
+  selector: Selector<string>,
+  count: number,
+  data: string,
+): number {
+  const index = found(selector, count).indexOf(data);
+  assert(index >= 0, `${data} is not among ${found(selector, count)}`);
+  return index;
+}
+
+export const identity: Cases = [
+  {
+    name: "wait(), readyKey() and readyEvents() tell what select() would [F02]",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      left.send(bytesOf("x"));
+      const key = selector.register(right, EVENT_READ | EVENT_WRITE, "right");
+      assertEquals(selector.wait(1000), 1);
+      assertEquals(selector.readyKey(0), key);
+      assertEquals(selector.readyEvents(0), EVENT_READ | EVENT_WRITE);
+    },
+  },
+  {
+    name:
+      "a ready one that is unregistered within the batch is not told any more [F02]",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      selector.register(left, EVENT_WRITE, "left");
+      selector.register(right, EVENT_WRITE, "right");
+      const count = selector.wait(1000);
+      const index = indexOf(selector, count, "right");
+      selector.unregister(right);
+      assertEquals(selector.readyKey(index), undefined);
+      assertEquals(selector.readyEvents(index), 0);
+    },
+  },
+  {
+    name:
+      "an event does not reach a new owner of the number within the batch [F04]",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      left.send(bytesOf("x"));
+      selector.register(right, EVENT_READ, "old");
+      const count = selector.wait(1000);
+      const index = indexOf(selector, count, "old");
+      const number = right.fd;
+      selector.unregister(right);
+      right.close();
+      const owner = stage.duplicateTo(left.fd, number);
+      selector.register(owner, EVENT_READ, "new");
+      assertEquals(selector.readyKey(index), undefined);
+      assertEquals(selector.readyEvents(index), 0);
+    },
+  },
+  {
+    name: "modify() within the batch changes what is told [F11]",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      left.send(bytesOf("x"));
+      selector.register(right, EVENT_READ | EVENT_WRITE, "right");
+      assertEquals(selector.wait(1000), 1);
+      selector.modify(right, EVENT_WRITE, "changed");
+      assertEquals(selector.readyKey(0)?.data, "changed");
+      assertEquals(selector.readyEvents(0), EVENT_WRITE);
+    },
+  },
+  {
+    name: "what is registered within the batch is told by the next wait [F10]",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      selector.register(left, EVENT_WRITE, "left");
+      const count = selector.wait(1000);
+      selector.register(right, EVENT_WRITE, "right");
+      assertEquals(found(selector, count), ["left"]);
+      expectEvents(selector, [["left", EVENT_WRITE], ["right", EVENT_WRITE]]);
+    },
+  },
+  {
+    name: "a closed object whose number is another's is silent [F05]",
+    lacks: "reportsClosed",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      selector.register(right, EVENT_READ, "old");
+      const number = right.fd;
+      right.close();
+      stage.duplicateTo(left.fd, number);
+      expectNoEvents(selector);
+    },
+  },
+  {
+    name:
+      "a closed object whose number is another's is reported once, as closed [F05]",
+    needs: "reportsClosed",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      const key = selector.register(right, EVENT_READ, "old");
+      const number = right.fd;
+      right.close();
+      stage.duplicateTo(left.fd, number);
+      assertEquals(selector.select(1000), [[key, EVENT_READ]]);
+      assertEquals(selector.getMap().size, 0);
+      expectNoEvents(selector);
+    },
+  },
+  {
+    name:
+      "a copy of a descriptor that was unregistered after its close wakes no wait [F07]",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      const other = stage.pair();
+      stage.fd(duplicate(right));
+      selector.register(right, EVENT_READ, "right");
+      selector.register(other.right, EVENT_READ, "other");
+      right.close();
+      selector.unregister(right);
+      left.send(bytesOf("x"));
+      // However many waits it takes to be rid of it, they may not go on.
+      for (let round = 0; round < 3; round++) selector.wait(0);
+      const took = elapsed(() => assertEquals(selector.wait(40), 0));
+      assertGreaterOrEqual(took, 13);
+      other.left.send(bytesOf("x"));
+      expectEvents(selector, [["other", EVENT_READ]]);
+    },
+  },
+  {
+    name:
+      "select() lasts its time in spite of a copy of an unregistered descriptor [F07]",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      stage.fd(duplicate(right));
+      selector.register(right, EVENT_READ, "right");
+      right.close();
+      selector.unregister(right);
+      left.send(bytesOf("x"));
+      const took = elapsed(() => assertEquals(selector.select(50), []));
+      assertGreaterOrEqual(took, 50);
+    },
+  },
+  {
+    name:
+      "a descriptor that is closed while it is registered does not spin, and others are served [F08]",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      const { reader } = stage.pipe();
+      selector.register(reader, EVENT_READ, "closed");
+      selector.register(right, EVENT_READ, "right");
+      reader.close();
+      let reports = 0;
+      for (let round = 0; round < 4; round++) {
+        reports += selector.select(5).length;
+      }
+      assertLess(reports, 2);
+      left.send(bytesOf("x"));
+      expectEvents(selector, [["right", EVENT_READ]]);
+      assertEquals(drainSocket(right), 1);
+      expectNoEvents(selector);
+    },
+  },
+  {
+    name:
+      "a descriptor that is closed while it is registered is reported once [F08] [B29]",
+    needs: "reportsClosed",
+    run(stage): void {
+      const { selector } = stage;
+      const { reader } = stage.pipe();
+      const { fd } = reader;
+      const key = selector.register(fd, EVENT_READ, "closed");
+      reader.close();
+      assertEquals(selector.select(1000), [[key, EVENT_READ]]);
+      assertEquals(selector.unregister(fd), key);
+      expectNoEvents(selector);
+    },
+  },
+  {
+    name:
+      "what a wait reports as closed can be registered again at once, by its next owner [F08]",
+    needs: "reportsClosed",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      const { fd } = right;
+      selector.register(fd, EVENT_READ, "closed");
+      right.close();
+      assertEquals(summary(selector.select(1000)), [["closed", EVENT_READ]]);
+      const owner = stage.duplicateTo(left.fd, fd);
+      selector.register(owner, EVENT_WRITE, "owner");
+      expectEvents(selector, [["owner", EVENT_WRITE]]);
+      assertEquals(selector.unregister(fd).data, "owner");
+    },
+  },
+  {
+    name:
+      "a regular file that is closed while it is registered does not spin [F08]",
+    run(stage): void {
+      const { selector } = stage;
+      const file = stage.fd(openFile(new URL(import.meta.url).pathname));
+      selector.register(file, EVENT_READ, "file");
+      file.close();
+      let reports = 0;
+      for (let round = 0; round < 4; round++) {
+        reports += selector.select(5).length;
+      }
+      assertLess(reports, 2);
+    },
+  },
+];

@@ -1,0 +1,248 @@
+/**
+ * How long a wait lasts: never less than asked for, and not for ever.
+ */
+
+import {
+  assertEquals,
+  assertGreater,
+  assertGreaterOrEqual,
+  assertLess,
+  assertLessOrEqual,
+  assertThrows,
+} from "@std/assert";
+import { EVENT_READ, EVENT_WRITE } from "../../backends/mod.ts";
+import { bytesOf, elapsed, eventually, PATIENCE, summary } from "../util.ts";
+import type { Cases, Stage } from "./case.ts";
+
+/** Waits many times, none of which may end early. */
+function checkNeverEarly(
+  { selector }: Stage,
+  timeout: number,
+  times: number,
+): void {
+  for (let round = 0; round < times; round++) {
+    const took = elapsed(() => assertEquals(selector.select(timeout), []));
+    assertGreaterOrEqual(took, timeout, `round ${round}`);
+  }
+}
+
+/** A child process that sends this one a signal every 20 ms, for as long as asked. */
+function sendSignals(milliseconds: number): Deno.ChildProcess {
+  const script = `i=0; while [ $i -lt ${milliseconds / 20} ]; do
+    kill -USR1 ${Deno.pid}; sleep 0.02; i=$((i + 1)); done`;
+  return new Deno.Command("sh", { args: ["-c", script] }).spawn();
+}
+
+/** Calls a body while signals arrive; fails if none did. */
+async function underSignals(
+  milliseconds: number,
+  body: () => void,
+): Promise<void> {
+  let signals = 0;
+  const count = (): void => {
+    signals++;
+  };
+  Deno.addSignalListener("SIGUSR1", count);
+  const child = sendSignals(milliseconds);
+  try {
+    body();
+  } finally {
+    await child.status;
+    await eventually(() => signals > 0, "a signal");
+    Deno.removeSignalListener("SIGUSR1", count);
+  }
+}
+
+/** Somebody outside who connects to a path after a while, while this thread waits. */
+function connectLater(path: string, milliseconds: number): Worker {
+  const source =
+    `await new Promise((resolve) => setTimeout(resolve, ${milliseconds}));
+    const connection = await Deno.connect({ transport: "unix", path: ${
+      JSON.stringify(path)
+    } });
+    await connection.readable.cancel();
+    self.postMessage("done");`;
+  const url = `data:application/javascript,${encodeURIComponent(source)}`;
+  return new Worker(url, { type: "module" });
+}
+
+/** Waits for a worker's farewell, and ends it. */
+async function ended(worker: Worker): Promise<void> {
+  await new Promise((resolve) => worker.onmessage = resolve);
+  worker.terminate();
+}
+
+export const timeouts: Cases = [
+  {
+    name: "select(0) and less looks and returns [E01]",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      selector.register(right, EVENT_READ, "right");
+      for (const timeout of [0, -0, -1, -1e-100, -Infinity]) {
+        const took = elapsed(() => assertEquals(selector.select(timeout), []));
+        assertLess(took, 1000);
+      }
+      left.send(bytesOf("x"));
+      for (const timeout of [0, -1]) {
+        assertEquals(summary(selector.select(timeout)), [[
+          "right",
+          EVENT_READ,
+        ]]);
+      }
+    },
+  },
+  {
+    name:
+      "select() without an event lasts as long as asked, and not three times that [E02]",
+    run(stage): void {
+      const { selector } = stage;
+      const { right } = stage.pair();
+      selector.register(right, EVENT_READ, "right");
+      for (let round = 0; round < 2; round++) {
+        const took = elapsed(() => assertEquals(selector.select(150), []));
+        assertGreaterOrEqual(took, 150);
+        assertLess(took, 450);
+      }
+    },
+  },
+  {
+    name: "select() with nothing registered waits all the same [E03]",
+    run({ selector }): void {
+      assertEquals(selector.select(0), []);
+      const took = elapsed(() => assertEquals(selector.select(150), []));
+      assertGreaterOrEqual(took, 150);
+    },
+  },
+  {
+    name: "select() whose only registration has ended waits all the same [E03]",
+    run(stage): void {
+      const { selector } = stage;
+      const { left } = stage.pair();
+      selector.register(left, EVENT_WRITE, "left");
+      selector.unregister(left);
+      const took = elapsed(() => assertEquals(selector.select(60), []));
+      assertGreaterOrEqual(took, 60);
+    },
+  },
+  {
+    name: "a thousand waits of 0.1 ms never end early [E04]",
+    run: (stage) => checkNeverEarly(stage, 0.1, 1000),
+  },
+  {
+    name: "a thousand waits of 1 ms and a little never end early [E04]",
+    run: (stage) => checkNeverEarly(stage, 1.001, 1000),
+  },
+  {
+    name: "waits of 3.1 ms never end early [E04]",
+    run: (stage) => checkNeverEarly(stage, 3.1, 200),
+  },
+  {
+    name: "waits of less than a millisecond do not take one [E05]",
+    needs: "briefWaits",
+    run({ selector }): void {
+      const times = Array.from(
+        { length: 50 },
+        () => elapsed(() => selector.select(0.05)),
+      );
+      assertLess(Math.min(...times), 1);
+    },
+  },
+  {
+    name: "tiny waits do not spin: one turn is enough [E06]",
+    run({ selector }): void {
+      for (const timeout of [10, 1, 1e-1, 1e-3, 1e-7, 1e-300]) {
+        const end = performance.now() + timeout;
+        let turns = 0;
+        do {
+          selector.wait(Math.max(end - performance.now(), 0));
+          turns++;
+        } while (performance.now() < end);
+        assertLessOrEqual(turns, 20, `timeout ${timeout}`);
+      }
+    },
+  },
+  {
+    name: "select() without a timeout waits until something is there [E07]",
+    async run(stage): Promise<void> {
+      const { selector } = stage;
+      const path = await Deno.makeTempFile();
+      await Deno.remove(path);
+      const listener = stage.socket("unix");
+      listener.bind({ path });
+      listener.listen();
+      stage.later(() => Deno.removeSync(path));
+      selector.register(listener, EVENT_READ, "listener");
+      const worker = connectLater(path, 100);
+      try {
+        const took = elapsed(() => {
+          assertEquals(summary(selector.select()), [["listener", EVENT_READ]]);
+        });
+        assertGreater(took, 0);
+      } finally {
+        listener.accept()?.close();
+        await ended(worker);
+      }
+    },
+  },
+  {
+    name:
+      "a wait beyond 2^31 ms ends by its event, and is not cut or wrapped [E08] [A28]",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      left.send(bytesOf("x"));
+      selector.register(right, EVENT_READ, "right");
+      for (
+        const timeout of [2 ** 30, 2 ** 31, 2 ** 32, 2 ** 53, 1e300, Infinity]
+      ) {
+        assertEquals(
+          summary(selector.select(timeout)),
+          [["right", EVENT_READ]],
+        );
+      }
+    },
+  },
+  {
+    name: "a timeout that is no number is refused [A28]",
+    run({ selector }): void {
+      for (const timeout of [NaN, "1", null, 1n, {}]) {
+        assertThrows(() => selector.select(timeout as number), TypeError);
+      }
+    },
+  },
+  {
+    name: "signals during a wait neither end it nor shorten it [E09] [E10]",
+    async run({ selector }): Promise<void> {
+      let took = 0;
+      await underSignals(400, () => {
+        took = elapsed(() => assertEquals(selector.select(300), []));
+      });
+      assertGreaterOrEqual(took, 300);
+      assertLess(took, 900);
+    },
+  },
+  {
+    name: "an event during a storm of signals is reported [E09]",
+    async run(stage): Promise<void> {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      selector.register(right, EVENT_READ, "right");
+      await underSignals(200, () => {
+        assertEquals(selector.select(100), []);
+        left.send(bytesOf("x"));
+        assertEquals(summary(selector.select(PATIENCE)), [[
+          "right",
+          EVENT_READ,
+        ]]);
+      });
+    },
+  },
+  {
+    name: "wait() returns 0 after its time, early only for a signal [E13]",
+    run({ selector }): void {
+      const took = elapsed(() => assertEquals(selector.wait(20), 0));
+      assertGreater(took, 6);
+    },
+  },
+];

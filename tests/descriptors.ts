@@ -1,0 +1,40 @@
+/**
+ * What only tests do with descriptors.
+ */
+
+import { system } from "../backends/ffi/current_system.ts";
+import { openFile } from "../backends/ffi/descriptor.ts";
+import { systemError } from "../backends/ffi/errors.ts";
+import { fcntl, libc } from "../backends/ffi/libc.ts";
+
+/** Makes `number` lead to the file behind `fd`, whatever it led to before. */
+export function dup2(fd: number, number: number): void {
+  if (libc().dup2(fd, number) === -1) throw systemError("dup2");
+}
+
+/** Whether a descriptor is closed when a child process is started. */
+export function isCloseOnExec(fd: number): boolean {
+  const { F_GETFD, FD_CLOEXEC } = system().constants;
+  return (fcntl(fd, F_GETFD) & FD_CLOEXEC) !== 0;
+}
+
+/** `<asm-generic/ioctls.h>` of Linux. */
+const TIOCSPTLCK = 0x40045431;
+const TIOCGPTN = 0x80045430;
+
+/** A pseudo terminal of Linux: what posix_openpt, unlockpt and ptsname do. */
+export function openTerminal(): [master: number, slave: number] {
+  const master = openFile("/dev/ptmx", "r+");
+  const word = new Int32Array(new ArrayBuffer(4));
+  control(master, TIOCSPTLCK, word);
+  control(master, TIOCGPTN, word);
+  return [master, openFile(`/dev/pts/${word[0]}`, "r+")];
+}
+
+function control(
+  fd: number,
+  operation: number,
+  word: Int32Array<ArrayBuffer>,
+): void {
+  if (libc().ioctl!(fd, operation, word) === -1) throw systemError("ioctl");
+}
