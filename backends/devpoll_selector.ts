@@ -20,8 +20,8 @@ import { EVENT_PRIORITY } from "./selector.ts";
 export class DevpollSelector<T> extends BaseSelector<T> {
   override readonly seesChangesWhileParked = true;
   readonly #devPoll: DevPoll;
-  /** Whose number changed hands during a parked wait: its find may be the former owner's. */
-  #changed: Set<number> | undefined;
+  /** Who left during a parked wait: what it finds for that number may be theirs. */
+  #left: Set<number> | undefined;
 
   /** @throws {Deno.errors.NotSupported} on a system without /dev/poll */
   constructor(calls?: DevPollCalls) {
@@ -36,7 +36,6 @@ export class DevpollSelector<T> extends BaseSelector<T> {
 
   protected override watch(fd: number, events: number): void {
     checkIsOpen(fd);
-    this.#changed?.add(fd);
     this.#devPoll.register(fd, pollEvents(events));
     this.#devPoll.reserve(this.registrations.size + 1);
   }
@@ -47,7 +46,7 @@ export class DevpollSelector<T> extends BaseSelector<T> {
   }
 
   protected override unwatch(fd: number): void {
-    this.#changed?.add(fd);
+    this.#left?.add(fd);
     this.#devPoll.unregister(fd);
   }
 
@@ -59,13 +58,13 @@ export class DevpollSelector<T> extends BaseSelector<T> {
     timeout: number,
     referenced: boolean,
   ): Promise<void> {
-    const changed = new Set<number>();
-    this.#changed = changed;
+    const left = new Set<number>();
+    this.#left = left;
     try {
       const count = await this.#devPoll.waitParked(timeout, referenced);
-      if (!this.closed) this.#decode(count, changed);
+      if (!this.closed) this.#decode(count, left);
     } finally {
-      this.#changed = undefined;
+      this.#left = undefined;
     }
   }
 
@@ -73,7 +72,7 @@ export class DevpollSelector<T> extends BaseSelector<T> {
     this.#devPoll.close();
   }
 
-  #decode(count: number, changed?: ReadonlySet<number>): void {
+  #decode(count: number, left?: ReadonlySet<number>): void {
     const { fds } = this.#devPoll;
     const { ready } = this;
     ready.reserve(Math.max(count, 0));
@@ -81,7 +80,7 @@ export class DevpollSelector<T> extends BaseSelector<T> {
       const fd = fds.fd(index);
       const bits = fds.returned(index);
       // Nothing is lost: what is still true the next wait reports.
-      if (changed?.has(fd)) continue;
+      if (left?.has(fd)) continue;
       if ((bits & POLLNVAL) !== 0 || this.isGone(fd)) {
         this.lose(fd);
         continue;

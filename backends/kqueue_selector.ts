@@ -8,6 +8,7 @@ import { BaseSelector } from "./base_selector.ts";
 import { systemError } from "./ffi/errors.ts";
 import { Kqueue, type KqueueOptions } from "./kqueue.ts";
 import {
+  ALL_EVENTS,
   ALL_MODES,
   EVENT_PRIORITY,
   EVENT_READ,
@@ -58,10 +59,13 @@ export class KqueueSelector<T> extends BaseSelector<T> {
     generation: number,
     before: number,
   ): void {
-    // A filter keeps the mode that it was added with.
+    // A filter keeps the mode that it was added with, and one that has fired is
+    // armed by adding it anew. What stays as it is, is left alone.
     const sameMode = ((before ^ events) & ALL_MODES) === 0;
-    this.#delete(fd, sameMode ? before & ~events : before);
-    this.#add(fd, events, generation);
+    const stays = sameMode && (events & MODE_ONE_SHOT) === 0;
+    const kept = stays ? before & events & ALL_EVENTS : 0;
+    this.#delete(fd, before & ~kept);
+    this.#add(fd, events & ~kept, generation);
   }
 
   protected override unwatch(fd: number, events: number): void {

@@ -36,6 +36,10 @@ export interface Capabilities {
   readonly briefWaits: boolean;
   /** Whether the selector has a descriptor of its own. */
   readonly ownFd: boolean;
+  /** Whether a socket's error is still to be had once its event was reported. */
+  readonly keepsErrors: boolean;
+  /** Whether a number is forgotten when it is closed, also one of a regular file, or of a file with a copy. */
+  readonly followsClose: boolean;
   /** Whether that descriptor can be watched by another selector. */
   readonly nests: boolean;
 }
@@ -59,6 +63,8 @@ const epoll: Capabilities = {
   reportsClosed: false,
   regularFile: "always ready",
   briefWaits: true,
+  keepsErrors: true,
+  followsClose: true,
   ownFd: true,
   nests: true,
 };
@@ -73,6 +79,8 @@ const poll: Capabilities = {
   reportsClosed: true,
   regularFile: "always ready",
   briefWaits: true,
+  keepsErrors: true,
+  followsClose: true,
   ownFd: false,
   nests: false,
 };
@@ -91,6 +99,14 @@ const kqueue: Capabilities = {
   exclusive: false,
   priority: Deno.build.os === "darwin",
   regularFile: "until its end",
+};
+
+/** libkqueue asks sockets for their errors itself, and asks closed numbers on. */
+const libkqueue: Capabilities = {
+  ...kqueue,
+  keepsErrors: false,
+  followsClose: false,
+  nests: false,
 };
 
 /** The calls of `/dev/poll`, where it is not the system's own that is tested. */
@@ -120,7 +136,11 @@ function backend(
 
 const all: readonly Backend[] = [
   backend("EpollSelector", epoll, () => new EpollSelector()),
-  backend("KqueueSelector", kqueue, makeKqueue),
+  backend(
+    "KqueueSelector",
+    kqueueLibrary === undefined ? kqueue : libkqueue,
+    makeKqueue,
+  ),
   backend("DevpollSelector", devpoll, makeDevpoll),
   backend("PollSelector", poll, () => new PollSelector()),
   backend("SelectSelector", select, () => new SelectSelector()),

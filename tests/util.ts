@@ -19,7 +19,7 @@ import type { Selector, SelectorKey } from "../backends/mod.ts";
 export const PATIENCE = 5000;
 
 /** How long a test waits for what must not come. */
-const QUIET = 30;
+const QUIET = 20;
 
 /** Without /proc, how many numbers are asked one by one. */
 const PROBED_FDS = 4096;

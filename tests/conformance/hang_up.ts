@@ -111,6 +111,7 @@ export const hangUp: Cases = [
   },
   {
     name: "a reset wakes a reader, whose read reports it [C06]",
+    needs: "keepsErrors",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.connection();

@@ -146,6 +146,7 @@ export const identity: Cases = [
   {
     name:
       "a copy of a descriptor that was unregistered after its close wakes no wait [F07]",
+    needs: "followsClose",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -167,6 +168,7 @@ export const identity: Cases = [
   {
     name:
       "select() lasts its time in spite of a copy of an unregistered descriptor [F07]",
+    needs: "followsClose",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -235,6 +237,7 @@ export const identity: Cases = [
   {
     name:
       "a regular file that is closed while it is registered does not spin [F08]",
+    needs: "followsClose",
     run(stage): void {
       const { selector } = stage;
       const file = stage.fd(openFile(new URL(import.meta.url).pathname));

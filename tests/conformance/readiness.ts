@@ -247,6 +247,7 @@ export const readiness: Cases = [
   },
   {
     name: "a refused connect ends with an event and its error [J02]",
+    needs: "keepsErrors",
     run(stage): void {
       const { selector } = stage;
       const listener = stage.listener();
@@ -293,6 +294,7 @@ export const readiness: Cases = [
   {
     name:
       "UDP to a dead port is an event, which ends when the error is taken [B13]",
+    needs: "keepsErrors",
     systems: ["linux"],
     run(stage): void {
       const { selector } = stage;
