@@ -5,6 +5,7 @@
 
 import { assert, assertEquals, fail } from "@std/assert";
 import { isOpen } from "../backends/ffi/descriptor.ts";
+import { libc } from "../backends/ffi/libc.ts";
 import {
   type FileObject,
   read,
@@ -76,12 +77,22 @@ export function withFdCheck(
   };
 }
 
+/** The C library stays open, which Deno would blame on the first test that needs it. */
+function openLibrary(): void {
+  try {
+    libc();
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotSupported)) throw error;
+  }
+}
+
 /** Defines a test that has to close every descriptor that it opens. */
 export function test(
   name: string,
   body: () => void | Promise<void>,
   options: Omit<Deno.TestDefinition, "name" | "fn"> = {},
 ): void {
+  openLibrary();
   Deno.test({ ...options, name, fn: withFdCheck(body) });
 }
 

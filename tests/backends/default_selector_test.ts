@@ -1,0 +1,95 @@
+/**
+ * The choice of a selector, for every system.
+ */
+
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertThrows,
+} from "@std/assert";
+import { selectorNames } from "../../backends/default_selector.ts";
+import { darwin } from "../../backends/ffi/systems/darwin.ts";
+import { freebsd } from "../../backends/ffi/systems/freebsd.ts";
+import { illumos } from "../../backends/ffi/systems/illumos.ts";
+import { linux } from "../../backends/ffi/systems/linux.ts";
+import { netbsd } from "../../backends/ffi/systems/netbsd.ts";
+import {
+  createSelector,
+  DefaultSelector,
+  EpollSelector,
+  PollSelector,
+  type SelectorName,
+  SelectSelector,
+} from "../../backends/mod.ts";
+import { close, duplicate, pipe } from "../../backends/ffi/mod.ts";
+import { test } from "../util.ts";
+
+const choices = [
+  { system: linux("x86_64"), names: ["epoll", "poll", "select"] },
+  { system: linux("aarch64"), names: ["epoll", "poll", "select"] },
+  { system: darwin("aarch64"), names: ["kqueue", "poll", "select"] },
+  { system: freebsd("x86_64"), names: ["kqueue", "poll", "select"] },
+  { system: netbsd("x86_64"), names: ["kqueue", "poll", "select"] },
+  { system: illumos("x86_64"), names: ["devpoll", "poll", "select"] },
+];
+
+for (const { system, names } of choices) {
+  Deno.test(`${system.name} has ${names.join(", ")}, in that order`, () => {
+    assertEquals<string[]>(selectorNames(system), names);
+  });
+}
+
+Deno.test("of everything epoll comes first, then kqueue, then /dev/poll", () => {
+  const { kqueue } = darwin("aarch64");
+  const { devPoll } = illumos("x86_64");
+  const { epollEvent } = linux("x86_64");
+  assertEquals(
+    selectorNames({ epollEvent, kqueue, devPoll }),
+    ["epoll", "kqueue", "devpoll", "poll", "select"],
+  );
+});
+
+test("createSelector() makes what is asked for", () => {
+  using poll = createSelector("poll");
+  using select = createSelector("select");
+  assertInstanceOf(poll, PollSelector);
+  assertInstanceOf(select, SelectSelector);
+});
+
+test("createSelector() names what it does not know, and what is not here", () => {
+  assertThrows(
+    () => createSelector("io_uring" as SelectorName),
+    TypeError,
+    "io_uring",
+  );
+  if (Deno.build.os !== "linux") return;
+  for (const name of ["kqueue", "devpoll"] as const) {
+    assertThrows(() => createSelector(name), Deno.errors.NotSupported, "Linux");
+  }
+});
+
+test("DefaultSelector is the first of this system's", () => {
+  using selector = new DefaultSelector();
+  if (Deno.build.os === "linux") assertInstanceOf(selector, EpollSelector);
+  assert(selector.getMap().size === 0);
+});
+
+test(
+  "without a descriptor to spare DefaultSelector says so, and does not settle for less",
+  () => {
+    const taken: number[] = [...pipe()];
+    try {
+      for (;;) taken.push(duplicate(taken[0]!));
+    } catch (error) {
+      assertEquals((error as { code: string }).code, "EMFILE");
+    }
+    try {
+      const error = assertThrows(() => new DefaultSelector());
+      assertEquals((error as { code?: string }).code, "EMFILE");
+    } finally {
+      for (const fd of taken) close(fd);
+    }
+  },
+  { ignore: Deno.build.os !== "linux" },
+);

@@ -1,0 +1,139 @@
+/**
+ * Pipes and plain descriptors.
+ */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { isOpen } from "../../../backends/ffi/descriptor.ts";
+import {
+  close,
+  duplicate,
+  fileDescriptor,
+  type FileObject,
+  isBlocking,
+  openFile,
+  pipe,
+  read,
+  setBlocking,
+  WOULD_BLOCK,
+  write,
+} from "../../../backends/ffi/mod.ts";
+import { isCloseOnExec } from "../../descriptors.ts";
+import { bytesOf, drainSocket, fillSocket, test } from "../../util.ts";
+
+/** Calls a body with a pipe, and closes what the body has left open. */
+function withPipe(body: (reader: number, writer: number) => void): () => void {
+  return () => {
+    const ends = pipe();
+    try {
+      body(...ends);
+    } finally {
+      for (const fd of ends) if (isOpen(fd)) close(fd);
+    }
+  };
+}
+
+test(
+  "pipe() is non-blocking and close-on-exec at both ends",
+  withPipe((...ends) => {
+    for (const fd of ends) {
+      assertEquals([isBlocking(fd), isCloseOnExec(fd)], [false, true]);
+    }
+  }),
+);
+
+test(
+  "read() gives what was written, then WOULD_BLOCK, then the end",
+  withPipe((reader, writer) => {
+    const buffer = new Uint8Array(9);
+    assertEquals(read(reader, buffer), WOULD_BLOCK);
+    assertEquals(write(writer, bytesOf("hello")), 5);
+    assertEquals(read(reader, buffer), 5);
+    assertEquals(new TextDecoder().decode(buffer.subarray(0, 5)), "hello");
+    close(writer);
+    assertEquals(read(reader, buffer), 0);
+  }),
+);
+
+test(
+  "write() to a full pipe is WOULD_BLOCK, and nothing is lost",
+  withPipe((reader, writer) => {
+    const written = fillSocket(writer);
+    assertEquals(write(writer, bytesOf("x")), WOULD_BLOCK);
+    assertEquals(drainSocket(reader), written);
+  }),
+);
+
+test(
+  "write() to a pipe without a reader is an error, never a signal",
+  withPipe((reader, writer) => {
+    close(reader);
+    assertThrows(() => write(writer, bytesOf("x")), Deno.errors.BrokenPipe);
+  }),
+);
+
+test(
+  "reading and writing nothing is 0",
+  withPipe((reader, writer) => {
+    assertEquals(write(writer, new Uint8Array(0)), 0);
+    assertEquals(read(reader, new Uint8Array(0)), 0);
+  }),
+);
+
+test("a closed number is BadResource to every call", () => {
+  const closed = 1_000_000;
+  const calls: (() => unknown)[] = [
+    () => read(closed, new Uint8Array(1)),
+    () => write(closed, new Uint8Array(1)),
+    () => close(closed),
+    () => duplicate(closed),
+    () => setBlocking(closed, true),
+    () => isBlocking(closed),
+  ];
+  for (const call of calls) assertThrows(call, Deno.errors.BadResource);
+});
+
+test("what is no descriptor is refused before any call", () => {
+  const impostors: unknown[] = ["3", null, undefined, {}, 1.5, NaN, true];
+  for (const impostor of impostors) {
+    assertThrows(() => fileDescriptor(impostor as FileObject), TypeError);
+  }
+  for (const fd of [-1, 2 ** 31, { fd: -1 }]) {
+    assertThrows(() => fileDescriptor(fd), RangeError);
+  }
+});
+
+test(
+  "setBlocking() switches both ways",
+  withPipe((reader) => {
+    setBlocking(reader, true);
+    assertEquals(isBlocking(reader), true);
+    setBlocking(reader, false);
+    assertEquals(isBlocking(reader), false);
+  }),
+);
+
+test(
+  "duplicate() is another number for the same file, close-on-exec",
+  withPipe((reader, writer) => {
+    const copy = duplicate(writer);
+    assert(copy !== writer && isCloseOnExec(copy));
+    write(copy, bytesOf("x"));
+    close(copy);
+    assertEquals(read(reader, new Uint8Array(9)), 1);
+  }),
+);
+
+test("openFile() opens for the directions asked for, non-blocking and close-on-exec", () => {
+  const fd = openFile("/dev/null", "r+");
+  assertEquals([isBlocking(fd), isCloseOnExec(fd)], [false, true]);
+  assertEquals([write(fd, bytesOf("x")), read(fd, new Uint8Array(1))], [1, 0]);
+  close(fd);
+  const readOnly = openFile("/dev/null");
+  assertThrows(() => write(readOnly, bytesOf("x")), Deno.errors.BadResource);
+  close(readOnly);
+});
+
+test("openFile() of a missing file is NotFound, of a cut name a TypeError", () => {
+  assertThrows(() => openFile("/nowhere"), Deno.errors.NotFound);
+  assertThrows(() => openFile("/dev/null\0x"), TypeError, "NUL");
+});

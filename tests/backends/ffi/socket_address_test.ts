@@ -1,0 +1,232 @@
+/**
+ * `struct sockaddr` in the layout of every system, on every machine.
+ */
+
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  decodeAddress,
+  encodeAddress,
+  familyOf,
+  formatAddress,
+  SOCKADDR_STORAGE_BYTES,
+  type SocketAddress,
+} from "../../../backends/ffi/socket_address.ts";
+import { formatIPv4, formatIPv6 } from "../../../backends/ffi/ip_address.ts";
+import { darwin } from "../../../backends/ffi/systems/darwin.ts";
+import { freebsd } from "../../../backends/ffi/systems/freebsd.ts";
+import { illumos } from "../../../backends/ffi/systems/illumos.ts";
+import { linux } from "../../../backends/ffi/systems/linux.ts";
+import { netbsd } from "../../../backends/ffi/systems/netbsd.ts";
+import { type Random, withSeed } from "../../util.ts";
+
+const systems = [
+  linux("x86_64"),
+  darwin("aarch64"),
+  freebsd("x86_64"),
+  netbsd("x86_64"),
+  illumos("x86_64"),
+];
+
+/** What stands behind the memory of an address, which no encoding may touch. */
+const GUARD = 0xee;
+
+function storage(): Uint8Array<ArrayBuffer> {
+  const memory = new Uint8Array(new ArrayBuffer(SOCKADDR_STORAGE_BYTES + 16));
+  memory.fill(GUARD);
+  return memory.subarray(8, 8 + SOCKADDR_STORAGE_BYTES);
+}
+
+function randomAddress(random: Random, limit: number): SocketAddress {
+  const port = random.below(65536);
+  switch (random.below(3)) {
+    case 0:
+      return { hostname: formatIPv4(random.bytes(4)), port };
+    case 1: {
+      const scope = random.below(2) === 0
+        ? ""
+        : `%${1 + random.below(2 ** 32 - 1)}`;
+      return { hostname: formatIPv6(random.bytes(16)) + scope, port };
+    }
+    default:
+      return { path: "/" + "é".repeat(random.below(limit / 2)) };
+  }
+}
+
+for (const system of systems) {
+  const { constants, name, sockaddrHasLength, unixPathBytes } = system;
+
+  Deno.test(`${name}: IPv4 is family, port in network order, and four bytes`, () => {
+    const target = storage();
+    const address = { hostname: "127.0.0.1", port: 8001 };
+    assertEquals(encodeAddress(target, address, system), 16);
+    assertEquals(
+      [...target.subarray(0, 8)],
+      [
+        ...(sockaddrHasLength
+          ? [16, constants.AF_INET]
+          : [constants.AF_INET, 0]),
+        0x1f,
+        0x41,
+        127,
+        0,
+        0,
+        1,
+      ],
+    );
+    assertEquals([...target.subarray(8, 16)], [0, 0, 0, 0, 0, 0, 0, 0]);
+  });
+
+  Deno.test(`${name}: IPv6 is family, port, flow, sixteen bytes and the scope`, () => {
+    const target = storage();
+    const address = { hostname: "fe80::1%2", port: 1 };
+    assertEquals(encodeAddress(target, address, system), 28);
+    const view = new DataView(target.buffer, target.byteOffset);
+    assertEquals(view.getUint16(2), 1);
+    assertEquals([target[8], target[23], view.getUint32(24, true)], [
+      0xfe,
+      1,
+      2,
+    ]);
+    assertEquals(familyOf(address, system), constants.AF_INET6);
+  });
+
+  Deno.test(
+    `${name}: every address comes back from its bytes, and none is written beside them`,
+    withSeed((random) => {
+      for (let round = 0; round < 1000; round++) {
+        const address = randomAddress(random, unixPathBytes - 2);
+        const target = storage();
+        const length = encodeAddress(target, address, system);
+        assertEquals(decodeAddress(target, length, system), address);
+        const around = new Uint8Array(target.buffer);
+        assertEquals(
+          around.subarray(0, 8).every((byte) => byte === GUARD),
+          true,
+        );
+        assertEquals(around.subarray(-8).every((byte) => byte === GUARD), true);
+      }
+    }),
+  );
+
+  Deno.test(
+    `${name}: any bytes of any length are an address or a refusal, never a crash`,
+    withSeed((random) => {
+      const { AF_INET, AF_INET6, AF_UNIX } = constants;
+      for (let round = 0; round < 2000; round++) {
+        const bytes = random.bytes(SOCKADDR_STORAGE_BYTES);
+        bytes[sockaddrHasLength ? 1 : 0] = random.pick([
+          AF_INET,
+          AF_INET6,
+          AF_UNIX,
+          200,
+        ]);
+        if (!sockaddrHasLength) bytes[1] = 0;
+        try {
+          decodeAddress(
+            bytes,
+            random.below(2 * SOCKADDR_STORAGE_BYTES),
+            system,
+          );
+        } catch (error) {
+          if (!(error instanceof Deno.errors.NotSupported)) throw error;
+        }
+      }
+    }),
+  );
+
+  Deno.test(`${name}: a path may be as long as sun_path, and not longer`, () => {
+    const longest = "p".repeat(unixPathBytes - 1);
+    const target = storage();
+    const length = encodeAddress(target, { path: longest }, system);
+    assertEquals(length, 2 + unixPathBytes);
+    assertEquals(decodeAddress(target, length, system), { path: longest });
+    assertThrows(
+      () => encodeAddress(target, { path: `${longest}p` }, system),
+      RangeError,
+      String(unixPathBytes),
+    );
+  });
+
+  Deno.test(`${name}: abstract names are there exactly on Linux`, () => {
+    const target = storage();
+    const address = { path: "\0a\0b" };
+    if (!system.abstractSockets) {
+      assertThrows(
+        () => encodeAddress(target, address, system),
+        TypeError,
+        name,
+      );
+      return;
+    }
+    assertEquals(encodeAddress(target, address, system), 6);
+    assertEquals(decodeAddress(target, 6, system), address);
+  });
+
+  Deno.test(`${name}: a peer without a name has an empty path`, () => {
+    const target = storage();
+    assertEquals(encodeAddress(target, { path: "" }, system), 2);
+    for (const length of [0, 2]) {
+      assertEquals(decodeAddress(target, length, system), { path: "" });
+    }
+  });
+}
+
+const BAD_PORTS = [-1, 65536, 70000, 1.5, NaN, Infinity, 2 ** 32 + 80];
+
+for (const port of BAD_PORTS) {
+  Deno.test(`port ${port} is refused by its value`, () => {
+    assertThrows(
+      () =>
+        encodeAddress(
+          storage(),
+          { hostname: "127.0.0.1", port },
+          linux("x86_64"),
+        ),
+      RangeError,
+      String(port),
+    );
+  });
+}
+
+const BAD_HOSTS = [
+  "",
+  "999.1.1.1",
+  "localhost",
+  "1.2.3",
+  "::g",
+  "fe80::1%",
+  "fe80::1%eth0",
+  "fe80::1%4294967296",
+  "127.0.0.1%1",
+  "::1\0",
+];
+
+for (const hostname of BAD_HOSTS) {
+  Deno.test(`hostname ${JSON.stringify(hostname)} is refused by its value`, () => {
+    assertThrows(
+      () => encodeAddress(storage(), { hostname, port: 1 }, linux("x86_64")),
+      TypeError,
+      hostname,
+    );
+  });
+}
+
+Deno.test("a path with a NUL inside is refused, not cut", () => {
+  assertThrows(
+    () => encodeAddress(storage(), { path: "/a\0b" }, linux("x86_64")),
+    TypeError,
+    "NUL",
+  );
+});
+
+Deno.test("addresses are written as people write them", () => {
+  assertEquals(
+    [
+      { hostname: "127.0.0.1", port: 8001 },
+      { hostname: "::1", port: 8001 },
+      { path: "/run/echo.sock" },
+      { path: "\0echo" },
+    ].map(formatAddress),
+    ["127.0.0.1:8001", "[::1]:8001", "/run/echo.sock", "@echo"],
+  );
+});

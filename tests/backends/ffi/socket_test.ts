@@ -1,0 +1,518 @@
+/**
+ * Sockets: every call, every domain and type, and what is refused.
+ */
+
+import {
+  assert,
+  assertEquals,
+  assertGreater,
+  assertGreaterOrEqual,
+  assertInstanceOf,
+  assertNotEquals,
+  assertThrows,
+} from "@std/assert";
+import { system } from "../../../backends/ffi/current_system.ts";
+import {
+  close,
+  type InternetAddress,
+  isBlocking,
+  isSystemError,
+  pipe,
+  Socket,
+  type SocketAddress,
+  type SocketDomain,
+  socketPair,
+  type SocketType,
+  WOULD_BLOCK,
+} from "../../../backends/ffi/mod.ts";
+import { EVENT_READ, PollSelector } from "../../../backends/mod.ts";
+import { dup2, isCloseOnExec } from "../../descriptors.ts";
+import {
+  assertWouldBlock,
+  bytesOf,
+  Closing,
+  drainSocket,
+  fillSocket,
+  PATIENCE,
+  test,
+} from "../../util.ts";
+
+const { BadResource } = Deno.errors;
+const LOOPBACK = { hostname: "127.0.0.1", port: 0 };
+
+/** Calls a body with something that closes at the end what it is given to keep. */
+function testWith(
+  name: string,
+  body: (scope: Closing) => void | Promise<void>,
+): void {
+  test(name, async () => {
+    using scope = new Closing();
+    await body(scope);
+  });
+}
+
+function listenerOn(scope: Closing, address: SocketAddress): Socket {
+  const domain = "path" in address
+    ? "unix"
+    : address.hostname.includes(":")
+    ? "IPv6"
+    : "IPv4";
+  const listener = scope.keep(Socket.create(domain));
+  listener.bind(address);
+  listener.listen();
+  return listener;
+}
+
+function waitFor(socket: Socket): void {
+  using selector = new PollSelector();
+  selector.register(socket, EVENT_READ, undefined);
+  assertEquals(selector.select(PATIENCE).length, 1);
+}
+
+/** A path for a Unix socket that is removed at the end. */
+function socketPath(scope: Closing): string {
+  const folder = Deno.makeTempDirSync({ prefix: "pollux-" });
+  scope.later(() => Deno.removeSync(folder, { recursive: true }));
+  return `${folder}/socket`;
+}
+
+function textOf(socket: Socket): string {
+  const buffer = new Uint8Array(100);
+  const count = socket.recv(buffer);
+  return new TextDecoder().decode(buffer.subarray(0, Math.max(count, 0)));
+}
+
+const kinds: readonly [SocketDomain, SocketType][] = [
+  ["IPv4", "stream"],
+  ["IPv4", "datagram"],
+  ["IPv6", "stream"],
+  ["IPv6", "datagram"],
+  ["unix", "stream"],
+  ["unix", "datagram"],
+];
+
+for (const [domain, type] of kinds) {
+  testWith(
+    `a ${domain} ${type} socket is non-blocking and close-on-exec from birth [B33]`,
+    (scope) => {
+      const socket = scope.keep(Socket.create(domain, type));
+      assertEquals(socket.domain, domain);
+      assertEquals([isBlocking(socket), isCloseOnExec(socket.fd)], [
+        false,
+        true,
+      ]);
+    },
+  );
+}
+
+for (const type of ["stream", "datagram", "seqpacket"] as const) {
+  testWith(
+    `socketPair("${type}") is two connected ends, non-blocking and close-on-exec [B33]`,
+    (scope) => {
+      const [left, right] = socketPair(type).map((end) => scope.keep(end));
+      for (const end of [left!, right!]) {
+        assertEquals([isBlocking(end), isCloseOnExec(end.fd)], [false, true]);
+        assertWouldBlock(end.recv(new Uint8Array(1)));
+      }
+      left!.send(bytesOf("one"));
+      left!.send(bytesOf("two"));
+      assertEquals(textOf(right!), type === "stream" ? "onetwo" : "one");
+    },
+  );
+}
+
+for (const hostname of ["127.0.0.1", "::1"]) {
+  testWith(
+    `a TCP connection over ${hostname} knows both its addresses`,
+    (scope) => {
+      const listener = listenerOn(scope, { hostname, port: 0 });
+      const address = listener.localAddress as InternetAddress;
+      assertGreater(address.port, 0);
+      const client = scope.keep(Socket.create(listener.domain));
+      client.connect(address);
+      waitFor(listener);
+      const server = scope.keep(listener.accept()!);
+      assertEquals(client.remoteAddress, address);
+      assertEquals(server.localAddress, address);
+      assertEquals(server.remoteAddress, client.localAddress);
+      assertEquals([isBlocking(server), isCloseOnExec(server.fd)], [
+        false,
+        true,
+      ]);
+      assertEquals(listener.accept(), null);
+    },
+  );
+
+  testWith(`a UDP datagram over ${hostname} says who sent it`, (scope) => {
+    const domain = hostname.includes(":") ? "IPv6" : "IPv4";
+    const [sender, receiver] = [1, 2].map(() => {
+      const socket = scope.keep(Socket.create(domain, "datagram"));
+      socket.bind({ hostname, port: 0 });
+      return socket;
+    });
+    assertEquals(receiver!.recvFrom(new Uint8Array(9)), null);
+    assertEquals(sender!.sendTo(bytesOf("hello"), receiver!.localAddress), 5);
+    waitFor(receiver!);
+    assertEquals(receiver!.recvFrom(new Uint8Array(9)), {
+      bytes: 5,
+      address: sender!.localAddress,
+    });
+  });
+}
+
+testWith("a Unix socket is connected to by its path", (scope) => {
+  const path = socketPath(scope);
+  const listener = listenerOn(scope, { path });
+  const client = scope.keep(Socket.create("unix"));
+  assertEquals(client.connect({ path }), true);
+  const server = scope.keep(listener.accept()!);
+  client.send(bytesOf("hello"));
+  assertEquals(textOf(server), "hello");
+  assertEquals(client.remoteAddress, { path });
+  assertEquals(server.remoteAddress, { path: "" });
+});
+
+if (system().abstractSockets) {
+  testWith(
+    "an abstract Unix socket is connected to by its name [B16]",
+    (scope) => {
+      const path = `\0pollux-${crypto.randomUUID()}`;
+      const listener = listenerOn(scope, { path });
+      assertEquals(listener.localAddress, { path });
+      const client = scope.keep(Socket.create("unix"));
+      assertEquals(client.connect({ path }), true);
+      scope.keep(listener.accept()!);
+      assertEquals(client.remoteAddress, { path });
+    },
+  );
+}
+
+testWith(
+  "a missing path is NotFound, and a plain file refuses [B17]",
+  (scope) => {
+    const path = socketPath(scope);
+    const client = scope.keep(Socket.create("unix"));
+    assertThrows(() => client.connect({ path }), Deno.errors.NotFound, path);
+    Deno.writeTextFileSync(path, "");
+    assertThrows(() => client.connect({ path }), Deno.errors.ConnectionRefused);
+  },
+);
+
+testWith("a port in use is AddrInUse, which names it [I10]", (scope) => {
+  const first = listenerOn(scope, LOOPBACK);
+  const second = scope.keep(Socket.create());
+  const { port } = first.localAddress as InternetAddress;
+  assertThrows(
+    () => second.bind({ hostname: "127.0.0.1", port }),
+    Deno.errors.AddrInUse,
+    `127.0.0.1:${port}`,
+  );
+});
+
+testWith("a foreign address is AddrNotAvailable [I11]", (scope) => {
+  const socket = scope.keep(Socket.create());
+  assertThrows(
+    () => socket.bind({ hostname: "192.0.2.1", port: 0 }),
+    Deno.errors.AddrNotAvailable,
+  );
+});
+
+testWith(
+  "a refused connection is ConnectionRefused, by connect() or takeError()",
+  (scope) => {
+    const listener = listenerOn(scope, LOOPBACK);
+    const address = listener.localAddress;
+    listener.close();
+    const client = scope.keep(Socket.create());
+    client.setBlocking(true);
+    const error = assertThrows(() => client.connect(address));
+    assertInstanceOf(error, Deno.errors.ConnectionRefused);
+    assert(isSystemError(error));
+    assertEquals([error.code, error.syscall], ["ECONNREFUSED", "connect"]);
+  },
+);
+
+testWith("what has no peer says NotConnected", (scope) => {
+  const socket = scope.keep(Socket.create());
+  assertThrows(() => socket.remoteAddress, Deno.errors.NotConnected);
+  assertThrows(() => socket.shutdown("write"), Deno.errors.NotConnected);
+});
+
+const BAD_ADDRESSES: readonly [SocketAddress, ErrorConstructor, string][] = [
+  [{ hostname: "127.0.0.1", port: 70000 }, RangeError, "70000"],
+  [{ hostname: "127.0.0.1", port: -1 }, RangeError, "-1"],
+  [{ hostname: "999.1.1.1", port: 1 }, TypeError, "999.1.1.1"],
+  [{ hostname: "localhost", port: 1 }, TypeError, "localhost"],
+  [{ hostname: "::1", port: 1 }, TypeError, "IPv4"],
+  [{ path: "/tmp/x" }, TypeError, "IPv4"],
+];
+
+for (const [address, ErrorClass, part] of BAD_ADDRESSES) {
+  testWith(
+    `bind(), connect() and sendTo() refuse ${
+      JSON.stringify(address)
+    } by its value`,
+    (scope) => {
+      const socket = scope.keep(Socket.create("IPv4", "datagram"));
+      const calls = [
+        () => socket.bind(address),
+        () => socket.connect(address),
+        () => socket.sendTo(new Uint8Array(1), address),
+      ];
+      for (const call of calls) assertThrows(call, ErrorClass, part);
+      assertEquals((socket.localAddress as InternetAddress).port, 0);
+    },
+  );
+}
+
+testWith("a Unix path that is too long is refused, not cut [B17]", (scope) => {
+  const socket = scope.keep(Socket.create("unix"));
+  const path = `/tmp/${"p".repeat(200)}`;
+  assertThrows(() => socket.bind({ path }), RangeError, "205");
+});
+
+testWith(
+  "recv() and send() refuse lengths that are not within the buffer",
+  (scope) => {
+    const [left] = socketPair().map((end) => scope.keep(end));
+    const buffer = new Uint8Array(4);
+    for (const length of [-1, 5, 1.5, NaN, Infinity, 2 ** 32]) {
+      assertThrows(() => left!.recv(buffer, length), RangeError);
+      assertThrows(() => left!.send(buffer, length), RangeError);
+    }
+  },
+);
+
+testWith(
+  "recv() and send() use as much of the buffer as they are told",
+  (scope) => {
+    const [left, right] = socketPair().map((end) => scope.keep(end));
+    assertEquals(left!.send(bytesOf("abcdef"), 4), 4);
+    const buffer = new Uint8Array(4);
+    assertEquals(right!.recv(buffer.subarray(1), 2), 2);
+    assertEquals([...buffer], [0, 97, 98, 0]);
+    assertEquals(right!.recv(buffer, 0), 0);
+  },
+);
+
+testWith(
+  "send() to a full socket is WOULD_BLOCK, and nothing is lost",
+  (scope) => {
+    const [left, right] = socketPair().map((end) => scope.keep(end));
+    const sent = fillSocket(left!);
+    assertEquals(left!.send(bytesOf("x")), WOULD_BLOCK);
+    assertEquals(drainSocket(right!), sent);
+  },
+);
+
+testWith(
+  "send() to a peer that is gone is an error, never a signal [K14] [M10]",
+  (scope) => {
+    const [left, right] = socketPair().map((end) => scope.keep(end));
+    right!.close();
+    assertThrows(() => left!.send(bytesOf("x")), Deno.errors.BrokenPipe);
+  },
+);
+
+testWith(
+  "a datagram that is too large is an error of its own [B14]",
+  (scope) => {
+    const socket = scope.keep(Socket.create("IPv4", "datagram"));
+    socket.bind(LOOPBACK);
+    const error = assertThrows(
+      () => socket.sendTo(new Uint8Array(70_000), socket.localAddress),
+    );
+    assert(isSystemError(error));
+    assertEquals(error.code, "EMSGSIZE");
+    assertEquals(socket.sendTo(new Uint8Array(1), socket.localAddress), 1);
+  },
+);
+
+testWith("shutdown() ends one direction", (scope) => {
+  const [left, right] = socketPair().map((end) => scope.keep(end));
+  left!.shutdown("write");
+  assertEquals(right!.recv(new Uint8Array(1)), 0);
+  assertEquals(right!.send(bytesOf("x")), 1);
+  assertEquals(textOf(left!), "x");
+  assertThrows(
+    () => left!.shutdown("sideways" as "read"),
+    TypeError,
+    "sideways",
+  );
+});
+
+testWith("named options are read back as they were set", (scope) => {
+  const socket = scope.keep(Socket.create());
+  for (
+    const name of [
+      "reuseAddress",
+      "keepAlive",
+      "noDelay",
+      "broadcast",
+      "outOfBandInline",
+    ] as const
+  ) {
+    socket.setOption(name, true);
+    assertEquals(socket.getOption(name), true, name);
+    socket.setOption(name, false);
+    assertEquals(socket.getOption(name), false, name);
+  }
+  socket.setOption("timeToLive", 7);
+  assertEquals(socket.getOption("timeToLive"), 7);
+  socket.setOption("sendBufferSize", 8192);
+  assertGreaterOrEqual(socket.getOption("sendBufferSize"), 8192);
+});
+
+testWith("options that cannot be are refused by name and value", (scope) => {
+  const socket = scope.keep(Socket.create());
+  assertThrows(
+    () => socket.setOption("noDelay", 1 as unknown as boolean),
+    TypeError,
+    "noDelay",
+  );
+  assertThrows(() => socket.setOption("timeToLive", 1.5), RangeError, "1.5");
+  assertThrows(() => socket.setOption("timeToLive", 2 ** 31), RangeError);
+  assertThrows(
+    () => socket.getOption("nothing" as "noDelay"),
+    TypeError,
+    "nothing",
+  );
+});
+
+testWith("raw options are read in full, however often", (scope) => {
+  const socket = scope.keep(Socket.create());
+  const { SOL_SOCKET, SO_TYPE, SO_LINGER, SOCK_STREAM } = system().constants;
+  const expected = new Uint8Array(Int32Array.of(SOCK_STREAM).buffer);
+  for (let round = 0; round < 20_000; round++) {
+    const value = socket.getRawOption(SOL_SOCKET, SO_TYPE, 4);
+    if (value[0] !== expected[0]) assertEquals(value, expected, `${round}`);
+  }
+  socket.setRawOption(
+    SOL_SOCKET,
+    SO_LINGER,
+    new Uint8Array(Int32Array.of(1, 5).buffer),
+  );
+  assertEquals(
+    [...new Int32Array(socket.getRawOption(SOL_SOCKET, SO_LINGER, 8).buffer)],
+    [1, 5],
+  );
+});
+
+testWith(
+  "listen() shows in an option, and refuses a backlog that is none",
+  (scope) => {
+    const socket = scope.keep(Socket.create());
+    socket.bind(LOOPBACK);
+    for (const backlog of [-1, 1.5, NaN, 2 ** 31]) {
+      assertThrows(() => socket.listen(backlog), RangeError);
+    }
+    socket.listen();
+    assertEquals(socket.getOption("acceptsConnections"), true);
+  },
+);
+
+testWith("create() refuses a domain or a type that is none", () => {
+  assertThrows(() => Socket.create("IPv5" as "IPv4"), TypeError, "IPv5");
+  assertThrows(
+    () => Socket.create("IPv4", "river" as "stream"),
+    TypeError,
+    "river",
+  );
+});
+
+test("every call on a closed socket says that it is closed", () => {
+  const socket = Socket.create("IPv4", "datagram");
+  socket.close();
+  const address = { hostname: "127.0.0.1", port: 1 };
+  const buffer = new Uint8Array(1);
+  const calls: (() => unknown)[] = [
+    () => socket.bind(address),
+    () => socket.listen(),
+    () => socket.accept(),
+    () => socket.connect(address),
+    () => socket.recv(buffer),
+    () => socket.recvFrom(buffer),
+    () => socket.send(buffer),
+    () => socket.sendTo(buffer, address),
+    () => socket.shutdown("both"),
+    () => socket.getOption("noDelay"),
+    () => socket.setOption("noDelay", true),
+    () => socket.localAddress,
+    () => socket.remoteAddress,
+    () => socket.takeError(),
+    () => socket.setBlocking(true),
+    () => socket.detach(),
+  ];
+  for (const call of calls) assertThrows(call, BadResource, "closed");
+  assertEquals(socket.fd, -1);
+});
+
+testWith(
+  "closing twice leaves alone who has the number by then [F06]",
+  (scope) => {
+    const [left, right] = socketPair().map((end) => scope.keep(end));
+    const other = Socket.create();
+    const number = other.fd;
+    other.close();
+    dup2(left!.fd, number);
+    other.close();
+    const owner = scope.keep(Socket.adopt(number));
+    owner.send(bytesOf("alive"));
+    assertEquals(textOf(right!), "alive");
+  },
+);
+
+testWith(
+  "detach() gives the descriptor away, and adopt() takes it over",
+  (scope) => {
+    const [left, right] = socketPair();
+    scope.keep(right);
+    const fd = left.detach();
+    left.close();
+    assertEquals(left.fd, -1);
+    const adopted = scope.keep(Socket.adopt(fd));
+    assertEquals([adopted.fd, adopted.domain], [fd, "unix"]);
+    adopted.send(bytesOf("hello"));
+    assertEquals(textOf(right), "hello");
+  },
+);
+
+testWith(
+  "adopt() makes a socket non-blocking, and knows its domain",
+  (scope) => {
+    const socket = Socket.create("IPv6");
+    socket.setBlocking(true);
+    const adopted = scope.keep(Socket.adopt(socket.detach()));
+    assertEquals([adopted.domain, isBlocking(adopted)], ["IPv6", false]);
+  },
+);
+
+test("adopt() refuses what is no socket", () => {
+  const [reader, writer] = pipe();
+  const error = assertThrows(() => Socket.adopt(reader));
+  assert(isSystemError(error));
+  assertEquals(error.code, "ENOTSOCK");
+  assertThrows(() => Socket.adopt(-1), RangeError);
+  assertThrows(() => Socket.adopt(1_000_000), BadResource);
+  close(reader);
+  close(writer);
+});
+
+testWith("setBlocking() lets a plain client wait", (scope) => {
+  const listener = listenerOn(scope, LOOPBACK);
+  const client = scope.keep(Socket.create());
+  client.setBlocking(true);
+  assertEquals(client.connect(listener.localAddress), true);
+  const server = scope.keep(listener.accept()!);
+  server.send(bytesOf("hello"));
+  assertEquals(textOf(client), "hello");
+});
+
+test("a using scope closes a socket", () => {
+  const socket = Socket.create();
+  {
+    using scoped = socket;
+    assertNotEquals(scoped.fd, -1);
+  }
+  assertEquals(socket.fd, -1);
+});
