@@ -21,6 +21,9 @@ import {
 import type { Scenario } from "./scenarios.ts";
 import { LOAD_CORE, Server } from "./server.ts";
 
+/** How long a load runs unmeasured after its connections were opened, in milliseconds. */
+const SETTLE_MS = 30;
+
 /** How long and how often. */
 export interface Effort {
   /** How many slices each server gets. */
@@ -190,9 +193,12 @@ async function turn(
 ): Promise<void> {
   if (one.failure !== null) return;
   try {
-    one.load ??= scenario.open(one.server.port);
-    // What the server has yet to do about new connections is not part of a slice.
-    await pause(10);
+    if (one.load === null) {
+      one.load = scenario.open(one.server.port);
+      // What new connections still cost the server is not part of a slice.
+      await pause(10);
+      one.load.run(SETTLE_MS, new Latencies());
+    }
     if (warmUp) {
       one.load.run(effort.warmUp, one.latencies);
       one.latencies.clear();

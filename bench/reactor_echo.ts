@@ -9,6 +9,11 @@
 
 import { bareFfi } from "./peers/bare_ffi.ts";
 import { cEpoll } from "./peers/c_epoll.ts";
+import { polluxRun, polluxSelector, polluxServe } from "./peers/pollux.ts";
 import { run } from "./run.ts";
 
-await run([cEpoll, bareFfi], { rounds: 9, slice: 300, only: [] });
+await run([cEpoll, bareFfi, polluxSelector, polluxRun, polluxServe], {
+  rounds: 9,
+  slice: 300,
+  only: [],
+});

@@ -7,6 +7,7 @@
 import { parseArgs } from "node:util";
 import { type Effort, measure, pinLoad, type Result } from "./harness.ts";
 import type { Peer } from "./peers/peer.ts";
+import { kernelRelease, processorName } from "./proc.ts";
 import { asMarkdown, asText, table } from "./report.ts";
 import { type Scenario, scenariosNamed } from "./scenarios.ts";
 
@@ -23,6 +24,7 @@ interface Options {
   readonly effort: Effort;
   readonly scenarios: readonly Scenario[];
   readonly peers: readonly Peer[];
+  readonly install: boolean;
   readonly format: "text" | "json" | "markdown";
 }
 
@@ -31,6 +33,7 @@ const HELP = `Options:
   --slice MS        length of a slice
   --only WORD       a scenario, by a part of its name; may be repeated
   --peer WORD       a server, by a part of its name; may be repeated
+  --install         get the servers that npm has, into the user's cache
   --json            print results as JSON
   --markdown        print tables in Markdown
   --verbose         show what the servers complain about`;
@@ -46,7 +49,10 @@ export async function run(
 ): Promise<void> {
   const options = parse(peers, defaults);
   await pinLoad();
-  const able = await availablePeers(options.peers);
+  const able = await availablePeers(options);
+  if (options.format !== "json") {
+    console.log(`${await circumstances(able, options.format)}\n`);
+  }
   const all: Result[] = [];
   for (const scenario of options.scenarios) {
     const results = await measure(scenario, able, options.effort);
@@ -68,6 +74,7 @@ function parse(peers: readonly Peer[], defaults: Defaults): Options {
       peer: { type: "string", multiple: true, default: [] },
       json: { type: "boolean", default: false },
       markdown: { type: "boolean", default: false },
+      install: { type: "boolean", default: false },
       verbose: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
@@ -86,6 +93,7 @@ function parse(peers: readonly Peer[], defaults: Defaults): Options {
     },
     scenarios: scenariosNamed(values.only),
     peers: chosen(peers, values.peer),
+    install: values.install,
     format: values.json ? "json" : values.markdown ? "markdown" : "text",
   };
 }
@@ -101,10 +109,13 @@ function chosen(
   );
 }
 
-async function availablePeers(peers: readonly Peer[]): Promise<Peer[]> {
+async function availablePeers(
+  { peers, install, effort: { progress } }: Options,
+): Promise<Peer[]> {
   const able: Peer[] = [];
   for (const peer of peers) {
     progress(`prepare ${peer.name}`);
+    if (install) await peer.install?.();
     const answer = await peer.available();
     if (answer === true) able.push(peer);
     else {
@@ -114,6 +125,24 @@ async function availablePeers(peers: readonly Peer[]): Promise<Peer[]> {
   }
   progress("");
   return able;
+}
+
+/** Where, when and with what: the line without which numbers are worth nothing. */
+async function circumstances(
+  peers: readonly Peer[],
+  format: Options["format"],
+): Promise<string> {
+  const versions = new Set([`Deno ${Deno.version.deno}`]);
+  for (const peer of peers) {
+    if (peer.version !== undefined) versions.add(await peer.version());
+  }
+  const parts = [
+    new Date().toISOString().slice(0, 10),
+    `${processorName()}, ${navigator.hardwareConcurrency} cores`,
+    `Linux ${kernelRelease()}`,
+    ...versions,
+  ];
+  return format === "markdown" ? `_${parts.join("; ")}._` : parts.join("; ");
 }
 
 /** One line that is written over and over, where there is a terminal. */

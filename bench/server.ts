@@ -4,12 +4,19 @@
  * @module
  */
 
+import { Socket, type SocketType } from "../backends/ffi/socket.ts";
+import type { InternetAddress } from "../backends/ffi/socket_address.ts";
 import type { Mode, Peer } from "./peers/peer.ts";
 
 /** Servers run on this core; the load runs on the other. */
 export const SERVER_CORE = 0;
 /** The core of the load. */
 export const LOAD_CORE = 1;
+
+const HOSTNAME = "127.0.0.1";
+
+/** How long a server is left alone between two questions, in milliseconds. */
+const PROBE_MS = 20;
 
 /** How long a server may take to answer, in milliseconds. */
 const START_MS = 10_000;
@@ -72,50 +79,43 @@ export class Server implements AsyncDisposable {
     const ended = this.#process.status.then(({ code }) => {
       throw new Error(`it ended with status ${code}`);
     });
+    // Once it answers, nobody waits for its end any more.
+    ended.catch(() => {});
     const deadline = performance.now() + START_MS;
-    for (;;) {
-      try {
-        await Promise.race([probe(mode, this.port), ended]);
-        return;
-      } catch (error) {
-        const refused = error instanceof Deno.errors.ConnectionRefused;
-        if (!refused || performance.now() > deadline) throw error;
-      }
-      await new Promise((resolve) => setTimeout(resolve, 20));
+    while (!await probe(mode, this.port)) {
+      if (performance.now() > deadline) throw new Error("it does not answer");
+      await Promise.race([pause(PROBE_MS), ended]);
     }
   }
 }
 
-/** A port that nothing uses now. */
+/** A port of 127.0.0.1 that nothing uses now. */
 function freePort(mode: Mode): number {
-  const hostname = "127.0.0.1";
-  if (mode === "datagram") return freeDatagramPort(hostname);
-  using listener = Deno.listen({ hostname, port: 0 });
-  return listener.addr.port;
+  using socket = Socket.create("IPv4", socketType(mode));
+  socket.bind({ hostname: HOSTNAME, port: 0 });
+  return (socket.localAddress as InternetAddress).port;
 }
 
-function freeDatagramPort(hostname: string): number {
-  const socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
-  const { port } = socket.addr as Deno.NetAddr;
-  socket.close();
-  return port;
+function socketType(mode: Mode): SocketType {
+  return mode === "datagram" ? "datagram" : "stream";
 }
 
-async function probe(mode: Mode, port: number): Promise<void> {
-  const hostname = "127.0.0.1";
-  if (mode !== "datagram") {
-    (await Deno.connect({ hostname, port })).close();
-    return;
-  }
-  const socket = Deno.listenDatagram({ transport: "udp", hostname, port: 0 });
-  const patience = setTimeout(() => socket.close(), 200);
+/** Whether a server accepts connections, or answers a datagram. */
+async function probe(mode: Mode, port: number): Promise<boolean> {
+  using socket = Socket.create("IPv4", socketType(mode));
   try {
-    await socket.send(new Uint8Array(1), { transport: "udp", hostname, port });
-    await socket.receive();
-    socket.close();
-  } catch {
-    throw new Deno.errors.ConnectionRefused();
-  } finally {
-    clearTimeout(patience);
+    // On loopback the connection stands, or is refused, before `connect` returns.
+    socket.connect({ hostname: HOSTNAME, port });
+    if (mode !== "datagram") return socket.takeError() === null;
+    socket.send(new Uint8Array(1));
+    await pause(PROBE_MS);
+    return socket.recv(new Uint8Array(1)) === 1;
+  } catch (error) {
+    if (error instanceof Deno.errors.ConnectionRefused) return false;
+    throw error;
   }
+}
+
+function pause(milliseconds: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

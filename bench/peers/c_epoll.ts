@@ -4,7 +4,7 @@
  * @module
  */
 
-import { compile, compiled } from "./compile.ts";
+import { compile, compiled, compilerVersion } from "./compile.ts";
 import type { Mode, Peer } from "./peer.ts";
 
 const sources: Readonly<Record<Mode, string>> = {
@@ -16,7 +16,7 @@ const sources: Readonly<Record<Mode, string>> = {
 /** Raw epoll in C. */
 export const cEpoll: Peer = {
   name: "C epoll",
-  modes: ["echo"],
+  modes: ["echo", "datagram", "fan-out"],
   async available(): Promise<true | string> {
     for (const mode of cEpoll.modes) {
       const result = await compile(sources[mode]);
@@ -24,5 +24,6 @@ export const cEpoll: Peer = {
     }
     return true;
   },
+  version: compilerVersion,
   command: (mode, port) => [compiled(sources[mode]), String(port)],
 };

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { program } from "./peer.ts";
+import { firstLine, program } from "./peer.ts";
 
 let directory: string | undefined;
 
@@ -41,6 +41,11 @@ export async function compile(
     if (error instanceof Deno.errors.NotFound) return "no C compiler (cc)";
     throw error;
   }
+}
+
+/** The compiler, as it names itself. */
+export function compilerVersion(): Promise<string> {
+  return firstLine("cc", "--version");
 }
 
 /** "file.c:12:10: fatal error: uv.h: No such file or directory" without its place. */

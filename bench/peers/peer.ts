@@ -19,6 +19,12 @@ export interface Peer {
   /** Makes ready what it needs; true, or in a few words why it cannot run here. */
   available(): Promise<true | string>;
 
+  /** Gets it from its registry, where that can be done without asking the system. */
+  install?(): Promise<void>;
+
+  /** What it says to `--version`, where that is another program's than ours. */
+  version?(): Promise<string>;
+
   /** Starts it on a port of 127.0.0.1. */
   command(mode: Mode, port: number): string[];
 }

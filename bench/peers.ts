@@ -1,0 +1,40 @@
+/**
+ * Pollux and its peers, side by side.
+ *
+ *     deno task bench:peers [--only WORD] [--peer WORD] [--install] [--markdown]
+ *
+ * @module
+ */
+
+import { bareFfi } from "./peers/bare_ffi.ts";
+import { bun } from "./peers/bun.ts";
+import { cEpoll } from "./peers/c_epoll.ts";
+import { libevent, libuv } from "./peers/c_library.ts";
+import { denoListen } from "./peers/deno_listen.ts";
+import { node, nodeNetInDeno } from "./peers/node_net.ts";
+import {
+  polluxOthers,
+  polluxRun,
+  polluxSelector,
+  polluxServe,
+} from "./peers/pollux.ts";
+import { asyncio, pythonSelectors, uvloop } from "./peers/python.ts";
+import { run } from "./run.ts";
+
+await run([
+  cEpoll,
+  polluxRun,
+  polluxServe,
+  ...polluxOthers,
+  polluxSelector,
+  bareFfi,
+  denoListen,
+  nodeNetInDeno,
+  node,
+  bun,
+  pythonSelectors,
+  asyncio,
+  uvloop,
+  libuv,
+  libevent,
+], { rounds: 5, slice: 150, only: [] });

@@ -1,0 +1,56 @@
+/**
+ * Bun, which npm installs when `--install` asks for it: into the user's cache,
+ * never into the repository.
+ *
+ * @module
+ */
+
+import { firstLine, type Mode, type Peer, program, which } from "./peer.ts";
+
+const programs: Readonly<Record<Mode, string>> = {
+  "echo": "bun_echo.mjs",
+  "datagram": "bun_datagram.mjs",
+  "fan-out": "bun_fan_out.mjs",
+};
+
+/** The command that answers; found by `available`. */
+let command = "bun";
+
+function cache(): string {
+  const root = Deno.env.get("XDG_CACHE_HOME") ??
+    `${Deno.env.get("HOME")}/.cache`;
+  return `${root}/pollux-bench`;
+}
+
+function installed(): string {
+  return `${cache()}/node_modules/bun/bin/bun.exe`;
+}
+
+async function works(candidate: string): Promise<boolean> {
+  return await firstLine(candidate, "--version") !== "";
+}
+
+/** `Bun.listen`, and `Bun.udpSocket` for UDP. */
+export const bun: Peer = {
+  name: "Bun",
+  modes: ["echo", "datagram", "fan-out"],
+  async available(): Promise<true | string> {
+    for (const candidate of ["bun", installed()]) {
+      if (!await works(candidate)) continue;
+      command = candidate;
+      return true;
+    }
+    return "no bun (--install gets it from npm)";
+  },
+  async install(): Promise<void> {
+    if (await works("bun") || await works(installed())) return;
+    if (await which("npm") === null) return;
+    await Deno.mkdir(cache(), { recursive: true });
+    await new Deno.Command("npm", {
+      args: ["install", "--no-fund", "--no-audit", "--prefix", cache(), "bun"],
+      stdout: "null",
+    }).output();
+  },
+  version: async () => `Bun ${await firstLine(command, "--version")}`,
+  command: (mode, port) => [command, program(programs[mode]), String(port)],
+};
