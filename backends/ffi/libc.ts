@@ -192,6 +192,12 @@ const posix = {
     ],
     result: "i32",
   },
+  unlink: {
+    parameters: [
+      "buffer", // const char *pathname
+    ],
+    result: "i32",
+  },
   dup: {
     parameters: [
       "i32", // int oldfd

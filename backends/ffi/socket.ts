@@ -16,6 +16,7 @@ import {
   wouldBlock,
 } from "./descriptor.ts";
 import { type SystemError, systemError } from "./errors.ts";
+import { parseIPv4, parseIPv6 } from "./ip_address.ts";
 import { errno, libc } from "./libc.ts";
 import {
   decodeAddress,
@@ -27,6 +28,7 @@ import {
   type SocketAddress,
 } from "./socket_address.ts";
 import { type SocketOptions, socketOptions } from "./socket_options.ts";
+import { GatheredMessage, type MessageBatch } from "./structs/message.ts";
 
 /** Which kind of address a socket has. */
 export type SocketDomain = "IPv4" | "IPv6" | "unix";
@@ -124,6 +126,9 @@ function acceptFd(listener: number): number {
   if (fd >= 0) completeBirth(fd);
   return fd;
 }
+
+/** One for the thread: it is filled and used within one call. */
+let gathered: GatheredMessage | undefined;
 
 let sendFlags = -1;
 
@@ -369,6 +374,29 @@ export class Socket implements Disposable {
   }
 
   /**
+   * Sends several pieces of memory with one call, as sendmsg(2) does.
+   *
+   * @param pieces What to send; no more than 64 of them are taken at once
+   * @param first Which of them comes first
+   * @param offset How many bytes of the first were sent already
+   * @returns how many bytes were taken, `WOULD_BLOCK` (-1) if there was no room
+   * @throws {SystemError} as `send`
+   */
+  sendPieces(
+    pieces: readonly Uint8Array<ArrayBuffer>[],
+    first: number = 0,
+    offset: number = 0,
+  ): number {
+    gathered ??= new GatheredMessage(system().msghdr);
+    gathered.gather(pieces, first, offset);
+    for (;;) {
+      const count = libc().sendmsg(this.#fd, gathered.bytes, quietly(0));
+      if (count >= 0) return count;
+      if (this.#wouldBlock("sendmsg")) return WOULD_BLOCK;
+    }
+  }
+
+  /**
    * Sends one message to an address.
    *
    * @returns how many bytes were taken, `WOULD_BLOCK` (-1) if there was no room
@@ -394,6 +422,88 @@ export class Socket implements Disposable {
       if (count >= 0) return count;
       if (this.#wouldBlock("sendto")) return WOULD_BLOCK;
     }
+  }
+
+  /**
+   * Receives several messages with one call: recvmmsg(2), or one with recvmsg(2)
+   * where that is all the system has.
+   *
+   * @returns how many messages are in the batch, `WOULD_BLOCK` (-1) if there is none yet
+   * @throws {SystemError} as `recv`
+   */
+  receiveBatch(batch: MessageBatch): number {
+    const { recvmmsg, recvmsg } = libc();
+    batch.reset();
+    for (;;) {
+      const count = recvmmsg !== null
+        ? recvmmsg(this.#fd, batch.bytes, batch.capacity, 0, null)
+        : recvmsg(this.#fd, batch.bytes, 0);
+      if (count >= 0 && recvmmsg !== null) return count;
+      if (count >= 0) {
+        batch.setLength(0, count);
+        return 1;
+      }
+      if (this.#wouldBlock("recvmmsg")) return WOULD_BLOCK;
+    }
+  }
+
+  /**
+   * Puts a message into a batch that is to be sent.
+   *
+   * @param address Whom to; a connected socket needs none
+   * @throws {TypeError} if the address is of another domain or malformed
+   */
+  prepareMessage(
+    batch: MessageBatch,
+    index: number,
+    data: Uint8Array<ArrayBuffer>,
+    address: SocketAddress | null,
+  ): void {
+    const length = address === null
+      ? 0
+      : this.#encodeInto(batch.address(index), address);
+    batch.prepare(index, data, length);
+  }
+
+  /**
+   * Sends several messages with one call: sendmmsg(2), or one with sendmsg(2)
+   * where that is all the system has.
+   *
+   * @param count How many messages of the batch
+   * @returns how many were taken, `WOULD_BLOCK` (-1) if there was no room
+   * @throws {SystemError} as `sendTo`, of the first message that was not taken
+   */
+  sendBatch(batch: MessageBatch, count: number): number {
+    const { sendmmsg, sendmsg } = libc();
+    for (;;) {
+      const sent = sendmmsg !== null
+        ? sendmmsg(this.#fd, batch.bytes, count, quietly(0))
+        : sendmsg(this.#fd, batch.bytes, quietly(0));
+      if (sent >= 0) return sendmmsg !== null ? sent : 1;
+      if (this.#wouldBlock("sendmmsg")) return WOULD_BLOCK;
+    }
+  }
+
+  /**
+   * Joins a multicast group: datagrams to it are received from now on.
+   *
+   * @param group The group's numeric address
+   * @param networkInterface For IPv4 the address of the interface, for IPv6 its
+   *   number; the system chooses, if left out
+   * @throws {TypeError} if the group is no address of the socket's domain
+   * @throws {SystemError} `Deno.errors.AddrInUse` if it is joined already, and others
+   */
+  joinGroup(group: string, networkInterface?: string | number): void {
+    this.#setMembership(group, networkInterface, true);
+  }
+
+  /**
+   * Leaves a multicast group.
+   *
+   * @throws as `joinGroup`; `Deno.errors.AddrNotAvailable` if it was not joined
+   */
+  leaveGroup(group: string, networkInterface?: string | number): void {
+    this.#setMembership(group, networkInterface, false);
   }
 
   /**
@@ -538,6 +648,16 @@ export class Socket implements Disposable {
   }
 
   /**
+   * Has `close()` reset a TCP connection instead of ending it: the peer learns
+   * that something was lost (SO_LINGER with no time to linger).
+   */
+  resetOnClose(): void {
+    const { SOL_SOCKET, SO_LINGER } = system().constants;
+    // struct linger { int l_onoff; int l_linger; }; a socket that is gone needs none.
+    libc().setsockopt(this.#fd, SOL_SOCKET, SO_LINGER, Int32Array.of(1, 0), 8);
+  }
+
+  /**
    * Lets calls on this socket wait, for a plain client that has nothing else to
    * do. A call that waits stops everything in its thread.
    */
@@ -583,7 +703,37 @@ export class Socket implements Disposable {
     return wouldBlock(syscall);
   }
 
+  /** `struct ip_mreq` (two IPv4 addresses) or `struct ipv6_mreq` (address, number). */
+  #setMembership(
+    group: string,
+    networkInterface: string | number | undefined,
+    join: boolean,
+  ): void {
+    const c = system().constants;
+    if (this.#family === c.AF_INET6) {
+      const request = new Uint8Array(new ArrayBuffer(20));
+      request.set(requireAddress(parseIPv6(group), group));
+      const number = Number(networkInterface ?? 0);
+      new DataView(request.buffer).setUint32(16, number, true);
+      const option = join ? c.IPV6_JOIN_GROUP : c.IPV6_LEAVE_GROUP;
+      return this.setRawOption(c.IPPROTO_IPV6, option, request);
+    }
+    const request = new Uint8Array(new ArrayBuffer(8));
+    const local = String(networkInterface ?? "0.0.0.0");
+    request.set(requireAddress(parseIPv4(group), group));
+    request.set(requireAddress(parseIPv4(local), local), 4);
+    const option = join ? c.IP_ADD_MEMBERSHIP : c.IP_DROP_MEMBERSHIP;
+    this.setRawOption(c.IPPROTO_IP, option, request);
+  }
+
   #encode(address: SocketAddress): number {
+    return this.#encodeInto(addressBytes, address);
+  }
+
+  #encodeInto(
+    target: Uint8Array<ArrayBuffer>,
+    address: SocketAddress,
+  ): number {
     if (familyOf(address, system()) !== this.#family) {
       throw new TypeError(
         `Cannot use address ${
@@ -591,7 +741,7 @@ export class Socket implements Disposable {
         } with a socket of domain ${this.domain}`,
       );
     }
-    return encodeAddress(addressBytes, address, system());
+    return encodeAddress(target, address, system());
   }
 
   #optionPlace(
@@ -607,6 +757,14 @@ export class Socket implements Disposable {
     }
     return { level, number, type };
   }
+}
+
+function requireAddress(
+  bytes: Uint8Array<ArrayBuffer> | null,
+  text: string,
+): Uint8Array<ArrayBuffer> {
+  if (bytes !== null) return bytes;
+  throw new TypeError(`Cannot use "${text}" as an address of this socket`);
 }
 
 function closedError(): Error {

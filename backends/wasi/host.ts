@@ -1,0 +1,351 @@
+/**
+ * A host for WASI programs that serve and use sockets.
+ *
+ * @module
+ */
+
+import { WASI } from "node:wasi";
+import { DefaultSelector } from "../default_selector.ts";
+import type { FileObject } from "../ffi/descriptor.ts";
+import type { Socket } from "../ffi/mod.ts";
+import type { Selector } from "../selector.ts";
+import { CLOCKID_REALTIME, PREVIEW1 } from "./abi.ts";
+import { errnoOf, ESUCCESS } from "./errno.ts";
+import { FdTable } from "./fd_table.ts";
+import { fileCalls } from "./files.ts";
+import type { Guest, GuestCall, GuestCalls } from "./guest.ts";
+import type { GuestDescriptor } from "./guest_file.ts";
+import { GuestSocket } from "./guest_socket.ts";
+import { GuestStdio } from "./guest_stdio.ts";
+import { GuestMemory } from "./memory.ts";
+import { Patience } from "./patience.ts";
+import { PollOneoff } from "./poll_oneoff.ts";
+import { Readiness } from "./readiness.ts";
+import { blockingSleeper, type Sleeper, SuspendingSleeper } from "./sleeper.ts";
+import { socketCalls } from "./sockets.ts";
+import { streamCalls } from "./streams.ts";
+import { promisingExport, requireSuspending, suspending } from "./suspending.ts";
+import { Turns } from "./turn.ts";
+import { borrowWaiter, type Waiter } from "./waiter.ts";
+import { wasmEdgeCalls, type WasmEdgeOptions } from "./wasmedge.ts";
+
+/** What a program gets. */
+export interface WasiHostOptions {
+  /** Its arguments; the first is its name. */
+  readonly args?: readonly string[];
+  /** Its environment. */
+  readonly env?: Readonly<Record<string, string>>;
+  /**
+   * The directories that it may use, by the path under which it sees them. Deno
+   * has to be permitted to read and write there.
+   */
+  readonly preopens?: Readonly<Record<string, string>>;
+  /**
+   * The sockets that it may use, often a listener. They get the numbers after the
+   * directories: 3, 4, … if there are none. The program's calls on them wait
+   * unless it says otherwise. It may close them; whatever it leaves open stays
+   * the caller's.
+   */
+  readonly sockets?: readonly Socket[];
+  /** What it reads as its standard input: 0 if left out. */
+  readonly stdin?: FileObject;
+  /** What its standard output goes to: 1 if left out. */
+  readonly stdout?: FileObject;
+  /** What its standard error goes to: 2 if left out. */
+  readonly stderr?: FileObject;
+  /**
+   * The selector that its `poll_oneoff` waits with, which it has for itself: the
+   * best of this system, if left out. It is closed when the program has ended.
+   */
+  readonly selector?: Selector<unknown>;
+  /** Who waits while it is suspended: a `Reactor`, for one. */
+  readonly waiter?: Waiter;
+  /** The socket calls of WasmEdge, and what they may reach. Without it there are none. */
+  readonly wasmEdge?: WasmEdgeOptions;
+}
+
+/** How a suspended program can be ended. */
+export interface WasiServeOptions {
+  /** Ends the program where it waits, which rejects with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** The calls that may wait, and so may be suspended. */
+const WAITING = [
+  "poll_oneoff",
+  "fd_read",
+  "fd_write",
+  "sock_accept",
+  "sock_connect",
+  "sock_recv",
+  "sock_recv_from",
+  "sock_send",
+  "sock_send_to",
+  "sched_yield",
+];
+
+/** How a program leaves: thrown through its stack. */
+class Exit {
+  constructor(readonly code: number) {}
+}
+
+/**
+ * Runs one WASI preview 1 program, with the sockets that it is given.
+ *
+ * Files, clocks, chance and arguments are left to `node:wasi`; sockets, standard
+ * streams and `poll_oneoff` are served here, the latter by a selector.
+ *
+ * @example Run an echo server written in C, Rust or Go
+ * ```ts ignore
+ * import { Socket, WasiHost } from "@pollux/reactor";
+ *
+ * using listener = Socket.create("IPv4", "stream");
+ * listener.bind({ hostname: "127.0.0.1", port: 8001 });
+ * listener.listen();
+ *
+ * const host = new WasiHost({ args: ["echo"], sockets: [listener] });
+ * const module = await WebAssembly.compile(await Deno.readFile("echo.wasm"));
+ * Deno.exit(await host.serve(module));
+ * ```
+ */
+export class WasiHost {
+  readonly #guest: Guest;
+  readonly #wasi: WASI;
+  readonly #options: WasiHostOptions;
+  #imports: WebAssembly.Imports | undefined;
+  #started = false;
+
+  /**
+   * @throws {Deno.errors.NotCapable} without the permission for a preopened directory
+   * @throws {Error} if a preopened directory cannot be opened
+   */
+  constructor(options: WasiHostOptions = {}) {
+    this.#options = options;
+    this.#wasi = new WASI({
+      version: "preview1",
+      args: [...options.args ?? []],
+      env: { ...options.env },
+      preopens: { ...options.preopens },
+    });
+    const memory = new GuestMemory();
+    this.#guest = {
+      memory,
+      table: initialTable(options),
+      readiness: new Readiness(
+        options.selector ?? new DefaultSelector<unknown>(),
+      ),
+      now: clockOf(this.#wasi, memory),
+    };
+  }
+
+  /**
+   * What the program imports, if somebody else instantiates it: its calls wait
+   * with their thread. `start()` has to follow.
+   */
+  get imports(): WebAssembly.Imports {
+    if (this.#imports === undefined) {
+      const calls = this.#calls(blockingSleeper);
+      this.#imports = { [PREVIEW1]: mapValues(calls, guarded) };
+    }
+    return this.#imports;
+  }
+
+  /**
+   * Runs a program to its end, in this thread: nothing else in Deno moves
+   * meanwhile.
+   *
+   * @returns its exit code
+   * @throws {TypeError} if it is no WASI command: without a `_start` or a memory
+   * @throws {WebAssembly.RuntimeError} if it traps
+   */
+  run(module: WebAssembly.Module): number {
+    return this.start(new WebAssembly.Instance(module, this.imports));
+  }
+
+  /**
+   * Runs a program that was instantiated with `imports`, as `run` does.
+   *
+   * @returns its exit code
+   * @throws as `run`
+   */
+  start(instance: WebAssembly.Instance): number {
+    const start = this.#attach(instance);
+    try {
+      (start as () => void)();
+      return 0;
+    } catch (error) {
+      return exitCode(error);
+    } finally {
+      this.#end();
+    }
+  }
+
+  /**
+   * Runs a program to its end beside everything else in this thread: it is
+   * suspended while it waits (WebAssembly.Suspending).
+   *
+   * @returns its exit code
+   * @throws {Deno.errors.NotSupported} if this runtime cannot suspend WebAssembly
+   * @throws as `run`, and with the signal's reason
+   */
+  async serve(
+    module: WebAssembly.Module,
+    { signal }: WasiServeOptions = {},
+  ): Promise<number> {
+    requireSuspending();
+    signal?.throwIfAborted();
+    using borrowed = this.#options.waiter === undefined
+      ? borrowWaiter()
+      : undefined;
+    const sleeper = new SuspendingSleeper(borrowed ?? this.#options.waiter!);
+    const instance = await WebAssembly.instantiate(
+      module,
+      this.#suspendingImports(sleeper),
+    );
+    const start = this.#attach(instance);
+    const stop = (): void => sleeper.stop(signal!.reason);
+    signal?.addEventListener("abort", stop, { once: true });
+    try {
+      await promisingExport(start)();
+      return 0;
+    } catch (error) {
+      return exitCode(error);
+    } finally {
+      signal?.removeEventListener("abort", stop);
+      this.#end();
+    }
+  }
+
+  #suspendingImports(sleeper: SuspendingSleeper): WebAssembly.Imports {
+    const turns = new Turns();
+    const calls = this.#calls(sleeper);
+    calls.sched_yield = () => turns.take().then(() => ESUCCESS);
+    const imports: WebAssembly.ModuleImports = mapValues(calls, guarded);
+    for (const name of WAITING) {
+      const call = calls[name];
+      if (call === undefined) continue;
+      imports[name] = suspending(fairly(guarded(call), turns, sleeper));
+    }
+    return { [PREVIEW1]: imports };
+  }
+
+  #calls(sleeper: Sleeper): GuestCalls {
+    const guest = this.#guest;
+    const patience = new Patience(guest.readiness, sleeper);
+    const poll = new PollOneoff(guest, sleeper);
+    const inner = this.#wasi.wasiImport as GuestCalls;
+    const { wasmEdge } = this.#options;
+    return {
+      ...fileCalls(guest, inner),
+      ...streamCalls(guest, patience, inner),
+      ...socketCalls(guest, patience),
+      ...wasmEdge && wasmEdgeCalls(guest, patience, wasmEdge),
+      poll_oneoff: poll.call.bind(poll),
+      proc_exit: (code: number) => {
+        throw new Exit(code >>> 0);
+      },
+    };
+  }
+
+  #attach(instance: WebAssembly.Instance): WebAssembly.ExportValue {
+    if (this.#started) throw new TypeError("WasiHost runs one program only");
+    const { memory, _start } = instance.exports;
+    if (!(memory instanceof WebAssembly.Memory)) {
+      throw new TypeError("Cannot run the program: it exports no memory");
+    }
+    if (typeof _start !== "function") {
+      throw new TypeError("Cannot run the program: it exports no _start");
+    }
+    this.#started = true;
+    this.#guest.memory.attach(memory);
+    // All that node:wasi needs to know: an instance that has nothing to initialize.
+    this.#wasi.initialize({ exports: { memory } });
+    return _start;
+  }
+
+  /** Closes what the program opened itself and left open. */
+  #end(): void {
+    const given = new Set<unknown>(this.#options.sockets);
+    for (const entry of this.#guest.table.entries()) {
+      if (entry.kind === "stream" && !given.has(entry.fileobj)) entry.close();
+      if (entry.kind === "file") this.#closeFile(entry.number);
+    }
+    this.#guest.readiness[Symbol.dispose]();
+  }
+
+  #closeFile(number: number): void {
+    (this.#wasi.wasiImport as GuestCalls).fd_close!(number);
+  }
+}
+
+/** Standard streams, directories, sockets: the numbers that a program begins with. */
+function initialTable(options: WasiHostOptions): FdTable<GuestDescriptor> {
+  const table = new FdTable<GuestDescriptor>();
+  table.add(new GuestStdio(options.stdin ?? 0, "input"));
+  table.add(new GuestStdio(options.stdout ?? 1, "output"));
+  table.add(new GuestStdio(options.stderr ?? 2, "output"));
+  for (const index of Object.keys(options.preopens ?? {}).keys()) {
+    // node:wasi numbers them in the same way, after three streams of its own.
+    table.add({ kind: "file", number: 3 + index });
+  }
+  for (const socket of options.sockets ?? []) table.add(GuestSocket.of(socket));
+  return table;
+}
+
+/**
+ * What time a program thinks it is. Where its monotonic clock starts only
+ * `node:wasi` knows, and it tells nobody but a guest's memory: eight bytes are
+ * lent and given back.
+ */
+function clockOf(wasi: WASI, memory: GuestMemory): Guest["now"] {
+  return (clockId) => {
+    if (clockId === CLOCKID_REALTIME) return Date.now();
+    const { view } = memory;
+    const lent = view.getBigUint64(0, true);
+    (wasi.wasiImport as GuestCalls).clock_time_get!(clockId, 0n, 0);
+    const nanoseconds = view.getBigUint64(0, true);
+    view.setBigUint64(0, lent, true);
+    return Number(nanoseconds) / 1e6;
+  };
+}
+
+/** A call whose mistakes are told to the guest as error numbers. */
+function guarded(call: GuestCall): GuestCall {
+  return (...args) => {
+    try {
+      const result = call(...args);
+      return typeof result === "number" ? result : result.catch(errnoOf);
+    } catch (error) {
+      return errnoOf(error);
+    }
+  };
+}
+
+/** A call before which Deno's loop gets its turn, if it is due. */
+function fairly(
+  call: GuestCall,
+  turns: Turns,
+  sleeper: SuspendingSleeper,
+): GuestCall {
+  return (...args) => {
+    if (!turns.due) return call(...args);
+    return turns.take().then(() => {
+      sleeper.throwIfStopped();
+      return call(...args);
+    });
+  };
+}
+
+function exitCode(error: unknown): number {
+  if (error instanceof Exit) return error.code;
+  throw error;
+}
+
+function mapValues<From, To>(
+  record: Readonly<Record<string, From>>,
+  change: (value: From) => To,
+): Record<string, To> {
+  return Object.fromEntries(
+    Object.entries(record).map(([key, value]) => [key, change(value)]),
+  );
+}

@@ -1,0 +1,42 @@
+/**
+ * The rights of WASI preview 1: what a program may do with a descriptor.
+ *
+ * Source of the numbers: `__wasi_rights_t` in `wasi/api.h` of wasi-libc.
+ *
+ * wasi-libc, Rust and Go look at them: to learn what a socket is for (those that
+ * can be written to do not listen), and whether it can be polled.
+ *
+ * @module
+ */
+
+/** `fd_read`, `sock_recv`. */
+export const RIGHTS_FD_READ = 1n << 1n;
+/** `fd_fdstat_set_flags`. */
+export const RIGHTS_FD_FDSTAT_SET_FLAGS = 1n << 3n;
+/** `fd_write`, `sock_send`. */
+export const RIGHTS_FD_WRITE = 1n << 6n;
+/** `fd_filestat_get`. */
+export const RIGHTS_FD_FILESTAT_GET = 1n << 21n;
+/** `poll_oneoff`. */
+export const RIGHTS_POLL_FD_READWRITE = 1n << 27n;
+/** `sock_shutdown`. */
+export const RIGHTS_SOCK_SHUTDOWN = 1n << 28n;
+/** `sock_accept`. */
+export const RIGHTS_SOCK_ACCEPT = 1n << 29n;
+
+const ANY = RIGHTS_FD_FDSTAT_SET_FLAGS | RIGHTS_FD_FILESTAT_GET |
+  RIGHTS_POLL_FD_READWRITE;
+
+/** The rights of a connection, or of a datagram socket. */
+export const CONNECTION_RIGHTS: bigint = ANY | RIGHTS_FD_READ |
+  RIGHTS_FD_WRITE | RIGHTS_SOCK_SHUTDOWN;
+
+/** The rights of a socket that listens. What it accepts inherits those of a connection. */
+export const LISTENER_RIGHTS: bigint = ANY | RIGHTS_FD_READ |
+  RIGHTS_SOCK_ACCEPT;
+
+/** The rights of standard input. */
+export const INPUT_RIGHTS: bigint = ANY | RIGHTS_FD_READ;
+
+/** The rights of standard output and standard error. */
+export const OUTPUT_RIGHTS: bigint = ANY | RIGHTS_FD_WRITE;

@@ -1,0 +1,151 @@
+/**
+ * The `fd_*` calls on sockets and standard streams. What they are given that is
+ * a file of `node:wasi` they leave to it.
+ *
+ * @module
+ */
+
+import { WOULD_BLOCK } from "../ffi/mod.ts";
+import { EVENT_READ, EVENT_WRITE } from "../selector.ts";
+import { FDFLAGS_NONBLOCK } from "./abi.ts";
+import { EAGAIN, EINVAL, ESUCCESS } from "./errno.ts";
+import { encodeFdstat, encodeFilestat, FDSTAT, FILESTAT } from "./fdstat.ts";
+import type { Guest, GuestCalls } from "./guest.ts";
+import type { GuestDescriptor, GuestStream } from "./guest_file.ts";
+import type { Patience } from "./patience.ts";
+import { rest, totalLength } from "./pieces.ts";
+
+/** What a stream answers to a call; the arguments are those after the descriptor. */
+type Answer = (
+  stream: GuestStream,
+  a: number,
+  b: number,
+  c: number,
+) => number | Promise<number>;
+
+/** The calls of a guest on its streams; `files` are those of `node:wasi`. */
+export function streamCalls(
+  guest: Guest,
+  patience: Patience,
+  files: GuestCalls,
+): GuestCalls {
+  const { table, readiness } = guest;
+
+  /** Lets go of what a number stood for. */
+  function release(entry: GuestDescriptor): void {
+    if (entry.kind === "file") {
+      files.fd_close!(entry.number);
+    } else {
+      readiness.forget(entry.fileobj);
+      entry.close();
+    }
+  }
+
+  const calls: GuestCalls = {
+    fd_close(fd: number): number {
+      const entry = table.require(fd);
+      table.delete(fd);
+      release(entry);
+      return ESUCCESS;
+    },
+
+    fd_renumber(from: number, to: number): number {
+      const replaced = table.renumber(from, to);
+      if (replaced !== undefined) release(replaced);
+      return ESUCCESS;
+    },
+  };
+  for (const [name, answer] of Object.entries(answers(guest, patience))) {
+    calls[name] = (fd: number, a: number, b: number, c: number) => {
+      const entry = table.require(fd);
+      return entry.kind === "file"
+        ? files[name]!(entry.number, a, b, c)
+        : answer(entry, a, b, c);
+    };
+  }
+  return calls;
+}
+
+function answers(guest: Guest, patience: Patience): Record<string, Answer> {
+  const { memory } = guest;
+  return {
+    fd_read(stream, iovecs, count, stored) {
+      memory.check(stored, 4);
+      return patience.persist(stream, EVENT_READ, () => {
+        const bytes = stream.read(memory.iovecs(iovecs, count));
+        if (bytes === WOULD_BLOCK) return EAGAIN;
+        memory.setUint32(stored, bytes);
+        return ESUCCESS;
+      });
+    },
+
+    fd_write: (stream, iovecs, count, stored) =>
+      writeAll(guest, patience, stream, iovecs, count, stored),
+
+    fd_fdstat_get(stream, at) {
+      memory.check(at, FDSTAT.size);
+      encodeFdstat(memory.view, at >>> 0, {
+        filetype: stream.filetype,
+        flags: stream.nonblocking ? FDFLAGS_NONBLOCK : 0,
+        rightsBase: stream.rights,
+        rightsInheriting: stream.rightsInheriting,
+      });
+      return ESUCCESS;
+    },
+
+    fd_fdstat_set_flags(stream, flags) {
+      if ((flags & ~FDFLAGS_NONBLOCK) !== 0) return EINVAL;
+      stream.nonblocking = (flags & FDFLAGS_NONBLOCK) !== 0;
+      return ESUCCESS;
+    },
+
+    fd_filestat_get(stream, at) {
+      memory.check(at, FILESTAT.size);
+      encodeFilestat(memory.view, at >>> 0, stream.filetype);
+      return ESUCCESS;
+    },
+  };
+}
+
+/**
+ * Writes everything, as a call that may wait has to; else what there is room for.
+ *
+ * @param iovecs Where the array of pieces is
+ * @param count How many there are
+ * @param stored Where the number of bytes goes
+ */
+export function writeAll(
+  { memory }: Guest,
+  patience: Patience,
+  stream: GuestStream,
+  iovecs: number,
+  count: number,
+  stored: number,
+): number | Promise<number> {
+  memory.check(stored, 4);
+  let done = 0;
+  return patience.persist(stream, EVENT_WRITE, () => {
+    const pieces = memory.iovecs(iovecs, count);
+    const written = writeRest(stream, pieces, done);
+    if (written === WOULD_BLOCK && done === 0) return EAGAIN;
+    done += Math.max(written, 0);
+    const more = written !== 0 && done < totalLength(pieces);
+    if (more && !stream.nonblocking) return EAGAIN;
+    memory.setUint32(stored, done);
+    return ESUCCESS;
+  });
+}
+
+/** An error after a part was written is for the next call, which will run into it too. */
+function writeRest(
+  stream: GuestStream,
+  pieces: readonly Uint8Array<ArrayBuffer>[],
+  done: number,
+): number {
+  try {
+    return stream.write(rest(pieces, done));
+  } catch (error) {
+    if (done === 0) throw error;
+    return 0;
+  }
+}

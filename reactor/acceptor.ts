@@ -1,0 +1,200 @@
+/**
+ * Accepts connections, and goes on accepting them whatever happens.
+ *
+ * @module
+ */
+
+import { isSystemError } from "../backends/ffi/errors.ts";
+import type { Socket } from "../backends/ffi/socket.ts";
+import type { SocketAddress } from "../backends/ffi/socket_address.ts";
+import { EVENT_READ, type FileObject } from "../backends/selector.ts";
+import type { Loop, Owned } from "./loop.ts";
+import type { Timer } from "./timers.ts";
+
+/** How many connections are accepted in one turn: others are waiting for theirs. */
+const ACCEPTS_PER_TURN = 64;
+
+/** How long accepting is suspended when there is no descriptor left, in milliseconds. */
+const BACK_OFF = 100;
+
+/**
+ * Errors of one connection that was gone before it was accepted, or of its
+ * network (accept(2), "Error handling"): the next one may be well.
+ */
+const TRANSIENT = new Set([
+  "ECONNABORTED",
+  "EPERM",
+  "EPROTO",
+  "ENETDOWN",
+  "ENOPROTOOPT",
+  "EHOSTDOWN",
+  "ENONET",
+  "EHOSTUNREACH",
+  "EOPNOTSUPP",
+  "ENETUNREACH",
+  "ECONNRESET",
+]);
+
+/**
+ * Accepts connections from a listening socket.
+ *
+ * With no descriptor left (`EMFILE`, `ENFILE`) or no memory, the connection that
+ * waits would make the listener ready again and again. So it stops listening to
+ * it for a tenth of a second, says so once, and tries again; those who wait are
+ * in the system's backlog meanwhile.
+ */
+export class Acceptor implements Owned {
+  readonly #loop: Loop;
+  readonly #socket: Socket;
+  readonly #onAccept: (socket: Socket) => void;
+  readonly #onClose: () => void;
+  #accepting = false;
+  #paused = false;
+  #backOff: Timer | null = null;
+  #referenced = true;
+
+  /**
+   * @param socket A listening socket, which is the acceptor's from now on
+   * @param onAccept Called with each connection
+   * @param onClose Called when the acceptor is closed
+   */
+  constructor(
+    loop: Loop,
+    socket: Socket,
+    onAccept: (socket: Socket) => void,
+    onClose: () => void = (): void => {},
+  ) {
+    this.#loop = loop;
+    this.#socket = socket;
+    this.#onAccept = onAccept;
+    this.#onClose = onClose;
+    this.#listen(true);
+    loop.own(this);
+  }
+
+  /** The listening descriptor; -1 once closed. */
+  get fd(): number {
+    return this.#socket.fd;
+  }
+
+  /** The listening socket. */
+  get socket(): Socket {
+    return this.#socket;
+  }
+
+  /** Where it listens; with port 0 the port that the system chose. */
+  get address(): SocketAddress {
+    return this.#socket.localAddress;
+  }
+
+  /** Whether it was closed. */
+  get closed(): boolean {
+    return this.#socket.fd === -1;
+  }
+
+  /** Leaves newcomers in the system's backlog until `resume()`. */
+  pause(): void {
+    this.#paused = true;
+    this.#update();
+  }
+
+  /** Accepts again. */
+  resume(): void {
+    this.#paused = false;
+    this.#update();
+  }
+
+  /** Keeps `run()` going, and the process open, as at the beginning. */
+  ref(): void {
+    if (!this.#referenced && this.#accepting) this.#loop.countUnreferenced(-1);
+    this.#referenced = true;
+  }
+
+  /** Lets `run()` return and the process end although it listens. */
+  unref(): void {
+    if (this.#referenced && this.#accepting) this.#loop.countUnreferenced(1);
+    this.#referenced = false;
+  }
+
+  /** Stops listening. Connections that were accepted go on; closing again does nothing. */
+  close(): void {
+    if (this.closed) return;
+    this.#backOff?.cancel();
+    this.#listen(false);
+    this.#socket.close();
+    this.#loop.disown(this);
+    this.#onClose();
+  }
+
+  /** As `close()`. */
+  destroy(): void {
+    this.close();
+  }
+
+  /** Closes it at the end of a `using` scope. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  static readonly #onReady = (fileobj: FileObject): void => {
+    (fileobj as Acceptor).#acceptSome();
+  };
+
+  #acceptSome(): void {
+    for (let count = 0; count < ACCEPTS_PER_TURN; count++) {
+      // The callback may have closed or paused the listener.
+      if (!this.#accepting) return;
+      let socket: Socket | null;
+      try {
+        socket = this.#socket.accept();
+      } catch (error) {
+        if (isSystemError(error) && TRANSIENT.has(error.code)) continue;
+        return this.#suspend(error);
+      }
+      if (socket === null) return;
+      this.#hand(socket);
+    }
+  }
+
+  /** Who throws at a newcomer loses it, and no other. */
+  #hand(socket: Socket): void {
+    try {
+      this.#onAccept(socket);
+    } catch (error) {
+      this.#loop.report(error);
+      socket.close();
+    }
+  }
+
+  /**
+   * Waits a while: for a descriptor, or for whatever else is missing. An error
+   * that nobody thought of is treated alike: told, and tried again.
+   */
+  #suspend(error: unknown): void {
+    this.#loop.countBackOff();
+    if (this.#backOff === null) this.#loop.report(error);
+    this.#backOff = this.#loop.callLater(BACK_OFF, () => this.#retry());
+    this.#update();
+  }
+
+  #retry(): void {
+    const backOff = this.#backOff;
+    this.#update();
+    this.#acceptSome();
+    // Nothing was missing this time: what comes next is news again.
+    if (this.#backOff === backOff) this.#backOff = null;
+  }
+
+  #update(): void {
+    const waiting = this.#backOff !== null && this.#backOff.active;
+    this.#listen(!this.closed && !this.#paused && !waiting);
+  }
+
+  #listen(wanted: boolean): void {
+    if (wanted === this.#accepting) return;
+    this.#accepting = wanted;
+    if (wanted) this.#loop.register(this, EVENT_READ, Acceptor.#onReady);
+    else this.#loop.unregister(this);
+    if (!this.#referenced) this.#loop.countUnreferenced(wanted ? 1 : -1);
+  }
+}

@@ -1,0 +1,627 @@
+/**
+ * A stream between two peers: bytes that come, bytes that go, and how it ends.
+ *
+ * @module
+ */
+
+import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
+import type { Socket } from "../backends/ffi/socket.ts";
+import type { SocketAddress } from "../backends/ffi/socket_address.ts";
+import {
+  EVENT_READ,
+  EVENT_WRITE,
+  type FileObject,
+} from "../backends/selector.ts";
+import { IdleWatch } from "./idle_watch.ts";
+import type { Loop, Owned } from "./loop.ts";
+import { LentBuffer, Slab } from "./receive_buffer.ts";
+import { WriteQueue } from "./write_queue.ts";
+
+/** What a connection may queue, and how it receives. */
+export interface ConnectionOptions {
+  /** `write()` returns false while more bytes than this are queued: 64 KiB, if left out. */
+  readonly highWaterMark?: number;
+  /** `onDrain` is called when no more than this are left: a quarter, if left out. */
+  readonly lowWaterMark?: number;
+  /**
+   * A write is refused, and the connection aborted, while more bytes than this are
+   * queued: 128 MiB, if left out.
+   */
+  readonly maximumQueued?: number;
+  /**
+   * What `onData` gets is only lent: it is written over after it returns. For
+   * who looks at the bytes and keeps none.
+   */
+  readonly lend?: boolean;
+}
+
+/** Options with nothing left out; connections of one listener share them. */
+export interface ConnectionLimits {
+  readonly highWaterMark: number;
+  readonly lowWaterMark: number;
+  readonly maximumQueued: number;
+  readonly lend: boolean;
+}
+
+/**
+ * Checks the water marks, and fills in what was left out.
+ *
+ * @throws {RangeError} if a mark is not a number from 0, or the low one above the high
+ */
+export function connectionLimits(options: ConnectionOptions): ConnectionLimits {
+  const { highWaterMark = 64 * 1024 } = options;
+  const { lowWaterMark = Math.floor(highWaterMark / 4) } = options;
+  const { maximumQueued = 128 * 1024 * 1024, lend = false } = options;
+  if (!(highWaterMark >= 0) || !(lowWaterMark >= 0)) {
+    throw new RangeError(
+      `Cannot use water marks of ${lowWaterMark} and ${highWaterMark} bytes`,
+    );
+  }
+  if (lowWaterMark > highWaterMark) {
+    throw new RangeError(
+      `Cannot use a low water mark of ${lowWaterMark} bytes above the high one of ${highWaterMark}`,
+    );
+  }
+  if (!(maximumQueued >= 0)) {
+    throw new RangeError(`Cannot queue ${maximumQueued} bytes at the most`);
+  }
+  return { highWaterMark, lowWaterMark, maximumQueued, lend };
+}
+
+/** A connect that is under way, as the connection sees it. */
+export interface Attempt {
+  /** Gives it up. */
+  cancel(): void;
+}
+
+// How a connection stands, one bit for each answer.
+const CONNECTING = 1 << 0;
+/** `pause()` was called. */
+const PAUSED = 1 << 1;
+/** The peer's end of file was read. */
+const READ_ENDED = 1 << 2;
+/** `end()` was called: no more is written, and the queue is the last of it. */
+const ENDING = 1 << 3;
+/** The peer was told that no more comes. */
+const WRITE_ENDED = 1 << 4;
+/** `close()` was called: closed as soon as the queue is empty. */
+const CLOSING = 1 << 5;
+const CLOSED = 1 << 6;
+/** `write()` has returned false, and `onDrain` is owed. */
+const OWES_DRAIN = 1 << 7;
+const CORKED = 1 << 8;
+
+/** Shared by all connections of a thread: each uses them within one call. */
+let slab: Slab | undefined;
+let lent: LentBuffer | undefined;
+
+/**
+ * A connection, driven by callbacks. They are called with the connection as the
+ * last argument, so one function can serve all.
+ *
+ * Nothing is called back from within a method, only from the loop. Bytes are
+ * received while `onData` is set and the connection is not paused.
+ *
+ * @example An echo
+ * ```ts
+ * import { Reactor } from "@pollux/reactor/reactor";
+ *
+ * using reactor = new Reactor();
+ * reactor.listen({ hostname: "127.0.0.1", port: 0 }, (connection) => {
+ *   connection.onData = (chunk) => {
+ *     if (!connection.write(chunk)) connection.pause();
+ *   };
+ *   connection.onDrain = () => connection.resume();
+ * });
+ * reactor.runOnce();
+ * ```
+ */
+export class Connection implements Owned {
+  /** Called with the end of the connection, once, as the last: with the error if one ended it. */
+  onClose: ((error: Error | undefined, connection: Connection) => void) | null =
+    null;
+  /**
+   * Called when the peer has sent its last byte. If it is not set, this side ends
+   * too, once its queue is sent.
+   */
+  onEnd: ((connection: Connection) => void) | null = null;
+  /** Called when the queue has fallen to the low water mark after `write()` returned false. */
+  onDrain: ((connection: Connection) => void) | null = null;
+  /** Called when a connection that this side began stands. */
+  onConnect: ((connection: Connection) => void) | null = null;
+  #onData:
+    | ((chunk: Uint8Array<ArrayBuffer>, connection: Connection) => void)
+    | null = null;
+  /** Called once the socket can be read: for who receives into memory of his own. */
+  #onReadable: (() => void) | null = null;
+  #loop: Loop;
+  #socket: Socket | null;
+  #limits: ConnectionLimits;
+  #state: number;
+  #interest = 0;
+  #queue: WriteQueue | null = null;
+  #idle: IdleWatch | null = null;
+  #error: Error | undefined = undefined;
+  /** What is under way to connect this connection. */
+  #attempt: Attempt | null = null;
+
+  /**
+   * @param socket The connected socket; null while connecting
+   * @param limits Shared by the connections of one listener
+   */
+  constructor(loop: Loop, socket: Socket | null, limits: ConnectionLimits) {
+    this.#loop = loop;
+    this.#socket = socket;
+    this.#limits = limits;
+    this.#state = socket === null ? CONNECTING : 0;
+    loop.own(this);
+  }
+
+  /** The descriptor; -1 while connecting, and once closed. */
+  get fd(): number {
+    return this.#socket === null ? -1 : this.#socket.fd;
+  }
+
+  /**
+   * The socket, for options that have no method here. Its bytes are this
+   * connection's.
+   *
+   * @throws {Deno.errors.NotConnected} while connecting
+   */
+  get socket(): Socket {
+    if (this.#socket === null) {
+      throw new Deno.errors.NotConnected("Connection is not connected");
+    }
+    return this.#socket;
+  }
+
+  /** Whether a connect is under way. */
+  get connecting(): boolean {
+    return this.#is(CONNECTING);
+  }
+
+  /** Whether the connection has ended, in whatever way. */
+  get closed(): boolean {
+    return this.#is(CLOSED);
+  }
+
+  /** Whether bytes are received as they come. */
+  get reading(): boolean {
+    return this.#onData !== null && !this.#is(PAUSED | READ_ENDED | CLOSED);
+  }
+
+  /** Whether the peer has sent its last byte, and it was received. */
+  get readEnded(): boolean {
+    return this.#is(READ_ENDED);
+  }
+
+  /** How many bytes wait to be sent. */
+  get bufferedAmount(): number {
+    return this.#queue === null ? 0 : this.#queue.bytes;
+  }
+
+  /** This side's address. */
+  get localAddress(): SocketAddress {
+    return this.socket.localAddress;
+  }
+
+  /** The peer's address. */
+  get remoteAddress(): SocketAddress {
+    return this.socket.remoteAddress;
+  }
+
+  /**
+   * Called with the bytes that come, in order. The chunk is the callback's to
+   * keep, unless the connection was made with `lend`.
+   */
+  get onData():
+    | ((chunk: Uint8Array<ArrayBuffer>, connection: Connection) => void)
+    | null {
+    return this.#onData;
+  }
+
+  set onData(
+    callback:
+      | ((chunk: Uint8Array<ArrayBuffer>, connection: Connection) => void)
+      | null,
+  ) {
+    this.#onData = callback;
+    this.#updateInterest();
+  }
+
+  /**
+   * Sends bytes, or queues what the socket does not take. The caller may use the
+   * memory again when this returns. After the end of the connection it does nothing.
+   *
+   * @param data Bytes, or a list of chunks that are sent with one call
+   * @returns false if more is queued than the high water mark: `onDrain` follows
+   * @throws {TypeError} if it is given anything but bytes
+   */
+  write(
+    data: Uint8Array<ArrayBuffer> | readonly Uint8Array<ArrayBuffer>[],
+  ): boolean {
+    if (data instanceof Uint8Array) {
+      if (this.#state !== 0 || this.#queue !== null) return this.#append(data);
+      return this.#send(data);
+    }
+    return this.#writeList(data);
+  }
+
+  /**
+   * Gathers what is written from now on, until `uncork()`, into one call.
+   */
+  cork(): void {
+    this.#state |= CORKED;
+  }
+
+  /** Sends what was gathered since `cork()`. */
+  uncork(): void {
+    this.#state &= ~CORKED;
+    if (!this.#is(CONNECTING | CLOSED)) this.#flushGuarded();
+  }
+
+  /**
+   * Sends what is queued, then tells the peer that no more comes. The peer may
+   * go on sending; the connection closes when both sides have ended.
+   *
+   * @param data Last bytes
+   */
+  end(data?: Uint8Array<ArrayBuffer>): void {
+    if (data !== undefined) this.write(data);
+    if (this.#is(ENDING | CLOSED)) return;
+    this.#state = this.#state & ~CORKED | ENDING;
+    if (!this.#is(CONNECTING)) this.#flushGuarded();
+  }
+
+  /** Receives no more, sends what is queued, and closes. */
+  close(): void {
+    if (this.#is(CLOSED | CLOSING)) return;
+    this.#state = this.#state & ~CORKED | CLOSING | ENDING;
+    if (this.#is(CONNECTING)) this.#finish(undefined);
+    else this.#flushGuarded();
+  }
+
+  /**
+   * Closes at once. What is queued is dropped, and a TCP peer is told so by a
+   * reset instead of an end of file.
+   *
+   * @param error What `onClose` is to be told
+   */
+  abort(error?: Error): void {
+    if (this.#is(CLOSED)) return;
+    if (this.#socket !== null && this.#socket.domain !== "unix") {
+      this.#socket.resetOnClose();
+    }
+    this.#finish(error);
+  }
+
+  /** As `abort()`: what the reactor calls when it is closed. */
+  destroy(error?: Error): void {
+    this.abort(error);
+  }
+
+  /** Receives no more until `resume()`. The peer notices when its own queues are full. */
+  pause(): void {
+    this.#state |= PAUSED;
+    this.#updateInterest();
+  }
+
+  /** Receives again. */
+  resume(): void {
+    this.#state &= ~PAUSED;
+    this.#updateInterest();
+  }
+
+  /**
+   * Ends the connection with `Deno.errors.TimedOut` after a time without a byte in
+   * either direction; it may take a quarter longer.
+   *
+   * @param milliseconds 0 for never, as at the beginning
+   */
+  setIdleTimeout(milliseconds: number): void {
+    if (!(milliseconds >= 0)) {
+      throw new RangeError(
+        `Cannot use an idle timeout of ${milliseconds} milliseconds`,
+      );
+    }
+    this.#idle?.stop();
+    this.#idle = milliseconds === 0 || this.closed
+      ? null
+      : new IdleWatch(this.#loop, milliseconds, () => this.#timeOut());
+  }
+
+  /** TCP: sends small writes at once instead of gathering them, true if left out. */
+  setNoDelay(enabled: boolean = true): void {
+    this.socket.setOption("noDelay", enabled);
+  }
+
+  /** Has the system probe a silent peer, true if left out. */
+  setKeepAlive(enabled: boolean = true): void {
+    this.socket.setOption("keepAlive", enabled);
+  }
+
+  /**
+   * Receives into memory of the caller: for connections without `onData`.
+   *
+   * @returns how many bytes, 0 at end of file, `WOULD_BLOCK` (-1) if there is nothing yet
+   */
+  receiveInto(buffer: Uint8Array<ArrayBuffer>): number {
+    if (this.#is(READ_ENDED) && !this.closed) return 0;
+    const count = this.socket.recv(buffer);
+    if (count === 0 && buffer.length > 0) this.#endReading();
+    else if (count > 0) this.#noteActivity();
+    return count;
+  }
+
+  /** Calls back once, when there is something to receive; null calls it off. */
+  whenReadable(callback: (() => void) | null): void {
+    this.#onReadable = callback;
+    this.#updateInterest();
+  }
+
+  /** Says what is under way to connect this connection. */
+  connectingBy(attempt: Attempt): void {
+    this.#attempt = attempt;
+  }
+
+  /** A connect that was begun with this connection has succeeded. */
+  connected(socket: Socket): void {
+    this.#socket = socket;
+    this.#attempt = null;
+    this.#state &= ~CONNECTING;
+    this.#loop.callSoon(() => {
+      if (!this.closed) this.onConnect?.(this);
+    });
+    this.#flushGuarded();
+  }
+
+  /** Ends the connection with an error, as if the socket had reported it. */
+  fail(error: Error): void {
+    this.#finish(error);
+  }
+
+  /** The one callback of all connections: the connection itself is the file object. */
+  static readonly #onReady = (fileobj: FileObject, events: number): void => {
+    (fileobj as Connection).#ready(events);
+  };
+
+  #ready(events: number): void {
+    try {
+      if ((events & EVENT_READ) !== 0) this.#receive();
+      if ((events & EVENT_WRITE) !== 0 && !this.closed) this.#flush();
+    } catch (error) {
+      this.#finish(error as Error);
+    }
+  }
+
+  /** Once for each event: a level-triggered selector says when there is more. */
+  #receive(): void {
+    if (this.#onReadable !== null) return this.#tellReadable();
+    const onData = this.#onData;
+    if (onData === null) return;
+    const buffer = this.#limits.lend
+      ? lent ??= new LentBuffer()
+      : slab ??= new Slab();
+    const chunk = buffer.receive(this.#socket!);
+    if (chunk === null) return;
+    if (chunk.length === 0) return this.#endReading();
+    if (this.#idle !== null) this.#noteActivity();
+    try {
+      onData(chunk, this);
+    } catch (error) {
+      this.#loop.report(error);
+      this.abort(error as Error);
+    }
+  }
+
+  #tellReadable(): void {
+    const callback = this.#onReadable!;
+    this.#onReadable = null;
+    this.#updateInterest();
+    callback();
+  }
+
+  /** The peer has ended: whoever is not told ends too. */
+  #endReading(): void {
+    if (this.#is(READ_ENDED)) return;
+    this.#state |= READ_ENDED;
+    this.#updateInterest();
+    this.#loop.callSoon(() => {
+      if (this.closed) return;
+      if (this.onEnd === null) {
+        if (this.#onData !== null) this.end();
+      } else {
+        this.#guard(() => this.onEnd!(this));
+      }
+      this.#closeIfEnded();
+    });
+  }
+
+  /** Straight to the socket: most writes are taken whole, and nothing is queued. */
+  #send(data: Uint8Array<ArrayBuffer>): boolean {
+    if (data.length === 0) return true;
+    let count: number;
+    try {
+      count = this.#socket!.send(data);
+    } catch (error) {
+      this.#finish(error as Error);
+      return false;
+    }
+    if (count === data.length) return true;
+    this.#enqueue(data, count === WOULD_BLOCK ? 0 : count);
+    return this.#belowHighWater();
+  }
+
+  /** A write that cannot go to the socket as it is. */
+  #append(data: Uint8Array<ArrayBuffer>): boolean {
+    if (this.#is(ENDING | WRITE_ENDED | CLOSED)) return false;
+    const direct = (this.#state & (CONNECTING | CORKED)) === 0 &&
+      this.bufferedAmount === 0;
+    if (direct) return this.#send(data);
+    if (this.bufferedAmount > this.#limits.maximumQueued) {
+      this.#failLater(
+        new RangeError(
+          `Cannot queue more than ${this.#limits.maximumQueued} bytes`,
+        ),
+      );
+      return false;
+    }
+    this.#enqueue(data, 0);
+    return this.#belowHighWater();
+  }
+
+  #writeList(list: readonly Uint8Array<ArrayBuffer>[]): boolean {
+    const bytes = (value: unknown): boolean => value instanceof Uint8Array;
+    if (!Array.isArray(list) || !list.every(bytes)) {
+      throw new TypeError(`Cannot write ${typeof list}: it must be bytes`);
+    }
+    const corked = this.#is(CORKED);
+    this.cork();
+    for (const chunk of list as Uint8Array<ArrayBuffer>[]) this.write(chunk);
+    if (!corked) this.uncork();
+    return !this.#is(ENDING | CLOSED) && this.#belowHighWater();
+  }
+
+  /** Queues a copy: the memory stays the caller's. */
+  #enqueue(data: Uint8Array<ArrayBuffer>, sent: number): void {
+    this.#queue ??= new WriteQueue();
+    this.#queue.push(data.slice(sent));
+    this.#loop.countQueued(data.length - sent);
+    this.#updateInterest();
+  }
+
+  #belowHighWater(): boolean {
+    if (this.bufferedAmount <= this.#limits.highWaterMark) return true;
+    this.#state |= OWES_DRAIN;
+    return false;
+  }
+
+  /** Sends what is queued, and does what was to be done once it is sent. */
+  #flush(): void {
+    const queue = this.#queue;
+    if (queue !== null && !this.#is(CORKED)) {
+      const count = queue.flush(this.#socket!);
+      this.#loop.countQueued(-count);
+      if (count > 0) this.#noteActivity();
+      if (queue.bytes === 0) this.#queue = null;
+    }
+    if (this.bufferedAmount === 0) this.#flushed();
+    this.#updateInterest();
+    if (
+      this.#is(OWES_DRAIN) && !this.#is(CLOSED) &&
+      this.bufferedAmount <= this.#limits.lowWaterMark
+    ) this.#payDrain();
+  }
+
+  #payDrain(): void {
+    this.#state &= ~OWES_DRAIN;
+    this.#loop.callSoon(() => {
+      if (!this.closed) this.#guard(() => this.onDrain?.(this));
+    });
+  }
+
+  #flushed(): void {
+    if (this.#is(CLOSING)) return this.#finish(undefined);
+    if (!this.#is(ENDING) || this.#is(WRITE_ENDED)) return;
+    this.#state |= WRITE_ENDED;
+    this.#socket!.shutdown("write");
+    this.#closeIfEnded();
+  }
+
+  /** What a method does may fail, and then it is the loop that tells. */
+  #flushGuarded(): void {
+    try {
+      this.#flush();
+    } catch (error) {
+      this.#finish(error as Error);
+    }
+  }
+
+  /** A callback that throws ends its own connection, and no other. */
+  #guard(callback: () => void): void {
+    try {
+      callback();
+    } catch (error) {
+      this.#loop.report(error);
+      this.abort(error as Error);
+    }
+  }
+
+  #closeIfEnded(): void {
+    const ended = READ_ENDED | WRITE_ENDED;
+    if ((this.#state & ended) === ended) this.#finish(undefined);
+  }
+
+  #failLater(error: Error): void {
+    this.#loop.callSoon(() => this.abort(error));
+  }
+
+  #timeOut(): void {
+    this.abort(new Deno.errors.TimedOut("Connection was idle for too long"));
+  }
+
+  #noteActivity(): void {
+    if (this.#idle !== null) this.#idle.active = true;
+  }
+
+  /** The end: the descriptor is free at once, the callback comes from the loop. */
+  #finish(error: Error | undefined): void {
+    if (this.#is(CLOSED)) return;
+    this.#state |= CLOSED;
+    this.#error = error;
+    this.#updateInterest();
+    this.#loop.countQueued(-this.bufferedAmount);
+    this.#queue = null;
+    this.#idle?.stop();
+    this.#attempt?.cancel();
+    this.#socket?.close();
+    this.#loop.disown(this);
+    const readable = this.#onReadable;
+    this.#onReadable = null;
+    this.#loop.callSoon(() => {
+      readable?.();
+      const { onClose } = this;
+      this.#onData =
+        this.onEnd =
+        this.onDrain =
+        this.onConnect =
+          null;
+      this.onClose = null;
+      onClose?.(error, this);
+    });
+  }
+
+  /** What ended the connection, if it was an error. */
+  get error(): Error | undefined {
+    return this.#error;
+  }
+
+  /** Asks the selector for what is wanted now, if that is another thing than before. */
+  #updateInterest(): void {
+    const wanted = this.#wantedEvents();
+    if (wanted === this.#interest) return;
+    const before = this.#interest;
+    // With nothing wanted, a hang-up would wake every wait: the fd is taken out.
+    if (wanted === 0) {
+      this.#interest = 0;
+      this.#loop.unregister(this);
+      return;
+    }
+    if (before === 0) this.#loop.register(this, wanted, Connection.#onReady);
+    else this.#loop.modify(this, wanted, Connection.#onReady);
+    this.#interest = wanted;
+  }
+
+  #wantedEvents(): number {
+    if (this.#socket === null || this.#is(CONNECTING | CLOSED)) return 0;
+    const reads = this.#onReadable !== null ||
+      (this.#onData !== null && !this.#is(PAUSED));
+    const writes = this.#queue !== null && !this.#is(CORKED);
+    return (reads && !this.#is(READ_ENDED | CLOSING) ? EVENT_READ : 0) |
+      (writes ? EVENT_WRITE : 0);
+  }
+
+  #is(bits: number): boolean {
+    return (this.#state & bits) !== 0;
+  }
+}

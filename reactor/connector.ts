@@ -1,0 +1,169 @@
+/**
+ * Connects: to one address after another, until one answers.
+ *
+ * @module
+ */
+
+import { Socket } from "../backends/ffi/socket.ts";
+import type { SocketAddress } from "../backends/ffi/socket_address.ts";
+import { EVENT_WRITE, type FileObject } from "../backends/selector.ts";
+import type { Attempt, Connection } from "./connection.ts";
+import { domainOf } from "./listening.ts";
+import type { Loop } from "./loop.ts";
+import type { Timer } from "./timers.ts";
+
+/** How long one address has before the next is tried beside it: RFC 8305, section 5. */
+const ATTEMPT_DELAY = 250;
+
+/** A Unix listener whose backlog is full says so at once; it is asked again after this time. */
+const BACKLOG_DELAY = 10;
+
+/** How to connect, beside where to. */
+export interface ConnectorOptions {
+  /** Milliseconds until it is given up with `Deno.errors.TimedOut`: never, if left out. */
+  readonly timeout?: number;
+  /** Gives it up, with the signal's reason. */
+  readonly signal?: AbortSignal;
+  /** Sends small writes at once: true, if left out. */
+  readonly noDelay?: boolean;
+  /** The address to connect from. */
+  readonly localAddress?: SocketAddress;
+}
+
+/**
+ * One connect, in the manner of Happy Eyeballs (RFC 8305): the addresses are
+ * tried in their order; the next begins when one has failed, or has not
+ * answered within a quarter of a second. The first that answers wins, and the
+ * others are closed.
+ */
+export class Connector implements Attempt {
+  readonly #loop: Loop;
+  readonly #connection: Connection;
+  readonly #addresses: SocketAddress[];
+  readonly #options: ConnectorOptions;
+  readonly #pending = new Set<Socket>();
+  readonly #abort = (): void => this.#fail(this.#options.signal!.reason);
+  #next: Timer | null = null;
+  #timeout: Timer | null = null;
+  #lastError: Error | null = null;
+  #over = false;
+
+  /** @param addresses Where to connect to, the best first */
+  constructor(
+    loop: Loop,
+    connection: Connection,
+    addresses: readonly SocketAddress[],
+    options: ConnectorOptions,
+  ) {
+    this.#loop = loop;
+    this.#connection = connection;
+    this.#addresses = [...addresses];
+    this.#options = options;
+    connection.connectingBy(this);
+  }
+
+  /** Begins. What goes wrong at once is told from the loop, like everything else. */
+  start(): void {
+    const { signal, timeout } = this.#options;
+    if (signal?.aborted) return this.#failSoon(signal.reason);
+    signal?.addEventListener("abort", this.#abort);
+    if (timeout !== undefined) {
+      this.#timeout = this.#loop.callLater(timeout, () => {
+        const time = `${timeout} milliseconds`;
+        this.#fail(new Deno.errors.TimedOut(`Cannot connect within ${time}`));
+      });
+    }
+    this.#tryNext();
+  }
+
+  /** Gives it up: the connection was closed meanwhile. */
+  cancel(): void {
+    this.#cleanUp();
+  }
+
+  #tryNext(): void {
+    this.#next?.cancel();
+    this.#next = null;
+    const address = this.#addresses.shift();
+    if (address === undefined) {
+      if (this.#pending.size === 0) this.#failSoon(this.#lastError!);
+      return;
+    }
+    this.#try(address);
+    if (this.#over || this.#addresses.length === 0) return;
+    this.#next = this.#loop.callLater(ATTEMPT_DELAY, () => this.#tryNext());
+  }
+
+  #try(address: SocketAddress): void {
+    let socket: Socket | null = null;
+    try {
+      socket = Socket.create(domainOf(address));
+      this.#connect(socket, address);
+      // One that stands at once takes the same way as the others: it is writable.
+      this.#loop.register(socket, EVENT_WRITE, (fileobj) => {
+        this.#settle(fileobj);
+      });
+      this.#pending.add(socket);
+    } catch (error) {
+      if (socket !== null) this.#drop(socket);
+      this.#attemptFailed(error as Error, address);
+    }
+  }
+
+  #connect(socket: Socket, address: SocketAddress): void {
+    const { noDelay = true, localAddress } = this.#options;
+    if (noDelay && !("path" in address)) socket.setOption("noDelay", true);
+    if (localAddress !== undefined) socket.bind(localAddress);
+    socket.connect(address);
+  }
+
+  /** Writable: connected, or failed. SO_ERROR alone knows, whatever else was reported. */
+  #settle(fileobj: FileObject): void {
+    const socket = fileobj as Socket;
+    const error = socket.takeError("connect");
+    if (error !== null) {
+      this.#drop(socket);
+      this.#attemptFailed(error, null);
+      return;
+    }
+    this.#loop.unregister(socket);
+    this.#pending.delete(socket);
+    this.#cleanUp();
+    this.#connection.connected(socket);
+  }
+
+  #attemptFailed(error: Error, address: SocketAddress | null): void {
+    this.#lastError = error;
+    const backlogFull = error instanceof Deno.errors.WouldBlock;
+    if (backlogFull && address !== null) {
+      this.#addresses.unshift(address);
+      this.#next?.cancel();
+      this.#next = this.#loop.callLater(BACKLOG_DELAY, () => this.#tryNext());
+    } else if (this.#addresses.length > 0 || this.#pending.size === 0) {
+      this.#tryNext();
+    }
+  }
+
+  #failSoon(error: unknown): void {
+    this.#loop.callSoon(() => this.#fail(error));
+  }
+
+  #fail(error: unknown): void {
+    if (this.#over) return;
+    this.#cleanUp();
+    this.#connection.fail(error as Error);
+  }
+
+  #drop(socket: Socket): void {
+    if (this.#pending.delete(socket)) this.#loop.unregister(socket);
+    socket.close();
+  }
+
+  #cleanUp(): void {
+    this.#over = true;
+    this.#next?.cancel();
+    this.#timeout?.cancel();
+    this.#options.signal?.removeEventListener("abort", this.#abort);
+    for (const socket of this.#pending) this.#drop(socket);
+  }
+}

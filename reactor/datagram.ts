@@ -1,0 +1,371 @@
+/**
+ * Messages, each whole and on its own: UDP, and the datagrams of Unix.
+ *
+ * @module
+ */
+
+import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
+import { system } from "../backends/ffi/current_system.ts";
+import { isSystemError } from "../backends/ffi/errors.ts";
+import type { Socket } from "../backends/ffi/socket.ts";
+import {
+  decodeAddress,
+  type SocketAddress,
+} from "../backends/ffi/socket_address.ts";
+import { MessageBatch } from "../backends/ffi/structs/message.ts";
+import {
+  EVENT_READ,
+  EVENT_WRITE,
+  type FileObject,
+} from "../backends/selector.ts";
+import type { Loop, Owned } from "./loop.ts";
+import { Slab } from "./receive_buffer.ts";
+
+/** The largest datagram there is: 65,507 bytes of UDP over IPv4, a little more of Unix. */
+const LARGEST_DATAGRAM = 64 * 1024;
+
+/** How many datagrams one call receives or sends, and one turn takes off one socket. */
+const BATCH = 32;
+
+/** Below this many queued bytes `send()` returns true. */
+const HIGH_WATER_MARK = 256 * 1024;
+
+/** A message that waits for room. */
+interface Queued {
+  readonly data: Uint8Array<ArrayBuffer>;
+  readonly address: SocketAddress | null;
+}
+
+/** A message to be sent, as `sendMany` takes it. */
+export interface OutgoingMessage {
+  /** The message. */
+  readonly data: Uint8Array<ArrayBuffer>;
+  /** Whom to; a connected socket needs none. */
+  readonly address?: SocketAddress;
+}
+
+/** Shared by all datagram sockets of a thread: each uses them within one call. */
+let incoming: MessageBatch | undefined;
+let outgoing: MessageBatch | undefined;
+let slab: Slab | undefined;
+
+function newBatch(): MessageBatch {
+  return new MessageBatch(system().msghdr, BATCH, LARGEST_DATAGRAM);
+}
+
+/**
+ * A datagram socket, driven by callbacks. Several messages are received, and
+ * several of the queued are sent, with one system call where the system has one
+ * for it (Linux, FreeBSD, NetBSD).
+ *
+ * @example A datagram to oneself
+ * ```ts
+ * import { Reactor } from "@pollux/reactor/reactor";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using reactor = new Reactor();
+ * const datagram = reactor.datagram({ hostname: "127.0.0.1", port: 0 });
+ * datagram.onMessage = (data) => {
+ *   assertEquals(data, new Uint8Array([1, 2, 3]));
+ *   datagram.close();
+ * };
+ * datagram.send(new Uint8Array([1, 2, 3]), datagram.address);
+ * reactor.run();
+ * ```
+ */
+export class Datagram implements Owned {
+  /** Called with what could not be sent, and what an ICMP message reported; the socket stays open. */
+  onError: ((error: Error, datagram: Datagram) => void) | null = null;
+  /** Called when the queue is empty after `send()` returned false. */
+  onDrain: ((datagram: Datagram) => void) | null = null;
+  /** Called when the socket is closed, as the last. */
+  onClose: ((datagram: Datagram) => void) | null = null;
+  readonly #loop: Loop;
+  readonly #socket: Socket;
+  #onMessage:
+    | ((
+      data: Uint8Array<ArrayBuffer>,
+      address: SocketAddress,
+      datagram: Datagram,
+    ) => void)
+    | null = null;
+  #interest = 0;
+  #paused = false;
+  #queue: Queued[] = [];
+  #queuedBytes = 0;
+  #owesDrain = false;
+  /** Whom the last message was from: the next is often from the same. */
+  #lastBytes = new Uint8Array(0);
+  #lastAddress: SocketAddress = { path: "" };
+
+  /** Made by `Reactor.datagram`. The socket is this object's from now on. */
+  constructor(loop: Loop, socket: Socket) {
+    this.#loop = loop;
+    this.#socket = socket;
+    loop.own(this);
+  }
+
+  /** The descriptor; -1 once closed. */
+  get fd(): number {
+    return this.#socket.fd;
+  }
+
+  /** The socket, for options that have no method here. */
+  get socket(): Socket {
+    return this.#socket;
+  }
+
+  /** Where it is; with port 0 the port that the system chose. */
+  get address(): SocketAddress {
+    return this.#socket.localAddress;
+  }
+
+  /** Whether it was closed. */
+  get closed(): boolean {
+    return this.#socket.fd === -1;
+  }
+
+  /** How many bytes wait to be sent. */
+  get bufferedAmount(): number {
+    return this.#queuedBytes;
+  }
+
+  /** Called with each message, which is the callback's to keep, and whom it is from. */
+  get onMessage():
+    | ((
+      data: Uint8Array<ArrayBuffer>,
+      address: SocketAddress,
+      datagram: Datagram,
+    ) => void)
+    | null {
+    return this.#onMessage;
+  }
+
+  set onMessage(
+    callback:
+      | ((
+        data: Uint8Array<ArrayBuffer>,
+        address: SocketAddress,
+        datagram: Datagram,
+      ) => void)
+      | null,
+  ) {
+    this.#onMessage = callback;
+    this.#updateInterest();
+  }
+
+  /**
+   * Sends a message, or queues a copy of it if there is no room. What the system
+   * refuses, as a message that is too large, is told to `onError`.
+   *
+   * @param address Whom to; a connected socket needs none
+   * @returns false if a good deal is queued: `onDrain` follows
+   * @throws {TypeError} if the address is malformed, or of another domain
+   * @throws {RangeError} if its port or the length of its path is out of range
+   */
+  send(data: Uint8Array<ArrayBuffer>, address?: SocketAddress): boolean {
+    if (!(data instanceof Uint8Array)) {
+      throw new TypeError(`Cannot send ${typeof data}: it must be bytes`);
+    }
+    if (this.closed) return false;
+    if (this.#queue.length > 0 || !this.#trySend(data, address ?? null)) {
+      this.#enqueue(data, address ?? null);
+    }
+    if (this.#queuedBytes < HIGH_WATER_MARK) return true;
+    this.#owesDrain = true;
+    return false;
+  }
+
+  /** Sends several messages, many with one call. As `send()` for each of them. */
+  sendMany(messages: Iterable<OutgoingMessage>): boolean {
+    if (this.closed) return false;
+    for (const { data, address } of messages) {
+      this.#enqueue(data, address ?? null);
+    }
+    this.#flush();
+    if (this.#queuedBytes < HIGH_WATER_MARK) return true;
+    this.#owesDrain = true;
+    return false;
+  }
+
+  /**
+   * Fixes the peer: messages go to it, and come from it alone. Called again, it
+   * fixes another.
+   *
+   * @throws as `Socket.connect`
+   */
+  connect(address: SocketAddress): void {
+    this.#socket.connect(address);
+  }
+
+  /** Receives no more until `resume()`; what the system has no room for is lost. */
+  pause(): void {
+    this.#paused = true;
+    this.#updateInterest();
+  }
+
+  /** Receives again. */
+  resume(): void {
+    this.#paused = false;
+    this.#updateInterest();
+  }
+
+  /** Closes the socket. What is queued is dropped; closing again does nothing. */
+  close(): void {
+    if (this.closed) return;
+    this.#loop.countQueued(-this.#queuedBytes);
+    this.#queue = [];
+    this.#queuedBytes = 0;
+    this.#onMessage = null;
+    this.#updateInterest();
+    this.#socket.close();
+    this.#loop.disown(this);
+    this.#loop.callSoon(() => this.onClose?.(this));
+  }
+
+  /** As `close()`. */
+  destroy(): void {
+    this.close();
+  }
+
+  /** Closes the socket at the end of a `using` scope. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  static readonly #onReady = (fileobj: FileObject, events: number): void => {
+    const datagram = fileobj as Datagram;
+    if ((events & EVENT_READ) !== 0) datagram.#receive();
+    if ((events & EVENT_WRITE) !== 0 && !datagram.closed) datagram.#flush();
+  };
+
+  #receive(): void {
+    incoming ??= newBatch();
+    let count: number;
+    try {
+      count = this.#socket.receiveBatch(incoming);
+    } catch (error) {
+      return this.#tell(error);
+    }
+    for (let index = 0; index < count; index++) {
+      // The callback before may have closed, paused or forgotten.
+      if (this.#onMessage === null) return;
+      this.#deliver(incoming, index);
+    }
+  }
+
+  #deliver(batch: MessageBatch, index: number): void {
+    const start = index * batch.messageBytes;
+    const bytes = batch.memory.subarray(start, start + batch.length(index));
+    const data = (slab ??= new Slab()).keep(bytes);
+    const address = this.#addressOf(batch, index);
+    try {
+      this.#onMessage!(data, address, this);
+    } catch (error) {
+      this.#loop.report(error);
+    }
+  }
+
+  /** Decoding an address costs as much as receiving one more message: once will do. */
+  #addressOf(batch: MessageBatch, index: number): SocketAddress {
+    const length = batch.addressLength(index);
+    const bytes = batch.address(index);
+    if (
+      length !== this.#lastBytes.length || !startsWith(bytes, this.#lastBytes)
+    ) {
+      this.#lastBytes = bytes.slice(0, length);
+      this.#lastAddress = decodeAddress(bytes, length, system());
+    }
+    return this.#lastAddress;
+  }
+
+  /** @returns false if there was no room */
+  #trySend(
+    data: Uint8Array<ArrayBuffer>,
+    address: SocketAddress | null,
+  ): boolean {
+    try {
+      const count = address === null
+        ? this.#socket.send(data)
+        : this.#socket.sendTo(data, address);
+      return count !== WOULD_BLOCK;
+    } catch (error) {
+      if (!isSystemError(error)) throw error;
+      if (error.code === "ENOBUFS") return false;
+      this.#loop.callSoon(() => this.#tell(error));
+      return true;
+    }
+  }
+
+  #enqueue(
+    data: Uint8Array<ArrayBuffer>,
+    address: SocketAddress | null,
+  ): void {
+    this.#queue.push({ data: data.slice(), address });
+    this.#queuedBytes += data.length;
+    this.#loop.countQueued(data.length);
+    this.#updateInterest();
+  }
+
+  #flush(): void {
+    while (this.#queue.length > 0) {
+      const count = this.#sendSome();
+      if (count === WOULD_BLOCK) break;
+    }
+    this.#updateInterest();
+    if (this.#queue.length > 0 || !this.#owesDrain) return;
+    this.#owesDrain = false;
+    this.#loop.callSoon(() => this.onDrain?.(this));
+  }
+
+  /** One call's worth of the queue. The message that the system refuses is told and left out. */
+  #sendSome(): number {
+    outgoing ??= newBatch();
+    const count = Math.min(this.#queue.length, BATCH);
+    try {
+      for (let index = 0; index < count; index++) {
+        const { data, address } = this.#queue[index]!;
+        this.#socket.prepareMessage(outgoing, index, data, address);
+      }
+      const sent = this.#socket.sendBatch(outgoing, count);
+      if (sent !== WOULD_BLOCK) this.#dequeue(sent);
+      return sent;
+    } catch (error) {
+      this.#dequeue(1);
+      this.#loop.callSoon(() => this.#tell(error));
+      return 1;
+    }
+  }
+
+  #dequeue(count: number): void {
+    for (const { data } of this.#queue.splice(0, count)) {
+      this.#queuedBytes -= data.length;
+      this.#loop.countQueued(-data.length);
+    }
+  }
+
+  #tell(error: unknown): void {
+    if (this.onError !== null) this.onError(error as Error, this);
+    else this.#loop.report(error);
+  }
+
+  #updateInterest(): void {
+    const reads = this.#onMessage !== null && !this.#paused;
+    const wanted = (reads ? EVENT_READ : 0) |
+      (this.#queue.length > 0 ? EVENT_WRITE : 0);
+    if (wanted === this.#interest) return;
+    const before = this.#interest;
+    if (wanted === 0) this.#loop.unregister(this);
+    else if (before === 0) {
+      this.#loop.register(this, wanted, Datagram.#onReady);
+    } else this.#loop.modify(this, wanted, Datagram.#onReady);
+    this.#interest = wanted;
+  }
+}
+
+function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
+  for (let index = 0; index < start.length; index++) {
+    if (bytes[index] !== start[index]) return false;
+  }
+  return true;
+}

@@ -1,0 +1,122 @@
+/**
+ * Two handlers for one descriptor: one when it can be read, one when it can be
+ * written, set and removed apart from each other.
+ *
+ * @module
+ */
+
+import { fileDescriptor } from "../backends/ffi/descriptor.ts";
+import {
+  EVENT_READ,
+  EVENT_WRITE,
+  type FileObject,
+} from "../backends/selector.ts";
+import type { Loop } from "./loop.ts";
+
+/** Called when the file object can be read, or written. */
+export type Handler = () => void;
+
+/** The handlers of one descriptor. */
+interface Pair {
+  readonly fileobj: FileObject;
+  reader: Handler | null;
+  writer: Handler | null;
+}
+
+/** All pairs of a loop, each registered for as long as it has a handler. */
+export class HandlerPairs {
+  readonly #loop: Loop;
+  readonly #pairs = new Map<number, Pair>();
+
+  constructor(loop: Loop) {
+    this.#loop = loop;
+  }
+
+  /**
+   * Sets the handler of one event, where there is none yet.
+   *
+   * @throws {Deno.errors.Busy} if there is one already
+   * @throws as `set`
+   */
+  add(fileobj: FileObject, event: number, handler: Handler): void {
+    const fd = fileDescriptor(fileobj);
+    const slot = slotOf(event);
+    const handlers = this.#pairOf(fd);
+    if (handlers !== undefined && handlers[slot] !== null) {
+      throw new Deno.errors.Busy(`File descriptor ${fd} has a ${slot} already`);
+    }
+    this.set(fileobj, event, handler);
+  }
+
+  /**
+   * Sets the handler of one event, in the place of the one there may be.
+   *
+   * @throws {Deno.errors.AlreadyExists} if the descriptor is registered by other means
+   */
+  set(fileobj: FileObject, event: number, handler: Handler): void {
+    const fd = fileDescriptor(fileobj);
+    const pair = this.#pairOf(fd) ?? { fileobj, reader: null, writer: null };
+    this.#update(fd, pair, { ...pair, [slotOf(event)]: handler });
+  }
+
+  /**
+   * Removes the handler of one event; also after the file object was closed.
+   *
+   * @returns false if there was none
+   */
+  remove(fileobj: FileObject, event: number): boolean {
+    const fd = this.#fdOf(fileobj);
+    const pair = fd === undefined ? undefined : this.#pairOf(fd);
+    const slot = slotOf(event);
+    if (pair === undefined || pair[slot] === null) return false;
+    this.#update(fd!, pair, { ...pair, [slot]: null });
+    return true;
+  }
+
+  /** The pair of a descriptor, unless its registration has ended by other means. */
+  #pairOf(fd: number): Pair | undefined {
+    const pair = this.#pairs.get(fd);
+    if (pair === undefined) return undefined;
+    if (this.#loop.selector.getMap().get(fd)?.fileobj === pair.fileobj) {
+      return pair;
+    }
+    this.#pairs.delete(fd);
+    return undefined;
+  }
+
+  #fdOf(fileobj: FileObject): number | undefined {
+    if (typeof fileobj === "number") return fileobj;
+    if (fileobj.fd >= 0) return fileobj.fd;
+    for (const [fd, pair] of this.#pairs) {
+      if (pair.fileobj === fileobj) return fd;
+    }
+    return undefined;
+  }
+
+  #update(fd: number, before: Pair, after: Pair): void {
+    const events = eventsOf(after);
+    const callback = (_: FileObject, ready: number): void =>
+      this.#call(fd, ready);
+    if (eventsOf(before) === 0) {
+      this.#loop.register(after.fileobj, events, callback);
+    } else if (events === 0) this.#loop.unregister(after.fileobj);
+    else this.#loop.modify(after.fileobj, events, callback);
+    if (events === 0) this.#pairs.delete(fd);
+    else this.#pairs.set(fd, after);
+  }
+
+  /** Reads before it writes; what the reader removed, the writer does not get. */
+  #call(fd: number, ready: number): void {
+    if ((ready & EVENT_READ) !== 0) this.#pairs.get(fd)?.reader?.();
+    if ((ready & EVENT_WRITE) !== 0) this.#pairOf(fd)?.writer?.();
+  }
+}
+
+function eventsOf(pair: Pair): number {
+  return (pair.reader === null ? 0 : EVENT_READ) |
+    (pair.writer === null ? 0 : EVENT_WRITE);
+}
+
+function slotOf(event: number): "reader" | "writer" {
+  return event === EVENT_READ ? "reader" : "writer";
+}

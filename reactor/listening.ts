@@ -1,0 +1,104 @@
+/**
+ * Makes listening sockets.
+ *
+ * @module
+ */
+
+import { Socket } from "../backends/ffi/socket.ts";
+import { isStaleSocket, unlink } from "../backends/ffi/path.ts";
+import type { SocketAddress } from "../backends/ffi/socket_address.ts";
+
+/** Where to listen, and how. */
+export interface ListenOptions {
+  /**
+   * A numeric address, or "localhost": "0.0.0.0", if left out. "::" accepts IPv4
+   * too, unless `ipv6Only`.
+   */
+  readonly hostname?: string;
+  /** 0 to 65535; with 0 the system chooses. */
+  readonly port?: number;
+  /** The path of a Unix socket; a name that starts with "\0" is abstract (Linux). */
+  readonly path?: string;
+  /** How many connections may wait to be accepted: as many as the system allows, if left out. */
+  readonly backlog?: number;
+  /** Several listeners on one port, among which the system shares connections out. */
+  readonly reusePort?: boolean;
+  /** An IPv6 listener leaves IPv4 to others. */
+  readonly ipv6Only?: boolean;
+  /** Sends small writes of accepted connections at once: true, if left out. */
+  readonly noDelay?: boolean;
+}
+
+/** "localhost" is the one name that needs no resolver. */
+export function numericHostname(hostname: string): string {
+  return hostname === "localhost" ? "127.0.0.1" : hostname;
+}
+
+/**
+ * The address that options mean.
+ *
+ * @throws {TypeError} if they name both a port and a path, or neither
+ */
+export function listenAddress(options: ListenOptions): SocketAddress {
+  const { hostname = "0.0.0.0", port, path } = options;
+  if ((port === undefined) === (path === undefined)) {
+    throw new TypeError("Cannot listen: it takes either a port or a path");
+  }
+  return path !== undefined
+    ? { path }
+    : { hostname: numericHostname(hostname), port: port! };
+}
+
+/**
+ * Makes a socket that listens. If anything fails, the socket is closed again.
+ *
+ * @throws {TypeError} if the address is malformed
+ * @throws {RangeError} if the port, the backlog or the length of the path is
+ * @throws {SystemError} `Deno.errors.AddrInUse` and others
+ */
+export function createListener(options: ListenOptions): Socket {
+  const address = listenAddress(options);
+  const socket = Socket.create(domainOf(address));
+  try {
+    if (!("path" in address)) setOptions(socket, address.hostname, options);
+    bind(socket, address);
+    socket.listen(options.backlog);
+    return socket;
+  } catch (error) {
+    socket.close();
+    throw error;
+  }
+}
+
+/** Which domain an address needs. */
+export function domainOf(address: SocketAddress): "IPv4" | "IPv6" | "unix" {
+  if ("path" in address) return "unix";
+  return address.hostname.includes(":") ? "IPv6" : "IPv4";
+}
+
+function setOptions(
+  socket: Socket,
+  hostname: string,
+  options: ListenOptions,
+): void {
+  const { reusePort = false, ipv6Only = false, noDelay = true } = options;
+  socket.setOption("reuseAddress", true);
+  if (reusePort) socket.setOption("reusePort", true);
+  if (hostname.includes(":")) socket.setOption("ipv6Only", ipv6Only);
+  // Accepted sockets inherit it (Linux and the BSDs), which saves a call for each.
+  if (noDelay) socket.setOption("noDelay", true);
+}
+
+/** A socket file that a dead server left behind is in nobody's way. */
+function bind(socket: Socket, address: SocketAddress): void {
+  try {
+    socket.bind(address);
+  } catch (error) {
+    const inUse = error instanceof Deno.errors.AddrInUse;
+    if (!inUse || !("path" in address) || !isStaleSocket(address.path)) {
+      throw error;
+    }
+    unlink(address.path);
+    socket.bind(address);
+  }
+}

@@ -1,0 +1,609 @@
+/**
+ * The loop: waits, calls back, keeps time, and shares its thread with Deno.
+ *
+ * @module
+ */
+
+import { DefaultSelector } from "../backends/default_selector.ts";
+import {
+  EVENT_READ,
+  type FileObject,
+  type Selector,
+  type SelectorKey,
+} from "../backends/selector.ts";
+import { DenoTurn } from "./deno_turn.ts";
+import {
+  type Measurement,
+  type ReactorStatistics,
+  Stopwatch,
+} from "./statistics.ts";
+import { now, type Timer, TimerQueue } from "./timers.ts";
+import { wake, Waker } from "./waker.ts";
+
+/**
+ * What is called when a registered file object is ready.
+ *
+ * @param fileobj The file object as it was registered
+ * @param events Which of its `EVENT_*` are there
+ */
+export type Callback = (fileobj: FileObject, events: number) => void;
+
+/** How a reactor is made. */
+export interface LoopOptions {
+  /** What it waits with: `new DefaultSelector()`, if left out. It is closed with the reactor. */
+  readonly selector?: Selector<Callback>;
+  /**
+   * Told what a callback throws; the loop goes on. If left out, it is written to
+   * standard error.
+   */
+  readonly onError?: (error: unknown) => void;
+  /** Milliseconds of `serve()` between two turns of Deno's loop, while busy: 1, if left out. */
+  readonly yieldInterval?: number;
+  /** Takes the time of callbacks for `stats()`, and tells of slow ones. */
+  readonly measure?: Measurement | boolean;
+}
+
+/** How `serve()` runs. */
+export interface ServeOptions {
+  /** Stops the reactor, as `stop()` does. */
+  readonly signal?: AbortSignal;
+}
+
+/** A resource that the reactor closes with itself. */
+export interface Owned {
+  /** Closes it at once, whatever it still has to do. */
+  destroy(error?: Error): void;
+}
+
+/** How many timers are called in one turn: the rest waits until I/O had its turn. */
+const TIMERS_PER_TURN = 1024;
+
+/** How a loop stands. */
+type State = "idle" | "running" | "serving" | "closed";
+
+/**
+ * Waits for file objects and calls back. What it knows nothing of is
+ * connections: `Reactor` adds them.
+ */
+export class Loop implements Disposable, AsyncDisposable {
+  /** Bytes that connections have queued. */
+  protected bytesQueued = 0;
+  /** How often accepting was suspended. */
+  protected acceptBackOffs = 0;
+  readonly #selector: Selector<Callback>;
+  readonly #onError: (error: unknown) => void;
+  readonly #yieldInterval: number;
+  readonly #stopwatch: Stopwatch | null;
+  readonly #timers = new TimerQueue();
+  readonly #owned = new Set<Owned>();
+  #soon: (() => void)[] = [];
+  #waker: Waker | null = null;
+  #unreferenced = 0;
+  #referenced = true;
+  #state: State = "idle";
+  #stopping = false;
+  #dispatching = false;
+  /** Resolves what `serve()` waits for while there is nothing to wait for. */
+  #resume: (() => void) | null = null;
+  #parkedUntil: number | null = null;
+  #served: Promise<void> | null = null;
+  #turns = 0;
+  #events = 0;
+
+  /**
+   * @throws {RangeError} if the yield interval is not a positive number
+   * @throws {Deno.errors.NotCapable} without `--allow-ffi`
+   */
+  constructor(options: LoopOptions = {}) {
+    const { yieldInterval = 1, measure = false } = options;
+    if (!(yieldInterval > 0)) {
+      throw new RangeError(`Cannot yield every ${yieldInterval} milliseconds`);
+    }
+    this.#yieldInterval = yieldInterval;
+    this.#onError = options.onError ?? ((error) => console.error(error));
+    this.#stopwatch = measure === false
+      ? null
+      : new Stopwatch(measure === true ? {} : measure);
+    this.#selector = options.selector ?? new DefaultSelector<Callback>();
+  }
+
+  /** What the reactor waits with. */
+  get selector(): Selector<Callback> {
+    return this.#selector;
+  }
+
+  /** Whether `run()` or `serve()` is under way. */
+  get running(): boolean {
+    return this.#state === "running" || this.#state === "serving";
+  }
+
+  /** Whether `close()` was called. */
+  get closed(): boolean {
+    return this.#state === "closed";
+  }
+
+  /**
+   * Calls back whenever a file object is ready.
+   *
+   * @param fileobj A descriptor, or an object with an `fd`
+   * @param events `EVENT_READ`, `EVENT_WRITE` or both, and what else the selector has
+   * @param callback Called with the file object and the events that are there. It
+   *   may unregister, register, close and stop whatever it likes
+   * @throws as `Selector.register`
+   */
+  register(
+    fileobj: FileObject,
+    events: number,
+    callback: Callback,
+  ): SelectorKey<Callback> {
+    this.#checkOpen();
+    const key = this.#selector.register(fileobj, events, callback);
+    this.#changed();
+    return key;
+  }
+
+  /**
+   * Waits for other events, or calls another callback.
+   *
+   * @throws as `Selector.modify`
+   */
+  modify(
+    fileobj: FileObject,
+    events: number,
+    callback: Callback,
+  ): SelectorKey<Callback> {
+    this.#checkOpen();
+    const key = this.#selector.modify(fileobj, events, callback);
+    this.#changed();
+    return key;
+  }
+
+  /**
+   * Ends the callbacks of a file object: before it is closed, or after. One that
+   * is ready in this very turn is not called either.
+   *
+   * @throws as `Selector.unregister`
+   */
+  unregister(fileobj: FileObject): SelectorKey<Callback> {
+    this.#checkOpen();
+    const key = this.#selector.unregister(fileobj);
+    this.#changed();
+    return key;
+  }
+
+  /**
+   * Calls a function in the next turn, after the callbacks of what is ready.
+   * Functions are called in the order in which they were given.
+   */
+  callSoon(callback: () => void): void {
+    this.#checkOpen();
+    this.#soon.push(callback);
+    this.#interrupt();
+  }
+
+  /**
+   * Calls a function once, after a time that is never cut short.
+   *
+   * @param milliseconds 0 or less: in the next turn
+   * @throws {TypeError} if the time is not a number
+   */
+  callLater(milliseconds: number, callback: () => void): Timer {
+    return this.#addTimer(milliseconds, callback, 0);
+  }
+
+  /**
+   * Calls a function again and again. Each call is due one interval after the one
+   * before was due, so that delays do not add up; calls that a busy loop missed
+   * are left out.
+   *
+   * @param milliseconds The interval, more than 0
+   * @throws {RangeError} if the interval is not a positive number
+   */
+  callEvery(milliseconds: number, callback: () => void): Timer {
+    if (!(milliseconds > 0)) {
+      throw new RangeError(`Cannot call every ${milliseconds} milliseconds`);
+    }
+    return this.#addTimer(milliseconds, callback, milliseconds);
+  }
+
+  /** The descriptor that `wake()` takes in another thread. */
+  get wakeFd(): number {
+    this.#checkOpen();
+    return this.#needWaker().wakeFd;
+  }
+
+  /** Ends a wait that is under way, or else the next one. */
+  wake(): void {
+    this.#checkOpen();
+    this.#needWaker();
+    this.#poke();
+  }
+
+  /**
+   * Waits and calls back until `stop()` is called or nothing is left to wait for.
+   * The thread is the reactor's meanwhile: no promise, timer or signal listener
+   * of Deno moves.
+   *
+   * @throws {Deno.errors.Busy} if the reactor is running
+   * @throws {Deno.errors.BadResource} if it is closed
+   */
+  run(): void {
+    this.#begin("running");
+    try {
+      // Stopped before it began: one look, and back.
+      if (this.#stopping) this.#turn(0);
+      while (!this.#stopping && this.#hasWork()) this.#turn(this.#timeout());
+    } finally {
+      this.#end();
+    }
+  }
+
+  /**
+   * Takes one turn: waits once, calls back, and returns.
+   *
+   * @param timeout The longest wait, in milliseconds: none, if left out
+   * @returns whether something is left to wait for
+   * @throws as `run`
+   */
+  runOnce(timeout: number = 0): boolean {
+    this.#begin("running");
+    try {
+      this.#turn(Math.min(timeout, this.#timeout()));
+      return this.#hasWork();
+    } finally {
+      this.#end();
+    }
+  }
+
+  /**
+   * Waits and calls back beside everything else in this thread: promises,
+   * `fetch`, timers, `Deno.serve`. While busy it gives Deno's loop a turn every
+   * `yieldInterval` milliseconds; while idle it costs nothing. It keeps the
+   * process open as long as something is registered.
+   *
+   * @returns resolves when `stop()` or `close()` is called, or the signal is aborted
+   * @throws {Deno.errors.Busy} if the reactor is running
+   * @throws {Deno.errors.BadResource} if it is closed
+   */
+  serve(options: ServeOptions = {}): Promise<void> {
+    this.#begin("serving");
+    this.#needWaker();
+    this.#served = this.#serve(options.signal);
+    return this.#served;
+  }
+
+  /**
+   * Ends `run()` or `serve()` after this turn. Before they begin, it makes `run()`
+   * look once and return. The reactor may run again.
+   */
+  stop(): void {
+    this.#stopping = true;
+    this.#interrupt();
+  }
+
+  /**
+   * Closes the reactor, with all its listeners and connections and its selector;
+   * the file objects that were registered stay open. Closing again does nothing.
+   *
+   * @throws {Deno.errors.Busy} if a callback calls it: `stop()` comes first
+   */
+  close(): void {
+    if (this.#state === "closed") return;
+    if (this.#dispatching || this.#state === "running") {
+      throw new Deno.errors.Busy("Reactor is running: stop it before closing");
+    }
+    const serving = this.#state === "serving";
+    this.#destroyOwned();
+    this.#state = "closed";
+    this.#timers.clear();
+    // A parked wait still uses the selector: it ends first.
+    if (serving) this.stop();
+    else this.#release();
+  }
+
+  /** Makes the reactor keep the process open while it serves, as at the beginning. */
+  ref(): void {
+    this.#referenced = true;
+    this.#interrupt();
+  }
+
+  /** Lets the process end although the reactor serves. */
+  unref(): void {
+    this.#referenced = false;
+    this.#interrupt();
+  }
+
+  /** What the reactor has done so far. */
+  stats(): ReactorStatistics {
+    return {
+      turns: this.#turns,
+      events: this.#events,
+      readyPerWait: this.#turns === 0 ? 0 : this.#events / this.#turns,
+      callbackTime: this.#stopwatch?.total ?? 0,
+      longestCallback: this.#stopwatch?.longest ?? 0,
+      timers: this.#timers.size,
+      registered: this.#registered(),
+      bytesQueued: this.bytesQueued,
+      acceptBackOffs: this.acceptBackOffs,
+    };
+  }
+
+  /** Closes the reactor at the end of a `using` scope. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Stops the reactor, waits until it has, and closes it. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const served = this.#served;
+    this.close();
+    await served;
+  }
+
+  /** Tells the owner of the reactor what went wrong. */
+  report(error: unknown): void {
+    this.#onError(error);
+  }
+
+  /** Has a resource closed with the reactor. */
+  own(resource: Owned): void {
+    this.#owned.add(resource);
+  }
+
+  /** Forgets a resource that has closed itself. */
+  disown(resource: Owned): void {
+    this.#owned.delete(resource);
+  }
+
+  /** Counts registrations for whose sake the process is not kept open, nor `run()` going. */
+  countUnreferenced(difference: 1 | -1): void {
+    this.#unreferenced += difference;
+    this.#interrupt();
+  }
+
+  /** Counts what connections have queued. */
+  countQueued(difference: number): void {
+    this.bytesQueued += difference;
+  }
+
+  /** Counts a suspension of accepting. */
+  countBackOff(): void {
+    this.acceptBackOffs++;
+  }
+
+  #addTimer(
+    milliseconds: number,
+    callback: () => void,
+    interval: number,
+  ): Timer {
+    this.#checkOpen();
+    if (typeof milliseconds !== "number" || Number.isNaN(milliseconds)) {
+      throw new TypeError(`Cannot call in ${milliseconds} milliseconds`);
+    }
+    const deadline = now() + Math.max(milliseconds, 0);
+    const timer = this.#timers.add(callback, deadline, interval);
+    if (this.#parkedUntil === null || deadline < this.#parkedUntil) {
+      this.#interrupt();
+    }
+    return timer;
+  }
+
+  #turn(timeout: number): number {
+    const count = this.#selector.wait(timeout);
+    this.#process(count);
+    return count;
+  }
+
+  /** What follows a wait: the callbacks of what is ready, of the clock, of the queue. */
+  #process(count: number): void {
+    this.#turns++;
+    this.#dispatching = true;
+    try {
+      if (count > 0) this.#dispatch(count);
+      if (this.#timers.size > 0) this.#callTimers();
+      if (this.#soon.length > 0) this.#callSoon();
+    } finally {
+      this.#dispatching = false;
+    }
+  }
+
+  /**
+   * The hot path: one key, one mask and one call for each event, with nothing
+   * allocated. One `try` for all of them; it is entered anew after a throw.
+   */
+  #dispatch(count: number): void {
+    const selector = this.#selector;
+    if (this.#stopwatch !== null) return this.#dispatchMeasured(count);
+    for (let index = 0; index < count;) {
+      try {
+        while (index < count) {
+          const key = selector.readyKey(index);
+          const events = selector.readyEvents(index++);
+          // Gone, or not asked for any more, by an earlier callback of this turn.
+          if (key === undefined || events === 0) continue;
+          this.#events++;
+          key.data(key.fileobj, events);
+        }
+      } catch (error) {
+        this.report(error);
+      }
+    }
+  }
+
+  #dispatchMeasured(count: number): void {
+    for (let index = 0; index < count; index++) {
+      const key = this.#selector.readyKey(index);
+      const events = this.#selector.readyEvents(index);
+      if (key === undefined || events === 0) continue;
+      this.#events++;
+      this.#call(() => key.data(key.fileobj, events), key.data.name);
+    }
+  }
+
+  #callTimers(): void {
+    const time = now();
+    for (const timer of this.#timers.takeDue(time, TIMERS_PER_TURN)) {
+      // Called off by one that was due in the same turn.
+      if (!timer.active) continue;
+      this.#timers.settle(timer, time);
+      this.#call(() => timer.fire(), "timer");
+    }
+  }
+
+  #callSoon(): void {
+    const callbacks = this.#soon;
+    this.#soon = [];
+    for (const callback of callbacks) this.#call(callback, callback.name);
+  }
+
+  #call(callback: () => void, name: string): void {
+    const started = this.#stopwatch === null ? 0 : now();
+    try {
+      callback();
+    } catch (error) {
+      this.report(error);
+    }
+    this.#stopwatch?.note(name, now() - started);
+  }
+
+  /** How long a wait may be: not at all with something queued, else until the next timer. */
+  #timeout(): number {
+    if (this.#soon.length > 0) return 0;
+    const deadline = this.#timers.nextDeadline();
+    return deadline === Infinity ? Infinity : Math.max(deadline - now(), 0);
+  }
+
+  /** How many file objects are registered, the waker left out. */
+  #registered(): number {
+    return this.#selector.getMap().size - (this.#waker === null ? 0 : 1);
+  }
+
+  #hasWork(): boolean {
+    return this.#registered() > this.#unreferenced ||
+      this.#timers.referenced > 0 || this.#soon.length > 0;
+  }
+
+  async #serve(signal: AbortSignal | undefined): Promise<void> {
+    const abort = (): void => this.stop();
+    signal?.addEventListener("abort", abort);
+    if (signal?.aborted) this.stop();
+    const deno = await DenoTurn.create();
+    try {
+      while (!this.#stopping) {
+        if (this.#slice()) {
+          deno.hold(true);
+          await deno.take();
+        } else {
+          deno.hold(false);
+          await this.#park();
+        }
+      }
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      await deno.close();
+      this.#end();
+    }
+  }
+
+  /**
+   * Has the thread to itself for one yield interval. While traffic is brisk the
+   * next message comes before the interval is over, and waiting for it here is
+   * cheaper than parking.
+   *
+   * @returns whether anything came; if not, the loop had better park
+   */
+  #slice(): boolean {
+    const end = now() + this.#yieldInterval;
+    let busy = false;
+    for (let left = this.#yieldInterval; left > 0; left = end - now()) {
+      const count = this.#turn(Math.min(left, this.#timeout()));
+      if (this.#stopping || this.closed) return true;
+      if (count > 0) busy = true;
+    }
+    return busy;
+  }
+
+  /** Waits on another thread, or for `wake()` alone if there is nothing else to wait for. */
+  async #park(): Promise<void> {
+    if (!this.#hasWork()) {
+      await new Promise<void>((resolve) => this.#resume = resolve);
+      return;
+    }
+    const timeout = this.#timeout();
+    this.#parkedUntil = now() + timeout;
+    const count = await this.#selector.park(timeout, this.#referenced);
+    this.#parkedUntil = null;
+    if (!this.closed) this.#process(count);
+  }
+
+  /** A parked wait that does not see what changed is ended, and begins anew. */
+  #changed(): void {
+    if (this.#parkedUntil === null || !this.#selector.seesChangesWhileParked) {
+      this.#interrupt();
+    }
+  }
+
+  /** Ends what `serve()` waits for, if it waits. */
+  #interrupt(): void {
+    if (this.#parkedUntil !== null || this.#resume !== null) this.#poke();
+  }
+
+  #poke(): void {
+    const resume = this.#resume;
+    this.#resume = null;
+    resume?.();
+    if (this.#waker !== null) wake(this.#waker.wakeFd);
+  }
+
+  #needWaker(): Waker {
+    if (this.#waker === null) {
+      this.#waker = new Waker();
+      this.#selector.register(this.#waker, EVENT_READ, drainWaker);
+    }
+    return this.#waker;
+  }
+
+  #begin(state: "running" | "serving"): void {
+    this.#checkOpen();
+    if (this.running || this.#dispatching) {
+      throw new Deno.errors.Busy("Reactor is already running");
+    }
+    this.#state = state;
+  }
+
+  #end(): void {
+    this.#stopping = false;
+    this.#parkedUntil = null;
+    this.#served = null;
+    if (this.closed) this.#release();
+    else this.#state = "idle";
+  }
+
+  #destroyOwned(): void {
+    for (const resource of this.#owned) {
+      try {
+        resource.destroy();
+      } catch (error) {
+        this.report(error);
+      }
+    }
+    this.#owned.clear();
+    // What they have to say of their end is said now: no turn follows.
+    this.#callSoon();
+    this.#soon = [];
+  }
+
+  #release(): void {
+    this.#selector.close();
+    this.#waker?.close();
+    this.#waker = null;
+  }
+
+  #checkOpen(): void {
+    if (this.closed) throw new Deno.errors.BadResource("Reactor is closed");
+  }
+}
+
+function drainWaker(waker: FileObject): void {
+  (waker as Waker).drain();
+}

@@ -1,0 +1,54 @@
+/**
+ * A reactor on top of the selectors: callbacks for what is ready, timers, TCP,
+ * UDP and Unix sockets, alone in its thread or beside Deno's own loop.
+ *
+ * @example An echo server and its client
+ * ```ts
+ * import { Reactor } from "@pollux/reactor/reactor";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using reactor = new Reactor();
+ * const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, (peer) => {
+ *   peer.onData = (chunk) => peer.write(chunk);
+ * });
+ * const { port } = server.address as { port: number };
+ *
+ * const client = reactor.connect({ port });
+ * client.write(new TextEncoder().encode("hello"));
+ * client.onData = (chunk) => {
+ *   assertEquals(new TextDecoder().decode(chunk), "hello");
+ *   client.end();
+ *   server.close();
+ * };
+ * reactor.run(); // returns when nothing is left
+ * ```
+ *
+ * @module
+ */
+
+export { Acceptor } from "./acceptor.ts";
+export { Connection, type ConnectionOptions } from "./connection.ts";
+export type { ConnectorOptions } from "./connector.ts";
+export { Datagram, type OutgoingMessage } from "./datagram.ts";
+export type { Handler } from "./handler_pairs.ts";
+export type { ListenOptions } from "./listening.ts";
+export {
+  type Callback,
+  Loop,
+  type LoopOptions,
+  type Owned,
+  type ServeOptions,
+} from "./loop.ts";
+export { Readiness, type ReadinessOptions } from "./readiness.ts";
+export {
+  type ConnectOptions,
+  type DatagramOptions,
+  Reactor,
+} from "./reactor.ts";
+export type {
+  Measurement,
+  ReactorStatistics,
+  SlowCallback,
+} from "./statistics.ts";
+export { Timer } from "./timers.ts";
+export { wake } from "./waker.ts";

@@ -1,0 +1,240 @@
+/**
+ * The reactor: a loop, with the servers and clients that it can make.
+ *
+ * @module
+ */
+
+import { Socket, type SocketDomain } from "../backends/ffi/socket.ts";
+import type { SocketAddress } from "../backends/ffi/socket_address.ts";
+import {
+  EVENT_READ,
+  EVENT_WRITE,
+  type FileObject,
+} from "../backends/selector.ts";
+import { Acceptor } from "./acceptor.ts";
+import {
+  Connection,
+  connectionLimits,
+  type ConnectionOptions,
+} from "./connection.ts";
+import { Connector, type ConnectorOptions } from "./connector.ts";
+import { Datagram } from "./datagram.ts";
+import { type Handler, HandlerPairs } from "./handler_pairs.ts";
+import {
+  createListener,
+  domainOf,
+  type ListenOptions,
+  numericHostname,
+} from "./listening.ts";
+import { Loop } from "./loop.ts";
+import { Readiness, type ReadinessOptions } from "./readiness.ts";
+import { knownAddresses, resolve } from "./resolver.ts";
+
+/** Where to connect to, and how. */
+export interface ConnectOptions extends ConnectionOptions, ConnectorOptions {
+  /** A numeric address, or a name, which needs `--allow-net` and `serve()`: "127.0.0.1", if left out. */
+  readonly hostname?: string;
+  /** 1 to 65535. */
+  readonly port?: number;
+  /** The path of a Unix socket instead. */
+  readonly path?: string;
+}
+
+/** What a datagram socket is bound to, and how. */
+export interface DatagramOptions {
+  /** A numeric address, or "localhost": "0.0.0.0", if left out. */
+  readonly hostname?: string;
+  /** 0 to 65535; with 0, or left out, the system chooses. */
+  readonly port?: number;
+  /** The path of a Unix socket instead; "" for one without a name. */
+  readonly path?: string;
+  /** May send to broadcast addresses. */
+  readonly broadcast?: boolean;
+  /** Several sockets on one port. */
+  readonly reusePort?: boolean;
+  /** Binds although another socket has the port: how mDNS and its like share one. */
+  readonly reuseAddress?: boolean;
+  /** The one peer to talk to. */
+  readonly remoteAddress?: SocketAddress;
+}
+
+/**
+ * Dispatches what is ready to callbacks, with servers and clients on top.
+ *
+ * @example The callback server
+ * ```ts
+ * import { EVENT_READ, Socket, type FileObject } from "@pollux/reactor";
+ * import { Reactor } from "@pollux/reactor/reactor";
+ *
+ * using reactor = new Reactor();
+ * using server = Socket.create();
+ * server.bind({ hostname: "127.0.0.1", port: 0 });
+ * server.listen();
+ *
+ * function accept(): void {
+ *   const connection = server.accept();
+ *   if (connection !== null) reactor.register(connection, EVENT_READ, read);
+ * }
+ *
+ * function read(fileobj: FileObject): void {
+ *   const connection = fileobj as Socket;
+ *   const buffer = new Uint8Array(1024);
+ *   const count = connection.recv(buffer);
+ *   if (count > 0) {
+ *     connection.send(buffer, count);
+ *   } else if (count === 0) {
+ *     reactor.unregister(connection);
+ *     connection.close();
+ *   }
+ * }
+ *
+ * reactor.register(server, EVENT_READ, accept);
+ * reactor.runOnce(); // or run(), or await serve()
+ * ```
+ */
+export class Reactor extends Loop {
+  readonly #pairs = new HandlerPairs(this);
+
+  /**
+   * Calls back whenever a file object can be read. A writer of the same
+   * descriptor is left alone; a reader that it has is replaced.
+   *
+   * @throws {Deno.errors.AlreadyExists} if the descriptor was given to `register()`
+   */
+  addReader(fileobj: FileObject, handler: Handler): void {
+    this.#pairs.set(fileobj, EVENT_READ, handler);
+  }
+
+  /** Calls back whenever a file object can be written. As `addReader`. */
+  addWriter(fileobj: FileObject, handler: Handler): void {
+    this.#pairs.set(fileobj, EVENT_WRITE, handler);
+  }
+
+  /** Removes a reader; false if there was none. */
+  removeReader(fileobj: FileObject): boolean {
+    return this.#pairs.remove(fileobj, EVENT_READ);
+  }
+
+  /** Removes a writer; false if there was none. */
+  removeWriter(fileobj: FileObject): boolean {
+    return this.#pairs.remove(fileobj, EVENT_WRITE);
+  }
+
+  /**
+   * Waits until a file object can be read: awaited, once; iterated with
+   * `for await`, again and again. It needs `serve()`.
+   *
+   * @throws {Deno.errors.Busy} if the descriptor has a reader already
+   */
+  readable(fileobj: FileObject, options: ReadinessOptions = {}): Readiness {
+    return new Readiness(this.#pairs, fileobj, EVENT_READ, options.signal);
+  }
+
+  /** Waits until a file object can be written. As `readable`. */
+  writable(fileobj: FileObject, options: ReadinessOptions = {}): Readiness {
+    return new Readiness(this.#pairs, fileobj, EVENT_WRITE, options.signal);
+  }
+
+  /**
+   * Accepts connections on a port or a path.
+   *
+   * @param onConnection Called with each connection, to set its callbacks
+   * @throws {TypeError} if the address is malformed
+   * @throws {RangeError} if the port, the backlog or a water mark is out of range
+   * @throws {SystemError} `Deno.errors.AddrInUse` and others
+   */
+  listen(
+    options: ListenOptions & ConnectionOptions,
+    onConnection: (connection: Connection) => void,
+  ): Acceptor {
+    const limits = connectionLimits(options);
+    const socket = createListener(options);
+    return new Acceptor(this, socket, (accepted) => {
+      const connection = new Connection(this, accepted, limits);
+      try {
+        onConnection(connection);
+      } catch (error) {
+        connection.abort(error as Error);
+        throw error;
+      }
+    });
+  }
+
+  /**
+   * Connects to a port or a path. What is written before the connection stands is
+   * sent when it does.
+   *
+   * @param onConnect Called when it stands; a failure is told to `onClose`
+   * @returns the connection, which is still connecting
+   * @throws {TypeError} if neither a port nor a path is given, or both
+   * @throws {RangeError} if the port or a water mark is out of range
+   */
+  connect(
+    options: ConnectOptions,
+    onConnect: ((connection: Connection) => void) | null = null,
+  ): Connection {
+    const { hostname = "127.0.0.1", port, path } = options;
+    if ((port === undefined) === (path === undefined)) {
+      throw new TypeError("Cannot connect: it takes either a port or a path");
+    }
+    if (
+      port !== undefined &&
+      !(Number.isInteger(port) && port >= 0 && port <= 65535)
+    ) {
+      throw new RangeError(`Cannot use port ${port}: it must be 0 to 65535`);
+    }
+    const limits = connectionLimits(options);
+    const connection = new Connection(this, null, limits);
+    connection.onConnect = onConnect;
+    const start = (addresses: SocketAddress[]): void =>
+      new Connector(this, connection, addresses, options).start();
+    if (path !== undefined) start([{ path }]);
+    else this.#startByName(connection, hostname, port!, start);
+    return connection;
+  }
+
+  /**
+   * Makes a datagram socket.
+   *
+   * @throws {TypeError} if the address is malformed
+   * @throws {RangeError} if the port is out of range
+   * @throws {SystemError} `Deno.errors.AddrInUse` and others
+   */
+  datagram(options: DatagramOptions = {}): Datagram {
+    const { hostname = "0.0.0.0", port = 0, path } = options;
+    const address: SocketAddress = path !== undefined
+      ? { path }
+      : { hostname: numericHostname(hostname), port };
+    const domain: SocketDomain = domainOf(address);
+    const socket = Socket.create(domain, "datagram");
+    try {
+      if (options.broadcast) socket.setOption("broadcast", true);
+      if (options.reusePort) socket.setOption("reusePort", true);
+      if (options.reuseAddress) socket.setOption("reuseAddress", true);
+      if (path !== "") socket.bind(address);
+      if (options.remoteAddress !== undefined) {
+        socket.connect(options.remoteAddress);
+      }
+      return new Datagram(this, socket);
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+  }
+
+  #startByName(
+    connection: Connection,
+    hostname: string,
+    port: number,
+    start: (addresses: SocketAddress[]) => void,
+  ): void {
+    const begin = (hostnames: string[]): void => {
+      if (!connection.closed) {
+        start(hostnames.map((hostname) => ({ hostname, port })));
+      }
+    };
+    const known = knownAddresses(hostname);
+    if (known !== null) begin(known);
+    else resolve(hostname).then(begin).catch((error) => connection.fail(error));
+  }
+}
