@@ -101,15 +101,17 @@ export class EpollSelector<T> extends BaseSelector<T> {
     before: number,
   ): void {
     if ((events & MODE_ONE_SHOT) !== 0) this.#hasOneShot = true;
-    this.#fired.delete(fd);
     if (this.#refused.has(fd)) {
       this.#reportAlways(fd, events, generation);
       return;
     }
     const bits = epollEvents(events);
+    const fired = this.#fired.delete(fd);
     if (((before | events) & MODE_EXCLUSIVE) !== 0) {
       this.#epoll.control(EPOLL_CTL_DEL, fd, 0, 0);
       this.#epoll.control(EPOLL_CTL_ADD, fd, bits, generation);
+    } else if (fired) {
+      this.#arm(fd, bits, generation);
     } else {
       this.#epoll.control(EPOLL_CTL_MOD, fd, bits, generation);
     }
@@ -190,6 +192,16 @@ export class EpollSelector<T> extends BaseSelector<T> {
         this.#alwaysReady.delete(fd);
       }
     }
+  }
+
+  /** Arms a single shot again, which a new instance knows nothing of. */
+  #arm(fd: number, bits: number, generation: number): void {
+    const number = this.#epoll.tryControl(EPOLL_CTL_MOD, fd, bits, generation);
+    if (number === 0) return;
+    if (number !== system().errno.ENOENT) {
+      throw systemError("epoll_ctl", number, `fd ${fd}`);
+    }
+    this.#epoll.control(EPOLL_CTL_ADD, fd, bits, generation);
   }
 
   /** Remembers who has fired, since a new instance would not. */

@@ -1,0 +1,139 @@
+/**
+ * The protocol of /dev/poll, byte for byte, against a stand-in; on illumos the
+ * conformance suite runs on the real one.
+ */
+
+import { assertEquals, assertThrows } from "@std/assert";
+import {
+  DevPoll,
+  POLLHUP,
+  POLLIN,
+  POLLNVAL,
+  POLLOUT,
+} from "../../backends/mod.ts";
+import { close, pipe } from "../../backends/ffi/mod.ts";
+import { DevPollStandIn } from "../devpoll_stand_in.ts";
+import { bytesOf, pairOf, test } from "../util.ts";
+
+/** A stand-in that remembers the bytes that it was handed. */
+class Recorder extends DevPollStandIn {
+  readonly written: number[][] = [];
+  readonly requests: number[][] = [];
+
+  override write(fd: number, bytes: Uint8Array<ArrayBuffer>): number {
+    this.written.push([...bytes]);
+    return super.write(fd, bytes);
+  }
+
+  override poll(fd: number, dvpoll: Uint8Array<ArrayBuffer>): number {
+    this.requests.push([...dvpoll]);
+    return super.poll(fd, dvpoll);
+  }
+}
+
+/** `struct pollfd` of a small descriptor. */
+function pollfd(fd: number, events: number): number[] {
+  return [fd, 0, 0, 0, events & 0xff, events >> 8, 0, 0];
+}
+
+test("DevPoll: register() writes one struct pollfd, modify() removes first, unregister() removes", () => {
+  const calls = new Recorder();
+  using devPoll = new DevPoll(calls);
+  using pair = pairOf();
+  const { fd } = pair.left;
+  devPoll.register(fd, POLLIN);
+  devPoll.modify(fd, POLLOUT);
+  devPoll.unregister(fd);
+  assertEquals(calls.written, [
+    pollfd(fd, POLLIN),
+    [...pollfd(fd, calls.POLLREMOVE), ...pollfd(fd, POLLOUT)],
+    pollfd(fd, calls.POLLREMOVE),
+  ]);
+});
+
+test("DevPoll: struct dvpoll has room and timeout where the driver looks", () => {
+  const calls = new Recorder();
+  using devPoll = new DevPoll(calls);
+  devPoll.wait(0);
+  devPoll.wait(1.5);
+  const views = calls.requests.map((bytes) =>
+    new DataView(Uint8Array.from(bytes).buffer)
+  );
+  assertEquals(views.map((view) => view.byteLength), [32, 32]);
+  assertEquals(views.map((view) => view.getBigUint64(8, true)), [64n, 64n]);
+  assertEquals(views.map((view) => view.getInt32(16, true)), [0, 2]);
+});
+
+test("DevPoll: for ever is -1", () => {
+  const calls = new Recorder();
+  using devPoll = new DevPoll(calls);
+  using pair = pairOf();
+  devPoll.register(pair.left, POLLOUT);
+  assertEquals(devPoll.poll(), [[pair.left.fd, POLLOUT]]);
+  assertEquals(calls.requests[0]!.slice(16, 20), [255, 255, 255, 255]);
+});
+
+test("DevPoll: register() again adds events, modify() replaces them", () => {
+  using devPoll = new DevPoll(new DevPollStandIn());
+  using pair = pairOf();
+  pair.right.send(bytesOf("x"));
+  devPoll.register(pair.left, POLLIN);
+  devPoll.register(pair.left, POLLOUT);
+  assertEquals(devPoll.poll(1000), [[pair.left.fd, POLLIN | POLLOUT]]);
+  devPoll.modify(pair.left, POLLOUT);
+  assertEquals(devPoll.poll(1000), [[pair.left.fd, POLLOUT]]);
+});
+
+test("DevPoll: a closed descriptor is POLLNVAL until it is removed", () => {
+  using devPoll = new DevPoll(new DevPollStandIn());
+  const [reader, writer] = pipe();
+  devPoll.register(reader, POLLIN);
+  close(writer);
+  assertEquals(devPoll.poll(1000), [[reader, POLLHUP]]);
+  close(reader);
+  assertEquals(devPoll.poll(1000), [[reader, POLLNVAL]]);
+  devPoll.unregister(reader);
+  assertEquals(devPoll.poll(0), []);
+}, { ignore: Deno.build.os !== "linux" });
+
+test("DevPoll: no more comes back than there is room for", () => {
+  using devPoll = new DevPoll(new DevPollStandIn());
+  const pairs = Array.from({ length: 50 }, () => pairOf());
+  for (const { left, right } of pairs) {
+    devPoll.register(left, POLLOUT);
+    devPoll.register(right, POLLOUT);
+  }
+  assertEquals(devPoll.poll(0).length, 64);
+  devPoll.reserve(100);
+  assertEquals(devPoll.poll(0).length, 100);
+  for (const pair of pairs) pair[Symbol.dispose]();
+});
+
+test("DevPoll: events that do not fit 16 bits are refused [A28]", () => {
+  using devPoll = new DevPoll(new DevPollStandIn());
+  for (const events of [-1, 65536, 1.5, NaN]) {
+    assertThrows(() => devPoll.register(0, events), RangeError);
+    assertThrows(() => devPoll.modify(0, events), RangeError);
+  }
+});
+
+test("DevPoll: after close() every call says that it is closed", () => {
+  const devPoll = new DevPoll(new DevPollStandIn());
+  devPoll.close();
+  devPoll.close();
+  assertEquals(devPoll.fd, -1);
+  for (
+    const call of [
+      () => devPoll.register(0, POLLIN),
+      () => devPoll.modify(0, POLLIN),
+      () => devPoll.unregister(0),
+      () => devPoll.poll(0),
+    ]
+  ) {
+    assertThrows(call, Deno.errors.BadResource, "closed");
+  }
+});
+
+test("DevPoll: on a system without it, that is said by name", () => {
+  assertThrows(() => new DevPoll(), Deno.errors.NotSupported, "/dev/poll");
+}, { ignore: ["illumos", "solaris"].includes(Deno.build.os) });

@@ -1,0 +1,241 @@
+/**
+ * Facts of epoll, and of the selector on it, that no other backend shares.
+ */
+
+import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
+import { close, duplicate, openFile } from "../../backends/ffi/mod.ts";
+import { libc } from "../../backends/ffi/libc.ts";
+import {
+  Epoll,
+  EPOLLERR,
+  EPOLLET,
+  EPOLLEXCLUSIVE,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLONESHOT,
+  EPOLLOUT,
+  EPOLLRDHUP,
+  EpollSelector,
+  EVENT_READ,
+  EVENT_WRITE,
+  MODE_ONE_SHOT,
+} from "../../backends/mod.ts";
+import { isCloseOnExec } from "../descriptors.ts";
+import {
+  bytesOf,
+  elapsed,
+  expectEvents,
+  expectNoEvents,
+  pairOf,
+  test,
+} from "../util.ts";
+
+const ignore = Deno.build.os !== "linux";
+const reason = ignore ? " (ignored: this is not Linux)" : "";
+
+function testEpoll(name: string, body: () => void): void {
+  test(`Epoll: ${name}${reason}`, body, { ignore });
+}
+
+testEpoll("poll() returns descriptors with their bits", () => {
+  using epoll = new Epoll();
+  using pair = pairOf();
+  epoll.register(pair.right, EPOLLIN | EPOLLOUT);
+  pair.left.send(bytesOf("x"));
+  assertEquals(epoll.poll(1000), [[pair.right.fd, EPOLLIN | EPOLLOUT]]);
+});
+
+testEpoll(
+  "a 64-bit cookie comes back whole: the layout of struct epoll_event is right",
+  () => {
+    using epoll = new Epoll();
+    using pair = pairOf();
+    using other = pairOf();
+    epoll.control(1, pair.left.fd, EPOLLOUT, 0x7654_3210);
+    epoll.control(1, other.left.fd, EPOLLOUT, -2);
+    assertEquals(epoll.wait(1000), 2);
+    const cookies = [0, 1].map((
+      index,
+    ) => [epoll.events.fd(index), epoll.events.generation(index)]);
+    assertEquals(
+      cookies.sort(([a], [b]) => a! - b!),
+      [[pair.left.fd, 0x7654_3210], [other.left.fd, -2]].sort(([a], [b]) =>
+        a! - b!
+      ),
+    );
+  },
+);
+
+testEpoll(
+  "register() twice, modify() and unregister() of nothing are the system's errors",
+  () => {
+    using epoll = new Epoll();
+    using pair = pairOf();
+    epoll.register(pair.left, EPOLLIN);
+    assertThrows(
+      () => epoll.register(pair.left, EPOLLIN),
+      Deno.errors.AlreadyExists,
+    );
+    assertThrows(() => epoll.modify(pair.right, EPOLLIN), Deno.errors.NotFound);
+    assertThrows(() => epoll.unregister(pair.right), Deno.errors.NotFound);
+    assertThrows(
+      () => epoll.register(1_000_000, EPOLLIN),
+      Deno.errors.BadResource,
+    );
+  },
+);
+
+testEpoll("a regular file is refused [B23]", () => {
+  using epoll = new Epoll();
+  const fd = openFile(new URL(import.meta.url).pathname);
+  assertThrows(() => epoll.register(fd, EPOLLIN), Deno.errors.PermissionDenied);
+  close(fd);
+});
+
+testEpoll("unknown bits are refused, known ones of bit 31 are not", () => {
+  using epoll = new Epoll();
+  using pair = pairOf();
+  for (const events of [-1, 1.5, 2 ** 32, 0x4000]) {
+    assertThrows(() => epoll.register(pair.left, events), RangeError);
+  }
+  epoll.register(pair.left, (EPOLLIN | EPOLLET) >>> 0);
+  epoll.modify(pair.left, EPOLLIN + EPOLLET);
+});
+
+testEpoll("EPOLLRDHUP tells of a peer that will send no more", () => {
+  using epoll = new Epoll();
+  using pair = pairOf();
+  epoll.register(pair.right, EPOLLRDHUP);
+  pair.left.shutdown("write");
+  assertEquals(epoll.poll(1000), [[pair.right.fd, EPOLLRDHUP]]);
+});
+
+testEpoll("EPOLLHUP comes unasked", () => {
+  using epoll = new Epoll();
+  using pair = pairOf();
+  epoll.register(pair.right, 0);
+  pair.left.close();
+  const [[fd, events]] = epoll.poll(1000) as [[number, number]];
+  assertEquals([fd, events & ~EPOLLERR], [pair.right.fd, EPOLLHUP]);
+});
+
+testEpoll("EPOLLEXCLUSIVE cannot be modified", () => {
+  using epoll = new Epoll();
+  using pair = pairOf();
+  epoll.register(pair.right, EPOLLIN | EPOLLEXCLUSIVE);
+  assertThrows(() => epoll.modify(pair.right, EPOLLOUT), TypeError);
+});
+
+testEpoll(
+  "poll() with a maximum leaves the others for the next, also single shots",
+  () => {
+    using epoll = new Epoll();
+    using pair = pairOf();
+    epoll.register(pair.left, EPOLLOUT | EPOLLONESHOT);
+    epoll.register(pair.right, EPOLLOUT | EPOLLONESHOT);
+    const fds = [epoll.poll(1000, 1), epoll.poll(1000, 1)].flat().map(([fd]) =>
+      fd
+    );
+    assertEquals(fds.sort(), [pair.left.fd, pair.right.fd].sort());
+    for (const maximum of [0, -1, 1.5, NaN]) {
+      assertThrows(() => epoll.poll(0, maximum), RangeError);
+    }
+  },
+);
+
+testEpoll(
+  "fd is close-on-exec, also after renew(), and -1 after close()",
+  () => {
+    const epoll = new Epoll();
+    const { fd } = epoll;
+    assert(isCloseOnExec(fd));
+    epoll.renew();
+    assertEquals([epoll.fd, isCloseOnExec(fd)], [fd, true]);
+    epoll.close();
+    epoll.close();
+    assertEquals(epoll.fd, -1);
+  },
+);
+
+testEpoll("after close() every call says that it is closed", () => {
+  const epoll = new Epoll();
+  epoll.close();
+  for (
+    const call of [
+      () => epoll.register(0, EPOLLIN),
+      () => epoll.modify(0, EPOLLIN),
+      () => epoll.unregister(0),
+      () => epoll.poll(0),
+      () => epoll.poll(0.5),
+    ]
+  ) {
+    assertThrows(call, Deno.errors.BadResource, "closed");
+  }
+});
+
+testEpoll("renew() leaves behind a registration that nobody can delete", () => {
+  using epoll = new Epoll();
+  using pair = pairOf();
+  const copy = duplicate(pair.right);
+  epoll.register(pair.right, EPOLLIN);
+  pair.right.close();
+  pair.left.send(bytesOf("x"));
+  assertEquals(epoll.poll(1000).length, 1);
+  epoll.renew();
+  assertEquals(epoll.poll(0), []);
+  close(copy);
+});
+
+testEpoll(
+  "waits of less than a millisecond have epoll_pwait2, where the kernel does",
+  () => {
+    if (libc().epoll_pwait2 === null) return;
+    using epoll = new Epoll();
+    const times = Array.from(
+      { length: 50 },
+      () => elapsed(() => epoll.wait(0.05)),
+    );
+    assertLess(Math.min(...times), 1);
+  },
+);
+
+/** Makes the selector find a file that lives on in a copy of its descriptor, until it renews its instance. */
+function renew(selector: EpollSelector<string>): void {
+  using pair = pairOf();
+  const copy = duplicate(pair.right);
+  selector.register(pair.right, EVENT_READ, "copied");
+  pair.right.close();
+  selector.unregister(pair.right);
+  pair.left.send(bytesOf("x"));
+  for (let round = 0; round < 3; round++) selector.wait(0);
+  close(copy);
+}
+
+testEpoll(
+  "a selector that renews its instance keeps every registration",
+  () => {
+    using selector = new EpollSelector<string>();
+    using pair = pairOf();
+    selector.register(pair.right, EVENT_READ, "right");
+    selector.register(pair.left, EVENT_WRITE, "left");
+    const { fd } = selector;
+    renew(selector);
+    assertEquals(selector.fd, fd);
+    pair.left.send(bytesOf("x"));
+    expectEvents(selector, [["left", EVENT_WRITE], ["right", EVENT_READ]]);
+  },
+);
+
+testEpoll(
+  "a selector that renews its instance does not arm a single shot that was fired",
+  () => {
+    using selector = new EpollSelector<string>();
+    using pair = pairOf();
+    selector.register(pair.right, EVENT_WRITE | MODE_ONE_SHOT, "right");
+    expectEvents(selector, [["right", EVENT_WRITE]]);
+    renew(selector);
+    expectNoEvents(selector);
+    selector.modify(pair.right, EVENT_WRITE | MODE_ONE_SHOT, "right");
+    expectEvents(selector, [["right", EVENT_WRITE]]);
+  },
+);
