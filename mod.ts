@@ -26,4 +26,5 @@
 
 export * from "./backends/ffi/mod.ts";
 export * from "./backends/mod.ts";
+export * from "./backends/wasi/mod.ts";
 export * from "./reactor/mod.ts";

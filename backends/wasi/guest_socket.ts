@@ -7,7 +7,7 @@
 import { system } from "../ffi/current_system.ts";
 import { type Socket, WOULD_BLOCK } from "../ffi/mod.ts";
 import { FILETYPE_SOCKET_DGRAM, FILETYPE_SOCKET_STREAM } from "./abi.ts";
-import { EMSGSIZE, ENOTCONN, errnoOf, Refusal } from "./errno.ts";
+import { EMSGSIZE, ENOTCONN, errnoOf, Refusal, wasiErrno } from "./errno.ts";
 import { END, type GuestStream } from "./guest_file.ts";
 import { gather, scatter, scratchBuffer, totalLength } from "./pieces.ts";
 import { CONNECTION_RIGHTS, LISTENER_RIGHTS } from "./rights.ts";
@@ -67,6 +67,15 @@ export class GuestSocket implements GuestStream {
     return this.listening ? CONNECTION_RIGHTS : 0n;
   }
 
+  /** The error that waits on the socket, which this call takes off it: 0 if there is none. */
+  takeError(): number {
+    const errno = this.#error;
+    this.#error = 0;
+    if (errno !== 0) return errno;
+    const error = this.socket.takeError();
+    return error === null ? 0 : wasiErrno(error.code);
+  }
+
   /** @throws {Refusal} the error that waits on the socket */
   reportError(): void {
     if (this.#error === 0) return;
@@ -120,7 +129,8 @@ export class GuestSocket implements GuestStream {
         : count;
     } catch (error) {
       // The look has taken the error off the socket; whoever calls next has to hear it.
-      this.#error = errnoOf(error);
+      const errno = errnoOf(error);
+      if (errno !== ENOTCONN) this.#error = errno;
       return END;
     }
   }

@@ -24,7 +24,11 @@ import { Readiness } from "./readiness.ts";
 import { blockingSleeper, type Sleeper, SuspendingSleeper } from "./sleeper.ts";
 import { socketCalls } from "./sockets.ts";
 import { streamCalls } from "./streams.ts";
-import { promisingExport, requireSuspending, suspending } from "./suspending.ts";
+import {
+  promisingExport,
+  requireSuspending,
+  suspending,
+} from "./suspending.ts";
 import { Turns } from "./turn.ts";
 import { borrowWaiter, type Waiter } from "./waiter.ts";
 import { wasmEdgeCalls, type WasmEdgeOptions } from "./wasmedge.ts";
@@ -116,6 +120,8 @@ export class WasiHost {
   #started = false;
 
   /**
+   * Prepares a program's surroundings; no file is opened but its directories.
+   *
    * @throws {Deno.errors.NotCapable} without the permission for a preopened directory
    * @throws {Error} if a preopened directory cannot be opened
    */
@@ -132,7 +138,7 @@ export class WasiHost {
       memory,
       table: initialTable(options),
       readiness: new Readiness(
-        options.selector ?? new DefaultSelector<unknown>(),
+        () => options.selector ?? new DefaultSelector<unknown>(),
       ),
       now: clockOf(this.#wasi, memory),
     };

@@ -22,7 +22,9 @@ export interface Interest {
 
 /** One guest's view of a selector that it has for itself. */
 export class Readiness implements Disposable {
-  readonly #selector: Selector<unknown>;
+  readonly #open: () => Selector<unknown>;
+  #opened: Selector<unknown> | undefined;
+  #disposed = false;
   /** By descriptor: whom the registration belongs to, and its events. */
   readonly #owners: (FileObject | undefined)[] = [];
   #registered = new Int32Array(64);
@@ -35,8 +37,9 @@ export class Readiness implements Disposable {
   #fds = new Int32Array(64);
   #count = 0;
 
-  constructor(selector: Selector<unknown>) {
-    this.#selector = selector;
+  /** @param open Opens the selector, when something is waited for first */
+  constructor(open: () => Selector<unknown>) {
+    this.#open = open;
   }
 
   /** Begins a round: nothing is asked for yet. */
@@ -113,7 +116,16 @@ export class Readiness implements Disposable {
 
   /** Closes the selector. */
   [Symbol.dispose](): void {
-    this.#selector.close();
+    this.#disposed = true;
+    this.#opened?.close();
+  }
+
+  get #selector(): Selector<unknown> {
+    if (this.#opened !== undefined) return this.#opened;
+    if (this.#disposed) {
+      throw new Deno.errors.BadResource("The program has ended");
+    }
+    return this.#opened = this.#open();
   }
 
   #look(timeout: number): number {

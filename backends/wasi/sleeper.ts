@@ -92,8 +92,8 @@ export class SuspendingSleeper implements Sleeper {
   #ready(
     { fileobj, events }: Interest,
     signal: AbortSignal,
-  ): Promise<unknown> {
-    const waits: Promise<unknown>[] = [];
+  ): PromiseLike<unknown> {
+    const waits: PromiseLike<unknown>[] = [];
     if ((events & EVENT_READ) !== 0) {
       waits.push(this.#waiter.readable(fileobj, { signal }));
     }

@@ -69,7 +69,7 @@ export function streamCalls(
 function answers(guest: Guest, patience: Patience): Record<string, Answer> {
   const { memory } = guest;
   return {
-    fd_read(stream, iovecs, count, stored) {
+    fd_read(stream, iovecs, count, stored): number | Promise<number> {
       memory.check(stored, 4);
       return patience.persist(stream, EVENT_READ, () => {
         const bytes = stream.read(memory.iovecs(iovecs, count));
@@ -82,7 +82,7 @@ function answers(guest: Guest, patience: Patience): Record<string, Answer> {
     fd_write: (stream, iovecs, count, stored) =>
       writeAll(guest, patience, stream, iovecs, count, stored),
 
-    fd_fdstat_get(stream, at) {
+    fd_fdstat_get(stream, at): number {
       memory.check(at, FDSTAT.size);
       encodeFdstat(memory.view, at >>> 0, {
         filetype: stream.filetype,
@@ -93,13 +93,13 @@ function answers(guest: Guest, patience: Patience): Record<string, Answer> {
       return ESUCCESS;
     },
 
-    fd_fdstat_set_flags(stream, flags) {
+    fd_fdstat_set_flags(stream, flags): number {
       if ((flags & ~FDFLAGS_NONBLOCK) !== 0) return EINVAL;
       stream.nonblocking = (flags & FDFLAGS_NONBLOCK) !== 0;
       return ESUCCESS;
     },
 
-    fd_filestat_get(stream, at) {
+    fd_filestat_get(stream, at): number {
       memory.check(at, FILESTAT.size);
       encodeFilestat(memory.view, at >>> 0, stream.filetype);
       return ESUCCESS;

@@ -16,7 +16,7 @@ interface PromiseIntegration {
   ) => () => Promise<unknown>;
 }
 
-const { Suspending, promising }: PromiseIntegration = WebAssembly;
+const { Suspending, promising } = WebAssembly as PromiseIntegration;
 
 /** Whether this runtime can suspend WebAssembly. */
 export function canSuspend(): boolean {

@@ -18,10 +18,10 @@ export interface WaitOptions {
 /** What a suspended guest needs of whoever runs the loop. A `Reactor` is one. */
 export interface Waiter {
   /** Resolves when there is something to read, or the file has ended or failed. */
-  readable(fileobj: FileObject, options?: WaitOptions): Promise<unknown>;
+  readable(fileobj: FileObject, options?: WaitOptions): PromiseLike<unknown>;
 
   /** Resolves when there is room to write, or the file has failed. */
-  writable(fileobj: FileObject, options?: WaitOptions): Promise<unknown>;
+  writable(fileobj: FileObject, options?: WaitOptions): PromiseLike<unknown>;
 }
 
 /** Somebody who waits for one file. */
@@ -42,6 +42,7 @@ export class SelectorWaiter implements Waiter, Disposable {
   #running = false;
   #disposed = false;
 
+  /** Takes over a selector, which it closes at its end. */
   constructor(
     selector: Selector<unknown> = new DefaultSelector<unknown>(),
   ) {

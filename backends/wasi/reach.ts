@@ -1,0 +1,60 @@
+/**
+ * Which addresses a guest may reach.
+ *
+ * @module
+ */
+
+import {
+  formatIPv4,
+  formatIPv6,
+  parseIPv4,
+  parseIPv6,
+} from "../ffi/ip_address.ts";
+import type { SocketAddress } from "../ffi/mod.ts";
+
+/** An address as Deno's `--allow-net` has it: its host, and its port unless it is any. */
+const HOST_AND_PORT = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/;
+
+/** A list of addresses, and whether one is on it. */
+export class Reach {
+  readonly #listed: ReadonlySet<string>;
+
+  /**
+   * @param list "127.0.0.1:8001", "[::1]:8001", "127.0.0.1" for all its ports, or
+   *   the absolute path of a Unix socket
+   * @throws {TypeError} if one is none of these
+   */
+  constructor(list: readonly string[]) {
+    this.#listed = new Set(list.map(normalized));
+  }
+
+  /** Whether an address is on the list. */
+  has(address: SocketAddress): boolean {
+    if ("path" in address) return this.#listed.has(address.path);
+    const host = canonicalHost(address.hostname);
+    return host !== undefined &&
+      (this.#listed.has(host) || this.#listed.has(`${host} ${address.port}`));
+  }
+}
+
+function normalized(entry: string): string {
+  if (entry.startsWith("/")) return entry;
+  const match = HOST_AND_PORT.exec(entry);
+  const host = match && canonicalHost((match[1] ?? match[2])!);
+  const port = match?.[3];
+  if (!host || Number(port ?? 0) > 65535) {
+    throw new TypeError(
+      `Cannot allow "${entry}": it must be "127.0.0.1:80", "[::1]:80", "127.0.0.1" or "/path"`,
+    );
+  }
+  return port === undefined ? host : `${host} ${Number(port)}`;
+}
+
+/** One spelling for each host: IPv4 is IPv4 also where an IPv6 socket calls it so. */
+function canonicalHost(hostname: string): string | undefined {
+  const four = parseIPv4(hostname);
+  if (four !== null) return formatIPv4(four);
+  const six = parseIPv6(hostname);
+  if (six === null) return undefined;
+  return formatIPv6(six).replace(/^::ffff:(?=\d+\.)/, "");
+}
