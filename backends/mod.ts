@@ -14,8 +14,9 @@
  * assertEquals(selector.select(0), []);
  *
  * left.send(new TextEncoder().encode("hello"));
- * const [[key, events]] = selector.select();
- * assertEquals([key.data, events], ["a message", EVENT_READ]);
+ * for (const [key, events] of selector.select()) {
+ *   assertEquals([key.data, events], ["a message", EVENT_READ]);
+ * }
  *
  * selector.unregister(right);
  * left.close();

@@ -244,7 +244,7 @@ const BAD_ADDRESSES: readonly [SocketAddress, ErrorConstructor, string][] = [
   [{ hostname: "999.1.1.1", port: 1 }, TypeError, "999.1.1.1"],
   [{ hostname: "localhost", port: 1 }, TypeError, "localhost"],
   [{ hostname: "::1", port: 1 }, TypeError, "IPv4"],
-  [{ path: "/tmp/x" }, TypeError, "IPv4"],
+  [{ path: "/run/x" }, TypeError, "IPv4"],
 ];
 
 for (const [address, ErrorClass, part] of BAD_ADDRESSES) {
@@ -267,7 +267,7 @@ for (const [address, ErrorClass, part] of BAD_ADDRESSES) {
 
 testWith("a Unix path that is too long is refused, not cut [B17]", (scope) => {
   const socket = scope.keep(Socket.create("unix"));
-  const path = `/tmp/${"p".repeat(200)}`;
+  const path = `/run/${"p".repeat(200)}`;
   assertThrows(() => socket.bind({ path }), RangeError, "205");
 });
 
