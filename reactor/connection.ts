@@ -90,6 +90,12 @@ const CLOSED = 1 << 6;
 /** `write()` has returned false, and `onDrain` is owed. */
 const OWES_DRAIN = 1 << 7;
 const CORKED = 1 << 8;
+/** It is driven by promises: whoever has it closes it, even after both sides have ended. */
+const MANUAL = 1 << 9;
+/** READ is asked for although nobody waits just now: whoever read once reads again. */
+const LISTENS = 1 << 10;
+/** `run()` and the process do not stay for its sake. */
+const UNREFERENCED = 1 << 11;
 
 /** Shared by all connections of a thread: each uses them within one call. */
 let slab: Slab | undefined;
@@ -134,6 +140,8 @@ export class Connection implements Owned {
     | null = null;
   /** Called once the socket can be read: for who receives into memory of his own. */
   #onReadable: (() => void) | null = null;
+  /** Called once nothing is queued and the socket has room. */
+  #onWritable: (() => void) | null = null;
   #loop: Loop;
   #socket: Socket | null;
   #limits: ConnectionLimits;
@@ -356,7 +364,45 @@ export class Connection implements Owned {
   /** Calls back once, when there is something to receive; null calls it off. */
   whenReadable(callback: (() => void) | null): void {
     this.#onReadable = callback;
+    if (callback !== null) this.#state |= LISTENS;
     this.#updateInterest();
+  }
+
+  /**
+   * Sends what the socket takes now, and queues nothing: for who waits by himself.
+   *
+   * @returns how many bytes, `WOULD_BLOCK` (-1) if there is no room, or others are first
+   */
+  sendNow(data: Uint8Array<ArrayBuffer>): number {
+    if (this.bufferedAmount > 0) return WOULD_BLOCK;
+    const count = this.socket.send(data);
+    if (count > 0) this.#noteActivity();
+    return count;
+  }
+
+  /** Calls back once, when nothing is queued and there is room; null calls it off. */
+  whenWritable(callback: (() => void) | null): void {
+    this.#onWritable = callback;
+    this.#updateInterest();
+  }
+
+  /** Stays open until it is closed, even after both sides have ended. */
+  keepOpen(): void {
+    this.#state |= MANUAL;
+  }
+
+  /** Keeps `run()` going, and the process open, as at the beginning. */
+  ref(): void {
+    if (!this.#is(UNREFERENCED)) return;
+    this.#state &= ~UNREFERENCED;
+    if (this.#interest !== 0) this.#loop.countUnreferenced(-1);
+  }
+
+  /** Lets `run()` return and the process end although the connection is open. */
+  unref(): void {
+    if (this.#is(UNREFERENCED)) return;
+    this.#state |= UNREFERENCED;
+    if (this.#interest !== 0) this.#loop.countUnreferenced(1);
   }
 
   /** Says what is under way to connect this connection. */
@@ -398,7 +444,11 @@ export class Connection implements Owned {
   #receive(): void {
     if (this.#onReadable !== null) return this.#tellReadable();
     const onData = this.#onData;
-    if (onData === null) return;
+    if (onData === null) {
+      // Nobody waits any more: the readiness would wake every wait.
+      this.#state &= ~LISTENS;
+      return this.#updateInterest();
+    }
     const buffer = this.#limits.lend
       ? lent ??= new LentBuffer()
       : slab ??= new Slab();
@@ -417,7 +467,12 @@ export class Connection implements Owned {
   #tellReadable(): void {
     const callback = this.#onReadable!;
     this.#onReadable = null;
-    this.#updateInterest();
+    callback();
+  }
+
+  #tellWritable(): void {
+    const callback = this.#onWritable!;
+    this.#onWritable = null;
     callback();
   }
 
@@ -506,6 +561,9 @@ export class Connection implements Owned {
       if (queue.bytes === 0) this.#queue = null;
     }
     if (this.bufferedAmount === 0) this.#flushed();
+    if (this.#onWritable !== null && this.bufferedAmount === 0) {
+      this.#tellWritable();
+    }
     this.#updateInterest();
     if (
       this.#is(OWES_DRAIN) && !this.#is(CLOSED) &&
@@ -549,7 +607,9 @@ export class Connection implements Owned {
 
   #closeIfEnded(): void {
     const ended = READ_ENDED | WRITE_ENDED;
-    if ((this.#state & ended) === ended) this.#finish(undefined);
+    if ((this.#state & ended) === ended && !this.#is(MANUAL)) {
+      this.#finish(undefined);
+    }
   }
 
   #failLater(error: Error): void {
@@ -577,9 +637,11 @@ export class Connection implements Owned {
     this.#socket?.close();
     this.#loop.disown(this);
     const readable = this.#onReadable;
-    this.#onReadable = null;
+    const writable = this.#onWritable;
+    this.#onReadable = this.#onWritable = null;
     this.#loop.callSoon(() => {
       readable?.();
+      writable?.();
       const { onClose } = this;
       this.#onData =
         this.onEnd =
@@ -605,18 +667,22 @@ export class Connection implements Owned {
     if (wanted === 0) {
       this.#interest = 0;
       this.#loop.unregister(this);
-      return;
+    } else {
+      if (before === 0) this.#loop.register(this, wanted, Connection.#onReady);
+      else this.#loop.modify(this, wanted, Connection.#onReady);
+      this.#interest = wanted;
     }
-    if (before === 0) this.#loop.register(this, wanted, Connection.#onReady);
-    else this.#loop.modify(this, wanted, Connection.#onReady);
-    this.#interest = wanted;
+    if (this.#is(UNREFERENCED) && (wanted === 0) !== (before === 0)) {
+      this.#loop.countUnreferenced(wanted === 0 ? -1 : 1);
+    }
   }
 
   #wantedEvents(): number {
     if (this.#socket === null || this.#is(CONNECTING | CLOSED)) return 0;
-    const reads = this.#onReadable !== null ||
+    const reads = this.#is(LISTENS) ||
       (this.#onData !== null && !this.#is(PAUSED));
-    const writes = this.#queue !== null && !this.#is(CORKED);
+    const writes = (this.#queue !== null && !this.#is(CORKED)) ||
+      this.#onWritable !== null;
     return (reads && !this.#is(READ_ENDED | CLOSING) ? EVENT_READ : 0) |
       (writes ? EVENT_WRITE : 0);
   }

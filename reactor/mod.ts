@@ -27,6 +27,7 @@
  */
 
 export { Acceptor } from "./acceptor.ts";
+export { Conn, type NetAddr, type UnixAddr } from "./conn.ts";
 export { Connection, type ConnectionOptions } from "./connection.ts";
 export type { ConnectorOptions } from "./connector.ts";
 export { Datagram, type OutgoingMessage } from "./datagram.ts";
@@ -39,6 +40,12 @@ export {
   type Owned,
   type ServeOptions,
 } from "./loop.ts";
+export {
+  Listener,
+  type TcpListenOptions,
+  type UnixListenOptions,
+} from "./listener.ts";
+export { Net, type TcpConnectOptions, type UnixConnectOptions } from "./net.ts";
 export { Readiness, type ReadinessOptions } from "./readiness.ts";
 export {
   type ConnectOptions,

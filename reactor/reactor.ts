@@ -27,6 +27,7 @@ import {
   numericHostname,
 } from "./listening.ts";
 import { Loop } from "./loop.ts";
+import { Net } from "./net.ts";
 import { Readiness, type ReadinessOptions } from "./readiness.ts";
 import { knownAddresses, resolve } from "./resolver.ts";
 
@@ -93,6 +94,8 @@ export interface DatagramOptions {
  * ```
  */
 export class Reactor extends Loop {
+  /** `Deno.listen` and `Deno.connect` on this reactor. */
+  readonly net: Net = new Net(this);
   readonly #pairs = new HandlerPairs(this);
 
   /**

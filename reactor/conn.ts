@@ -1,0 +1,255 @@
+/**
+ * A connection as Deno has them: promises and streams instead of callbacks.
+ *
+ * @module
+ */
+
+import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
+import type { SocketAddress } from "../backends/ffi/socket_address.ts";
+import { readableOf, writableOf } from "./conn_streams.ts";
+import type { Connection } from "./connection.ts";
+
+/** A read or a write that has not come to its end. */
+interface Pending {
+  readonly buffer: Uint8Array<ArrayBuffer>;
+  readonly resolve: (count: number | null) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** The kind of `Deno.Addr` that a TCP connection has. */
+export interface NetAddr {
+  readonly transport: "tcp";
+  readonly hostname: string;
+  readonly port: number;
+}
+
+/** The kind of `Deno.Addr` that a Unix connection has. */
+export interface UnixAddr {
+  readonly transport: "unix";
+  readonly path: string;
+}
+
+/** A socket's address as Deno writes it; a Unix socket without a name has the path null. */
+export function denoAddr(address: SocketAddress): NetAddr | UnixAddr {
+  if ("path" in address) {
+    const path = address.path === "" ? null : address.path;
+    return { transport: "unix", path: path as string };
+  }
+  const { hostname, port } = address;
+  return { transport: "tcp", hostname, port };
+}
+
+/**
+ * A connection that is used like one of `Deno.connect` or `Deno.listen`, on the
+ * reactor: the methods, the streams and the errors are the same. It needs
+ * `serve()`.
+ *
+ * @typeParam Address `Deno.NetAddr` or `Deno.UnixAddr`
+ */
+export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
+  implements Disposable {
+  /** The connection underneath, for what Deno has no name for. */
+  readonly connection: Connection;
+  readonly #reads: Pending[] = [];
+  readonly #writes: Pending[] = [];
+  #closed = false;
+  /** Whether the last read took all there was: then the next need not look first. */
+  #drained = false;
+  #localAddr: Address | undefined;
+  #remoteAddr: Address | undefined;
+  #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
+  #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
+
+  /** @param connection A connection without callbacks, which is this object's from now on */
+  constructor(connection: Connection) {
+    this.connection = connection;
+    connection.keepOpen();
+  }
+
+  /** This side's address. */
+  get localAddr(): Address {
+    return this.#localAddr ??= denoAddr(
+      this.connection.localAddress,
+    ) as Address;
+  }
+
+  /** The peer's address. */
+  get remoteAddr(): Address {
+    return this.#remoteAddr ??= denoAddr(
+      this.connection.remoteAddress,
+    ) as Address;
+  }
+
+  /**
+   * Reads what comes next.
+   *
+   * @returns the number of bytes, null at end of file
+   * @throws {Deno.errors.BadResource} if the connection is closed
+   * @throws {Deno.errors.Interrupted} if it is closed meanwhile
+   * @throws {SystemError} `Deno.errors.ConnectionReset` and others
+   */
+  read(p: Uint8Array): Promise<number | null> {
+    if (this.#closed) return Promise.reject(closedError());
+    if (p.length === 0) return Promise.resolve(0);
+    return new Promise((resolve, reject) => {
+      const buffer = p as Uint8Array<ArrayBuffer>;
+      this.#reads.push({ buffer, resolve, reject });
+      if (this.#reads.length > 1) return;
+      if (this.#drained) this.#awaitReadable();
+      else this.#read();
+    });
+  }
+
+  /**
+   * Writes some of the bytes: all, unless the peer is slow.
+   *
+   * @returns how many were taken
+   * @throws {Deno.errors.BadResource} if the connection is closed
+   * @throws {Deno.errors.Interrupted} if it is closed meanwhile
+   * @throws {SystemError} `Deno.errors.BrokenPipe`, `Deno.errors.ConnectionReset` and others
+   */
+  write(p: Uint8Array): Promise<number> {
+    if (this.#closed) return Promise.reject(closedError());
+    if (p.length === 0) return Promise.resolve(0);
+    return new Promise((resolve, reject) => {
+      this.#writes.push({
+        buffer: p as Uint8Array<ArrayBuffer>,
+        resolve: resolve as (count: number | null) => void,
+        reject,
+      });
+      if (this.#writes.length === 1) this.#write();
+    });
+  }
+
+  /**
+   * Tells the peer that no more comes.
+   *
+   * @throws {Deno.errors.BadResource} if the connection is closed
+   * @throws {Deno.errors.NotConnected} if the peer is gone
+   */
+  // deno-lint-ignore require-await -- what fails is told by the promise
+  async closeWrite(): Promise<void> {
+    this.#checkOpen();
+    this.connection.socket.shutdown("write");
+  }
+
+  /**
+   * Closes the connection: what is pending fails with `Deno.errors.Interrupted`.
+   *
+   * @throws {Deno.errors.BadResource} if it is closed already
+   */
+  close(): void {
+    this.#checkOpen();
+    this.#remember();
+    this.#closed = true;
+    this.connection.close();
+    for (const { reject } of [...this.#reads, ...this.#writes]) {
+      reject(new Deno.errors.Interrupted("operation canceled"));
+    }
+    this.#reads.length = this.#writes.length = 0;
+  }
+
+  /** Sends small writes at once instead of gathering them, true if left out. */
+  setNoDelay(noDelay: boolean = true): void {
+    this.#checkOpen();
+    this.connection.setNoDelay(noDelay);
+  }
+
+  /** Has the system probe a silent peer, true if left out. */
+  setKeepAlive(keepAlive: boolean = true): void {
+    this.#checkOpen();
+    this.connection.setKeepAlive(keepAlive);
+  }
+
+  /** Lets pending reads keep the process open, as at the beginning. */
+  ref(): void {
+    this.connection.ref();
+  }
+
+  /** Lets the process end although reads are pending. */
+  unref(): void {
+    this.connection.unref();
+  }
+
+  /** What comes, as a stream of bytes. At its end, or cancelled, it closes the connection. */
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    return this.#readable ??= readableOf(this);
+  }
+
+  /** What goes, as a stream. Closed or aborted, it closes the connection. */
+  get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
+    return this.#writable ??= writableOf(this);
+  }
+
+  /** Closes the connection, unless it is closed already. */
+  closeOnce(): void {
+    if (!this.#closed) this.close();
+  }
+
+  /** Closes the connection at the end of a `using` scope. */
+  [Symbol.dispose](): void {
+    this.closeOnce();
+  }
+
+  /** Serves the reads in their order, as far as there is something. */
+  #read(): void {
+    while (this.#reads.length > 0) {
+      const { buffer, resolve, reject } = this.#reads[0]!;
+      let count: number;
+      try {
+        count = this.connection.receiveInto(buffer);
+      } catch (error) {
+        this.#reads.shift();
+        reject(error);
+        continue;
+      }
+      if (count === WOULD_BLOCK) return this.#awaitReadable();
+      this.#drained = count > 0 && count < buffer.length;
+      this.#reads.shift();
+      resolve(count === 0 ? null : count);
+    }
+  }
+
+  #awaitReadable(): void {
+    this.connection.whenReadable(() => this.#read());
+  }
+
+  /** Serves the writes in their order, as far as there is room. */
+  #write(): void {
+    while (this.#writes.length > 0) {
+      const { buffer, resolve, reject } = this.#writes[0]!;
+      let count: number;
+      try {
+        count = this.connection.sendNow(buffer);
+      } catch (error) {
+        this.#writes.shift();
+        reject(error);
+        continue;
+      }
+      if (count === WOULD_BLOCK) {
+        return this.connection.whenWritable(() => this.#write());
+      }
+      this.#writes.shift();
+      resolve(count);
+    }
+  }
+
+  /** The addresses are asked for while the socket can still tell them. */
+  #remember(): void {
+    if (this.connection.closed) return;
+    try {
+      void this.localAddr;
+      void this.remoteAddr;
+    } catch {
+      // The peer is gone, and its address with it.
+    }
+  }
+
+  #checkOpen(): void {
+    if (this.#closed) throw closedError();
+  }
+}
+
+function closedError(): Error {
+  return new Deno.errors.BadResource("Connection is closed");
+}

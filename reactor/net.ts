@@ -1,0 +1,98 @@
+/**
+ * `Deno.listen` and `Deno.connect`, on the reactor.
+ *
+ * @module
+ */
+
+import { Conn, type NetAddr, type UnixAddr } from "./conn.ts";
+import {
+  Listener,
+  type TcpListenOptions,
+  type UnixListenOptions,
+} from "./listener.ts";
+import type { ConnectOptions, Reactor } from "./reactor.ts";
+
+/** As `Deno.ConnectOptions`. */
+export interface TcpConnectOptions {
+  /** 1 to 65535. */
+  readonly port: number;
+  /** An address or a name: "127.0.0.1", if left out. */
+  readonly hostname?: string;
+  /** As in Deno. */
+  readonly transport?: "tcp";
+  /** Gives it up, with the signal's reason. */
+  readonly signal?: AbortSignal;
+}
+
+/** As `Deno.UnixConnectOptions`. */
+export interface UnixConnectOptions {
+  /** The socket's path. */
+  readonly path: string;
+  /** As in Deno. */
+  readonly transport: "unix";
+}
+
+/**
+ * `Deno.listen` and `Deno.connect` on a reactor: what was written for Deno's
+ * runs on it unchanged, in `serve()`.
+ *
+ * @example
+ * ```ts
+ * import { Reactor } from "@pollux/reactor/reactor";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using reactor = new Reactor();
+ * const { connect, listen } = reactor.net; // or: = Deno
+ * reactor.serve();
+ *
+ * using listener = listen({ hostname: "127.0.0.1", port: 0 });
+ * const client = await connect({ port: listener.addr.port });
+ * const server = await listener.accept();
+ * await server.write(new TextEncoder().encode("hello"));
+ * const buffer = new Uint8Array(16);
+ * assertEquals(await client.read(buffer), 5);
+ * client.close();
+ * server.close();
+ * ```
+ */
+export class Net {
+  readonly #reactor: Reactor;
+
+  /** Made by the reactor. */
+  constructor(reactor: Reactor) {
+    this.#reactor = reactor;
+    // They are often taken out of the object, as from Deno's.
+    this.listen = this.listen.bind(this) as Net["listen"];
+    this.connect = this.connect.bind(this) as Net["connect"];
+  }
+
+  /** As `Deno.listen`, for TCP. */
+  listen(options: TcpListenOptions): Listener<NetAddr>;
+  /** As `Deno.listen`, for Unix sockets. */
+  listen(options: UnixListenOptions): Listener<UnixAddr>;
+  listen(
+    options: TcpListenOptions | UnixListenOptions,
+  ): Listener<NetAddr> | Listener<UnixAddr> {
+    return "path" in options
+      ? new Listener<UnixAddr>(this.#reactor, options)
+      : new Listener<NetAddr>(this.#reactor, options);
+  }
+
+  /** As `Deno.connect`, for TCP. */
+  connect(options: TcpConnectOptions): Promise<Conn<NetAddr>>;
+  /** As `Deno.connect`, for Unix sockets. */
+  connect(options: UnixConnectOptions): Promise<Conn<UnixAddr>>;
+  connect(
+    options: TcpConnectOptions | UnixConnectOptions,
+  ): Promise<Conn<NetAddr | UnixAddr>> {
+    return new Promise((resolve, reject) => {
+      const { transport: _, ...rest } = options;
+      const target: ConnectOptions = { noDelay: false, ...rest };
+      const connection = this.#reactor.connect(target, () => {
+        connection.onClose = null;
+        resolve(new Conn(connection));
+      });
+      connection.onClose = reject;
+    });
+  }
+}
