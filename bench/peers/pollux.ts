@@ -4,52 +4,67 @@
  * @module
  */
 
-import type { SelectorName } from "../../backends/default_selector.ts";
-import { type Peer, program } from "./peer.ts";
+import {
+  createSelector,
+  type SelectorName,
+} from "../../backends/default_selector.ts";
+import { type Mode, type Peer, program } from "./peer.ts";
 
-const EXAMPLE = program("../../examples/echo.ts");
+/** What each mode is served by; `examples/echo.ts` is the one that a user would copy. */
+const programs: Readonly<Record<Mode, string>> = {
+  "echo": "../../examples/echo.ts",
+  "datagram": "pollux_datagram.ts",
+  "fan-out": "pollux_fan_out.ts",
+};
 
-async function exists(path: string): Promise<boolean> {
-  try {
-    return (await Deno.stat(path)).isFile;
-  } catch {
-    return false;
-  }
+function deno(name: string, ...args: string[]): string[] {
+  const permissions = ["--allow-ffi", "--allow-env=POLLUX_KQUEUE_LIBRARY"];
+  return [Deno.execPath(), "run", ...permissions, program(name), ...args];
 }
 
-function deno(...args: string[]): string[] {
-  return [Deno.execPath(), "run", "--allow-ffi", "--allow-env", ...args];
-}
-
-/** `examples/echo.ts`, the echo server of the reactor. */
-function reactor(mode: "run" | "serve", selector: SelectorName): Peer {
-  const how = selector === "epoll" ? "" : ` on ${selector}`;
+/** The reactor on the best selector of this system. */
+function reactor(how: "run" | "serve"): Peer {
   return {
-    name: `Pollux ${mode}()${how}`,
-    modes: ["echo"],
-    available: async () => await exists(EXAMPLE) || "no examples/echo.ts yet",
-    command: (_mode, port) =>
-      deno(
-        EXAMPLE,
-        "--mode",
-        mode,
-        "--selector",
-        selector,
-        "--port",
-        String(port),
-      ),
+    name: `Pollux ${how}()`,
+    modes: ["echo", "datagram", "fan-out"],
+    available: () => Promise.resolve(true),
+    command: (mode, port) =>
+      mode === "echo"
+        ? deno(programs.echo, "--mode", how, "--port", String(port))
+        : deno(programs[mode], how, String(port)),
   };
 }
 
+/** The reactor on a selector that is not the best. */
+function reactorOn(selector: SelectorName): Peer {
+  return {
+    name: `Pollux on ${selector}`,
+    modes: ["echo"],
+    available: () => Promise.resolve(works(selector)),
+    command: (_mode, port) =>
+      deno(programs.echo, "--selector", selector, "--port", String(port)),
+  };
+}
+
+/** Whether this system has a selector, or else the reason. */
+function works(selector: SelectorName): true | string {
+  try {
+    createSelector(selector).close();
+    return true;
+  } catch (error) {
+    return (error as Error).message;
+  }
+}
+
 /** The reactor that owns the thread. */
-export const polluxRun: Peer = reactor("run", "epoll");
+export const polluxRun: Peer = reactor("run");
 /** The reactor that shares the thread with Deno. */
-export const polluxServe: Peer = reactor("serve", "epoll");
+export const polluxServe: Peer = reactor("serve");
 /** The reactor on the calls that are dearer the more they watch. */
 export const polluxOthers: readonly Peer[] = [
-  reactor("run", "poll"),
-  reactor("run", "select"),
-  reactor("run", "kqueue"),
+  reactorOn("poll"),
+  reactorOn("select"),
+  reactorOn("kqueue"),
 ];
 
 /** A selector and nothing above it. */
@@ -57,5 +72,5 @@ export const polluxSelector: Peer = {
   name: "Pollux selector",
   modes: ["echo"],
   available: () => Promise.resolve(true),
-  command: (_mode, port) => deno(program("selector_echo.ts"), String(port)),
+  command: (_mode, port) => deno("selector_echo.ts", String(port)),
 };

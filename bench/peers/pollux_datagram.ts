@@ -1,0 +1,19 @@
+/**
+ * A UDP echo server on the reactor.
+ *
+ *     deno run --allow-ffi bench/peers/pollux_datagram.ts run 8001
+ *
+ * @module
+ */
+
+import { Reactor } from "../../mod.ts";
+
+const [mode = "run", port = "8001"] = Deno.args;
+const reactor = new Reactor();
+const socket = reactor.datagram({ hostname: "127.0.0.1", port: Number(port) });
+socket.onMessage = (data, sender) => {
+  socket.send(data, sender);
+};
+
+if (mode === "serve") await reactor.serve();
+else reactor.run();
