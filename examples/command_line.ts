@@ -56,7 +56,13 @@ export async function main(program: () => void | Promise<void>): Promise<void> {
   try {
     await program();
   } catch (error) {
-    console.error(error instanceof Error ? error.message : String(error));
+    console.error(describe(error));
     Deno.exit(1);
   }
+}
+
+/** What failed comes before how: "127.0.0.1:8001: Address already in use (os error 98)". */
+function describe(error: unknown): string {
+  const { message, detail } = error as Error & { detail?: string };
+  return detail === undefined ? message : `${detail}: ${message}`;
 }

@@ -144,7 +144,7 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
     this.#closed = true;
     this.connection.close();
     for (const { reject } of [...this.#reads, ...this.#writes]) {
-      reject(new Deno.errors.Interrupted("operation canceled"));
+      reject(interrupted());
     }
     this.#reads.length = this.#writes.length = 0;
   }
@@ -252,4 +252,10 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
 
 function closedError(): Error {
   return new Deno.errors.BadResource("Connection is closed");
+}
+
+/** In the words of Deno, down to the code. */
+function interrupted(): Error {
+  const error = new Deno.errors.Interrupted("operation canceled");
+  return Object.assign(error, { code: "EINTR" });
 }

@@ -18,6 +18,8 @@ export interface SystemError extends Error {
   readonly errno: number;
   /** The call that failed, as in "connect". */
   readonly syscall: string;
+  /** What the call was about, if that is known: an address, a path, a descriptor. */
+  readonly detail?: string;
 }
 
 type ErrorClass = new (message: string) => Error;
@@ -79,7 +81,7 @@ export function errnoMessage(errno: number): string {
  *
  * @param syscall The call that failed, as in "connect"
  * @param errno Its error number: that of the last call if left out
- * @param detail What the call was about, put before the words of the system
+ * @param detail What the call was about
  */
 export function systemError(
   syscall: string,
@@ -88,10 +90,12 @@ export function systemError(
 ): SystemError {
   const code = errnoName(errno);
   const message = `${errnoMessage(errno)} (os error ${errno})`;
-  const error = new (classes[code] ?? Error)(
-    detail === undefined ? message : `${detail}: ${message}`,
+  const error = new (classes[code] ?? Error)(message);
+  const properties = { code, errno, syscall };
+  return Object.assign(
+    error,
+    detail === undefined ? properties : { ...properties, detail },
   );
-  return Object.assign(error, { code, errno, syscall });
 }
 
 /** Whether an error came from the operating system. */

@@ -192,7 +192,11 @@ testWith(
   (scope) => {
     const path = socketPath(scope);
     const client = scope.keep(Socket.create("unix"));
-    assertThrows(() => client.connect({ path }), Deno.errors.NotFound, path);
+    const missing = assertThrows(
+      () => client.connect({ path }),
+      Deno.errors.NotFound,
+    );
+    assertEquals((missing as Error & { detail: string }).detail, path);
     Deno.writeTextFileSync(path, "");
     assertThrows(() => client.connect({ path }), Deno.errors.ConnectionRefused);
   },
@@ -202,9 +206,13 @@ testWith("a port in use is AddrInUse, which names it [I10]", (scope) => {
   const first = listenerOn(scope, LOOPBACK);
   const second = scope.keep(Socket.create());
   const { port } = first.localAddress as InternetAddress;
-  assertThrows(
+  const error = assertThrows(
     () => second.bind({ hostname: "127.0.0.1", port }),
     Deno.errors.AddrInUse,
+    "Address already in use (os error",
+  );
+  assertEquals(
+    (error as Error & { detail: string }).detail,
     `127.0.0.1:${port}`,
   );
 });

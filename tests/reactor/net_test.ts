@@ -1,0 +1,259 @@
+/**
+ * One program, written against `Deno.Conn` and `Deno.Listener`, on Deno's own
+ * network and on the reactor's: each scenario has to end alike, error for error.
+ */
+
+import { assertEquals } from "@std/assert";
+import { Reactor } from "../../reactor/mod.ts";
+import { test } from "../util.ts";
+
+/** What both networks have. */
+interface Network {
+  listen(options: Deno.TcpListenOptions): Deno.TcpListener;
+  listen(
+    options: Deno.UnixListenOptions & { transport: "unix" },
+  ): Deno.UnixListener;
+  connect(options: Deno.ConnectOptions): Promise<Deno.TcpConn>;
+  connect(options: Deno.UnixConnectOptions): Promise<Deno.UnixConn>;
+}
+
+/** A scenario leaves a transcript of what happened to it. */
+type Scenario = (network: Network, say: Say) => Promise<void>;
+type Say = (what: string, action: () => unknown) => Promise<void>;
+
+/** Messages that differ by name alone: Deno speaks of resources, we of connections. */
+function errorOf(error: Error & { code?: string }): string {
+  const known = error instanceof Deno.errors.BadResource ? "" : error.message;
+  return `${error.name} ${known} ${error.code ?? ""}`.trim();
+}
+
+async function transcriptOf(
+  network: Network,
+  scenario: Scenario,
+): Promise<string[]> {
+  const lines: string[] = [];
+  await scenario(network, async (what, action) => {
+    try {
+      lines.push(`${what}: ${JSON.stringify(await action() ?? null)}`);
+    } catch (error) {
+      lines.push(`${what}: threw ${errorOf(error as Error)}`);
+    }
+  });
+  return lines;
+}
+
+function onBoth(name: string, scenario: Scenario): void {
+  test(`Conn and Listener: ${name}`, async () => {
+    const expected = await transcriptOf(Deno as Network, scenario);
+    await using reactor = new Reactor();
+    reactor.serve();
+    const actual = await transcriptOf(reactor.net as Network, scenario);
+    assertEquals(actual, expected);
+  });
+}
+
+async function pair(network: Network): Promise<[Deno.TcpConn, Deno.TcpConn]> {
+  using listener = network.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  const [client, server] = await Promise.all([
+    network.connect({ hostname: "127.0.0.1", port }),
+    listener.accept(),
+  ]);
+  return [client, server];
+}
+
+function bytes(...values: number[]): Uint8Array<ArrayBuffer> {
+  return Uint8Array.from(values);
+}
+
+onBoth("reads and writes of no bytes are no end of file", async (net, say) => {
+  const [client, server] = await pair(net);
+  await say("read", () => client.read(bytes()));
+  await say("write", () => client.write(bytes()));
+  client.close();
+  server.close();
+});
+
+onBoth("concurrent reads are served in their order", async (net, say) => {
+  const [client, server] = await pair(net);
+  const reads = [client.read(bytes(0, 0)), client.read(bytes(0, 0))];
+  await server.write(bytes(1, 2));
+  await say("first", () => reads[0]);
+  await server.write(bytes(3));
+  await say("second", () => reads[1]);
+  client.close();
+  server.close();
+});
+
+onBoth("close() interrupts a read, and ends every method", async (net, say) => {
+  const [client, server] = await pair(net);
+  const read = client.read(bytes(0));
+  client.close();
+  await say("pending read", () => read);
+  await say("read", () => client.read(bytes(0)));
+  await say("write", () => client.write(bytes(0)));
+  await say("closeWrite", () => client.closeWrite());
+  await say("setNoDelay", () => client.setNoDelay());
+  await say("setKeepAlive", () => client.setKeepAlive());
+  await say("close", () => client.close());
+  await say("dispose", () => client[Symbol.dispose]());
+  await say("transport", () => client.localAddr.transport);
+  await say("peer's read", () => server.read(bytes(0)));
+  await say("peer's next read", () => server.read(bytes(0)));
+  server.close();
+});
+
+onBoth("closeWrite() leaves the other direction open", async (net, say) => {
+  const [client, server] = await pair(net);
+  await say("closeWrite", () => client.closeWrite());
+  await say("closeWrite again", () => client.closeWrite());
+  await say("write", () => client.write(bytes(1)));
+  await say("peer's read", () => server.read(bytes(0)));
+  await say("peer's write", () => server.write(bytes(1, 2)));
+  await say("read", () => client.read(bytes(0, 0, 0)));
+  client.close();
+  server.close();
+});
+
+onBoth("the end of `readable` closes the connection", async (net, say) => {
+  const [client, server] = await pair(net);
+  await client.write(bytes(1, 2, 3));
+  await client.closeWrite();
+  const reader = server.readable.getReader();
+  await say("read", async () => (await reader.read()).value?.length);
+  await say("end", async () => (await reader.read()).done);
+  await say("write", () => server.write(bytes(1)));
+  await say("close", () => server.close());
+  client.close();
+});
+
+onBoth("`readable` reads into memory of the caller", async (net, say) => {
+  const [client, server] = await pair(net);
+  const reader = client.readable.getReader({ mode: "byob" });
+  await server.write(bytes(7, 8));
+  await say("read", async () => {
+    const { value } = await reader.read(new Uint8Array(10));
+    return [value?.length, value?.buffer.byteLength];
+  });
+  const pending = reader.read(new Uint8Array(10));
+  client.close();
+  await say("pending read", () => pending);
+  server.close();
+});
+
+onBoth("a cancelled `readable` closes the connection", async (net, say) => {
+  const [client, server] = await pair(net);
+  await client.readable.cancel("enough");
+  await say("write", () => client.write(bytes(1)));
+  await say("close", () => client.close());
+  server.close();
+});
+
+onBoth("a closed `writable` closes the connection", async (net, say) => {
+  const [client, server] = await pair(net);
+  const writer = client.writable.getWriter();
+  await writer.write(bytes(1, 2, 3));
+  await writer.close();
+  await say("read", () => client.read(bytes(0)));
+  await say("write", () => client.write(bytes(0)));
+  await say("close", () => client.close());
+  await say("peer's read", () => server.read(new Uint8Array(5)));
+  await say("peer's next read", () => server.read(new Uint8Array(5)));
+  server.close();
+});
+
+onBoth("an aborted `writable` closes the connection", async (net, say) => {
+  const [client, server] = await pair(net);
+  await client.writable.getWriter().abort("enough");
+  await say("write", () => client.write(bytes(1)));
+  await say("close", () => client.close());
+  server.close();
+});
+
+onBoth("streams carry megabytes, in order", async (net, say) => {
+  const [client, server] = await pair(net);
+  const sent = Uint8Array.from({ length: 3_000_000 }, (_, i) => i * 31 % 251);
+  const sending = new Blob([sent]).stream().pipeTo(client.writable);
+  await say("bytes", async () => {
+    const received = new Uint8Array(
+      await new Response(server.readable).arrayBuffer(),
+    );
+    return [
+      received.length,
+      received.every((byte, i) => byte === sent[i]),
+    ];
+  });
+  await sending;
+});
+
+onBoth("one accept() waits at a time", async (net, say) => {
+  const listener = net.listen({ hostname: "127.0.0.1", port: 0 });
+  const pending = listener.accept();
+  await say("second accept", () => listener.accept());
+  listener.close();
+  await say("pending accept", () => pending);
+  await say("accept", () => listener.accept());
+  await say("close", () => listener.close());
+  await say("dispose", () => listener[Symbol.dispose]());
+  await say("transport", () => listener.addr.transport);
+});
+
+onBoth(
+  "`for await` over a listener ends when it is closed",
+  async (net, say) => {
+    const listener = net.listen({ hostname: "127.0.0.1", port: 0 });
+    const { port } = listener.addr;
+    await say("connections", async () => {
+      const client = await net.connect({ hostname: "127.0.0.1", port });
+      let count = 0;
+      for await (const conn of listener) {
+        count++;
+        conn.close();
+        listener.close();
+      }
+      client.close();
+      return count;
+    });
+  },
+);
+
+onBoth("what cannot be connected or bound says why", async (net, say) => {
+  const taken = net.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = taken.addr;
+  await say("taken port", () => net.listen({ hostname: "127.0.0.1", port }));
+  taken.close();
+  const hostname = "127.0.0.1";
+  await say("refused", () => net.connect({ hostname, port }));
+  await say("no such path", () => {
+    return net.connect({ transport: "unix", path: "/nonexistent/socket" });
+  });
+});
+
+onBoth("an aborted signal is the connect's error", async (net, say) => {
+  const signal = AbortSignal.abort(new Error("why not"));
+  const hostname = "127.0.0.1";
+  await say("connect", () => net.connect({ hostname, port: 9, signal }));
+});
+
+onBoth("Unix sockets have paths for addresses", async (net, say) => {
+  const directory = await Deno.makeTempDir();
+  const path = `${directory}/socket`;
+  const listener = net.listen({ transport: "unix", path });
+  const [client, server] = await Promise.all([
+    net.connect({ transport: "unix", path }),
+    listener.accept(),
+  ]);
+  await say(
+    "client",
+    () => [client.localAddr.path, client.remoteAddr.transport],
+  );
+  await say(
+    "server",
+    () => [server.localAddr.transport, server.remoteAddr.path],
+  );
+  await say("path", () => client.remoteAddr.path === path);
+  client.close();
+  server.close();
+  listener.close();
+  await Deno.remove(directory, { recursive: true });
+});
