@@ -4,7 +4,7 @@
  * @module
  */
 
-import { WASI } from "node:wasi";
+import type { WASI } from "node:wasi";
 import { DefaultSelector } from "../default_selector.ts";
 import type { FileObject } from "../ffi/descriptor.ts";
 import type { Socket } from "../ffi/mod.ts";
@@ -127,6 +127,7 @@ export class WasiHost {
    */
   constructor(options: WasiHostOptions = {}) {
     this.#options = options;
+    const { WASI } = nodeWasi();
     this.#wasi = new WASI({
       version: "preview1",
       args: [...options.args ?? []],
@@ -282,6 +283,14 @@ export class WasiHost {
   #closeFile(number: number): void {
     (this.#wasi.wasiImport as GuestCalls).fd_close!(number);
   }
+}
+
+/**
+ * `node:wasi`, when there is a program to run: imported, it would make everybody
+ * who imports Pollux wait for Node's modules, 12 ms at each start.
+ */
+function nodeWasi(): typeof import("node:wasi") {
+  return globalThis.process.getBuiltinModule("node:wasi");
 }
 
 /** Standard streams, directories, sockets: the numbers that a program begins with. */
