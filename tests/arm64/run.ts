@@ -62,7 +62,7 @@ async function runTests(tests: string[]): Promise<number> {
     // Types do not depend on the machine, and to check them in emulation takes a minute.
     ["test", "-A", "--no-check", ...tests],
     // The kernel cannot start Deno.execPath() here: a test that starts Deno takes POLLUX_DENO, where it is set.
-    { DENO_DIR: `${cache}/deno_dir`, POLLUX_DENO: deno },
+    { DENO_DIR: `${cache}/deno_dir`, POLLUX_DENO: deno, POLLUX_EMULATED: "1" },
   );
 }
 

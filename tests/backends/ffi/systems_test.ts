@@ -4,6 +4,7 @@
  * compiler, that compiler is asked for every number of its table.
  */
 
+import { emulated } from "../../util.ts";
 import { assert, assertEquals } from "@std/assert";
 import type { MsghdrLayout, System } from "../../../backends/ffi/system.ts";
 import { darwin } from "../../../backends/ffi/systems/darwin.ts";
@@ -385,6 +386,8 @@ function findCompiler(): string | undefined {
 const compiler = Deno.build.os === "linux" ? findCompiler() : undefined;
 const reason = Deno.build.os !== "linux"
   ? " (ignored: this is not Linux)"
+  : emulated
+  ? " (ignored: the compiler is for another processor than the emulated)"
   : compiler === undefined
   ? " (ignored: there is no C compiler here)"
   : "";

@@ -1,0 +1,114 @@
+/**
+ * Enough of a WebAssembly assembler for a test to write a guest itself, where
+ * no compiler is at hand.
+ *
+ * Source: "WebAssembly Core Specification", section 5, "Binary Format".
+ */
+
+const I32 = 0x7f;
+const EMPTY = 0x40;
+
+/** An unsigned number of any size (LEB128). */
+function unsigned(value: number): number[] {
+  const bytes: number[] = [];
+  do {
+    const more = value >= 0x80 ? 0x80 : 0;
+    bytes.push(value & 0x7f | more);
+    value >>>= 7;
+  } while (value > 0);
+  return bytes;
+}
+
+/** A signed number of 32 bits (LEB128). */
+function signed(value: number): number[] {
+  const bytes: number[] = [];
+  for (;;) {
+    const low = value & 0x7f;
+    value >>= 7;
+    const done = value === 0 && (low & 0x40) === 0 ||
+      value === -1 && (low & 0x40) !== 0;
+    bytes.push(done ? low : low | 0x80);
+    if (done) return bytes;
+  }
+}
+
+function vector(items: readonly (readonly number[])[]): number[] {
+  return [...unsigned(items.length), ...items.flat()];
+}
+
+function name(text: string): number[] {
+  return [...unsigned(text.length), ...new TextEncoder().encode(text)];
+}
+
+function section(id: number, content: readonly number[]): number[] {
+  return [id, ...unsigned(content.length), ...content];
+}
+
+/** Instructions, each as its bytes. */
+export const op = {
+  constant: (value: number): number[] => [0x41, ...signed(value)],
+  call: (index: number): number[] => [0x10, ...unsigned(index)],
+  drop: [0x1a],
+  /** A word at an address that is on the stack. */
+  load: [0x28, 2, 0],
+  store: [0x36, 2, 0],
+  isZero: [0x45],
+  or: [0x72],
+  block: (...body: (readonly number[])[]): number[] => [
+    0x02,
+    EMPTY,
+    ...body.flat(),
+    0x0b,
+  ],
+  loop: (
+    ...body: (readonly number[])[]
+  ): number[] => [0x03, EMPTY, ...body.flat(), 0x0b],
+  /** Jumps to the end of the block, or the start of the loop, so many levels out. */
+  branch: (level: number): number[] => [0x0c, ...unsigned(level)],
+  branchIf: (level: number): number[] => [0x0d, ...unsigned(level)],
+} as const;
+
+/** A function of preview 1: its name, and how many words it takes. */
+export type Import = readonly [name: string, parameters: number];
+
+/**
+ * A command with one page of memory.
+ *
+ * @param imports What it imports from preview 1; each returns a word
+ * @param start The instructions of `_start`
+ */
+export function assemble(
+  imports: readonly Import[],
+  start: readonly number[],
+): WebAssembly.Module {
+  const types = [
+    [0x60, 0, 0],
+    ...imports.map(([, parameters]) => [
+      0x60,
+      ...vector(Array.from({ length: parameters }, () => [I32])),
+      ...vector([[I32]]),
+    ]),
+  ];
+  const imported = imports.map(([field], index) => [
+    ...name("wasi_snapshot_preview1"),
+    ...name(field),
+    0,
+    ...unsigned(index + 1),
+  ]);
+  const body = [0, ...start, 0x0b];
+  return new WebAssembly.Module(Uint8Array.from([
+    ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...section(1, vector(types)),
+    ...section(2, vector(imported)),
+    ...section(3, vector([[0]])),
+    ...section(5, vector([[0, 1]])),
+    ...section(
+      7,
+      vector([
+        [...name("memory"), 2, 0],
+        [...name("_start"), 0, ...unsigned(imports.length)],
+      ]),
+    ),
+    ...section(10, vector([[...unsigned(body.length), ...body]])),
+  ]));
+}

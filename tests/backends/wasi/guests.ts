@@ -1,0 +1,72 @@
+/**
+ * Guests: one that a test assembles itself, and one that is compiled from C
+ * where there is a compiler.
+ */
+
+import { assemble, op } from "./assembler.ts";
+
+/** Where the assembled guest keeps what: descriptor, count, flags, iovec, buffer. */
+const FD = 0, COUNT = 4, FLAGS = 8, IOVEC = 16, BUFFER = 1024;
+const BUFFER_BYTES = 32768;
+
+/**
+ * An echo server that serves one connection after the other, with calls that
+ * wait: `sock_accept`, `sock_recv`, `sock_send`, `fd_close`.
+ */
+export function assembledEcho(): WebAssembly.Module {
+  const [ACCEPT, RECV, SEND, CLOSE] = [0, 1, 2, 3];
+  const { constant, call, load, store, block, loop, branch, branchIf } = op;
+  const word = (address: number): number[] => [...constant(address), ...load];
+  const set = (address: number, ...value: number[]): number[] => [
+    ...constant(address),
+    ...value,
+    ...store,
+  ];
+  return assemble(
+    [["sock_accept", 3], ["sock_recv", 6], ["sock_send", 5], ["fd_close", 1]],
+    block(loop(
+      set(IOVEC, ...constant(BUFFER)),
+      // sock_accept(3, 0, &fd), and out of everything if that fails
+      [...constant(3), ...constant(0), ...constant(FD), ...call(ACCEPT)],
+      branchIf(1),
+      block(loop(
+        set(IOVEC + 4, ...constant(BUFFER_BYTES)),
+        // sock_recv(fd, iovec, 1, 0, &count, &flags)
+        [...word(FD), ...constant(IOVEC), ...constant(1), ...constant(0)],
+        [...constant(COUNT), ...constant(FLAGS), ...call(RECV)],
+        [...word(COUNT), ...op.isZero, ...op.or],
+        branchIf(1),
+        set(IOVEC + 4, ...word(COUNT)),
+        // sock_send(fd, iovec, 1, 0, &count)
+        [...word(FD), ...constant(IOVEC), ...constant(1), ...constant(0)],
+        [...constant(COUNT), ...call(SEND)],
+        branchIf(1),
+        branch(0),
+      )),
+      [...word(FD), ...call(CLOSE), ...op.drop],
+      branch(0),
+    )),
+  );
+}
+
+const ECHO_C = new URL("../../../examples/wasi_echo/echo.c", import.meta.url);
+
+/** The arguments with which Debian's clang compiles for WASI. */
+const CLANG = ["--target=wasm32-wasi", "--sysroot=/usr", "-O2", "-o"];
+
+/** The echo server in C, or why there is none here. */
+export async function compiledEcho(): Promise<WebAssembly.Module | string> {
+  const output = await Deno.makeTempFile({ suffix: ".wasm" });
+  try {
+    const { success, stderr } = await new Deno.Command("clang", {
+      args: [...CLANG, output, ECHO_C.pathname],
+    }).output();
+    if (!success) return new TextDecoder().decode(stderr);
+    return await WebAssembly.compile(await Deno.readFile(output));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "no clang";
+    throw error;
+  } finally {
+    await Deno.remove(output);
+  }
+}
