@@ -149,5 +149,6 @@ export function errnoOf(error: unknown): number {
   if (error instanceof Refusal) return error.errno;
   if (isSystemError(error)) return wasiErrno(error.code);
   if (error instanceof Deno.errors.BadResource) return EBADF;
+  if (error instanceof Deno.errors.NotSupported) return ENOTSUP;
   throw error;
 }

@@ -17,6 +17,8 @@ import {
   Refusal,
 } from "./errno.ts";
 import type { Guest, GuestCalls } from "./guest.ts";
+import type { GuestMemory } from "./memory.ts";
+import { totalLength } from "./pieces.ts";
 
 /** Calls without a descriptor. `proc_exit` is not among them: it ends the guest, not Deno. */
 const PLAIN = [
@@ -65,8 +67,61 @@ const WITH_DESCRIPTORS: Readonly<
   path_unlink_file: { fds: [0], stream: ENOTDIR },
 };
 
+/**
+ * Which arguments are a pointer and a number of bytes. `node:wasi` of Deno 2.9
+ * makes room for whatever number it is told before it looks whether the guest has
+ * that much, and a number that is large enough ends the process.
+ */
+const PIECES: Readonly<
+  Record<string, readonly (readonly [pointer: number, length: number])[]>
+> = {
+  fd_prestat_dir_name: [[1, 2]],
+  fd_readdir: [[1, 2]],
+  path_create_directory: [[1, 2]],
+  path_filestat_get: [[2, 3]],
+  path_filestat_set_times: [[2, 3]],
+  path_link: [[2, 3], [5, 6]],
+  path_open: [[2, 3]],
+  path_readlink: [[1, 2], [3, 4]],
+  path_remove_directory: [[1, 2]],
+  path_rename: [[1, 2], [4, 5]],
+  path_symlink: [[0, 1], [3, 4]],
+  path_unlink_file: [[1, 2]],
+  random_get: [[0, 1]],
+};
+
+/** Calls whose second and third arguments are an array of iovecs and its length. */
+const WITH_IOVECS = ["fd_pread", "fd_pwrite", "fd_read", "fd_write"];
+
 /** Which argument of `path_open` says where the new number goes. */
 const PATH_OPEN_STORED = 8;
+
+/** The calls of `node:wasi`, without those whose lengths it would not survive. */
+export function checkedCalls(
+  memory: GuestMemory,
+  inner: GuestCalls,
+): GuestCalls {
+  const calls = { ...inner };
+  for (const [name, pieces] of Object.entries(PIECES)) {
+    const call = inner[name]!;
+    calls[name] = (...args: number[]) => {
+      for (const [pointer, length] of pieces) {
+        memory.check(args[pointer]!, args[length]! >>> 0);
+      }
+      return call(...args);
+    };
+  }
+  for (const name of WITH_IOVECS) {
+    const call = inner[name]!;
+    calls[name] = (...args: number[]) => {
+      const pieces = memory.iovecs(args[1]!, args[2]!);
+      // Pieces may overlap; no honest program has more of them than memory.
+      if (totalLength(pieces) > memory.view.byteLength) return EINVAL;
+      return call(...args);
+    };
+  }
+  return calls;
+}
 
 /** The calls of a guest that `node:wasi` answers. */
 export function fileCalls(guest: Guest, inner: GuestCalls): GuestCalls {

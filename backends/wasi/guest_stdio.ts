@@ -45,9 +45,9 @@ export class GuestStdio implements GuestStream {
     if (this.#direction !== "input") throw new Refusal(EBADF);
     // The descriptor may be one that waits, and only we know whether the guest wants to.
     if (this.#ready(POLLIN) === 0) return WOULD_BLOCK;
-    if (pieces.length === 1) return read(this.fileobj, pieces[0]!);
+    if (pieces.length === 1) return read(this.#fd, pieces[0]!);
     const room = Math.min(totalLength(pieces), scratchBuffer().length);
-    const count = read(this.fileobj, scratchBuffer().subarray(0, room));
+    const count = read(this.#fd, scratchBuffer().subarray(0, room));
     if (count > 0) scatter(pieces, count);
     return count;
   }
@@ -55,8 +55,8 @@ export class GuestStdio implements GuestStream {
   write(pieces: readonly Uint8Array<ArrayBuffer>[]): number {
     if (this.#direction !== "output") throw new Refusal(EBADF);
     if (this.nonblocking && this.#ready(POLLOUT) === 0) return WOULD_BLOCK;
-    if (pieces.length === 1) return write(this.fileobj, pieces[0]!);
-    return write(this.fileobj, scratchBuffer().subarray(0, gather(pieces)));
+    if (pieces.length === 1) return write(this.#fd, pieces[0]!);
+    return write(this.#fd, scratchBuffer().subarray(0, gather(pieces)));
   }
 
   /** A pipe whose writers are gone hangs up, and says so without POLLIN when it is empty. */
@@ -68,8 +68,16 @@ export class GuestStdio implements GuestStream {
   /** The descriptor is the host's: the guest only loses sight of it. */
   close(): void {}
 
+  /** @throws {Refusal} EBADF if its owner has closed it under the guest's hands */
+  get #fd(): number {
+    const { fileobj } = this;
+    const fd = typeof fileobj === "number" ? fileobj : fileobj.fd;
+    if (fd < 0) throw new Refusal(EBADF);
+    return fd;
+  }
+
   #ready(events: number): number {
-    fds.set(0, fileDescriptor(this.fileobj), events);
+    fds.set(0, this.#fd, events);
     return pollOnce(fds, 1, 0) > 0 ? fds.returned(0) : 0;
   }
 }

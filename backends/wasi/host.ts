@@ -12,7 +12,7 @@ import type { Selector } from "../selector.ts";
 import { CLOCKID_REALTIME, PREVIEW1 } from "./abi.ts";
 import { errnoOf, ESUCCESS } from "./errno.ts";
 import { FdTable } from "./fd_table.ts";
-import { fileCalls } from "./files.ts";
+import { checkedCalls, fileCalls } from "./files.ts";
 import type { Guest, GuestCall, GuestCalls } from "./guest.ts";
 import type { GuestDescriptor } from "./guest_file.ts";
 import { GuestSocket } from "./guest_socket.ts";
@@ -226,7 +226,11 @@ export class WasiHost {
   #suspendingImports(sleeper: SuspendingSleeper): WebAssembly.Imports {
     const turns = new Turns();
     const calls = this.#calls(sleeper);
-    calls.sched_yield = () => turns.take().then(() => ESUCCESS);
+    calls.sched_yield = async () => {
+      await turns.take();
+      sleeper.throwIfStopped();
+      return ESUCCESS;
+    };
     const imports: WebAssembly.ModuleImports = mapValues(calls, guarded);
     for (const name of WAITING) {
       const call = calls[name];
@@ -240,7 +244,10 @@ export class WasiHost {
     const guest = this.#guest;
     const patience = new Patience(guest.readiness, sleeper);
     const poll = new PollOneoff(guest, sleeper);
-    const inner = this.#wasi.wasiImport as GuestCalls;
+    const inner = checkedCalls(
+      guest.memory,
+      this.#wasi.wasiImport as GuestCalls,
+    );
     const { wasmEdge } = this.#options;
     return {
       ...fileCalls(guest, inner),
@@ -342,13 +349,12 @@ function fairly(
   turns: Turns,
   sleeper: SuspendingSleeper,
 ): GuestCall {
-  return (...args) => {
-    if (!turns.due) return call(...args);
-    return turns.take().then(() => {
-      sleeper.throwIfStopped();
-      return call(...args);
-    });
+  const later = async (args: unknown[]): Promise<number> => {
+    await turns.take();
+    sleeper.throwIfStopped();
+    return call(...args);
   };
+  return (...args) => turns.due ? later(args) : call(...args);
 }
 
 function exitCode(error: unknown): number {
