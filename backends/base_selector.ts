@@ -78,6 +78,11 @@ export abstract class BaseSelector<T> implements Selector<T> {
   /** Tells the system to forget a descriptor, which may be closed or another's by now. */
   protected abstract unwatch(fd: number, events: number): void;
 
+  /** Tells the system nothing, if it forgets what is closed: the descriptor is closed next. */
+  protected unwatchClosing(fd: number, events: number): void {
+    this.unwatch(fd, events);
+  }
+
   /** Waits once, and fills `ready`. */
   protected abstract fill(timeout: number): void;
 
@@ -144,6 +149,16 @@ export abstract class BaseSelector<T> implements Selector<T> {
       return found.length;
     });
     return found;
+  }
+
+  unregisterClosing(fileobj: FileObject): SelectorKey<T> {
+    this.#checkOpen();
+    const lost = this.#findLost(fileobj);
+    if (lost !== undefined) return lost;
+    const key = this.#find(fileobj);
+    this.registrations.delete(key.fd);
+    this.unwatchClosing(key.fd, key.events);
+    return key;
   }
 
   getKey(fileobj: FileObject): SelectorKey<T> {

@@ -118,12 +118,14 @@ export class EpollSelector<T> extends BaseSelector<T> {
   }
 
   protected override unwatch(fd: number): void {
-    this.#fired.delete(fd);
-    this.#alwaysReady.delete(fd);
-    if (this.#refused.delete(fd)) return;
+    if (this.#unwatchHere(fd)) return;
     // EBADF: it was closed, and epoll forgot it. ENOENT: closed, and the number
     // is another file's. EPERM: that file is one that epoll refuses.
     this.#epoll.tryControl(EPOLL_CTL_DEL, fd, 0, 0);
+  }
+
+  protected override unwatchClosing(fd: number): void {
+    this.#unwatchHere(fd);
   }
 
   protected override fill(timeout: number): void {
@@ -146,6 +148,13 @@ export class EpollSelector<T> extends BaseSelector<T> {
     this.#alwaysReady.clear();
     this.#fired.clear();
     this.#epoll.close();
+  }
+
+  /** Forgets what is kept here; true if epoll never had the descriptor. */
+  #unwatchHere(fd: number): boolean {
+    this.#fired.delete(fd);
+    this.#alwaysReady.delete(fd);
+    return this.#refused.delete(fd);
   }
 
   #decode(count: number): void {

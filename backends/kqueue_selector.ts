@@ -72,6 +72,10 @@ export class KqueueSelector<T> extends BaseSelector<T> {
     this.#delete(fd, events);
   }
 
+  protected override unwatchClosing(): void {
+    // Filters end with their descriptor.
+  }
+
   protected override fill(timeout: number): void {
     this.#decode(this.#kqueue.wait(timeout));
   }

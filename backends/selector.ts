@@ -94,6 +94,14 @@ export interface Selector<T> extends Disposable {
   unregister(fileobj: FileObject): SelectorKey<T>;
 
   /**
+   * Unregisters a file object that is closed next, as the last that has the file
+   * open. Epoll and kqueue then forget it by themselves, which saves a call.
+   *
+   * @throws as `unregister`
+   */
+  unregisterClosing(fileobj: FileObject): SelectorKey<T>;
+
+  /**
    * Waits until something is ready.
    *
    * @param timeout Milliseconds; 0 or less looks and returns; for ever if left out

@@ -356,7 +356,7 @@ export class Connection implements Owned {
   receiveInto(buffer: Uint8Array<ArrayBuffer>): number {
     if (this.#is(READ_ENDED) && !this.closed) return 0;
     const count = this.socket.recv(buffer);
-    if (count === 0 && buffer.length > 0) this.#endReading();
+    if (count === 0 && buffer.length > 0) this.#state |= READ_ENDED;
     else if (count > 0) this.#noteActivity();
     return count;
   }
@@ -480,16 +480,10 @@ export class Connection implements Owned {
   #endReading(): void {
     if (this.#is(READ_ENDED)) return;
     this.#state |= READ_ENDED;
-    this.#updateInterest();
-    this.#loop.callSoon(() => {
-      if (this.closed) return;
-      if (this.onEnd === null) {
-        if (this.#onData !== null) this.end();
-      } else {
-        this.#guard(() => this.onEnd!(this));
-      }
-      this.#closeIfEnded();
-    });
+    if (this.onEnd !== null) this.#guard(() => this.onEnd?.(this));
+    else if (this.#onData !== null) this.end();
+    this.#closeIfEnded();
+    if (!this.closed) this.#updateInterest();
   }
 
   /** Straight to the socket: most writes are taken whole, and nothing is queued. */
@@ -582,8 +576,9 @@ export class Connection implements Owned {
     if (this.#is(CLOSING)) return this.#finish(undefined);
     if (!this.#is(ENDING) || this.#is(WRITE_ENDED)) return;
     this.#state |= WRITE_ENDED;
-    this.#socket!.shutdown("write");
     this.#closeIfEnded();
+    // To close says as much as a shutdown, with one call less.
+    if (!this.closed) this.#socket!.shutdown("write");
   }
 
   /** What a method does may fail, and then it is the loop that tells. */
@@ -636,21 +631,26 @@ export class Connection implements Owned {
     this.#attempt?.cancel();
     this.#socket?.close();
     this.#loop.disown(this);
+    const waits = this.#onReadable !== null || this.#onWritable !== null;
+    if (waits || this.onClose !== null) {
+      this.#loop.callSoon(() => this.#tellClosed());
+    }
+  }
+
+  /** The last that is called, and then nothing is held on to. */
+  #tellClosed(): void {
     const readable = this.#onReadable;
     const writable = this.#onWritable;
-    this.#onReadable = this.#onWritable = null;
-    this.#loop.callSoon(() => {
-      readable?.();
-      writable?.();
-      const { onClose } = this;
-      this.#onData =
-        this.onEnd =
-        this.onDrain =
-        this.onConnect =
-          null;
-      this.onClose = null;
-      onClose?.(error, this);
-    });
+    const { onClose } = this;
+    this.#onReadable = this.#onWritable = this.#onData = null;
+    this.onEnd =
+      this.onDrain =
+      this.onConnect =
+      this.onClose =
+        null;
+    readable?.();
+    writable?.();
+    onClose?.(this.#error, this);
   }
 
   /** What ended the connection, if it was an error. */
@@ -666,7 +666,8 @@ export class Connection implements Owned {
     // With nothing wanted, a hang-up would wake every wait: the fd is taken out.
     if (wanted === 0) {
       this.#interest = 0;
-      this.#loop.unregister(this);
+      if (this.#is(CLOSED)) this.#loop.unregisterClosing(this);
+      else this.#loop.unregister(this);
     } else {
       if (before === 0) this.#loop.register(this, wanted, Connection.#onReady);
       else this.#loop.modify(this, wanted, Connection.#onReady);

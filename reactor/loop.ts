@@ -172,6 +172,19 @@ export class Loop implements Disposable, AsyncDisposable {
   }
 
   /**
+   * Unregisters a file object that is closed next, as the last that has the file
+   * open: with epoll and kqueue it costs no call.
+   *
+   * @throws as `Selector.unregister`
+   */
+  unregisterClosing(fileobj: FileObject): SelectorKey<Callback> {
+    this.#checkOpen();
+    const key = this.#selector.unregisterClosing(fileobj);
+    this.#changed();
+    return key;
+  }
+
+  /**
    * Calls a function in the next turn, after the callbacks of what is ready.
    * Functions are called in the order in which they were given.
    */
