@@ -12,6 +12,7 @@ import {
   type Selector,
   SelectSelector,
 } from "../backends/mod.ts";
+import { HostedWasiSelector } from "./backends/wasi/hosted_selector.ts";
 import { DevPollStandIn } from "./devpoll_stand_in.ts";
 import { emulated } from "./util.ts";
 
@@ -96,6 +97,8 @@ const devpoll: Capabilities = {
   ownFd: true,
 };
 
+const wasi: Capabilities = { ...poll, priority: false };
+
 const kqueue: Capabilities = {
   ...epoll,
   exclusive: false,
@@ -146,6 +149,7 @@ const all: readonly Backend[] = [
   backend("DevpollSelector", devpoll, makeDevpoll),
   backend("PollSelector", poll, () => new PollSelector()),
   backend("SelectSelector", select, () => new SelectSelector()),
+  backend("WasiSelector", wasi, () => new HostedWasiSelector()),
 ];
 
 /** All of them, the system's best once more under its general name. */

@@ -161,7 +161,8 @@ export class WasiSelector<T> extends BaseSelector<T> {
     const fd = view.getInt32(at + EVENT.userdata, true);
     const generation = view.getInt32(at + EVENT.userdata + 4, true);
     if (this.registrations.generation(fd) !== generation) return;
-    if (view.getUint16(at + EVENT.error, true) === EBADF) {
+    const errno = view.getUint16(at + EVENT.error, true);
+    if (errno === EBADF || this.isGone(fd)) {
       // Both directions say so; it is lost once.
       if (!invalid.includes(fd)) invalid.push(fd);
       return;
