@@ -330,10 +330,9 @@ export class Epoll implements Disposable {
 }
 
 function checkEvents(events: number): void {
-  if (
-    !Number.isInteger(events) || events < 0 || events > 0xffff_ffff ||
-    (events & ~KNOWN_EVENTS) !== 0
-  ) {
+  // `EPOLLIN | EPOLLET` is negative: an "or" has a sign, and EPOLLET is its bit.
+  const is32Bits = events === events >> 0 || events === events >>> 0;
+  if (!is32Bits || (events & ~KNOWN_EVENTS) !== 0) {
     throw new RangeError(`Cannot wait for the epoll events ${events}`);
   }
 }
