@@ -5,7 +5,9 @@
  * @module
  */
 
+import { isIP } from "node:net";
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
+import { type InternetAddress, isSystemError } from "../mod.ts";
 
 /** The article's address. */
 export const HOST = "127.0.0.1";
@@ -15,9 +17,7 @@ export const PORT = 8001;
 /** What every example may be told. */
 export interface CommandLine {
   /** Where to listen, or whom to talk to. */
-  readonly host: string;
-  /** On which port. */
-  readonly port: number;
+  readonly address: InternetAddress;
   /** The other options that the example declared. */
   readonly values: Readonly<Record<string, string | boolean | undefined>>;
 }
@@ -32,37 +32,59 @@ export function parseCommandLine(
   try {
     const { values } = parseArgs({
       options: {
-        host: { type: "string" },
-        port: { type: "string" },
+        host: { type: "string", default: HOST },
+        port: { type: "string", default: String(PORT) },
         ...options,
       },
     });
-    const { host = HOST, port = String(PORT), ...rest } = values as Record<
-      string,
-      string | undefined
-    >;
-    if (!/^\d{1,5}$/.test(port) || Number(port) > 65535) {
-      throw new TypeError(`Cannot use port "${port}": it must be 0 to 65535`);
-    }
-    return { host, port: Number(port), values: rest };
+    const { host, port, ...rest } = values as Record<string, string>;
+    return {
+      address: { hostname: parseHost(host!), port: parsePort(port!) },
+      values: rest,
+    };
   } catch (error) {
-    console.error((error as Error).message);
+    const [line] = (error as Error).message.split("\n");
+    console.error(line);
     Deno.exit(2);
   }
 }
 
-/** Runs an example. What fails is one line on standard error, and status 1. */
+/** Names cannot be looked up: that would take a permission more. */
+function parseHost(host: string): string {
+  if (host === "localhost") return HOST;
+  // An interface is given by its number: "fe80::1%2".
+  if (isIP(host) !== 0 && !/%.*\D/.test(host)) return host;
+  throw new TypeError(
+    `Cannot use host "${host}": it must be an address like 127.0.0.1 or ::1`,
+  );
+}
+
+function parsePort(port: string): number {
+  if (/^\d{1,5}$/.test(port) && Number(port) <= 65535) return Number(port);
+  throw new TypeError(`Cannot use port "${port}": it must be 0 to 65535`);
+}
+
+/**
+ * Runs an example. What the system refuses is one line on standard error, and
+ * status 1; only a mistake of the program's own has a stack trace.
+ */
 export async function main(program: () => void | Promise<void>): Promise<void> {
   try {
     await program();
   } catch (error) {
+    if (!isRefusal(error)) throw error;
     console.error(describe(error));
     Deno.exit(1);
   }
 }
 
+function isRefusal(error: unknown): error is Error {
+  return isSystemError(error) || error instanceof Deno.errors.NotCapable ||
+    error instanceof Deno.errors.NotSupported;
+}
+
 /** What failed comes before how: "127.0.0.1:8001: Address already in use (os error 98)". */
-function describe(error: unknown): string {
-  const { message, detail } = error as Error & { detail?: string };
+function describe(error: Error & { detail?: string }): string {
+  const { message, detail } = error;
   return detail === undefined ? message : `${detail}: ${message}`;
 }

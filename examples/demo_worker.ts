@@ -1,0 +1,14 @@
+/// <reference lib="deno.worker" />
+
+/**
+ * The demo's second thread: a server on the descriptor that it is named after.
+ *
+ * @module
+ */
+
+import { Socket } from "../mod.ts";
+import { serve } from "./callback_server.ts";
+
+const server = Socket.adopt(Number(self.name));
+self.postMessage("ready");
+serve(server);
