@@ -12,6 +12,7 @@ import {
   type SelectorKey,
 } from "../backends/selector.ts";
 import { DenoTurn } from "./deno_turn.ts";
+import { createSliceClock, type SliceClock } from "./slice_clock.ts";
 import {
   type Measurement,
   type ReactorStatistics,
@@ -79,6 +80,7 @@ export class Loop implements Disposable, AsyncDisposable {
   #soon: (() => void)[] = [];
   #waker: Waker | null = null;
   #unreferenced = 0;
+  #internal = 0;
   #referenced = true;
   #state: State = "idle";
   #stopping = false;
@@ -374,6 +376,11 @@ export class Loop implements Disposable, AsyncDisposable {
     this.#interrupt();
   }
 
+  /** Counts registrations that are the reactor's own. */
+  countInternal(difference: 1 | -1): void {
+    this.#internal += difference;
+  }
+
   /** Counts what connections have queued. */
   countQueued(difference: number): void {
     this.bytesQueued += difference;
@@ -486,9 +493,9 @@ export class Loop implements Disposable, AsyncDisposable {
     return deadline === Infinity ? Infinity : Math.max(deadline - now(), 0);
   }
 
-  /** How many file objects are registered, the waker left out. */
+  /** How many file objects are registered, the reactor's own left out. */
   #registered(): number {
-    return this.#selector.getMap().size - (this.#waker === null ? 0 : 1);
+    return this.#selector.getMap().size - this.#internal;
   }
 
   #hasWork(): boolean {
@@ -501,17 +508,20 @@ export class Loop implements Disposable, AsyncDisposable {
     signal?.addEventListener("abort", abort);
     if (signal?.aborted) this.stop();
     const deno = await DenoTurn.create();
+    const clock = createSliceClock(this, this.#yieldInterval);
     try {
       while (!this.#stopping) {
-        if (this.#slice()) {
+        if (this.#slice(clock)) {
           deno.hold(true);
           await deno.take();
         } else {
           deno.hold(false);
+          clock.stop();
           await this.#park();
         }
       }
     } finally {
+      clock.close();
       signal?.removeEventListener("abort", abort);
       await deno.close();
       this.#end();
@@ -525,15 +535,14 @@ export class Loop implements Disposable, AsyncDisposable {
    *
    * @returns whether anything came; if not, the loop had better park
    */
-  #slice(): boolean {
-    const end = now() + this.#yieldInterval;
-    let busy = false;
-    for (let left = this.#yieldInterval; left > 0; left = end - now()) {
-      const count = this.#turn(Math.min(left, this.#timeout()));
+  #slice(clock: SliceClock): boolean {
+    const before = this.#events;
+    clock.start();
+    do {
+      this.#turn(Math.min(clock.timeout(), this.#timeout()));
       if (this.#stopping || this.closed) return true;
-      if (count > 0) busy = true;
-    }
-    return busy;
+    } while (!clock.over());
+    return this.#events - before > clock.ownEvents;
   }
 
   /** Waits on another thread, or for `wake()` alone if there is nothing else to wait for. */
@@ -572,6 +581,7 @@ export class Loop implements Disposable, AsyncDisposable {
     if (this.#waker === null) {
       this.#waker = new Waker();
       this.#selector.register(this.#waker, EVENT_READ, drainWaker);
+      this.countInternal(1);
     }
     return this.#waker;
   }

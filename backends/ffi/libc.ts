@@ -383,6 +383,24 @@ const extensions = {
     result: "i32",
     optional: true,
   },
+  timerfd_create: {
+    parameters: [
+      "i32", // int clockid
+      "i32", // int flags
+    ],
+    result: "i32",
+    optional: true,
+  },
+  timerfd_settime: {
+    parameters: [
+      "i32", // int fd
+      "i32", // int flags
+      "buffer", // const struct itimerspec *new_value
+      "pointer", // struct itimerspec *old_value
+    ],
+    result: "i32",
+    optional: true,
+  },
   ppoll: {
     parameters: [
       "buffer", // struct pollfd *fds
