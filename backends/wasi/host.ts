@@ -21,6 +21,7 @@ import { GuestMemory } from "./memory.ts";
 import { Patience } from "./patience.ts";
 import { PollOneoff } from "./poll_oneoff.ts";
 import { Readiness } from "./readiness.ts";
+import { Reach } from "./reach.ts";
 import { blockingSleeper, type Sleeper, SuspendingSleeper } from "./sleeper.ts";
 import { socketCalls } from "./sockets.ts";
 import { streamCalls } from "./streams.ts";
@@ -116,6 +117,7 @@ export class WasiHost {
   readonly #guest: Guest;
   readonly #wasi: WASI;
   readonly #options: WasiHostOptions;
+  readonly #reach: Reach | undefined;
   #imports: WebAssembly.Imports | undefined;
   #started = false;
 
@@ -124,9 +126,11 @@ export class WasiHost {
    *
    * @throws {Deno.errors.NotCapable} without the permission for a preopened directory
    * @throws {Error} if a preopened directory cannot be opened
+   * @throws {TypeError} if WasmEdge's calls are to reach what is no address
    */
   constructor(options: WasiHostOptions = {}) {
     this.#options = options;
+    this.#reach = options.wasmEdge && new Reach(options.wasmEdge.reach);
     const { WASI } = nodeWasi();
     this.#wasi = new WASI({
       version: "preview1",
@@ -248,12 +252,12 @@ export class WasiHost {
       guest.memory,
       this.#wasi.wasiImport as GuestCalls,
     );
-    const { wasmEdge } = this.#options;
+    const reach = this.#reach;
     return {
       ...fileCalls(guest, inner),
       ...streamCalls(guest, patience, inner),
       ...socketCalls(guest, patience),
-      ...wasmEdge && wasmEdgeCalls(guest, patience, wasmEdge),
+      ...reach && wasmEdgeCalls(guest, patience, reach),
       poll_oneoff: poll.call.bind(poll),
       proc_exit: (code: number) => {
         throw new Exit(code >>> 0);

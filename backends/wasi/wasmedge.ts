@@ -25,7 +25,7 @@ import type { Guest, GuestCalls } from "./guest.ts";
 import { GuestSocket } from "./guest_socket.ts";
 import type { Patience } from "./patience.ts";
 import { gather, scatter, scratchBuffer, totalLength } from "./pieces.ts";
-import { Reach } from "./reach.ts";
+import type { Reach } from "./reach.ts";
 import { accept, requireSocket } from "./sockets.ts";
 import {
   ADDRESS_FAMILY_AF_UNIX,
@@ -78,10 +78,9 @@ const OPTION_TCP_NODELAY = 15;
 export function wasmEdgeCalls(
   guest: Guest,
   patience: Patience,
-  options: WasmEdgeOptions,
+  reach: Reach,
 ): GuestCalls {
   const { memory, table } = guest;
-  const reach = new Reach(options.reach);
   /** Those that may listen: the system would bind any other to all addresses. */
   const bound = new WeakSet<GuestSocket>();
 
