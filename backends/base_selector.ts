@@ -105,7 +105,6 @@ export abstract class BaseSelector<T> implements Selector<T> {
     this.watch(fd, events, generation);
     const key = { fileobj, fd, events, data };
     this.registrations.set(key);
-    this.ready.reserve(this.registrations.size);
     return key;
   }
 
@@ -246,6 +245,7 @@ export abstract class BaseSelector<T> implements Selector<T> {
     const key = this.registrations.get(fd);
     if (key === undefined) return;
     this.#lost.set(this.ready.count, key);
+    this.ready.reserve(this.ready.count + 1);
     this.ready.push(fd, this.registrations.generation(fd), ALL_EVENTS);
     this.#forget(key);
   }

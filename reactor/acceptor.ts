@@ -48,6 +48,8 @@ export class Acceptor implements Owned {
   readonly #socket: Socket;
   readonly #onAccept: (socket: Socket) => void;
   readonly #onClose: () => void;
+  /** Where the reactor keeps this acceptor. */
+  place = -1;
   #accepting = false;
   #paused = false;
   #backOff: Timer | null = null;

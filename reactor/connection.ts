@@ -147,6 +147,8 @@ export class Connection implements Owned {
   #limits: ConnectionLimits;
   #state: number;
   #interest = 0;
+  /** Where the reactor keeps this connection. */
+  place = -1;
   #queue: WriteQueue | null = null;
   #idle: IdleWatch | null = null;
   #error: Error | undefined = undefined;

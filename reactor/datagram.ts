@@ -89,6 +89,8 @@ export class Datagram implements Owned {
       datagram: Datagram,
     ) => void)
     | null = null;
+  /** Where the reactor keeps this socket. */
+  place = -1;
   #interest = 0;
   #paused = false;
   #queue: Queued[] = [];
