@@ -1,0 +1,113 @@
+/** Every server with every client, in Python too: each prints what the article shows. */
+
+import { ffiPermissionFlag } from "../../backends/ffi/mod.ts";
+import {
+  absence,
+  type Program,
+  servers,
+  startDeno,
+  startExample,
+  startPython,
+  startServer,
+  testExamples,
+} from "./program.ts";
+import { assertConversation, SERVER_LINES } from "./transcripts.ts";
+import { assertEquals, assertMatch } from "@std/assert";
+
+type Start = (name: string, args: readonly string[]) => Program;
+
+/** Runs the client against the server, to its end, and compares what both print. */
+async function converse(
+  server: Program,
+  startClient: Start,
+  host = "127.0.0.1",
+): Promise<void> {
+  const port = await server.port();
+  const before = server.lines.length;
+  await using client = startClient(
+    "multi_client",
+    ["--host", host, "--port", String(port)],
+  );
+  const { code, errors, lines } = await client.ending();
+  assertEquals({ code, errors }, { code: 0, errors: "" });
+  await server.until(() => server.lines.length >= before + SERVER_LINES);
+  const [start, ...all] = server.lines;
+  const said = [start!, ...all.slice(before - 1)];
+  assertConversation({ host, port, client: lines, server: said });
+}
+
+for (const server of servers) {
+  const { title, name, args, absent } = server;
+
+  testExamples(`${title} and our client`, async () => {
+    await using program = startServer(server);
+    await converse(program, startExample);
+    // It goes on when its clients are gone.
+    await converse(program, startExample);
+  }, absent);
+
+  testExamples(`${title} and Python's client`, async () => {
+    await using program = startServer(server);
+    await converse(program, startPython);
+  }, absent ?? absence.python);
+
+  testExamples(`${title} in Python and our client`, async () => {
+    await using program = startPython(name, [...args, "--port", "0"]);
+    await converse(program, startExample);
+  }, absent ?? absence.python);
+
+  testExamples(`${title} may call the C library and nothing else`, async () => {
+    const permissions = [ffiPermissionFlag()];
+    await using program = startServer(server, permissions);
+    await converse(
+      program,
+      (name, args) => startExample(name, args, permissions),
+    );
+  }, absent);
+
+  testExamples(`${title} over IPv6`, async () => {
+    await using program = startExample(
+      name,
+      [...args, "--host", "::1", "--port", "0"],
+    );
+    await converse(program, startExample, "::1");
+  }, absent ?? absence.ipv6);
+}
+
+testExamples("Python's client over IPv6", async () => {
+  const args = ["--host", "::1", "--port", "0"];
+  await using program = startExample("callback_server", args);
+  await converse(program, startPython, "::1");
+}, absence.python ?? absence.ipv6);
+
+testExamples("the demo prints both sides, and ends by itself", async () => {
+  await using demo = startDeno(["task", "--quiet", "demo"]);
+  const { code, errors, lines } = await demo.ending();
+  assertEquals({ code, errors }, { code: 0, errors: "" });
+  const isServer = /^(Server start|Connected by|received)/;
+  const server = lines.filter((line) => isServer.test(line));
+  const client = lines.filter((line) => !isServer.test(line));
+  const port = Number(server[0]!.split(":").at(-1));
+  assertConversation({ host: "127.0.0.1", port, client, server });
+});
+
+testExamples(
+  "the demo leaves the article's port to whoever has it",
+  async () => {
+    using _holder = holdArticlePort();
+    await using demo = startDeno(["task", "--quiet", "demo"]);
+    const { code, lines } = await demo.ending();
+    assertEquals(code, 0);
+    assertMatch(lines[0]!, /^Server start at: 127\.0\.0\.1:(?!8001$)\d+$/);
+  },
+);
+
+/** Some other program may have it already, which is as good. */
+function holdArticlePort(): Disposable | null {
+  try {
+    return Deno.listen({ hostname: "127.0.0.1", port: 8001 });
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) return null;
+    throw error;
+  }
+}

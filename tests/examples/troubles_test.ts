@@ -1,0 +1,241 @@
+/** What goes wrong in the life of a program, and is no reason for a stack trace, or an end. */
+
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertMatch,
+  assertStringIncludes,
+} from "@std/assert";
+import { Socket } from "../../mod.ts";
+import { bytesOf } from "../util.ts";
+import {
+  absence,
+  type Ending,
+  type Program,
+  servers,
+  startExample,
+  startServer,
+  testExamples,
+} from "./program.ts";
+
+const HOST = "127.0.0.1";
+
+/** One of /proc's ticks: USER_HZ is 100 on Linux, whatever the kernel's own is. */
+const MILLISECONDS_PER_TICK = 10;
+
+/** How long idle servers are watched, and how much time on a CPU is none, in milliseconds. */
+const WATCHED = 1000;
+const IDLE = 150;
+
+/** Asserts that a program has failed with one line on standard error. */
+function assertFailed(ending: Ending, code: number, line: RegExp): void {
+  assertEquals(ending.code, code, ending.errors);
+  assertMatch(ending.errors, /^[^\n]+\n$/);
+  assertMatch(ending.errors, line);
+}
+
+async function connectTo(server: Program): Promise<Deno.TcpConn> {
+  return await Deno.connect({ hostname: HOST, port: await server.port() });
+}
+
+/** Says something as a client does that is well, and asserts that it is answered. */
+async function assertServes(server: Program): Promise<void> {
+  using client = await connectTo(server);
+  await client.write(bytesOf("still there?"));
+  const reply = `Server received b'still there?'`;
+  const buffer = new Uint8Array(reply.length);
+  for (let count = 0; count < buffer.length;) {
+    const more = await client.read(buffer.subarray(count));
+    assert(more !== null, "the server has closed the connection");
+    count += more;
+  }
+  assertEquals(new TextDecoder().decode(buffer), reply);
+}
+
+for (const server of servers) {
+  const { title, name, args, absent } = server;
+
+  testExamples(
+    `${title}: a port in use is one line, and status 1`,
+    async () => {
+      using holder = Deno.listen({ hostname: HOST, port: 0 });
+      const { port } = holder.addr;
+      await using program = startExample(name, [...args, "--port", `${port}`]);
+      const ending = await program.ending();
+      const line =
+        `^${HOST}:${port}: Address already in use \\(os error \\d+\\)\n$`;
+      assertFailed(ending, 1, new RegExp(line));
+      assertEquals(ending.lines, []);
+    },
+    absent,
+  );
+
+  testExamples(`${title}: Ctrl-C ends it without a word`, async () => {
+    await using program = startServer(server);
+    await assertServes(program);
+    program.kill("SIGINT");
+    const { signal, errors } = await program.ending();
+    assertEquals({ signal, errors }, { signal: "SIGINT", errors: "" });
+  }, absent);
+
+  testExamples(`${title}: serves on after a client is reset`, async () => {
+    await using program = startServer(server);
+    const port = await program.port();
+    // Before and after the server has read what it said.
+    for (const waits of [false, true]) {
+      using client = Socket.create();
+      client.setBlocking(true);
+      client.connect({ hostname: HOST, port });
+      client.send(bytesOf(`goodbye ${waits}`));
+      if (waits) await program.line(/goodbye true/);
+      client.resetOnClose();
+    }
+    await assertServes(program);
+  }, absent);
+
+  testExamples(`${title}: replies to 1 MiB in full`, async () => {
+    await using program = startServer(server);
+    using client = await connectTo(program);
+    const message = "0123456789abcdef".repeat(1024 * 1024 / 16);
+    // Nothing is read before all is said, so the replies pile up in the server.
+    await writeAll(client, bytesOf(message));
+    await client.closeWrite();
+    const replies = await new Response(client.readable).text();
+    assertEquals(joined(replies, /Server received b'(\w+)'/g), message);
+    const heard = program.lines.join("\n");
+    assertEquals(joined(heard, /^received "b'(\w+)'"/gm), message);
+  }, absent);
+
+  testExamples(
+    `${title}: bad arguments are one line, and status 2`,
+    async () => {
+      await using program = startExample(name, [...args, "--port", "70000"]);
+      const line = /^Cannot use port "70000": it must be 0 to 65535\n$/;
+      assertFailed(await program.ending(), 2, line);
+    },
+    absent,
+  );
+}
+
+async function writeAll(
+  connection: Deno.TcpConn,
+  data: Uint8Array,
+): Promise<void> {
+  for (let count = 0; count < data.length;) {
+    count += await connection.write(data.subarray(count));
+  }
+}
+
+/** What a pattern finds, one after the other: asserts that it is all there is but for addresses. */
+function joined(text: string, pattern: RegExp): string {
+  return Array.from(text.matchAll(pattern), ([, part]) => part).join("");
+}
+
+testExamples("an idle server uses no CPU", async () => {
+  await using stack = new AsyncDisposableStack();
+  const present = servers.filter(({ absent }) => absent === undefined);
+  const programs = present.map((server) => stack.use(startServer(server)));
+  for (const program of programs) {
+    const silent = stack.use(await connectTo(program));
+    await silent.write(bytesOf("this is all"));
+    await silent.read(new Uint8Array(100));
+  }
+  const before = programs.map(cpuTime);
+  await new Promise((resolve) => setTimeout(resolve, WATCHED));
+  programs.forEach((program, index) => {
+    const used = cpuTime(program) - before[index]!;
+    assertLess(used, IDLE, `${present[index]!.title} used ${used} ms`);
+  });
+}, absence.proc);
+
+/** The milliseconds that a process has spent on a CPU: utime and stime of proc(5). */
+function cpuTime({ pid }: Program): number {
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  // The name of the program, in parentheses, may have spaces: the third field follows it.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * MILLISECONDS_PER_TICK;
+}
+
+testExamples(
+  "multi_client: a refused connection is one line, and status 1",
+  async () => {
+    const listener = Deno.listen({ hostname: HOST, port: 0 });
+    const { port } = listener.addr;
+    listener.close();
+    await using client = startExample("multi_client", ["--port", `${port}`]);
+    const ending = await client.ending();
+    const line = `^${HOST}:${port}: Connection refused \\(os error \\d+\\)\n$`;
+    assertFailed(ending, 1, new RegExp(line));
+    assertEquals(ending.lines, [`connecting to ${HOST} port ${port}`]);
+  },
+);
+
+testExamples("multi_client: Ctrl-C ends it while it waits", async () => {
+  using silent = Deno.listen({ hostname: HOST, port: 0 });
+  const { port } = silent.addr;
+  await using client = startExample("multi_client", ["--port", `${port}`]);
+  await client.until(() => client.lines.length === 3);
+  client.kill("SIGINT");
+  const { signal, errors } = await client.ending();
+  assertEquals({ signal, errors }, { signal: "SIGINT", errors: "" });
+});
+
+testExamples(
+  "multi_client: goes on with the other socket if one is closed",
+  async () => {
+    using listener = Deno.listen({ hostname: HOST, port: 0 });
+    const { port } = listener.addr;
+    await using client = startExample("multi_client", ["--port", `${port}`]);
+    const closed = await listener.accept();
+    using open = await listener.accept();
+    await closed.read(new Uint8Array(100));
+    closed.close();
+    for (let count = 0; count < 4; count++) {
+      await open.read(new Uint8Array(100));
+      await open.write(bytesOf("yes"));
+    }
+    const { code, lines, errors } = await client.ending();
+    assertEquals({ code, errors }, { code: 0, errors: "" });
+    const [a, b] = [closed, open].map(({ remoteAddr }) =>
+      `('${HOST}', ${(remoteAddr as Deno.NetAddr).port})`
+    );
+    assertEquals(lines.slice(1, 8), [
+      `${a}: sending b'This is '`,
+      `${b}: sending b'This is '`,
+      `${a}: received b''`,
+      `closing socket ${a}`,
+      `${b}: received b'yes'`,
+      `${b}: sending b'the message. '`,
+      `${b}: received b'yes'`,
+    ]);
+  },
+);
+
+const BAD_ARGUMENTS: readonly (readonly [args: string[], line: RegExp])[] = [
+  [["--port", "eighty"], /^Cannot use port "eighty"/],
+  [["--port", "-1"], /--port/],
+  [["--port"], /--port/],
+  [["--host", "999.1.1.1"], /^Cannot use host "999.1.1.1"/],
+  [["--host", ""], /^Cannot use host ""/],
+  [["--edge"], /--edge/],
+  [["8001"], /8001/],
+];
+
+for (const [args, line] of BAD_ARGUMENTS) {
+  const title = JSON.stringify(args.join(" "));
+  testExamples(`multi_client: ${title} is one line, and status 2`, async () => {
+    await using client = startExample("multi_client", args);
+    assertFailed(await client.ending(), 2, line);
+  });
+}
+
+testExamples(
+  "without its permission an example says which, in one line",
+  async () => {
+    await using program = startExample("callback_server", [], []);
+    const ending = await program.ending();
+    assertFailed(ending, 1, /--allow-ffi/);
+    assertStringIncludes(ending.errors, "ffi access");
+  },
+);
