@@ -2,17 +2,19 @@
  * WASI preview 1 from both sides: a host whose programs serve sockets, and a
  * selector for programs that have nothing but `poll_oneoff`.
  *
- * @example Run a program that finds a listener as its descriptor 3
- * ```ts ignore
- * import { Socket, WasiHost } from "@pollux/reactor";
+ * @example Run the smallest program there is
+ * ```ts
+ * import { WasiHost } from "@pollux/reactor/wasi";
+ * import { assertEquals } from "@std/assert";
  *
- * using listener = Socket.create("IPv4", "stream");
- * listener.bind({ hostname: "127.0.0.1", port: 8001 });
- * listener.listen();
- *
- * const host = new WasiHost({ args: ["echo"], sockets: [listener] });
- * const module = await WebAssembly.compile(await Deno.readFile("echo.wasm"));
- * Deno.exit(await host.serve(module));
+ * // (module (memory (export "memory") 1) (func (export "_start")))
+ * const module = new WebAssembly.Module(
+ *   Uint8Array.fromHex(
+ *     "0061736d0100000001040160000003020100050301000107130206" +
+ *       "6d656d6f72790200065f737461727400000a040102000b",
+ *   ),
+ * );
+ * assertEquals(new WasiHost().run(module), 0);
  * ```
  *
  * @module

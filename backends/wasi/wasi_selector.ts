@@ -64,19 +64,22 @@ const CLOCK_USERDATA = 2n ** 64n - 1n;
  * A selector on `poll_oneoff`. Descriptors are those of the program, not of the
  * system it runs on.
  *
- * @example Wait for standard input, under any runtime that has preview 1
- * ```ts ignore
+ * @example Wait with whatever preview 1 the runtime has
+ * ```ts
  * import { WASI } from "node:wasi";
- * import { EVENT_READ } from "@pollux/reactor/selectors";
+ * import { EVENT_WRITE } from "@pollux/reactor/selectors";
  * import { WasiSelector } from "@pollux/reactor/wasi";
+ * import { assertEquals } from "@std/assert";
  *
  * const wasi = new WASI({ version: "preview1" });
  * const memory = new WebAssembly.Memory({ initial: 1 });
  * wasi.initialize({ exports: { memory } });
+ * const { poll_oneoff } = wasi.wasiImport!;
  *
- * using selector = new WasiSelector<string>({ imports: wasi.wasiImport, memory });
- * selector.register(0, EVENT_READ, "standard input");
- * selector.select(1000);
+ * using selector = new WasiSelector<string>({ imports: { poll_oneoff }, memory });
+ * selector.register(1, EVENT_WRITE, "standard output");
+ * const found = selector.select(1000).map(([key, events]) => [key.data, events]);
+ * assertEquals(found, [["standard output", EVENT_WRITE]]);
  * ```
  */
 export class WasiSelector<T> extends BaseSelector<T> {

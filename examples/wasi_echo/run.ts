@@ -1,6 +1,6 @@
 /**
- * Runs a WASI program that serves a listener, here the echo server beside this
- * file, written in C:
+ * Runs a WASI program that serves a listener, such as the echo server in C
+ * beside this file:
  *
  * ```sh
  * clang --target=wasm32-wasi --sysroot=/usr -O2 -o echo.wasm examples/wasi_echo/echo.c
@@ -13,25 +13,38 @@
  * nc 127.0.0.1 8001
  * ```
  *
- * The program, and whatever follows its name, are the program's arguments.
+ * With `--mode run` the program has the thread for itself; with `--mode serve`,
+ * which is the default, it shares it with Deno.
+ *
+ * @module
  */
 
-import { Socket } from "../../backends/ffi/mod.ts";
+import { parseArgs } from "node:util";
+import { type InternetAddress, Socket } from "../../backends/ffi/mod.ts";
 import { WasiHost } from "../../backends/wasi/mod.ts";
 
-const PORT = 8001;
-
-if (Deno.args.length === 0) {
-  console.error("Usage: run.ts PROGRAM.wasm [ARGUMENT...]");
+const { values, positionals: args } = parseArgs({
+  options: {
+    port: { type: "string", default: "8001" },
+    mode: { type: "string", default: "serve" },
+  },
+  allowPositionals: true,
+});
+const [path] = args;
+if (path === undefined) {
+  console.error("Usage: run.ts [--port N] [--mode run|serve] PROGRAM [ARG...]");
   Deno.exit(2);
 }
 
 using listener = Socket.create("IPv4", "stream");
 listener.setOption("reuseAddress", true);
-listener.bind({ hostname: "127.0.0.1", port: PORT });
+listener.bind({ hostname: "127.0.0.1", port: Number(values.port) });
 listener.listen();
-console.error(`Serving 127.0.0.1:${PORT}; try: nc 127.0.0.1 ${PORT}`);
+const { hostname, port } = listener.localAddress as InternetAddress;
 
-const program = await WebAssembly.compile(await Deno.readFile(Deno.args[0]!));
-const host = new WasiHost({ args: Deno.args, sockets: [listener] });
-Deno.exit(await host.serve(program));
+const program = await WebAssembly.compile(await Deno.readFile(path));
+const host = new WasiHost({ args, sockets: [listener] });
+console.error(`Serving ${hostname}:${port}; try: nc ${hostname} ${port}`);
+Deno.exit(
+  values.mode === "run" ? host.run(program) : await host.serve(program),
+);

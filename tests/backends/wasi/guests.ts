@@ -3,6 +3,7 @@
  * where there is a compiler.
  */
 
+import { build } from "../../../examples/wasi_echo/build.ts";
 import { assemble, op } from "./assembler.ts";
 
 /** Where the assembled guest keeps what: descriptor, count, flags, iovec, buffer. */
@@ -49,23 +50,13 @@ export function assembledEcho(): WebAssembly.Module {
   );
 }
 
-const ECHO_C = new URL("../../../examples/wasi_echo/echo.c", import.meta.url);
-
-/** The arguments with which Debian's clang compiles for WASI. */
-const CLANG = ["--target=wasm32-wasi", "--sysroot=/usr", "-O2", "-o"];
-
 /** The echo server in C, or why there is none here. */
 export async function compiledEcho(): Promise<WebAssembly.Module | string> {
   const output = await Deno.makeTempFile({ suffix: ".wasm" });
   try {
-    const { success, stderr } = await new Deno.Command("clang", {
-      args: [...CLANG, output, ECHO_C.pathname],
-    }).output();
-    if (!success) return new TextDecoder().decode(stderr);
+    const result = await build(output);
+    if (result !== true) return result;
     return await WebAssembly.compile(await Deno.readFile(output));
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "no clang";
-    throw error;
   } finally {
     await Deno.remove(output);
   }
