@@ -5,7 +5,7 @@
  * @module
  */
 
-import { firstLine, program } from "./peer.ts";
+import { firstLine } from "./peers/peer.ts";
 
 let directory: string | undefined;
 
@@ -20,20 +20,22 @@ function outputs(): string {
 
 /** Where the program of a source file is, once it is compiled. */
 export function compiled(source: string): string {
-  return `${outputs()}/${source.replace(/\.c$/, "")}`;
+  return `${outputs()}/${source.replace(/^.*\//, "").replace(/\.c$/, "")}`;
 }
 
 /**
- * Compiles a source file beside this one.
+ * Compiles a source file of this folder.
  *
- * @param libraries What it is linked with, such as "-luv"
+ * @param source Its path from here, such as "peers/libuv_echo.c"
+ * @param flags What else the compiler is told, such as "-luv"
  * @returns true, or why it cannot be done
  */
 export async function compile(
   source: string,
-  ...libraries: string[]
+  ...flags: string[]
 ): Promise<true | string> {
-  const args = ["-O2", "-o", compiled(source), program(source), ...libraries];
+  const path = new URL(source, import.meta.url).pathname;
+  const args = ["-O2", "-o", compiled(source), path, ...flags];
   try {
     const { success, stderr } = await new Deno.Command("cc", { args }).output();
     return success || firstError(new TextDecoder().decode(stderr));

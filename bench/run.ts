@@ -5,9 +5,9 @@
  */
 
 import { parseArgs } from "node:util";
+import { circumstances } from "./circumstances.ts";
 import { type Effort, measure, pinLoad, type Result } from "./harness.ts";
 import type { Peer } from "./peers/peer.ts";
-import { kernelRelease, processorName } from "./proc.ts";
 import { asMarkdown, asText, table } from "./report.ts";
 import { type Scenario, scenariosNamed } from "./scenarios.ts";
 
@@ -51,7 +51,7 @@ export async function run(
   await pinLoad();
   const able = await availablePeers(options);
   if (options.format !== "json") {
-    console.log(`${await circumstances(able, options.format)}\n`);
+    console.log(`${circumstances(await versions(able))}\n`);
   }
   const all: Result[] = [];
   for (const scenario of options.scenarios) {
@@ -127,22 +127,13 @@ async function availablePeers(
   return able;
 }
 
-/** Where, when and with what: the line without which numbers are worth nothing. */
-async function circumstances(
-  peers: readonly Peer[],
-  format: Options["format"],
-): Promise<string> {
-  const versions = new Set([`Deno ${Deno.version.deno}`]);
+/** What the servers and their runtimes call themselves, each once. */
+async function versions(peers: readonly Peer[]): Promise<Set<string>> {
+  const names = new Set<string>();
   for (const peer of peers) {
-    if (peer.version !== undefined) versions.add(await peer.version());
+    if (peer.version !== undefined) names.add(await peer.version());
   }
-  const parts = [
-    new Date().toISOString().slice(0, 10),
-    `${processorName()}, ${navigator.hardwareConcurrency} cores`,
-    `Linux ${kernelRelease()}`,
-    ...versions,
-  ];
-  return format === "markdown" ? `_${parts.join("; ")}._` : parts.join("; ");
+  return names;
 }
 
 /** One line that is written over and over, where there is a terminal. */

@@ -4,13 +4,13 @@
  * @module
  */
 
-import { compile, compiled, compilerVersion } from "./compile.ts";
+import { compile, compiled, compilerVersion } from "../compile.ts";
 import type { Mode, Peer } from "./peer.ts";
 
 const sources: Readonly<Record<Mode, string>> = {
-  "echo": "c_epoll_echo.c",
-  "datagram": "c_epoll_datagram.c",
-  "fan-out": "c_epoll_fan_out.c",
+  "echo": "peers/c_epoll_echo.c",
+  "datagram": "peers/c_epoll_datagram.c",
+  "fan-out": "peers/c_epoll_fan_out.c",
 };
 
 /** Raw epoll in C. */

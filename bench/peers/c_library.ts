@@ -4,7 +4,7 @@
  * @module
  */
 
-import { compile, compiled } from "./compile.ts";
+import { compile, compiled } from "../compile.ts";
 import type { Peer } from "./peer.ts";
 
 function library(name: string, source: string, flag: string): Peer {
@@ -17,11 +17,11 @@ function library(name: string, source: string, flag: string): Peer {
 }
 
 /** libuv, the loop of Node.js. */
-export const libuv: Peer = library("C libuv", "libuv_echo.c", "-luv");
+export const libuv: Peer = library("C libuv", "peers/libuv_echo.c", "-luv");
 
 /** libevent, with its buffers. */
 export const libevent: Peer = library(
   "C libevent",
-  "libevent_echo.c",
+  "peers/libevent_echo.c",
   "-levent",
 );

@@ -1,0 +1,70 @@
+/**
+ * The selectors: a wait that finds one ready descriptor among few and among
+ * many, and a registration that is taken back.
+ *
+ *     deno bench -A bench/selectors_bench.ts
+ *
+ * What these figures are promised to be is checked by `promises.ts`.
+ *
+ * @module
+ */
+
+import {
+  createSelector,
+  type SelectorName,
+  selectorNames,
+} from "../backends/default_selector.ts";
+import { system } from "../backends/ffi/current_system.ts";
+import { libc } from "../backends/ffi/libc.ts";
+import { EVENT_READ, type Selector } from "../backends/selector.ts";
+import { Eventfds } from "./eventfds.ts";
+
+const MANY = 10_000;
+const FEW = 10;
+
+// They stay open until the process ends. The few come first, so that select,
+// which has room for the numbers below 1,024, can hold them.
+const eventfds = new Eventfds(FEW + MANY);
+const few = eventfds.fds.slice(0, FEW);
+const many = eventfds.fds.slice(FEW);
+for (const fd of [few[0]!, many.at(-1)!]) {
+  libc().write(fd, BigUint64Array.of(1n), 8);
+}
+
+function watching(name: SelectorName, fds: readonly number[]): Selector<null> {
+  const selector = createSelector<null>(name);
+  for (const fd of fds) selector.register(fd, EVENT_READ, null);
+  return selector;
+}
+
+function benchWait(name: SelectorName, fds: readonly number[]): void {
+  const selector = watching(name, fds);
+  const count = fds.length.toLocaleString("en");
+  Deno.bench(`${name}: 1 of ${count}`, { group: `wait, ${count}` }, () => {
+    selector.wait(0);
+    selector.readyKey(0);
+  });
+}
+
+function benchSelect(name: SelectorName): void {
+  const selector = watching(name, few);
+  Deno.bench(`${name}: select()`, { group: "as an array" }, () => {
+    selector.select(0);
+  });
+}
+
+function benchRegister(name: SelectorName): void {
+  const selector = createSelector<null>(name);
+  const fd = few[1]!;
+  Deno.bench(`${name}: register, unregister`, { group: "register" }, () => {
+    selector.register(fd, EVENT_READ, null);
+    selector.unregister(fd);
+  });
+}
+
+for (const name of selectorNames(system())) {
+  benchWait(name, few);
+  if (name !== "select") benchWait(name, many);
+  benchSelect(name);
+  benchRegister(name);
+}

@@ -1,0 +1,7 @@
+/**
+ * A program that is ready to accept on `Deno.listen`, and ends.
+ *
+ * @module
+ */
+
+Deno.listen({ hostname: "127.0.0.1", port: 0 }).close();

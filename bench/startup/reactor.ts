@@ -1,0 +1,11 @@
+/**
+ * A program that is ready to accept on the reactor, and ends.
+ *
+ * @module
+ */
+
+import { Reactor } from "../../mod.ts";
+
+const reactor = new Reactor();
+reactor.listen({ hostname: "127.0.0.1", port: 0 }, () => {});
+reactor.close();
