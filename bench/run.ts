@@ -47,7 +47,7 @@ export async function run(
   peers: readonly Peer[],
   defaults: Defaults,
 ): Promise<void> {
-  const options = parse(peers, defaults);
+  const options = parseOrExit(peers, defaults);
   await pinLoad();
   const able = await availablePeers(options);
   if (options.format !== "json") {
@@ -63,6 +63,16 @@ export async function run(
     console.log(`${print(table(scenario, results, peers[0]!.name))}\n`);
   }
   if (options.format === "json") console.log(JSON.stringify(all, null, 2));
+}
+
+/** A mistake on the command line is one line, not a stack. */
+function parseOrExit(peers: readonly Peer[], defaults: Defaults): Options {
+  try {
+    return parse(peers, defaults);
+  } catch (error) {
+    console.error((error as Error).message);
+    Deno.exit(2);
+  }
 }
 
 function parse(peers: readonly Peer[], defaults: Defaults): Options {
