@@ -74,6 +74,22 @@ export interface Attempt {
   cancel(): void;
 }
 
+/** What a connection has beside its callbacks, if it is not one of the many. */
+class Extras {
+  /** Called when a connection that this side began stands. */
+  onConnect: ((connection: Connection) => void) | null = null;
+  /** Called once the socket can be read: for who receives into memory of his own. */
+  onReadable: (() => void) | null = null;
+  /** Called once nothing is queued and the socket has room. */
+  onWritable: (() => void) | null = null;
+  /** Ends a connection on which nothing happens. */
+  idle: IdleWatch | null = null;
+  /** What is under way to connect this connection. */
+  attempt: Attempt | null = null;
+  /** What ended the connection. */
+  error: Error | undefined = undefined;
+}
+
 // How a connection stands, one bit for each answer.
 const CONNECTING = 1 << 0;
 /** `pause()` was called. */
@@ -133,15 +149,9 @@ export class Connection implements Owned {
   onEnd: ((connection: Connection) => void) | null = null;
   /** Called when the queue has fallen to the low water mark after `write()` returned false. */
   onDrain: ((connection: Connection) => void) | null = null;
-  /** Called when a connection that this side began stands. */
-  onConnect: ((connection: Connection) => void) | null = null;
   #onData:
     | ((chunk: Uint8Array<ArrayBuffer>, connection: Connection) => void)
     | null = null;
-  /** Called once the socket can be read: for who receives into memory of his own. */
-  #onReadable: (() => void) | null = null;
-  /** Called once nothing is queued and the socket has room. */
-  #onWritable: (() => void) | null = null;
   #loop: Loop;
   #socket: Socket | null;
   #limits: ConnectionLimits;
@@ -150,10 +160,8 @@ export class Connection implements Owned {
   /** Where the reactor keeps this connection. */
   place = -1;
   #queue: WriteQueue | null = null;
-  #idle: IdleWatch | null = null;
-  #error: Error | undefined = undefined;
-  /** What is under way to connect this connection. */
-  #attempt: Attempt | null = null;
+  /** What few connections have: ten thousand idle ones need no room for it. */
+  #extras: Extras | null = null;
 
   /**
    * @param socket The connected socket; null while connecting
@@ -237,6 +245,15 @@ export class Connection implements Owned {
   ) {
     this.#onData = callback;
     this.#updateInterest();
+  }
+
+  /** Called when a connection that this side began stands. */
+  get onConnect(): ((connection: Connection) => void) | null {
+    return this.#extras === null ? null : this.#extras.onConnect;
+  }
+
+  set onConnect(callback: ((connection: Connection) => void) | null) {
+    this.#needExtras().onConnect = callback;
   }
 
   /**
@@ -334,8 +351,8 @@ export class Connection implements Owned {
         `Cannot use an idle timeout of ${milliseconds} milliseconds`,
       );
     }
-    this.#idle?.stop();
-    this.#idle = milliseconds === 0 || this.closed
+    this.#extras?.idle?.stop();
+    this.#needExtras().idle = milliseconds === 0 || this.closed
       ? null
       : new IdleWatch(this.#loop, milliseconds, () => this.#timeOut());
   }
@@ -365,7 +382,7 @@ export class Connection implements Owned {
 
   /** Calls back once, when there is something to receive; null calls it off. */
   whenReadable(callback: (() => void) | null): void {
-    this.#onReadable = callback;
+    this.#needExtras().onReadable = callback;
     if (callback !== null) this.#state |= LISTENS;
     this.#updateInterest();
   }
@@ -384,7 +401,7 @@ export class Connection implements Owned {
 
   /** Calls back once, when nothing is queued and there is room; null calls it off. */
   whenWritable(callback: (() => void) | null): void {
-    this.#onWritable = callback;
+    this.#needExtras().onWritable = callback;
     this.#updateInterest();
   }
 
@@ -409,16 +426,16 @@ export class Connection implements Owned {
 
   /** Says what is under way to connect this connection. */
   connectingBy(attempt: Attempt): void {
-    this.#attempt = attempt;
+    this.#needExtras().attempt = attempt;
   }
 
   /** A connect that was begun with this connection has succeeded. */
   connected(socket: Socket): void {
     this.#socket = socket;
-    this.#attempt = null;
+    this.#needExtras().attempt = null;
     this.#state &= ~CONNECTING;
     this.#loop.callSoon(() => {
-      if (!this.closed) this.onConnect?.(this);
+      if (!this.closed) this.#extras?.onConnect?.(this);
     });
     this.#flushGuarded();
   }
@@ -444,7 +461,9 @@ export class Connection implements Owned {
 
   /** Once for each event: a level-triggered selector says when there is more. */
   #receive(): void {
-    if (this.#onReadable !== null) return this.#tellReadable();
+    if (this.#extras !== null && this.#extras.onReadable !== null) {
+      return this.#tellReadable(this.#extras);
+    }
     const onData = this.#onData;
     if (onData === null) {
       // Nobody waits any more: the readiness would wake every wait.
@@ -457,7 +476,7 @@ export class Connection implements Owned {
     const chunk = buffer.receive(this.#socket!);
     if (chunk === null) return;
     if (chunk.length === 0) return this.#endReading();
-    if (this.#idle !== null) this.#noteActivity();
+    if (this.#extras !== null) this.#noteActivity();
     try {
       onData(chunk, this);
     } catch (error) {
@@ -466,15 +485,15 @@ export class Connection implements Owned {
     }
   }
 
-  #tellReadable(): void {
-    const callback = this.#onReadable!;
-    this.#onReadable = null;
+  #tellReadable(extras: Extras): void {
+    const callback = extras.onReadable!;
+    extras.onReadable = null;
     callback();
   }
 
-  #tellWritable(): void {
-    const callback = this.#onWritable!;
-    this.#onWritable = null;
+  #tellWritable(extras: Extras): void {
+    const callback = extras.onWritable!;
+    extras.onWritable = null;
     callback();
   }
 
@@ -557,8 +576,9 @@ export class Connection implements Owned {
       if (queue.bytes === 0) this.#queue = null;
     }
     if (this.bufferedAmount === 0) this.#flushed();
-    if (this.#onWritable !== null && this.bufferedAmount === 0) {
-      this.#tellWritable();
+    const extras = this.#extras;
+    if (extras !== null && extras.onWritable !== null && this.#queue === null) {
+      this.#tellWritable(extras);
     }
     this.#updateInterest();
     if (
@@ -618,46 +638,51 @@ export class Connection implements Owned {
   }
 
   #noteActivity(): void {
-    if (this.#idle !== null) this.#idle.active = true;
+    const idle = this.#extras === null ? null : this.#extras.idle;
+    if (idle !== null) idle.active = true;
   }
 
   /** The end: the descriptor is free at once, the callback comes from the loop. */
   #finish(error: Error | undefined): void {
     if (this.#is(CLOSED)) return;
     this.#state |= CLOSED;
-    this.#error = error;
+    if (error !== undefined) this.#needExtras().error = error;
     this.#updateInterest();
     this.#loop.countQueued(-this.bufferedAmount);
     this.#queue = null;
-    this.#idle?.stop();
-    this.#attempt?.cancel();
+    this.#extras?.idle?.stop();
+    this.#extras?.attempt?.cancel();
     this.#socket?.close();
     this.#loop.disown(this);
-    const waits = this.#onReadable !== null || this.#onWritable !== null;
-    if (waits || this.onClose !== null) {
+    // Nobody to tell is the rule for those who came and went.
+    if (this.#extras !== null || this.onClose !== null) {
       this.#loop.callSoon(() => this.#tellClosed());
     }
   }
 
   /** The last that is called, and then nothing is held on to. */
   #tellClosed(): void {
-    const readable = this.#onReadable;
-    const writable = this.#onWritable;
     const { onClose } = this;
-    this.#onReadable = this.#onWritable = this.#onData = null;
-    this.onEnd =
+    const { onReadable, onWritable, error } = this.#needExtras();
+    this.#extras = new Extras();
+    this.#extras.error = error;
+    this.#onData =
+      this.onEnd =
       this.onDrain =
-      this.onConnect =
       this.onClose =
         null;
-    readable?.();
-    writable?.();
-    onClose?.(this.#error, this);
+    onReadable?.();
+    onWritable?.();
+    onClose?.(error, this);
+  }
+
+  #needExtras(): Extras {
+    return this.#extras ??= new Extras();
   }
 
   /** What ended the connection, if it was an error. */
   get error(): Error | undefined {
-    return this.#error;
+    return this.#extras?.error;
   }
 
   /** Asks the selector for what is wanted now, if that is another thing than before. */
@@ -685,7 +710,7 @@ export class Connection implements Owned {
     const reads = this.#is(LISTENS) ||
       (this.#onData !== null && !this.#is(PAUSED));
     const writes = (this.#queue !== null && !this.#is(CORKED)) ||
-      this.#onWritable !== null;
+      (this.#extras !== null && this.#extras.onWritable !== null);
     return (reads && !this.#is(READ_ENDED | CLOSING) ? EVENT_READ : 0) |
       (writes ? EVENT_WRITE : 0);
   }
