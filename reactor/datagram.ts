@@ -250,10 +250,11 @@ export class Datagram implements Owned {
       return this.#tell(error);
     }
     for (let index = 0; index < count; index++) {
-      // The callback before may have closed, paused or forgotten.
-      if (this.#onMessage === null) return;
+      // The callback before may have closed the socket, or called itself off.
+      if (this.#onMessage === null) break;
       this.#deliver(incoming, index);
     }
+    incoming.reset(count);
   }
 
   #deliver(batch: MessageBatch, index: number): void {
@@ -276,7 +277,10 @@ export class Datagram implements Owned {
       length !== this.#lastBytes.length || !startsWith(bytes, this.#lastBytes)
     ) {
       this.#lastBytes = bytes.slice(0, length);
-      this.#lastAddress = decodeAddress(bytes, length, system());
+      // Frozen: who it stands for may not change under those who hold it.
+      this.#lastAddress = Object.freeze(
+        decodeAddress(bytes, length, system()),
+      );
     }
     return this.#lastAddress;
   }
@@ -287,16 +291,26 @@ export class Datagram implements Owned {
     address: SocketAddress | null,
   ): boolean {
     try {
-      const count = address === null
-        ? this.#socket.send(data)
-        : this.#socket.sendTo(data, address);
-      return count !== WOULD_BLOCK;
+      return this.#sendNow(data, address) !== WOULD_BLOCK;
     } catch (error) {
       if (!isSystemError(error)) throw error;
       if (error.code === "ENOBUFS") return false;
       this.#loop.callSoon(() => this.#tell(error));
       return true;
     }
+  }
+
+  /** An answer goes where the last message came from: that address is encoded already. */
+  #sendNow(
+    data: Uint8Array<ArrayBuffer>,
+    address: SocketAddress | null,
+  ): number {
+    if (address === null) return this.#socket.send(data);
+    if (address !== this.#lastAddress) {
+      return this.#socket.sendTo(data, address);
+    }
+    const bytes = this.#lastBytes;
+    return this.#socket.sendToEncoded(data, bytes, bytes.length);
   }
 
   #enqueue(

@@ -408,15 +408,29 @@ export class Socket implements Disposable {
     address: SocketAddress,
     flags: number = 0,
   ): number {
+    const length = this.#encode(address);
+    return this.sendToEncoded(data, addressBytes, length, flags);
+  }
+
+  /**
+   * As `sendTo`, with the bytes of a `struct sockaddr` as they were received.
+   *
+   * @param addressLength How many bytes of it count
+   */
+  sendToEncoded(
+    data: BufferSource,
+    address: Uint8Array<ArrayBuffer>,
+    addressLength: number,
+    flags: number = 0,
+  ): number {
     checkLength(data, data.byteLength);
-    const addressLength = this.#encode(address);
     for (;;) {
       const count = libc().sendto(
         this.#fd,
         data,
         data.byteLength,
         quietly(flags),
-        addressBytes,
+        address,
         addressLength,
       );
       if (count >= 0) return count;
@@ -428,18 +442,18 @@ export class Socket implements Disposable {
    * Receives several messages with one call: recvmmsg(2), or one with recvmsg(2)
    * where that is all the system has.
    *
+   * @param batch As it was made, or `reset()` since it was last received into
    * @returns how many messages are in the batch, `WOULD_BLOCK` (-1) if there is none yet
    * @throws {SystemError} as `recv`
    */
   receiveBatch(batch: MessageBatch): number {
     const { recvmmsg, recvmsg } = libc();
-    batch.reset();
     for (;;) {
       const count = recvmmsg !== null
         ? recvmmsg(this.#fd, batch.bytes, batch.capacity, 0, null)
         : recvmsg(this.#fd, batch.bytes, 0);
-      if (count >= 0 && recvmmsg !== null) return count;
       if (count >= 0) {
+        if (recvmmsg !== null) return count;
         batch.setLength(0, count);
         return 1;
       }

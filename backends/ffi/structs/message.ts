@@ -98,16 +98,14 @@ export class MessageBatch {
     for (let index = 0; index < capacity; index++) this.#connect(index);
   }
 
-  /** Makes all messages ready to be received into. */
-  reset(): void {
-    for (let index = 0; index < this.capacity; index++) {
-      const start = this.#start(index);
+  /** Makes messages that were received into ready to be received into again. */
+  reset(count: number): void {
+    for (let index = 0; index < count; index++) {
       this.#view.setUint32(
-        start + this.#layout.namelen,
+        this.#start(index) + this.#layout.namelen,
         SOCKADDR_STORAGE_BYTES,
         true,
       );
-      this.#iovecs[2 * index + 1] = BigInt(this.messageBytes);
     }
   }
 
@@ -173,7 +171,13 @@ export class MessageBatch {
       addressOf(this.#iovecs.subarray(2 * index)),
       true,
     );
+    this.#iovecs[2 * index + 1] = BigInt(this.messageBytes);
     this.#view.setInt32(start + layout.iovlen, 1, true);
+    this.#view.setUint32(
+      start + layout.namelen,
+      SOCKADDR_STORAGE_BYTES,
+      true,
+    );
     this.#view.setBigUint64(
       start + layout.name,
       addressOf(this.address(index)),
