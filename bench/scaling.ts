@@ -14,6 +14,7 @@ import {
   createSelector,
   type SelectorName,
 } from "../backends/default_selector.ts";
+import { KqueueSelector } from "../backends/kqueue_selector.ts";
 import { libc } from "../backends/ffi/libc.ts";
 import { EVENT_READ, MODE_EDGE, type Selector } from "../backends/selector.ts";
 import { draw, type Point } from "./chart.ts";
@@ -61,10 +62,19 @@ interface Study {
   readonly points: readonly Point[];
 }
 
+/** Where kqueue is to be found on a system that has none of its own. */
+const kqueueLibrary = Deno.env.get("POLLUX_KQUEUE_LIBRARY");
+
+function makeSelector(name: SelectorName): Selector<null> {
+  return name === "kqueue" && kqueueLibrary
+    ? new KqueueSelector({ library: kqueueLibrary })
+    : createSelector(name);
+}
+
 /** Whether this system has the call. */
 function exists(selector: SelectorName): boolean {
   try {
-    createSelector(selector).close();
+    makeSelector(selector).close();
     return true;
   } catch {
     return false;
@@ -76,7 +86,7 @@ function watching(
   fds: readonly number[],
   events: number,
 ): Selector<null> {
-  const selector = createSelector<null>(name);
+  const selector = makeSelector(name);
   for (const fd of fds) selector.register(fd, events, null);
   return selector;
 }

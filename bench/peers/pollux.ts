@@ -18,8 +18,7 @@ const programs: Readonly<Record<Mode, string>> = {
 };
 
 function deno(name: string, ...args: string[]): string[] {
-  const permissions = ["--allow-ffi", "--allow-env=POLLUX_KQUEUE_LIBRARY"];
-  return [Deno.execPath(), "run", ...permissions, program(name), ...args];
+  return [Deno.execPath(), "run", "--allow-ffi", program(name), ...args];
 }
 
 /** The reactor on the best selector of this system. */
