@@ -16,7 +16,7 @@ import type { Loop } from "./loop.ts";
 /** Called when the file object can be read, or written. */
 export type Handler = () => void;
 
-/** The handlers of one descriptor. */
+/** The handlers of one descriptor: one object from the first of them to the last. */
 interface Pair {
   readonly fileobj: FileObject;
   reader: Handler | null;
@@ -56,7 +56,7 @@ export class HandlerPairs {
   set(fileobj: FileObject, event: number, handler: Handler): void {
     const fd = fileDescriptor(fileobj);
     const pair = this.#pairOf(fd) ?? { fileobj, reader: null, writer: null };
-    this.#update(fd, pair, { ...pair, [slotOf(event)]: handler });
+    this.#update(fd, pair, slotOf(event), handler);
   }
 
   /**
@@ -69,7 +69,7 @@ export class HandlerPairs {
     const pair = fd === undefined ? undefined : this.#pairOf(fd);
     const slot = slotOf(event);
     if (pair === undefined || pair[slot] === null) return false;
-    this.#update(fd!, pair, { ...pair, [slot]: null });
+    this.#update(fd!, pair, slot, null);
     return true;
   }
 
@@ -93,22 +93,34 @@ export class HandlerPairs {
     return undefined;
   }
 
-  #update(fd: number, before: Pair, after: Pair): void {
-    const events = eventsOf(after);
+  #update(
+    fd: number,
+    pair: Pair,
+    slot: "reader" | "writer",
+    handler: Handler | null,
+  ): void {
+    const before = eventsOf(pair);
+    const events = eventsOf({ ...pair, [slot]: handler });
     const callback = (_: FileObject, ready: number): void =>
-      this.#call(fd, ready);
-    if (eventsOf(before) === 0) {
-      this.#loop.register(after.fileobj, events, callback);
-    } else if (events === 0) this.#loop.unregister(after.fileobj);
-    else this.#loop.modify(after.fileobj, events, callback);
+      this.#call(fd, pair, ready);
+    if (before === 0) this.#loop.register(pair.fileobj, events, callback);
+    else if (events === 0) this.#loop.unregister(pair.fileobj);
+    else this.#loop.modify(pair.fileobj, events, callback);
+    // Only now: what the system refuses changes nothing.
+    pair[slot] = handler;
     if (events === 0) this.#pairs.delete(fd);
-    else this.#pairs.set(fd, after);
+    else this.#pairs.set(fd, pair);
   }
 
-  /** Reads before it writes; what the reader removed, the writer does not get. */
-  #call(fd: number, ready: number): void {
-    if ((ready & EVENT_READ) !== 0) this.#pairs.get(fd)?.reader?.();
-    if ((ready & EVENT_WRITE) !== 0) this.#pairOf(fd)?.writer?.();
+  /**
+   * Reads before it writes; what the reader removed, the writer does not get, nor
+   * does the next owner of the number.
+   */
+  #call(fd: number, pair: Pair, ready: number): void {
+    if ((ready & EVENT_READ) !== 0) pair.reader?.();
+    if ((ready & EVENT_WRITE) !== 0 && this.#pairOf(fd) === pair) {
+      pair.writer?.();
+    }
   }
 }
 
