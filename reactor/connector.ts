@@ -83,15 +83,19 @@ export class Connector implements Attempt {
 
   #tryNext(): void {
     this.#next?.cancel();
-    this.#next = null;
     const address = this.#addresses.shift();
     if (address === undefined) {
       if (this.#pending.size === 0) this.#failSoon(this.#lastError!);
       return;
     }
+    // Before the attempt, which may fail at once and go on to the next itself.
+    if (this.#addresses.length > 0) this.#tryNextAfter(ATTEMPT_DELAY);
     this.#try(address);
-    if (this.#over || this.#addresses.length === 0) return;
-    this.#next = this.#loop.callLater(ATTEMPT_DELAY, () => this.#tryNext());
+  }
+
+  #tryNextAfter(milliseconds: number): void {
+    this.#next?.cancel();
+    this.#next = this.#loop.callLater(milliseconds, () => this.#tryNext());
   }
 
   #try(address: SocketAddress): void {
@@ -137,8 +141,7 @@ export class Connector implements Attempt {
     const backlogFull = error instanceof Deno.errors.WouldBlock;
     if (backlogFull && address !== null) {
       this.#addresses.unshift(address);
-      this.#next?.cancel();
-      this.#next = this.#loop.callLater(BACKLOG_DELAY, () => this.#tryNext());
+      this.#tryNextAfter(BACKLOG_DELAY);
     } else if (this.#addresses.length > 0 || this.#pending.size === 0) {
       this.#tryNext();
     }
