@@ -70,8 +70,13 @@ export class Acceptor implements Owned {
     this.#socket = socket;
     this.#onAccept = onAccept;
     this.#onClose = onClose;
-    this.#listen(true);
-    loop.own(this);
+    try {
+      loop.own(this);
+      this.#listen(true);
+    } catch (error) {
+      this.close();
+      throw error;
+    }
   }
 
   /** The listening descriptor; -1 once closed. */
@@ -194,9 +199,9 @@ export class Acceptor implements Owned {
 
   #listen(wanted: boolean): void {
     if (wanted === this.#accepting) return;
-    this.#accepting = wanted;
     if (wanted) this.#loop.register(this, EVENT_READ, Acceptor.#onReady);
     else this.#loop.unregister(this);
+    this.#accepting = wanted;
     if (!this.#referenced) this.#loop.countUnreferenced(wanted ? 1 : -1);
   }
 }
