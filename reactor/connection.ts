@@ -435,7 +435,7 @@ export class Connection implements Owned {
     this.#needExtras().attempt = null;
     this.#state &= ~CONNECTING;
     this.#loop.callSoon(() => {
-      if (!this.closed) this.#extras?.onConnect?.(this);
+      if (!this.closed) this.#guard(() => this.#extras?.onConnect?.(this));
     });
     this.#flushGuarded();
   }

@@ -35,7 +35,8 @@ export interface LoopOptions {
   readonly selector?: Selector<Callback>;
   /**
    * Told what a callback throws; the loop goes on. If left out, it is written to
-   * standard error.
+   * standard error. What it throws itself ends `run()` or `serve()` with that error,
+   * after the turn.
    */
   readonly onError?: (error: unknown) => void;
   /** Milliseconds of `serve()` between two turns of Deno's loop, while busy: 1, if left out. */
@@ -62,7 +63,7 @@ export interface Owned {
 const TIMERS_PER_TURN = 1024;
 
 /** How a loop stands. */
-type State = "idle" | "running" | "serving" | "closed";
+type State = "idle" | "running" | "serving" | "closing" | "closed";
 
 /**
  * Waits for file objects and calls back. What it knows nothing of is
@@ -77,7 +78,7 @@ export class Loop implements Disposable, AsyncDisposable {
   readonly #onError: (error: unknown) => void;
   readonly #yieldInterval: number;
   readonly #stopwatch: Stopwatch | null;
-  readonly #timers = new TimerQueue();
+  readonly #timers = new TimerQueue(() => this.#changed());
   readonly #owned: Owned[] = [];
   #soon: (() => void)[] = [];
   #waker: Waker | null = null;
@@ -86,10 +87,14 @@ export class Loop implements Disposable, AsyncDisposable {
   #referenced = true;
   #state: State = "idle";
   #stopping = false;
+  /** What `onError` has thrown in this turn. */
+  #failure: { readonly error: unknown } | null = null;
   #dispatching = false;
   /** Resolves what `serve()` waits for while there is nothing to wait for. */
   #resume: (() => void) | null = null;
   #parkedUntil: number | null = null;
+  /** Whether the parked wait keeps the process open. */
+  #parkedReferenced = false;
   #served: Promise<void> | null = null;
   #turns = 0;
   #events = 0;
@@ -284,7 +289,6 @@ export class Loop implements Disposable, AsyncDisposable {
    */
   serve(options: ServeOptions = {}): Promise<void> {
     this.#begin("serving");
-    this.#needWaker();
     this.#served = this.#serve(options.signal);
     return this.#served;
   }
@@ -305,17 +309,19 @@ export class Loop implements Disposable, AsyncDisposable {
    * @throws {Deno.errors.Busy} if a callback calls it: `stop()` comes first
    */
   close(): void {
-    if (this.#state === "closed") return;
+    if (this.#state === "closed" || this.#state === "closing") return;
     if (this.#dispatching || this.#state === "running") {
       throw new Deno.errors.Busy("Reactor is running: stop it before closing");
     }
     const serving = this.#state === "serving";
+    this.#state = "closing";
     this.#destroyOwned();
     this.#state = "closed";
     this.#timers.clear();
     // A parked wait still uses the selector: it ends first.
-    if (serving) this.stop();
-    else this.#release();
+    if (serving) return this.stop();
+    this.#release();
+    this.#throwFailure();
   }
 
   /** Makes the reactor keep the process open while it serves, as at the beginning. */
@@ -359,11 +365,22 @@ export class Loop implements Disposable, AsyncDisposable {
 
   /** Tells the owner of the reactor what went wrong. */
   report(error: unknown): void {
-    this.#onError(error);
+    try {
+      this.#onError(error);
+    } catch (thrown) {
+      this.#failure ??= { error: thrown };
+      this.#stopping = true;
+    }
   }
 
-  /** Has a resource closed with the reactor. */
+  /**
+   * Has a resource closed with the reactor.
+   *
+   * @throws {Deno.errors.BadResource} if the reactor is being closed: whoever
+   *   reconnects when a connection ends would do so then, too
+   */
   own(resource: Owned): void {
+    if (this.#state === "closing") throw closedError();
     resource.place = this.#owned.length;
     this.#owned.push(resource);
   }
@@ -408,7 +425,11 @@ export class Loop implements Disposable, AsyncDisposable {
     if (typeof milliseconds !== "number" || Number.isNaN(milliseconds)) {
       throw new TypeError(`Cannot call in ${milliseconds} milliseconds`);
     }
-    const deadline = now() + Math.max(milliseconds, 0);
+    // A timer without a deadline is one that is over.
+    const deadline = Math.min(
+      now() + Math.max(milliseconds, 0),
+      Number.MAX_VALUE,
+    );
     const timer = this.#timers.add(callback, deadline, interval);
     if (this.#parkedUntil === null || deadline < this.#parkedUntil) {
       this.#interrupt();
@@ -506,6 +527,18 @@ export class Loop implements Disposable, AsyncDisposable {
     return this.#selector.getMap().size - this.#internal;
   }
 
+  /** Whether there is something to wait for, be it for its own sake or beside others. */
+  #hasAnything(): boolean {
+    return this.#registered() > 0 || this.#timers.size > 0 ||
+      this.#soon.length > 0;
+  }
+
+  /** Whether the process stays while a wait is parked. */
+  #keepsOpen(): boolean {
+    return this.#referenced && this.#hasWork();
+  }
+
+  /** Whether there is something for whose sake `run()` goes on. */
   #hasWork(): boolean {
     return this.#registered() > this.#unreferenced ||
       this.#timers.referenced > 0 || this.#soon.length > 0;
@@ -515,7 +548,22 @@ export class Loop implements Disposable, AsyncDisposable {
     const abort = (): void => this.stop();
     signal?.addEventListener("abort", abort);
     if (signal?.aborted) this.stop();
-    const deno = await DenoTurn.create();
+    try {
+      this.#needWaker();
+      const deno = await DenoTurn.create();
+      try {
+        await this.#share(deno);
+      } finally {
+        await deno.close();
+      }
+    } finally {
+      signal?.removeEventListener("abort", abort);
+      this.#end();
+    }
+  }
+
+  /** Has the thread by slices, with turns of Deno's loop between them. */
+  async #share(deno: DenoTurn): Promise<void> {
     const clock = createSliceClock(this, this.#yieldInterval);
     try {
       while (!this.#stopping) {
@@ -530,9 +578,6 @@ export class Loop implements Disposable, AsyncDisposable {
       }
     } finally {
       clock.close();
-      signal?.removeEventListener("abort", abort);
-      await deno.close();
-      this.#end();
     }
   }
 
@@ -555,22 +600,27 @@ export class Loop implements Disposable, AsyncDisposable {
 
   /** Waits on another thread, or for `wake()` alone if there is nothing else to wait for. */
   async #park(): Promise<void> {
-    if (!this.#hasWork()) {
+    if (!this.#hasAnything()) {
       await new Promise<void>((resolve) => this.#resume = resolve);
       return;
     }
     const timeout = this.#timeout();
     this.#parkedUntil = now() + timeout;
-    const count = await this.#selector.park(timeout, this.#referenced);
+    this.#parkedReferenced = this.#keepsOpen();
+    const count = await this.#selector.park(timeout, this.#parkedReferenced);
     this.#parkedUntil = null;
     if (!this.closed) this.#process(count);
   }
 
-  /** A parked wait that does not see what changed is ended, and begins anew. */
+  /**
+   * A parked wait that does not see what changed is ended, and begins anew; so is
+   * one that keeps the process open for nobody's sake any more.
+   */
   #changed(): void {
-    if (this.#parkedUntil === null || !this.#selector.seesChangesWhileParked) {
-      this.#interrupt();
-    }
+    if (
+      this.#parkedUntil === null || !this.#selector.seesChangesWhileParked ||
+      this.#parkedReferenced !== this.#keepsOpen()
+    ) this.#interrupt();
   }
 
   /** Ends what `serve()` waits for, if it waits. */
@@ -596,7 +646,7 @@ export class Loop implements Disposable, AsyncDisposable {
 
   #begin(state: "running" | "serving"): void {
     this.#checkOpen();
-    if (this.running || this.#dispatching) {
+    if (this.#state !== "idle" || this.#dispatching) {
       throw new Deno.errors.Busy("Reactor is already running");
     }
     this.#state = state;
@@ -608,6 +658,13 @@ export class Loop implements Disposable, AsyncDisposable {
     this.#served = null;
     if (this.closed) this.#release();
     else this.#state = "idle";
+    this.#throwFailure();
+  }
+
+  #throwFailure(): void {
+    const failure = this.#failure;
+    this.#failure = null;
+    if (failure !== null) throw failure.error;
   }
 
   #destroyOwned(): void {
@@ -631,8 +688,12 @@ export class Loop implements Disposable, AsyncDisposable {
   }
 
   #checkOpen(): void {
-    if (this.closed) throw new Deno.errors.BadResource("Reactor is closed");
+    if (this.closed) throw closedError();
   }
+}
+
+function closedError(): Error {
+  return new Deno.errors.BadResource("Reactor is closed");
 }
 
 function drainWaker(waker: FileObject): void {

@@ -56,14 +56,14 @@ export class Timer {
 
   /** Lets `run()` return although it is still to be called. */
   unref(): this {
-    if (this.referenced && this.active) this.#queue.referenced--;
+    if (this.referenced && this.active) this.#queue.count(-1);
     this.referenced = false;
     return this;
   }
 
   /** Makes `run()` wait for it, as at the beginning. */
   ref(): this {
-    if (!this.referenced && this.active) this.#queue.referenced++;
+    if (!this.referenced && this.active) this.#queue.count(1);
     this.referenced = true;
     return this;
   }
@@ -96,6 +96,12 @@ export class TimerQueue {
   #deadlines = new Float64Array(FEW);
   #cancelled = 0;
   #sequence = 0;
+  readonly #onChange: () => void;
+
+  /** @param onChange Called when the first comes for which `run()` waits, and when the last goes */
+  constructor(onChange: () => void) {
+    this.#onChange = onChange;
+  }
 
   /** How many are to be called. */
   get size(): number {
@@ -117,8 +123,15 @@ export class TimerQueue {
       this.#sequence++,
     );
     this.#push(timer, deadline);
-    this.referenced++;
+    this.count(1);
     return timer;
+  }
+
+  /** Counts those for which `run()` waits. */
+  count(difference: 1 | -1): void {
+    const before = this.referenced;
+    this.referenced += difference;
+    if (before === 0 || this.referenced === 0) this.#onChange();
   }
 
   /** The earliest deadline; `Infinity` if there is none. */
@@ -152,7 +165,7 @@ export class TimerQueue {
   settle(timer: Timer, time: number): void {
     if (timer.interval === 0) {
       timer.deadline = IDLE;
-      if (timer.referenced) this.referenced--;
+      if (timer.referenced) this.count(-1);
       return;
     }
     const missed = Math.floor((time - timer.deadline) / timer.interval);
@@ -163,7 +176,7 @@ export class TimerQueue {
 
   /** Notes that a timer was called off. */
   forget(timer: Timer): void {
-    if (timer.referenced) this.referenced--;
+    if (timer.referenced) this.count(-1);
     if (!timer.queued) return;
     this.#cancelled++;
     const length = this.#timers.length;
