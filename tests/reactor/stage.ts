@@ -1,0 +1,329 @@
+/**
+ * What the tests of the reactor share: a reactor on each backend, peers that it
+ * knows nothing of, and waiting for what has to come.
+ */
+
+import { assertEquals, fail } from "@std/assert";
+import {
+  Socket,
+  type SocketAddress,
+  socketPair,
+  WOULD_BLOCK,
+} from "../../backends/ffi/mod.ts";
+import {
+  type Acceptor,
+  type Connection,
+  type ConnectionOptions,
+  type ListenOptions,
+  type LoopOptions,
+  Reactor,
+} from "../../reactor/mod.ts";
+import { type Backend, backends } from "../backends.ts";
+import { bytesOf, PATIENCE, test } from "../util.ts";
+
+/** How long the reactor waits at most before a peer is looked at again. */
+const LOOK = 2;
+
+/**
+ * The backends that a reactor is run on. The general name is another's, and the
+ * WASI selector is for guests, which have no reactor.
+ */
+export const reactorBackends: readonly Backend[] = backends.filter(
+  ({ name }) => !["DefaultSelector", "WasiSelector"].includes(name),
+);
+
+/** Defines a test of something in which the backend can matter: one for each of them. */
+export function onEachBackend(
+  name: string,
+  run: (stage: Stage) => void | Promise<void>,
+): void {
+  for (const backend of reactorBackends) {
+    const reason = backend.absent && ` (ignored: ${backend.absent})`;
+    test(`${backend.name}: ${name}${reason ?? ""}`, async () => {
+      await using stage = new Stage(backend);
+      await run(stage);
+    }, { ignore: reason !== undefined });
+  }
+}
+
+/** Defines a test of something that no backend can change. */
+export function onAnyBackend(
+  name: string,
+  run: (stage: Stage) => void | Promise<void>,
+): void {
+  test(name, async () => {
+    await using stage = new Stage(
+      backends.find(({ name }) => name === "DefaultSelector")!,
+    );
+    await run(stage);
+  });
+}
+
+/** What one test works with. All that it hands out is closed at the end. */
+export class Stage implements AsyncDisposable {
+  readonly backend: Backend;
+  /** What was given to `onError`. A test that expects errors takes them out. */
+  readonly errors: unknown[] = [];
+  readonly #closing = new AsyncDisposableStack();
+  #reactor: Reactor | undefined;
+
+  constructor(backend: Backend) {
+    this.backend = backend;
+  }
+
+  /** The reactor that is tested. */
+  get reactor(): Reactor {
+    return this.#reactor ??= this.make();
+  }
+
+  /** Another reactor. */
+  make(options: LoopOptions = {}): Reactor {
+    const reactor = new Reactor({
+      selector: this.backend.make(),
+      onError: (error) => this.errors.push(error),
+      ...options,
+    });
+    return this.#closing.use(reactor);
+  }
+
+  /** Closes something at the end. */
+  use<D extends Disposable>(resource: D): D {
+    return this.#closing.use(resource);
+  }
+
+  /** Does something at the end. */
+  later(cleanUp: () => void | Promise<void>): void {
+    this.#closing.defer(cleanUp);
+  }
+
+  /** Two connected sockets of the Unix domain. */
+  pair(): [left: Socket, right: Socket] {
+    const [left, right] = socketPair();
+    return [this.use(left), this.use(right)];
+  }
+
+  /** A listening socket that accepts nobody. */
+  silentListener(backlog?: number): Socket {
+    const socket = this.use(Socket.create());
+    socket.bind({ hostname: "127.0.0.1", port: 0 });
+    socket.listen(backlog);
+    return socket;
+  }
+
+  /** A path for a Unix socket, in a directory that is removed at the end. */
+  path(): string {
+    const directory = Deno.makeTempDirSync();
+    this.later(() => Deno.removeSync(directory, { recursive: true }));
+    return `${directory}/socket`;
+  }
+
+  /** A listener of the reactor on a port of the system's choice. */
+  listen(
+    onConnection: (connection: Connection) => void,
+    options: ListenOptions & ConnectionOptions = {},
+  ): Acceptor {
+    const address = options.path === undefined
+      ? { hostname: "127.0.0.1", port: 0 }
+      : {};
+    return this.reactor.listen({ ...address, ...options }, onConnection);
+  }
+
+  /** A peer that has connected, from outside the reactor. */
+  dial(address: SocketAddress): Peer {
+    const domain = "path" in address
+      ? "unix"
+      : address.hostname.includes(":")
+      ? "IPv6"
+      : "IPv4";
+    const socket = this.use(Socket.create(domain));
+    socket.setBlocking(true);
+    socket.connect(address);
+    socket.setBlocking(false);
+    return new Peer(this, socket);
+  }
+
+  /** A connection of the reactor, and the peer at its other end. */
+  connection(
+    options: ListenOptions & ConnectionOptions = {},
+    shape: (peer: Socket) => void = () => {},
+  ): { connection: Connection; peer: Peer } {
+    let accepted: Connection | undefined;
+    const acceptor = this.listen((connection) => {
+      accepted = connection;
+    }, options);
+    const socket = this.use(Socket.create(options.path ? "unix" : "IPv4"));
+    shape(socket);
+    socket.setBlocking(true);
+    socket.connect(acceptor.address);
+    socket.setBlocking(false);
+    this.until(() => accepted !== undefined, "the connection");
+    acceptor.close();
+    return { connection: accepted!, peer: new Peer(this, socket) };
+  }
+
+  /**
+   * A connection whose peer takes little at a time: loopback would hide that a
+   * write may be short.
+   */
+  narrow(
+    options: ConnectionOptions = {},
+  ): { connection: Connection; peer: Peer } {
+    return this.connection(options, (peer) => {
+      peer.setOption("maximumSegmentSize", 1448);
+      peer.setOption("receiveBufferSize", 4096);
+    });
+  }
+
+  /** Runs the reactor until something is so. */
+  until(condition: () => boolean, what: string): void {
+    const end = performance.now() + PATIENCE;
+    while (!condition()) {
+      if (performance.now() > end) fail(`Waited in vain for ${what}`);
+      this.reactor.runOnce(LOOK);
+    }
+  }
+
+  /** Runs the reactor for some turns, to see that something does not happen. */
+  turns(count: number = 5): void {
+    for (let turn = 0; turn < count; turn++) this.reactor.runOnce(LOOK);
+  }
+
+  /** The messages of the errors so far, which are not the test's failure then. */
+  takeErrors(): string[] {
+    return this.errors.splice(0).map((error) => (error as Error).message);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#closing.disposeAsync();
+    assertEquals(this.errors, [], "the reactor reported errors");
+  }
+}
+
+/** The other end of a connection: a plain socket, read while the reactor runs. */
+export class Peer {
+  readonly socket: Socket;
+  readonly #stage: Stage;
+  readonly #buffer = new Uint8Array(new ArrayBuffer(64 * 1024));
+
+  constructor(stage: Stage, socket: Socket) {
+    this.#stage = stage;
+    this.socket = socket;
+  }
+
+  /** Sends text, or bytes, as many as there is room for. */
+  send(data: string | Uint8Array<ArrayBuffer>): number {
+    return this.socket.send(typeof data === "string" ? bytesOf(data) : data);
+  }
+
+  /** Reads what is there now; null at the end, or after a reset. */
+  readNow(): Uint8Array<ArrayBuffer> | null {
+    let count: number;
+    try {
+      count = this.socket.recv(this.#buffer);
+    } catch (error) {
+      if (error instanceof Deno.errors.ConnectionReset) return null;
+      throw error;
+    }
+    if (count === 0) return null;
+    return this.#buffer.slice(0, count === WOULD_BLOCK ? 0 : count);
+  }
+
+  /** Reads so many bytes, or up to the end, while the reactor runs. */
+  read(length: number = Infinity): Uint8Array<ArrayBuffer> {
+    const chunks: Uint8Array<ArrayBuffer>[] = [];
+    let total = 0;
+    this.#stage.until(() => {
+      for (;;) {
+        if (total >= length) return true;
+        const chunk = this.readNow();
+        if (chunk === null) return true;
+        if (chunk.length === 0) return false;
+        chunks.push(chunk);
+        total += chunk.length;
+      }
+    }, `${length} bytes at the peer, which has ${total}`);
+    return joined(chunks);
+  }
+
+  /** As `read`, as text. */
+  readText(length?: number): string {
+    return textOf(this.read(length));
+  }
+
+  /** Ends its own direction. */
+  end(): void {
+    this.socket.shutdown("write");
+  }
+
+  /** Closes with a reset. */
+  reset(): void {
+    this.socket.resetOnClose();
+    this.socket.close();
+  }
+
+  /** Closes. */
+  close(): void {
+    this.socket.close();
+  }
+}
+
+/** Chunks as one. */
+export function joined(
+  chunks: readonly Uint8Array<ArrayBuffer>[],
+): Uint8Array<ArrayBuffer> {
+  const length = chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  const whole = new Uint8Array(length);
+  let offset = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, offset);
+    offset += chunk.length;
+  }
+  return whole;
+}
+
+/** The text of bytes. */
+export function textOf(bytes: Uint8Array): string {
+  return new TextDecoder().decode(bytes);
+}
+
+/** Bytes of which each says where it is. */
+export function patternOf(length: number): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(length);
+  for (let index = 0; index < length; index++) bytes[index] = index * 31 % 251;
+  return bytes;
+}
+
+/** Whether bytes are those of `patternOf`, from an offset on; `assertEquals` takes seconds. */
+export function isPattern(bytes: Uint8Array, offset: number = 0): boolean {
+  return bytes.every((byte, index) => byte === (offset + index) * 31 % 251);
+}
+
+/** Notes what is called, in its order. */
+export class Log {
+  readonly lines: string[] = [];
+
+  /** A callback that notes its name. */
+  note(name: string): () => void {
+    return () => {
+      this.lines.push(name);
+    };
+  }
+
+  /** Notes everything that a connection tells. */
+  watch(connection: Connection, name: string = ""): void {
+    const prefix = name === "" ? "" : `${name} `;
+    connection.onData = (chunk) => {
+      this.lines.push(`${prefix}data ${textOf(chunk)}`);
+    };
+    connection.onEnd = this.note(`${prefix}end`);
+    connection.onDrain = this.note(`${prefix}drain`);
+    connection.onClose = (error) => {
+      this.lines.push(`${prefix}close${error ? ` ${codeOf(error)}` : ""}`);
+    };
+  }
+}
+
+/** The code of a system's error, else its message. */
+export function codeOf(error: Error): string {
+  return (error as { code?: string }).code ?? error.message;
+}
