@@ -26,5 +26,4 @@
 
 export * from "./backends/ffi/mod.ts";
 export * from "./backends/mod.ts";
-export * from "./backends/wasi/mod.ts";
 export * from "./reactor/mod.ts";

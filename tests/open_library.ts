@@ -5,6 +5,6 @@
  * @module
  */
 
-import { libc } from "../backends/ffi/libc.ts";
+import { openLibrary } from "../backends/ffi/libc.ts";
 
-libc();
+openLibrary();

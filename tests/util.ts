@@ -5,7 +5,7 @@
 
 import { assert, assertEquals, fail } from "@std/assert";
 import { isOpen } from "../backends/ffi/descriptor.ts";
-import { libc } from "../backends/ffi/libc.ts";
+import { openLibrary } from "../backends/ffi/libc.ts";
 import {
   type FileObject,
   read,
@@ -78,9 +78,9 @@ export function withFdCheck(
 }
 
 /** The C library stays open, which Deno would blame on the first test that needs it. */
-function openLibrary(): void {
+function openEverything(): void {
   try {
-    libc();
+    openLibrary();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotSupported)) throw error;
   }
@@ -92,7 +92,7 @@ export function test(
   body: () => void | Promise<void>,
   options: Omit<Deno.TestDefinition, "name" | "fn"> = {},
 ): void {
-  openLibrary();
+  openEverything();
   Deno.test({ ...options, name, fn: withFdCheck(body) });
 }
 

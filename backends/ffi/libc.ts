@@ -495,25 +495,16 @@ const functions = { ...posix, ...extensions } as const;
 /** The opened functions, ready to be called. */
 export type Libc = Deno.DynamicLibrary<typeof functions>["symbols"];
 
-/** The library as it was found: its functions and the name that opened it. */
-interface OpenedLibrary {
-  readonly symbols: Libc;
-  readonly path: string;
-}
-
-/** The symbol table with the names that this system gives its symbols. */
-function symbolTable(system: System): typeof functions {
+/** The name that this system gives the symbol of a function. */
+function symbolName(key: string, system: System): string {
+  const definition = functions[key as keyof Libc];
+  const symbol = "name" in definition ? definition.name : key;
   const renamed: Record<string, string> = {
     ...system.renamedSymbols,
     errnoLocation: system.errnoSymbol,
     strerror_r: system.strerrorSymbol,
   };
-  const entries = Object.entries(functions).map(([key, definition]) => {
-    const symbol = "name" in definition ? definition.name : key;
-    const name = renamed[key] ?? renamed[symbol] ?? symbol;
-    return [key, { ...definition, name }];
-  });
-  return Object.fromEntries(entries) as typeof functions;
+  return renamed[key] ?? renamed[symbol] ?? symbol;
 }
 
 /** Whether every library may be opened, or only those that --allow-ffi names. */
@@ -532,13 +523,13 @@ function permittedLibraries(libraries: readonly string[]): readonly string[] {
   return granted.length > 0 ? granted : paths.slice(0, 1);
 }
 
-/** Opens the first of the system's libraries that opens. */
-function openLibrary(system: System): OpenedLibrary {
-  const table = symbolTable(system);
+/** The name of the first of the system's libraries that opens. */
+function findLibrary(system: System): string {
   const failures: string[] = [];
   for (const path of permittedLibraries(system.libraries)) {
     try {
-      return { symbols: Deno.dlopen(path, table).symbols, path };
+      Deno.dlopen(path, {}).close();
+      return path;
     } catch (error) {
       if (error instanceof Deno.errors.NotCapable) throw error;
       failures.push(`${path} (${(error as Error).message})`);
@@ -551,33 +542,88 @@ function openLibrary(system: System): OpenedLibrary {
   );
 }
 
-let opened: OpenedLibrary | undefined;
-let symbols: Libc | undefined;
+let path: string | undefined;
 
 /**
- * The C library's functions; the first call opens it.
+ * The name under which the C library is opened.
  *
  * @throws {Deno.errors.NotCapable} without `--allow-ffi`
  * @throws {Deno.errors.NotSupported} where there is no library that we know
  */
-export function libc(): Libc {
-  return symbols ??= (opened = openLibrary(system())).symbols;
+export function libraryPath(): string {
+  return path ??= findLibrary(system());
 }
 
-/** The name under which the C library was opened. */
-export function libraryPath(): string {
-  libc();
-  return opened!.path;
+/** Compiles the way to one function; null if it is optional and missing. */
+function openFunction(key: string): unknown {
+  // Before the first function that can fail, the way to its error is there: to
+  // open it afterwards would overwrite what it reads.
+  if (errnoMemory === undefined && !ERRNO_FUNCTIONS.has(key)) prepareErrno();
+  const definition = functions[key as keyof Libc];
+  const name = symbolName(key, system());
+  const { symbols } = Deno.dlopen(libraryPath(), {
+    [key]: { ...definition, name },
+  });
+  return (symbols as Record<string, unknown>)[key];
+}
+
+/**
+ * An object with a getter for each function, which opens it when it is first
+ * asked for: to open all of them takes 9 ms, and a program uses a few. V8
+ * compiles a getter into its callers, so a call costs the same as before.
+ */
+function lazyFunctions(): Libc {
+  const getters = Object.keys(functions).map((key) => {
+    let opened: unknown;
+    const get = (): unknown =>
+      opened === undefined ? opened = openFunction(key) : opened;
+    return [key, { get, enumerable: true }];
+  });
+  return Object.defineProperties({}, Object.fromEntries(getters)) as Libc;
+}
+
+const lazy: Libc = lazyFunctions();
+
+/**
+ * The C library's functions, each opened when it is first called.
+ *
+ * @throws what `libraryPath` throws, at the first call
+ */
+export function libc(): Libc {
+  return lazy;
+}
+
+/**
+ * Opens every function of the C library now: for tests with Deno's resource
+ * sanitizer, which takes what stays open for the whole program for a leak of
+ * the test that first needed it. Call it outside of the tests.
+ *
+ * @throws {Deno.errors.NotCapable} without `--allow-ffi`
+ * @throws {Deno.errors.NotSupported} where there is no library that we know
+ */
+export function openLibrary(): void {
+  for (const key of Object.keys(functions)) void lazy[key as keyof Libc];
 }
 
 /** This thread's errno as memory, or null where the permission to map it is missing. */
 let errnoMemory: Int32Array | null | undefined;
 const errnoCopy: Int32Array = new Int32Array(new ArrayBuffer(4));
 
-function mapErrno(): Int32Array | null {
-  if (!hasFullPermission()) return null;
+/** What it takes to read errno, and sets none itself. */
+const ERRNO_FUNCTIONS: ReadonlySet<string> = new Set([
+  "errnoLocation",
+  "memcpyFrom",
+]);
+
+function prepareErrno(): void {
   const location = libc().errnoLocation()!;
-  return new Int32Array(Deno.UnsafePointerView.getArrayBuffer(location, 4));
+  if (hasFullPermission()) {
+    const memory = Deno.UnsafePointerView.getArrayBuffer(location, 4);
+    errnoMemory = new Int32Array(memory);
+  } else {
+    errnoMemory = null;
+    copyErrno();
+  }
 }
 
 /** Under a scoped permission no memory can be mapped, but memcpy may read it. */
@@ -593,8 +639,8 @@ function copyErrno(): number {
  * Meaningless after a `nonblocking` call, which failed on another thread.
  */
 export function errno(): number {
-  if (errnoMemory === undefined) errnoMemory = mapErrno();
-  return errnoMemory !== null ? errnoMemory[0]! : copyErrno();
+  if (errnoMemory === undefined) prepareErrno();
+  return errnoMemory ? errnoMemory[0]! : copyErrno();
 }
 
 /** The address of a buffer's first byte, for the structs that hold pointers. */

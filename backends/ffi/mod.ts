@@ -32,6 +32,7 @@ export {
   write,
 } from "./descriptor.ts";
 export { errnoName, isSystemError, type SystemError } from "./errors.ts";
+export { openLibrary } from "./libc.ts";
 export { ffiPermissionFlag } from "./permission.ts";
 export {
   type ReceivedFrom,
