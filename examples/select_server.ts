@@ -10,6 +10,9 @@ import { main, parseCommandLine } from "./command_line.ts";
 import { accept, listen, Peer } from "./peer.ts";
 import { bytesRepr } from "./python_notation.ts";
 
+/** The first descriptor that select has no bit for. */
+const FD_SETSIZE = 1024;
+
 const peers = new Set<Peer>();
 
 function serve(address: InternetAddress): void {
@@ -32,6 +35,8 @@ function serve(address: InternetAddress): void {
 
 function add(peer: Peer | null): void {
   if (peer === null) return;
+  // The article's server ends with an error when it has too many clients.
+  if (peer.fd >= FD_SETSIZE) return peer.close();
   console.log(`Connected by ${peer.address}`);
   peers.add(peer);
 }

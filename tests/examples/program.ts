@@ -4,7 +4,7 @@
  */
 
 import { assertMatch, fail } from "@std/assert";
-import { test } from "../util.ts";
+import { emulated, test } from "../util.ts";
 
 /** A program that has not ended by then is killed, and whoever waits for it fails. */
 const PATIENCE = 30_000;
@@ -178,6 +178,7 @@ export const absence = {
   proc: linux ? undefined : "there is no /proc",
   python: await findPython(),
   ipv6: findIPv6(),
+  task: emulated ? "the emulator runs one program" : undefined,
 } as const;
 
 /** Defines a test that runs examples, or says why it cannot. */

@@ -94,6 +94,22 @@ for (const server of servers) {
     await assertServes(program);
   }, absent);
 
+  testExamples(
+    `${title}: serves on after a client leaves its replies`,
+    async () => {
+      await using program = startServer(server);
+      using client = connectNarrowly(await program.port());
+      await sendAll(client, bytesOf("x".repeat(256 * 1024) + "end"));
+      await program.until(() =>
+        messageIn(program.lines.at(-1)!).endsWith("end")
+      );
+      client.resetOnClose();
+      client.close();
+      await assertServes(program);
+    },
+    absent,
+  );
+
   testExamples(`${title}: replies to 1 MiB in full`, async () => {
     await using program = startServer(server);
     using client = connectNarrowly(await program.port());
