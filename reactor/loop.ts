@@ -363,6 +363,11 @@ export class Loop implements Disposable, AsyncDisposable {
     await served;
   }
 
+  /** Calls back for somebody: what it throws is told, and goes no further. */
+  guard(callback: () => void): void {
+    this.#call(callback, callback.name);
+  }
+
   /** Tells the owner of the reactor what went wrong. */
   report(error: unknown): void {
     try {

@@ -52,6 +52,7 @@ export {
   type DatagramOptions,
   Reactor,
 } from "./reactor.ts";
+export type { SignalWatch } from "./signals.ts";
 export type {
   Measurement,
   ReactorStatistics,

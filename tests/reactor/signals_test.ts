@@ -1,0 +1,157 @@
+/**
+ * Signals as callbacks, in both ways of running.
+ */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { Reactor } from "../../reactor/mod.ts";
+import { openLibrary } from "../../backends/ffi/libc.ts";
+import { openFds, PATIENCE } from "../util.ts";
+
+openLibrary();
+
+/**
+ * Deno keeps two descriptors of the worker that ended last until the next one
+ * ends, so that they are not counted test by test; see the last test.
+ */
+function test(name: string, fn: () => void | Promise<void>): void {
+  Deno.test({ name, ignore: Deno.build.os === "windows", fn });
+}
+
+function kill(signal: Deno.Signal): void {
+  Deno.kill(Deno.pid, signal);
+}
+
+/** A reactor that gives up in the end. */
+function patientReactor(): Reactor {
+  const reactor = new Reactor();
+  reactor.callLater(PATIENCE, () => reactor.stop()).unref();
+  return reactor;
+}
+
+test(
+  "onSignal(): a signal during a blocked run() is told at once [M01]",
+  () => {
+    using reactor = patientReactor();
+    let told = 0;
+    reactor.onSignal("SIGUSR1", () => {
+      told++;
+      reactor.stop();
+    });
+    // Something to wait for, beside the signal.
+    const waiting = reactor.callLater(PATIENCE, () => {});
+    reactor.callLater(20, () => kill("SIGUSR1"));
+    const start = performance.now();
+    reactor.run();
+    waiting.cancel();
+    assertEquals(told, 1);
+    assert(performance.now() - start < PATIENCE / 2);
+  },
+);
+
+test(
+  "onSignal(): a signal during serve() is told, parked or not [M01]",
+  async () => {
+    await using reactor = patientReactor();
+    let told = 0;
+    reactor.onSignal("SIGUSR1", () => {
+      told++;
+      if (told === 2) reactor.stop();
+      else setTimeout(() => kill("SIGUSR1"), 20);
+    });
+    const served = reactor.serve();
+    // A watch does not keep the process open: this does.
+    const holding = setTimeout(() => reactor.stop(), PATIENCE);
+    setTimeout(() => kill("SIGUSR1"), 20);
+    await served;
+    clearTimeout(holding);
+    assertEquals(told, 2);
+  },
+);
+
+test("onSignal(): N raised one by one are N calls, of each watch [M03]", () => {
+  using reactor = patientReactor();
+  const counts = [0, 0];
+  const raise = (): void => kill("SIGUSR1");
+  const onSignal = (index: number): void => {
+    counts[index]!++;
+    if (counts[0] !== counts[1]) return;
+    if (counts[0] === 10) reactor.stop();
+    else reactor.callSoon(raise);
+  };
+  reactor.onSignal("SIGUSR1", () => onSignal(0));
+  reactor.onSignal("SIGUSR1", () => onSignal(1));
+  const waiting = reactor.callLater(PATIENCE, () => {});
+  reactor.callSoon(raise);
+  reactor.run();
+  waiting.cancel();
+  assertEquals(counts, [10, 10]);
+});
+
+test("onSignal(): two signals are kept apart [M03] [M06]", () => {
+  using reactor = patientReactor();
+  const told: string[] = [];
+  const tell = (name: string): void => {
+    told.push(name);
+    if (told.length === 2) reactor.stop();
+  };
+  reactor.onSignal("SIGUSR1", () => tell("SIGUSR1"));
+  reactor.onSignal("SIGUSR2", () => tell("SIGUSR2"));
+  const waiting = reactor.callLater(PATIENCE, () => {});
+  reactor.callSoon(() => kill("SIGUSR2"));
+  reactor.callSoon(() => kill("SIGUSR1"));
+  reactor.run();
+  waiting.cancel();
+  assertEquals(told.toSorted(), ["SIGUSR1", "SIGUSR2"]);
+});
+
+test(
+  "onSignal(): a cancelled watch is not called, and cancels once [M02]",
+  () => {
+    using reactor = patientReactor();
+    let told = 0;
+    const watch = reactor.onSignal("SIGUSR1", () => told++);
+    reactor.onSignal("SIGUSR1", () => reactor.stop());
+    assert(watch.cancel());
+    assert(!watch.cancel());
+    const waiting = reactor.callLater(PATIENCE, () => {});
+    reactor.callSoon(() => kill("SIGUSR1"));
+    reactor.run();
+    waiting.cancel();
+    assertEquals(told, 0);
+  },
+);
+
+test(
+  "onSignal(): what cannot be watched is refused, and starts nothing [M02]",
+  () => {
+    using reactor = new Reactor();
+    const nothing = (): void => {};
+    assertThrows(() => reactor.onSignal("SIGKILL", nothing), TypeError);
+    assertThrows(() => reactor.onSignal("SIGSTOP", nothing), TypeError);
+    assertThrows(
+      () => reactor.onSignal("SIGNAL" as "SIGHUP", nothing),
+      TypeError,
+    );
+  },
+);
+
+test("onSignal(): a watch does not keep run() going", () => {
+  using reactor = new Reactor();
+  reactor.onSignal("SIGUSR1", () => {});
+  reactor.run();
+});
+
+test("onSignal(): the workers of closed reactors do not pile up", async () => {
+  const counts: number[] = [];
+  for (let round = 0; round < 4; round++) {
+    const reactor = new Reactor();
+    reactor.onSignal("SIGUSR1", () => {});
+    reactor.close();
+    // The worker ends on its own thread.
+    for (let turn = 0; turn < 50; turn++) {
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    counts.push(openFds().size);
+  }
+  assert(counts.at(-1)! <= counts[0]! + 4, String(counts));
+});
