@@ -107,9 +107,9 @@ export class Signals implements Owned {
   destroy(): void {
     this.#loop.unregister(this);
     this.#loop.countUnreferenced(-1);
-    this.#worker.terminate();
     close(this.fd);
-    close(this.#wakeFd);
+    // Until the worker has ended it may write: the number must not be another's.
+    this.#worker.terminate().then(() => close(this.#wakeFd));
   }
 
   static readonly #onReady = (fileobj: FileObject): void => {
