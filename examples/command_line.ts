@@ -43,10 +43,14 @@ export function parseCommandLine(
       values: rest,
     };
   } catch (error) {
-    const [line] = (error as Error).message.split("\n");
-    console.error(line);
-    Deno.exit(2);
+    refuse((error as Error).message);
   }
+}
+
+/** Ends the program because of its arguments: one line says why, and the status is 2. */
+export function refuse(message: string): never {
+  console.error(message.split("\n")[0]);
+  Deno.exit(2);
 }
 
 /** Names cannot be looked up: that would take a permission more. */

@@ -7,21 +7,21 @@
 //
 //     nc 127.0.0.1 8001
 
-import { parseArgs } from "node:util";
-import { type Connection, createSelector, Reactor } from "../mod.ts";
-import type { Callback, SelectorName } from "../mod.ts";
+import {
+  type Callback,
+  type Connection,
+  createSelector,
+  formatAddress,
+  type InternetAddress,
+  Reactor,
+  type SelectorName,
+} from "../mod.ts";
+import { main, parseCommandLine, refuse } from "./command_line.ts";
 
-const { values } = parseArgs({
-  options: {
-    mode: { type: "string", default: "run" },
-    selector: { type: "string" },
-    host: { type: "string", default: "127.0.0.1" },
-    port: { type: "string", default: "8001" },
-  },
-});
+const MODES = ["run", "serve"];
+const SELECTORS = ["epoll", "kqueue", "devpoll", "poll", "select"];
 
-function makeReactor(): Reactor {
-  const { selector } = values;
+function makeReactor(selector: string | undefined): Reactor {
   return selector === undefined ? new Reactor() : new Reactor({
     selector: createSelector<Callback>(selector as SelectorName),
   });
@@ -36,19 +36,33 @@ function resume(connection: Connection): void {
   connection.resume();
 }
 
-const reactor = makeReactor();
-// The bytes are passed on at once, so a loan of them will do.
-const options = {
-  hostname: values.host,
-  port: Number(values.port),
-  lend: true,
-};
-const server = reactor.listen(options, (connection) => {
-  connection.onData = echo;
-  connection.onDrain = resume;
-});
-const { port } = server.address as { port: number };
-console.log(`Server start at: ${values.host}:${port}`);
+function listen(reactor: Reactor, address: InternetAddress): void {
+  // The bytes are passed on at once, so a loan of them will do.
+  const options = { ...address, lend: true };
+  const server = reactor.listen(options, (connection) => {
+    connection.onData = echo;
+    connection.onDrain = resume;
+  });
+  const { port } = server.address as InternetAddress;
+  console.log(`Server start at: ${formatAddress({ ...address, port })}`);
+}
 
-if (values.mode === "serve") await reactor.serve();
-else reactor.run();
+/** The value of an option, if it is one of those that there are. */
+function oneOf(names: readonly string[], value: unknown): string | undefined {
+  if (value === undefined || names.includes(value as string)) {
+    return value as string | undefined;
+  }
+  refuse(`Cannot use "${value}": it must be one of ${names.join(", ")}`);
+}
+
+await main(async () => {
+  const { address, values } = parseCommandLine({
+    mode: { type: "string", default: "run" },
+    selector: { type: "string" },
+  });
+  const mode = oneOf(MODES, values.mode);
+  const reactor = makeReactor(oneOf(SELECTORS, values.selector));
+  listen(reactor, address);
+  if (mode === "serve") await reactor.serve();
+  else reactor.run();
+});

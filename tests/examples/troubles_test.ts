@@ -284,3 +284,26 @@ testExamples(
     assertStringIncludes(ending.errors, "ffi access");
   },
 );
+
+const BAD_ECHOES: typeof BAD_ARGUMENTS = [
+  [["--port", "eighty"], /^Cannot use port "eighty"/],
+  [["--mode", "walk"], /^Cannot use "walk"/],
+  [["--selector", "best"], /^Cannot use "best"/],
+];
+
+for (const [args, line] of BAD_ECHOES) {
+  const title = JSON.stringify(args.join(" "));
+  testExamples(`echo: ${title} is one line, and status 2`, async () => {
+    await using program = startExample("echo", args);
+    assertFailed(await program.ending(), 2, line);
+  });
+}
+
+testExamples("echo: a port in use is one line, and status 1", async () => {
+  using holder = Deno.listen({ hostname: HOST, port: 0 });
+  await using program = startExample("echo", [
+    "--port",
+    String(holder.addr.port),
+  ]);
+  assertFailed(await program.ending(), 1, /: Address already in use /);
+});
