@@ -4,6 +4,7 @@
  * @module
  */
 
+import { checkTimeout } from "../backends/deadline.ts";
 import { DefaultSelector } from "../backends/default_selector.ts";
 import {
   EVENT_READ,
@@ -265,12 +266,14 @@ export class Loop implements Disposable, AsyncDisposable {
    *
    * @param timeout The longest wait, in milliseconds: none, if left out
    * @returns whether something is left to wait for
+   * @throws {TypeError} if the timeout is not a number
    * @throws as `run`
    */
   runOnce(timeout: number = 0): boolean {
+    const longest = checkTimeout(timeout);
     this.#begin("running");
     try {
-      this.#turn(Math.min(timeout, this.#timeout()));
+      this.#turn(Math.min(longest, this.#timeout()));
       return this.#hasWork();
     } finally {
       this.#end();
@@ -385,6 +388,7 @@ export class Loop implements Disposable, AsyncDisposable {
    *   reconnects when a connection ends would do so then, too
    */
   own(resource: Owned): void {
+    this.#checkOpen();
     if (this.#state === "closing") throw closedError();
     resource.place = this.#owned.length;
     this.#owned.push(resource);
@@ -574,7 +578,7 @@ export class Loop implements Disposable, AsyncDisposable {
       while (!this.#stopping) {
         if (this.#slice(clock)) {
           deno.hold(true);
-          await deno.take();
+          await deno.take(this.#yieldInterval);
         } else {
           deno.hold(false);
           clock.stop();

@@ -1,0 +1,291 @@
+/**
+ * How the loop begins, ends, and begins again.
+ */
+
+import {
+  assert,
+  assertEquals,
+  assertGreaterOrEqual,
+  assertLess,
+  assertStrictEquals,
+  assertThrows,
+} from "@std/assert";
+import { EVENT_READ } from "../../backends/mod.ts";
+import { Reactor } from "../../reactor/mod.ts";
+import { bytesOf, drainSocket, elapsed, PATIENCE } from "../util.ts";
+import { Log, onAnyBackend, onEachBackend } from "./stage.ts";
+
+const { BadResource } = Deno.errors;
+
+onEachBackend(
+  "run() returns when nothing is left to wait for [N01]",
+  (stage) => {
+    const { reactor } = stage;
+    reactor.run();
+    const [left, right] = stage.pair();
+    left.send(bytesOf("x"));
+    reactor.register(right, EVENT_READ, () => reactor.unregister(right));
+    reactor.run();
+    assertEquals(reactor.stats().events, 1);
+    assert(!reactor.running);
+  },
+);
+
+onEachBackend(
+  "stop() in a callback ends run() after this turn, and run() goes on later [N01]",
+  (stage) => {
+    const { reactor } = stage;
+    const log = new Log();
+    const sockets = Array.from({ length: 3 }, () => {
+      const [left, right] = stage.pair();
+      left.send(bytesOf("x"));
+      reactor.register(right, EVENT_READ, () => {
+        log.lines.push("read");
+        drainSocket(right);
+        assert(reactor.running);
+        reactor.stop();
+      });
+      return [left, right] as const;
+    });
+    reactor.callLater(60_000, log.note("timer"));
+    reactor.run();
+    assertEquals(log.lines, ["read", "read", "read"]);
+    for (const [left] of sockets) left.send(bytesOf("x"));
+    reactor.run();
+    assertEquals(log.lines.length, 6);
+  },
+);
+
+onEachBackend(
+  "stop() before run() makes it look once and return [N02]",
+  (stage) => {
+    const { reactor } = stage;
+    const [left, right] = stage.pair();
+    left.send(bytesOf("x"));
+    let calls = 0;
+    reactor.register(right, EVENT_READ, () => calls++);
+    reactor.stop();
+    reactor.run();
+    assertEquals(calls, 1);
+    reactor.stop();
+    assertLess(
+      elapsed(() => {
+        drainSocket(right);
+        reactor.run();
+      }),
+      PATIENCE,
+    );
+    assertEquals(calls, 1);
+  },
+);
+
+onEachBackend(
+  "runOnce() does not wait, or as long as it is told, and says what is left [N03]",
+  (stage) => {
+    const { reactor } = stage;
+    assertEquals(reactor.runOnce(), false);
+    const [left, right] = stage.pair();
+    reactor.register(right, EVENT_READ, () => reactor.unregister(right));
+    assertLess(elapsed(() => assertEquals(reactor.runOnce(), true)), PATIENCE);
+    const took = elapsed(() => assertEquals(reactor.runOnce(10), true));
+    assertGreaterOrEqual(took, 9.9);
+    left.send(bytesOf("x"));
+    assertEquals(reactor.runOnce(PATIENCE), false);
+    reactor.callLater(5, () => {});
+    // No longer than until the timer.
+    assertLess(
+      elapsed(() => assertEquals(reactor.runOnce(60_000), false)),
+      PATIENCE,
+    );
+  },
+);
+
+onAnyBackend("runOnce() refuses what is no number", (stage) => {
+  assertThrows(() => stage.reactor.runOnce(NaN), TypeError);
+  assertThrows(() => stage.reactor.runOnce("5" as never), TypeError);
+  stage.reactor.run();
+});
+
+onAnyBackend(
+  "stop() again, and after the end, does nothing more [N04]",
+  (stage) => {
+    const { reactor } = stage;
+    let calls = 0;
+    reactor.callSoon(() => {
+      reactor.stop();
+      reactor.stop();
+    });
+    reactor.run();
+    reactor.callSoon(() => calls++);
+    reactor.run();
+    assertEquals(calls, 1);
+    reactor.close();
+    reactor.stop();
+  },
+);
+
+onEachBackend(
+  "at close() every connection hears of its end once, whatever others throw [N05]",
+  (stage) => {
+    const reactor = stage.reactor;
+    const log = new Log();
+    const all = Array.from({ length: 4 }, (_, index) => {
+      const { connection, peer } = stage.connection();
+      log.watch(connection, String(index));
+      return { connection, peer };
+    });
+    all[1]!.connection.onClose = () => {
+      throw new Error("thrown");
+    };
+    const { port } = stage.silentListener().localAddress as { port: number };
+    log.watch(reactor.connect({ port }), "connecting");
+    const datagram = reactor.datagram({ hostname: "127.0.0.1" });
+    datagram.onClose = log.note("datagram close");
+    reactor.close();
+    reactor.close();
+    assertEquals(log.lines.sort(), [
+      "0 close",
+      "2 close",
+      "3 close",
+      "connecting close",
+      "datagram close",
+    ]);
+    assertEquals(stage.takeErrors(), ["thrown"]);
+    for (const { connection, peer } of all) {
+      assert(connection.closed);
+      assertEquals(peer.readNow(), null);
+    }
+  },
+);
+
+onAnyBackend(
+  "what reconnects when it ends, does not at close() [N05]",
+  (stage) => {
+    const { reactor } = stage;
+    const listener = stage.silentListener();
+    const { port } = listener.localAddress as { port: number };
+    const connect = (): void => {
+      const connection = reactor.connect({ port });
+      connection.onClose = connect;
+    };
+    connect();
+    reactor.callSoon(() => reactor.stop());
+    reactor.run();
+    reactor.close();
+    assertEquals(stage.takeErrors(), ["Reactor is closed"]);
+  },
+);
+
+onEachBackend(
+  "after close() every method says so, or does nothing [N07]",
+  (stage) => {
+    const { reactor } = stage;
+    const [, right] = stage.pair();
+    reactor.addReader(right, () => {});
+    const timer = reactor.callLater(1, () => {});
+    reactor.close();
+    assert(reactor.closed && !reactor.running);
+    const refused = [
+      () => reactor.run(),
+      () => reactor.runOnce(),
+      () => reactor.serve(),
+      () => reactor.register(right, EVENT_READ, () => {}),
+      () => reactor.modify(right, EVENT_READ, () => {}),
+      () => reactor.unregister(right),
+      () => reactor.addReader(right, () => {}),
+      () => reactor.addWriter(right, () => {}),
+      () => reactor.callSoon(() => {}),
+      () => reactor.callLater(1, () => {}),
+      () => reactor.callEvery(1, () => {}),
+      () => reactor.wake(),
+      () => reactor.wakeFd,
+      () => reactor.listen({ hostname: "127.0.0.1", port: 0 }, () => {}),
+      () => reactor.connect({ port: 9 }),
+      () => reactor.datagram({ hostname: "127.0.0.1" }),
+    ];
+    for (const method of refused) {
+      assertThrows(method, BadResource, "Reactor is closed", String(method));
+    }
+    assertEquals(reactor.removeReader(right), false);
+    assertEquals(reactor.removeWriter(right), false);
+    timer.cancel();
+    reactor.stop();
+    reactor.ref();
+    reactor.unref();
+    reactor.close();
+    assertEquals(reactor.stats().registered, 0);
+    assertEquals(reactor.stats().timers, 0);
+  },
+);
+
+onEachBackend(
+  "close() leaves the file objects that were registered open [N08]",
+  (stage) => {
+    const { reactor } = stage;
+    const [left, right] = stage.pair();
+    reactor.register(right, EVENT_READ, () => {});
+    reactor.close();
+    left.send(bytesOf("xyz"));
+    assertEquals(drainSocket(right), 3);
+  },
+);
+
+onAnyBackend(
+  "the selector is closed with its reactor, and `using` closes both [N08]",
+  (stage) => {
+    const selector = stage.backend.make<never>();
+    {
+      using reactor = new Reactor({ selector });
+      assertStrictEquals(reactor.selector, selector);
+    }
+    assertThrows(() => selector.select(0), BadResource);
+  },
+);
+
+onEachBackend(
+  "ends are told after the turn's other callbacks, once each [N09]",
+  (stage) => {
+    const log = new Log();
+    const pairs = [stage.connection(), stage.connection()];
+    pairs.forEach(({ connection, peer }, index) => {
+      log.watch(connection, String(index));
+      connection.onData = () => {
+        log.lines.push(`${index} data`);
+        connection.close();
+      };
+      peer.send("x");
+    });
+    stage.until(() => log.lines.length >= 4, "both ends");
+    stage.turns();
+    assertEquals(log.lines.slice(0, 2).sort(), ["0 data", "1 data"]);
+    assertEquals(log.lines.slice(2).sort(), ["0 close", "1 close"]);
+  },
+);
+
+onEachBackend(
+  "a server that stops listening serves who is there, and then run() ends [N10]",
+  (stage) => {
+    const { reactor } = stage;
+    const log = new Log();
+    const acceptor = stage.listen((connection) => {
+      log.watch(connection);
+      connection.onData = (chunk) => connection.write(chunk);
+      acceptor.close();
+    });
+    const { address } = acceptor;
+    const peer = stage.dial(address);
+    stage.until(() => acceptor.closed, "the connection");
+    assertThrows(() => stage.dial(address), Deno.errors.ConnectionRefused);
+    peer.send("hello");
+    assertEquals(peer.readText(5), "hello");
+    peer.end();
+    reactor.callLater(PATIENCE, () => reactor.stop()).unref();
+    stage.until(() => log.lines.includes("end"), "the end of the peer");
+    reactor.run();
+  },
+);
+
+onAnyBackend("a yield interval that is no time is refused", () => {
+  assertThrows(() => new Reactor({ yieldInterval: 0 }), RangeError);
+  assertThrows(() => new Reactor({ yieldInterval: NaN }), RangeError);
+});

@@ -1,0 +1,454 @@
+/**
+ * Timers: never early, in order, and no burden once they are called off.
+ */
+
+import {
+  assert,
+  assertEquals,
+  assertGreaterOrEqual,
+  assertLess,
+  assertThrows,
+} from "@std/assert";
+import { EVENT_READ } from "../../backends/mod.ts";
+import type { Timer } from "../../reactor/mod.ts";
+import { bytesOf, elapsed } from "../util.ts";
+import { Log, onAnyBackend, onEachBackend, type Stage } from "./stage.ts";
+
+/** How often a machine that is busy with other tests may be late. */
+const GENEROUS = 2000;
+
+/** Every timeout that the selector is given from now on. */
+function spyOnWaits(stage: Stage): number[] {
+  const { selector } = stage.reactor;
+  const waits: number[] = [];
+  const wait = selector.wait.bind(selector);
+  selector.wait = (timeout) => {
+    waits.push(timeout);
+    return wait(timeout);
+  };
+  return waits;
+}
+
+/** Holds the thread up, as a slow callback does. */
+function block(milliseconds: number): void {
+  const end = performance.now() + milliseconds;
+  while (performance.now() < end);
+}
+
+onEachBackend(
+  "ten timers are called once each, and one that repeats five times [H01]",
+  (stage) => {
+    const { reactor } = stage;
+    const called: number[] = [];
+    for (let index = 1; index <= 10; index++) {
+      reactor.callLater(index * 10, () => called.push(index));
+    }
+    let repeats = 0;
+    const timer = reactor.callEvery(20, () => {
+      if (++repeats === 5) timer.cancel();
+    });
+    const took = elapsed(() => reactor.run());
+    assertEquals(called, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    assertEquals(repeats, 5);
+    assertGreaterOrEqual(took, 100);
+    assertLess(took, GENEROUS);
+  },
+);
+
+onEachBackend(
+  "timers with one deadline are called in the order in which they began [H02]",
+  (stage) => {
+    const { reactor } = stage;
+    const { now } = performance;
+    stage.later(() => {
+      performance.now = now;
+    });
+    const start = now.call(performance);
+    const log = new Log();
+    performance.now = () => start;
+    for (const name of ["a", "b", "c", "d"]) {
+      reactor.callLater(5, log.note(name));
+    }
+    // Two ways to one deadline.
+    performance.now = () => start + 3;
+    reactor.callLater(2, log.note("e"));
+    performance.now = now;
+    reactor.run();
+    assertEquals(log.lines, ["a", "b", "c", "d", "e"]);
+  },
+);
+
+onEachBackend("no timer is early, by the monotonic clock [H03]", (stage) => {
+  const { reactor } = stage;
+  const early: number[] = [];
+  for (const delay of [0.01, 0.1, 0.5, 1, 1.5, 2.2, 3.1, 7, 7.9, 12.3]) {
+    const due = performance.now() + delay;
+    reactor.callLater(delay, () => {
+      const left = due - performance.now();
+      if (left > 0) early.push(left);
+    });
+  }
+  reactor.run();
+  assertEquals(early, []);
+});
+
+onEachBackend(
+  "a timer of no delay is called in the next turn, once [H04]",
+  (stage) => {
+    const { reactor } = stage;
+    let calls = 0;
+    reactor.callLater(0, () => calls++);
+    assertEquals(calls, 0);
+    reactor.runOnce();
+    assertEquals(calls, 1);
+    stage.turns();
+    assertEquals(calls, 1);
+  },
+);
+
+onEachBackend(
+  "timers that start themselves again starve neither I/O nor stop() [H04] [H19]",
+  (stage) => {
+    const { reactor } = stage;
+    const [left, right] = stage.pair();
+    let calls = 0;
+    const again = (): void => {
+      calls++;
+      reactor.callLater(0, again);
+    };
+    for (let index = 0; index < 3; index++) reactor.callLater(0, again);
+    reactor.register(right, EVENT_READ, () => reactor.stop());
+    left.send(bytesOf("x"));
+    reactor.run();
+    assertLess(calls, 10);
+  },
+);
+
+onEachBackend("I/O that never ends does not starve timers [H19]", (stage) => {
+  const { reactor } = stage;
+  const [left, right] = stage.pair();
+  left.send(bytesOf("x"));
+  // Nobody reads it: it is ready in every turn.
+  reactor.register(right, EVENT_READ, () => {});
+  reactor.callLater(10, () => reactor.stop());
+  assertLess(elapsed(() => reactor.run()), GENEROUS);
+});
+
+onAnyBackend(
+  "more timers than a turn calls are called in later ones",
+  (stage) => {
+    const { reactor } = stage;
+    const [left, right] = stage.pair();
+    left.send(bytesOf("x"));
+    const order: string[] = [];
+    for (let index = 0; index < 3000; index++) {
+      reactor.callLater(0, () => order.push("timer"));
+    }
+    reactor.register(right, EVENT_READ, () => order.push("read"));
+    const timer = reactor.callLater(1, () => reactor.stop());
+    reactor.run();
+    assert(!timer.active);
+    assertEquals(order.filter((name) => name === "timer").length, 3000);
+    assertGreaterOrEqual(order.filter((name) => name === "read").length, 3);
+  },
+);
+
+onAnyBackend(
+  "a negative delay is due at once, in the order of deadlines [H05]",
+  (stage) => {
+    const { reactor } = stage;
+    const log = new Log();
+    reactor.callLater(1, log.note("later"));
+    reactor.callLater(-5, log.note("negative"));
+    reactor.callLater(-Infinity, log.note("most negative"));
+    reactor.run();
+    assertEquals(log.lines, ["negative", "most negative", "later"]);
+  },
+);
+
+onEachBackend(
+  "a timer that is called off is not called, and nobody waits for it [H06]",
+  (stage) => {
+    const { reactor } = stage;
+    const log = new Log();
+    const timers = [
+      reactor.callLater(60_000, log.note("once")),
+      reactor.callEvery(60_000, log.note("again")),
+      reactor.callLater(0, log.note("at once")),
+    ];
+    for (const timer of timers) timer.cancel();
+    assertLess(elapsed(() => reactor.run()), GENEROUS);
+    assertEquals(log.lines, []);
+    assertEquals(reactor.stats().timers, 0);
+  },
+);
+
+onAnyBackend(
+  "`using` calls a timer off at the end of its scope [H06]",
+  (stage) => {
+    const { reactor } = stage;
+    const log = new Log();
+    {
+      using _ = reactor.callLater(0, log.note("timer"));
+    }
+    reactor.run();
+    assertEquals(log.lines, []);
+  },
+);
+
+onAnyBackend(
+  "a timer may be called off in its own callback, after it, and twice [H07]",
+  (stage) => {
+    const { reactor } = stage;
+    let calls = 0;
+    const once: Timer = reactor.callLater(0, () => {
+      calls++;
+      assert(!once.active);
+      once.cancel();
+    });
+    const repeated: Timer = reactor.callEvery(1, () => {
+      calls++;
+      assert(repeated.active);
+      repeated.cancel();
+      repeated.cancel();
+    });
+    reactor.run();
+    once.cancel();
+    repeated.cancel();
+    assertEquals(calls, 2);
+    assertEquals(reactor.stats().timers, 0);
+    reactor.run();
+  },
+);
+
+onAnyBackend(
+  "a callback calls off another that is due in the same turn [H08]",
+  (stage) => {
+    const { reactor } = stage;
+    const log = new Log();
+    const timers: Timer[] = [];
+    const cancelOthers = (own: number) => (): void => {
+      log.lines.push(`timer ${own}`);
+      timers.forEach((timer, index) => index !== own && timer.cancel());
+    };
+    timers.push(reactor.callLater(0, cancelOthers(0)));
+    timers.push(reactor.callLater(0, cancelOthers(1)));
+    timers.push(reactor.callEvery(0.001, cancelOthers(2)));
+    block(1);
+    reactor.run();
+    assertEquals(log.lines, ["timer 0"]);
+    assertEquals(reactor.stats().timers, 0);
+  },
+);
+
+onAnyBackend(
+  "a timer that a timer starts waits for the next turn, also with no delay [H09]",
+  (stage) => {
+    const { reactor } = stage;
+    const log = new Log();
+    reactor.callLater(0, () => {
+      log.lines.push("first");
+      reactor.callLater(0, log.note("second"));
+      block(2);
+    });
+    reactor.runOnce();
+    assertEquals(log.lines, ["first"]);
+    reactor.runOnce();
+    assertEquals(log.lines, ["first", "second"]);
+  },
+);
+
+onAnyBackend(
+  "one that repeats and is late by periods is called once, not once for each [H10]",
+  (stage) => {
+    const { reactor } = stage;
+    let calls = 0;
+    using _ = reactor.callEvery(5, () => calls++);
+    block(18);
+    reactor.runOnce();
+    reactor.runOnce();
+    assertLess(calls, 3);
+    assertGreaterOrEqual(calls, 1);
+  },
+);
+
+onAnyBackend("calls that repeat do not drift", (stage) => {
+  const { reactor } = stage;
+  const times: number[] = [];
+  const start = performance.now();
+  const timer = reactor.callEvery(10, () => {
+    times.push(performance.now() - start);
+    block(3);
+    if (times.length === 5) timer.cancel();
+  });
+  reactor.run();
+  // Each is due at a multiple of 10 from the start: the 3 ms do not add up.
+  for (const time of times) assertGreaterOrEqual(time, 10);
+  const periods = times.map((time) => Math.floor(time / 10));
+  assertEquals(new Set(periods).size, 5);
+});
+
+onEachBackend(
+  "a delay without end never comes, and harms no other [H13]",
+  (stage) => {
+    const { reactor } = stage;
+    const log = new Log();
+    const endless = [2 ** 31, 2 ** 48, 2 ** 64, 2 ** 128, Infinity].map(
+      (delay) => reactor.callLater(delay, log.note(String(delay))),
+    );
+    endless.push(reactor.callEvery(Infinity, log.note("every")));
+    endless.push(reactor.callEvery(2 ** 64, log.note("every")));
+    assertEquals(reactor.stats().timers, 7);
+    reactor.callLater(5, () => {
+      log.lines.push("soon");
+      for (const timer of endless) {
+        assert(timer.active);
+        timer.cancel();
+      }
+    });
+    reactor.run();
+    assertEquals(log.lines, ["soon"]);
+    assertEquals(reactor.stats().timers, 0);
+  },
+);
+
+onAnyBackend("delays that are no numbers are refused", (stage) => {
+  const { reactor } = stage;
+  assertThrows(() => reactor.callLater(NaN, () => {}), TypeError);
+  assertThrows(() => reactor.callLater("5" as never, () => {}), TypeError);
+  assertThrows(() => reactor.callEvery(0, () => {}), RangeError);
+  assertThrows(() => reactor.callEvery(-1, () => {}), RangeError);
+  assertThrows(() => reactor.callEvery(NaN, () => {}), RangeError);
+  assertEquals(reactor.stats().timers, 0);
+});
+
+onEachBackend(
+  "a wait lasts until the earliest live deadline, less what has passed [H14]",
+  (stage) => {
+    const { reactor } = stage;
+    const waits = spyOnWaits(stage);
+    const earliest = reactor.callLater(1, () => {});
+    reactor.callLater(400, () => {});
+    reactor.callLater(5000, () => {}).cancel();
+    earliest.cancel();
+    block(10);
+    const later = reactor.callLater(20, () => {
+      reactor.stop();
+    });
+    reactor.run();
+    assert(!later.active);
+    for (const wait of waits) assertLess(wait, 20.1);
+    assertGreaterOrEqual(Math.max(...waits), 1);
+  },
+);
+
+onEachBackend("without a timer a wait has no end [H14]", (stage) => {
+  const { reactor } = stage;
+  const [left, right] = stage.pair();
+  const waits = spyOnWaits(stage);
+  reactor.register(right, EVENT_READ, () => reactor.stop());
+  left.send(bytesOf("x"));
+  reactor.run();
+  assertEquals(waits, [Infinity]);
+});
+
+onEachBackend("what is queued is not waited for [H14]", (stage) => {
+  const { reactor } = stage;
+  const waits = spyOnWaits(stage);
+  reactor.callLater(5000, () => {}).unref();
+  reactor.callSoon(() => {});
+  reactor.run();
+  assertEquals(waits, [0]);
+});
+
+onAnyBackend(
+  "masses of timers that are called off leave no memory, and the rest is called [H15] [H16]",
+  (stage) => {
+    const { reactor } = stage;
+    let calls = 0;
+    for (let round = 0; round < 10; round++) {
+      const timers = Array.from(
+        { length: 20_000 },
+        (_, index) => reactor.callLater(index % 7, () => calls++),
+      );
+      timers.forEach((timer, index) => index % 100 === 0 || timer.cancel());
+    }
+    assertEquals(reactor.stats().timers, 2000);
+    reactor.run();
+    assertEquals(calls, 2000);
+    assertEquals(reactor.stats().timers, 0);
+  },
+);
+
+onAnyBackend(
+  "a hundred thousand timers are called in the order of their deadlines [H16]",
+  (stage) => {
+    const { reactor } = stage;
+    let last = 0;
+    let calls = 0;
+    let mixed = 1;
+    for (let index = 0; index < 100_000; index++) {
+      mixed = Math.imul(mixed, 48271) >>> 0;
+      const delay = mixed % 100 / 10;
+      const timer = reactor.callLater(delay, () => {
+        calls++;
+        assertGreaterOrEqual(due, last);
+        last = due;
+      });
+      const due = timer.deadline;
+    }
+    reactor.run();
+    assertEquals(calls, 100_000);
+  },
+);
+
+onEachBackend(
+  "a timer that is unreferenced does not keep run() going [H18]",
+  (stage) => {
+    const { reactor } = stage;
+    const log = new Log();
+    const timer = reactor.callLater(10_000, log.note("timer")).unref();
+    assertLess(elapsed(() => reactor.run()), GENEROUS);
+    timer.ref().unref().unref();
+    reactor.run();
+    timer.ref();
+    reactor.callLater(0, () => timer.cancel());
+    reactor.run();
+    assertEquals(log.lines, []);
+  },
+);
+
+onAnyBackend(
+  "one that is unreferenced is called beside one that is not [H18]",
+  (stage) => {
+    const { reactor } = stage;
+    const log = new Log();
+    reactor.callLater(1, log.note("unreferenced")).unref();
+    reactor.callLater(5, log.note("referenced"));
+    reactor.run();
+    assertEquals(log.lines, ["unreferenced", "referenced"]);
+  },
+);
+
+onAnyBackend(
+  "the time of day may be set back, or far ahead, and no timer minds",
+  (stage) => {
+    const { reactor } = stage;
+    const { now } = Date;
+    stage.later(() => {
+      Date.now = now;
+    });
+    const log = new Log();
+    reactor.callLater(10, log.note("before"));
+    Date.now = () => now() - 86_400_000;
+    reactor.callLater(5, () => {
+      log.lines.push("set back");
+      Date.now = () => now() + 86_400_000;
+    });
+    reactor.callLater(20, log.note("set ahead"));
+    const took = elapsed(() => reactor.run());
+    assertEquals(log.lines, ["set back", "before", "set ahead"]);
+    assertGreaterOrEqual(took, 19.9);
+    assertLess(took, GENEROUS);
+  },
+);
