@@ -46,6 +46,8 @@ export abstract class BaseSelector<T> implements Selector<T> {
   #parked = false;
 
   /**
+   * Makes the bookkeeping of a backend.
+   *
    * @param supported The `MODE_*` and `EVENT_*` that this backend has beside reading
    *   and writing
    * @param limit The first descriptor that it cannot hold

@@ -83,6 +83,7 @@ function isOutOfDescriptors(error: unknown): boolean {
 
 /** The class behind `new DefaultSelector()`: whichever selector is best here. */
 export interface DefaultSelectorConstructor {
+  /** Makes the selector; see `DefaultSelector`. */
   new <T>(): Selector<T>;
 }
 

@@ -18,12 +18,18 @@ import { EVENT_PRIORITY } from "./selector.ts";
  * hands over nothing.
  */
 export class DevpollSelector<T> extends BaseSelector<T> {
-  override readonly seesChangesWhileParked = true;
+  /** The system keeps the interest, and notices what is added to it. */
+  override readonly seesChangesWhileParked: boolean = true;
   readonly #devPoll: DevPoll;
   /** Who left during a parked wait: what it finds for that number may be theirs. */
   #left: Set<number> | undefined;
 
-  /** @throws {Deno.errors.NotSupported} on a system without /dev/poll */
+  /**
+   * Opens `/dev/poll`.
+   *
+   * @param calls What to call; the system, if left out
+   * @throws {Deno.errors.NotSupported} on a system without it
+   */
   constructor(calls?: DevPollCalls) {
     super(EVENT_PRIORITY);
     this.#devPoll = new DevPoll(calls);
@@ -34,26 +40,31 @@ export class DevpollSelector<T> extends BaseSelector<T> {
     return this.#devPoll.fd;
   }
 
+  /** Adds a descriptor to what is waited for. */
   protected override watch(fd: number, events: number): void {
     checkIsOpen(fd);
     this.#devPoll.register(fd, pollEvents(events));
     this.#devPoll.reserve(this.registrations.size + 1);
   }
 
+  /** Changes what a descriptor is waited for. */
   protected override rewatch(fd: number, events: number): void {
     checkIsOpen(fd);
     this.#devPoll.modify(fd, pollEvents(events));
   }
 
+  /** Takes a descriptor out of what is waited for. */
   protected override unwatch(fd: number): void {
     this.#left?.add(fd);
     this.#devPoll.unregister(fd);
   }
 
+  /** Waits once, and fills `ready`. */
   protected override fill(timeout: number): void {
     this.#decode(this.#devPoll.wait(timeout));
   }
 
+  /** As `fill`, on another thread. */
   protected override async fillParked(
     timeout: number,
     referenced: boolean,
@@ -68,6 +79,7 @@ export class DevpollSelector<T> extends BaseSelector<T> {
     }
   }
 
+  /** Frees what the system keeps. */
   protected override release(): void {
     this.#devPoll.close();
   }

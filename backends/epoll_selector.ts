@@ -56,7 +56,8 @@ function epollEvents(events: number): number {
  * regular ones and directories, count as always ready.
  */
 export class EpollSelector<T> extends BaseSelector<T> {
-  override readonly seesChangesWhileParked = true;
+  /** The system keeps the interest, and notices what is added to it. */
+  override readonly seesChangesWhileParked: boolean = true;
   readonly #epoll = new Epoll();
   /** Descriptors that epoll refuses: regular files and directories. */
   readonly #refused = new Set<number>();
@@ -69,6 +70,7 @@ export class EpollSelector<T> extends BaseSelector<T> {
   #sawStale = false;
 
   /** @throws {Deno.errors.NotSupported} on a system without epoll */
+  /** Makes a selector; it needs no descriptor. */
   constructor() {
     super(EVENT_PRIORITY | MODE_EDGE | MODE_ONE_SHOT | MODE_EXCLUSIVE);
   }
@@ -78,6 +80,7 @@ export class EpollSelector<T> extends BaseSelector<T> {
     return this.#epoll.fd;
   }
 
+  /** Adds a descriptor to what is waited for. */
   protected override watch(
     fd: number,
     events: number,
@@ -94,6 +97,7 @@ export class EpollSelector<T> extends BaseSelector<T> {
     else this.#handleRefusal(number, fd, events, generation);
   }
 
+  /** Changes what a descriptor is waited for. */
   protected override rewatch(
     fd: number,
     events: number,
@@ -117,6 +121,7 @@ export class EpollSelector<T> extends BaseSelector<T> {
     }
   }
 
+  /** Takes a descriptor out of what is waited for. */
   protected override unwatch(fd: number): void {
     if (this.#unwatchHere(fd)) return;
     // EBADF: it was closed, and epoll forgot it. ENOENT: closed, and the number
@@ -124,16 +129,19 @@ export class EpollSelector<T> extends BaseSelector<T> {
     this.#epoll.tryControl(EPOLL_CTL_DEL, fd, 0, 0);
   }
 
+  /** Forgets a descriptor that is closed next. */
   protected override unwatchClosing(fd: number): void {
     this.#unwatchHere(fd);
   }
 
+  /** Waits once, and fills `ready`. */
   protected override fill(timeout: number): void {
     const idle = this.#alwaysReady.size === 0;
     this.#decode(this.#epoll.wait(idle ? timeout : 0));
     if (this.#hasOneShot) this.#noteFired();
   }
 
+  /** As `fill`, on another thread. */
   protected override async fillParked(
     timeout: number,
     referenced: boolean,
@@ -143,6 +151,7 @@ export class EpollSelector<T> extends BaseSelector<T> {
     if (!this.closed) this.#decode(count);
   }
 
+  /** Frees what the system keeps. */
   protected override release(): void {
     this.#refused.clear();
     this.#alwaysReady.clear();

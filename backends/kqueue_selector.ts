@@ -25,10 +25,15 @@ const EVENTS = [EVENT_READ, EVENT_WRITE, EVENT_PRIORITY];
  * one-shot are there; urgent data only where the system has EVFILT_EXCEPT (macOS).
  */
 export class KqueueSelector<T> extends BaseSelector<T> {
-  override readonly seesChangesWhileParked = true;
+  /** The system keeps the interest, and notices what is added to it. */
+  override readonly seesChangesWhileParked: boolean = true;
   readonly #kqueue: Kqueue;
 
-  /** @throws {Deno.errors.NotSupported} on a system without kqueue */
+  /**
+   * Makes a queue.
+   *
+   * @throws {Deno.errors.NotSupported} on a system without kqueue
+   */
   constructor(options: KqueueOptions = {}) {
     const kqueue = new Kqueue(options);
     const { EVFILT_EXCEPT, EV_DISPATCH } = kqueue.constants;
@@ -44,6 +49,7 @@ export class KqueueSelector<T> extends BaseSelector<T> {
     return this.#kqueue.fd;
   }
 
+  /** Adds a descriptor to what is waited for. */
   protected override watch(
     fd: number,
     events: number,
@@ -53,6 +59,7 @@ export class KqueueSelector<T> extends BaseSelector<T> {
     this.#add(fd, events, generation);
   }
 
+  /** Changes what a descriptor is waited for. */
   protected override rewatch(
     fd: number,
     events: number,
@@ -68,18 +75,22 @@ export class KqueueSelector<T> extends BaseSelector<T> {
     this.#add(fd, events & ~kept, generation);
   }
 
+  /** Takes a descriptor out of what is waited for. */
   protected override unwatch(fd: number, events: number): void {
     this.#delete(fd, events);
   }
 
+  /** Forgets a descriptor that is closed next. */
   protected override unwatchClosing(): void {
     // Filters end with their descriptor.
   }
 
+  /** Waits once, and fills `ready`. */
   protected override fill(timeout: number): void {
     this.#decode(this.#kqueue.wait(timeout));
   }
 
+  /** As `fill`, on another thread. */
   protected override async fillParked(
     timeout: number,
     referenced: boolean,
@@ -88,6 +99,7 @@ export class KqueueSelector<T> extends BaseSelector<T> {
     if (!this.closed) this.#decode(count);
   }
 
+  /** Frees what the system keeps. */
   protected override release(): void {
     this.#kqueue.close();
   }

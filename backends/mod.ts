@@ -36,6 +36,9 @@ export {
 export { DevPoll, type DevPollCalls } from "./devpoll.ts";
 export { DevpollSelector } from "./devpoll_selector.ts";
 export * from "./epoll.ts";
+export type { EpollEvents } from "./ffi/structs/epoll_event.ts";
+export type { Kevents } from "./ffi/structs/kevent.ts";
+export type { PollFds } from "./ffi/structs/pollfd.ts";
 export { EpollSelector } from "./epoll_selector.ts";
 export {
   type Kevent,
@@ -56,6 +59,8 @@ export {
   POLLRDHUP,
 } from "./poll.ts";
 export { PollSelector } from "./poll_selector.ts";
+export type { ReadyList } from "./ready_list.ts";
+export type { Registrations } from "./registrations.ts";
 export { select } from "./select.ts";
 export { SelectSelector } from "./select_selector.ts";
 export {

@@ -15,13 +15,16 @@ import { WatchedFds } from "./watched_fds.ts";
  * of them in every wait.
  */
 export class PollSelector<T> extends BaseSelector<T> {
-  override readonly seesChangesWhileParked = false;
+  /** The interest is handed over at the call. */
+  override readonly seesChangesWhileParked: boolean = false;
   readonly #watched = new WatchedFds();
 
+  /** Makes a selector; it needs no descriptor. */
   constructor() {
     super(EVENT_PRIORITY);
   }
 
+  /** Adds a descriptor to what is waited for. */
   protected override watch(
     fd: number,
     events: number,
@@ -30,6 +33,7 @@ export class PollSelector<T> extends BaseSelector<T> {
     this.#watched.set(fd, pollEvents(events), generation);
   }
 
+  /** Changes what a descriptor is waited for. */
   protected override rewatch(
     fd: number,
     events: number,
@@ -38,15 +42,18 @@ export class PollSelector<T> extends BaseSelector<T> {
     this.#watched.set(fd, pollEvents(events), generation);
   }
 
+  /** Takes a descriptor out of what is waited for. */
   protected override unwatch(fd: number): void {
     this.#watched.delete(fd);
   }
 
+  /** Waits once, and fills `ready`. */
   protected override fill(timeout: number): void {
     const watched = this.#watched;
     this.#decode(watched, pollOnce(watched.fds, watched.size, timeout));
   }
 
+  /** As `fill`, on another thread. */
   protected override async fillParked(
     timeout: number,
     referenced: boolean,
@@ -58,6 +65,7 @@ export class PollSelector<T> extends BaseSelector<T> {
     );
   }
 
+  /** Frees what the system keeps. */
   protected override release(): void {}
 
   #decode({ fds, generations, size }: WatchedFds, count: number): void {

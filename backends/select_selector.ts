@@ -16,15 +16,18 @@ import { EVENT_PRIORITY, EVENT_READ, EVENT_WRITE } from "./selector.ts";
  * with a `RangeError`.
  */
 export class SelectSelector<T> extends BaseSelector<T> {
-  override readonly seesChangesWhileParked = false;
+  /** The interest is handed over at the call. */
+  override readonly seesChangesWhileParked: boolean = false;
   readonly #asked = new SelectSets();
   readonly #found = new SelectSets();
   #nfds = 0;
 
+  /** Makes a selector; it needs no descriptor. */
   constructor() {
     super(EVENT_PRIORITY, FD_SETSIZE);
   }
 
+  /** Adds a descriptor to what is waited for. */
   protected override watch(fd: number, events: number): void {
     const { readable, writable, exceptional } = this.#asked;
     mark(readable, fd, (events & EVENT_READ) !== 0);
@@ -33,10 +36,12 @@ export class SelectSelector<T> extends BaseSelector<T> {
     this.#nfds = Math.max(this.#nfds, fd + 1);
   }
 
+  /** Changes what a descriptor is waited for. */
   protected override rewatch(fd: number, events: number): void {
     this.watch(fd, events);
   }
 
+  /** Takes a descriptor out of what is waited for. */
   protected override unwatch(fd: number): void {
     const { readable, writable, exceptional } = this.#asked;
     for (const set of [readable, writable, exceptional]) set.delete(fd);
@@ -45,6 +50,7 @@ export class SelectSelector<T> extends BaseSelector<T> {
     ) this.#nfds--;
   }
 
+  /** Waits once, and fills `ready`. */
   protected override fill(timeout: number): void {
     const found = this.#found;
     found.copyFrom(this.#asked);
@@ -59,6 +65,7 @@ export class SelectSelector<T> extends BaseSelector<T> {
     if (count > 0) this.#decode(found, this.#nfds);
   }
 
+  /** As `fill`, on another thread. */
   protected override async fillParked(
     timeout: number,
     referenced: boolean,
@@ -76,6 +83,7 @@ export class SelectSelector<T> extends BaseSelector<T> {
     else if (count > 0) this.#decode(found, nfds, generations);
   }
 
+  /** Frees what the system keeps. */
   protected override release(): void {}
 
   /**

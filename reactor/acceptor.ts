@@ -49,13 +49,15 @@ export class Acceptor implements Owned {
   readonly #onAccept: (socket: Socket) => void;
   readonly #onClose: () => void;
   /** Where the reactor keeps this acceptor. */
-  place = -1;
+  place: number = -1;
   #accepting = false;
   #paused = false;
   #backOff: Timer | null = null;
   #referenced = true;
 
   /**
+   * Made by `Reactor.listen`.
+   *
    * @param socket A listening socket, which is the acceptor's from now on
    * @param onAccept Called with each connection
    * @param onClose Called when the acceptor is closed

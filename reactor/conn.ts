@@ -18,14 +18,19 @@ interface Pending {
 
 /** The kind of `Deno.Addr` that a TCP connection has. */
 export interface NetAddr {
+  /** As in Deno. */
   readonly transport: "tcp";
+  /** A numeric address. */
   readonly hostname: string;
+  /** 0 to 65535. */
   readonly port: number;
 }
 
 /** The kind of `Deno.Addr` that a Unix connection has. */
 export interface UnixAddr {
+  /** As in Deno. */
   readonly transport: "unix";
+  /** The socket's path. */
   readonly path: string;
 }
 
@@ -60,7 +65,11 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
 
-  /** @param connection A connection without callbacks, which is this object's from now on */
+  /**
+   * Made by `reactor.net`.
+   *
+   * @param connection A connection without callbacks, which is this object's from now on
+   */
   constructor(connection: Connection) {
     this.connection = connection;
     connection.keepOpen();

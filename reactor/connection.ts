@@ -37,9 +37,13 @@ export interface ConnectionOptions {
 
 /** Options with nothing left out; connections of one listener share them. */
 export interface ConnectionLimits {
+  /** Above it, `write()` returns false. */
   readonly highWaterMark: number;
+  /** Down to it, `onDrain` is called. */
   readonly lowWaterMark: number;
+  /** Above it, a write aborts the connection. */
   readonly maximumQueued: number;
+  /** Whether `onData` is only lent its bytes. */
   readonly lend: boolean;
 }
 
@@ -158,12 +162,14 @@ export class Connection implements Owned {
   #state: number;
   #interest = 0;
   /** Where the reactor keeps this connection. */
-  place = -1;
+  place: number = -1;
   #queue: WriteQueue | null = null;
   /** What few connections have: ten thousand idle ones need no room for it. */
   #extras: Extras | null = null;
 
   /**
+   * Made by `Reactor.listen` and `Reactor.connect`.
+   *
    * @param socket The connected socket; null while connecting
    * @param limits Shared by the connections of one listener
    */

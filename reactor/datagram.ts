@@ -90,7 +90,7 @@ export class Datagram implements Owned {
     ) => void)
     | null = null;
   /** Where the reactor keeps this socket. */
-  place = -1;
+  place: number = -1;
   #interest = 0;
   #paused = false;
   #queue: Queued[] = [];

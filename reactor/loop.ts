@@ -101,6 +101,8 @@ export class Loop implements Disposable, AsyncDisposable {
   #events = 0;
 
   /**
+   * Makes a reactor, and its selector.
+   *
    * @throws {RangeError} if the yield interval is not a positive number
    * @throws {Deno.errors.NotCapable} without `--allow-ffi`
    */

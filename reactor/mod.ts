@@ -28,7 +28,12 @@
 
 export { Acceptor } from "./acceptor.ts";
 export { Conn, type NetAddr, type UnixAddr } from "./conn.ts";
-export { Connection, type ConnectionOptions } from "./connection.ts";
+export {
+  type Attempt,
+  Connection,
+  type ConnectionLimits,
+  type ConnectionOptions,
+} from "./connection.ts";
 export type { ConnectorOptions } from "./connector.ts";
 export { Datagram, type OutgoingMessage } from "./datagram.ts";
 export type { Handler } from "./handler_pairs.ts";

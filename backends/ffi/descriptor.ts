@@ -9,7 +9,7 @@ import { systemError } from "./errors.ts";
 import { errno, fcntl, libc, open } from "./libc.ts";
 
 /** What a read, a write or a receive returns where it would have to wait. */
-export const WOULD_BLOCK = -1;
+export const WOULD_BLOCK: -1 = -1;
 
 /** Anything that has a file descriptor: its number, or an object with an `fd`. */
 export type FileObject = number | { readonly fd: number };

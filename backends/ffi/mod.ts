@@ -49,3 +49,4 @@ export {
   type UnixAddress,
 } from "./socket_address.ts";
 export type { SocketOptions } from "./socket_options.ts";
+export type { MessageBatch } from "./structs/message.ts";

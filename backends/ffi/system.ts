@@ -142,24 +142,41 @@ export interface MsghdrLayout {
 
 /** Flags of `kevent()`, null on a system without it. See `<sys/event.h>`. */
 export interface KqueueConstants {
+  /** There is something to read. */
   readonly EVFILT_READ: number;
+  /** There is room to write. */
   readonly EVFILT_WRITE: number;
+  /** A time has come. */
   readonly EVFILT_TIMER: number;
+  /** A signal was delivered. */
   readonly EVFILT_SIGNAL: number;
+  /** The program triggers it itself. */
   readonly EVFILT_USER: number | null;
   /** Exceptional conditions, out-of-band data among them; null but on macOS. */
   readonly EVFILT_EXCEPT: number | null;
+  /** EVFILT_EXCEPT: out-of-band data. */
   readonly NOTE_OOB: number | null;
+  /** EVFILT_USER: trigger it. */
   readonly NOTE_TRIGGER: number | null;
+  /** Add a filter, or change it. */
   readonly EV_ADD: number;
+  /** Remove a filter. */
   readonly EV_DELETE: number;
+  /** Report it again. */
   readonly EV_ENABLE: number;
+  /** Keep it, and do not report it. */
   readonly EV_DISABLE: number;
+  /** Remove it after one report. */
   readonly EV_ONESHOT: number;
+  /** Report arrivals instead of states. */
   readonly EV_CLEAR: number;
+  /** Report how each change went. */
   readonly EV_RECEIPT: number | null;
+  /** Disable it after one report. */
   readonly EV_DISPATCH: number | null;
+  /** A change failed; `data` is the error number. */
   readonly EV_ERROR: number;
+  /** The peer has ended. */
   readonly EV_EOF: number;
 }
 

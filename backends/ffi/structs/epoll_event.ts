@@ -24,6 +24,8 @@ export class EpollEvents {
   readonly #dataWord: number;
 
   /**
+   * Makes room for the structs.
+   *
    * @param layout `struct epoll_event` of this system
    * @param capacity How many structs
    */

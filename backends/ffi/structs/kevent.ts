@@ -33,6 +33,8 @@ export class Kevents {
   readonly #view: DataView;
 
   /**
+   * Makes room for the structs.
+   *
    * @param layout `struct kevent` of this system
    * @param capacity How many structs
    */

@@ -25,7 +25,11 @@ export class GatheredMessage {
   readonly #view: DataView;
   readonly #layout: MsghdrLayout;
 
-  /** @param layout `struct msghdr` of this system */
+  /**
+   * Makes room for the structs.
+   *
+   * @param layout `struct msghdr` of this system
+   */
   constructor(layout: MsghdrLayout) {
     this.#layout = layout;
     this.bytes = new ArrayBuffer(layout.size);
@@ -78,6 +82,8 @@ export class MessageBatch {
   readonly #addresses: Uint8Array<ArrayBuffer>;
 
   /**
+   * Makes room for the structs.
+   *
    * @param layout `struct msghdr` of this system
    * @param capacity How many messages
    * @param messageBytes How many bytes each may have

@@ -13,7 +13,11 @@ export class PollFds {
   #words: Int32Array;
   #halves: Uint16Array;
 
-  /** @param capacity How many structs to begin with */
+  /**
+   * Makes room for the structs.
+   *
+   * @param capacity How many structs to begin with
+   */
   constructor(capacity: number = 32) {
     this.#bytes = new ArrayBuffer(capacity * POLLFD_BYTES);
     this.#words = new Int32Array(this.#bytes);
