@@ -102,7 +102,8 @@ class Exit {
  *
  * @example Run an echo server written in C, Rust or Go
  * ```ts ignore
- * import { Socket, WasiHost } from "@pollux/reactor";
+ * import { Socket } from "@pollux/reactor/socket";
+ * import { WasiHost } from "@pollux/reactor/wasi";
  *
  * using listener = Socket.create("IPv4", "stream");
  * listener.bind({ hostname: "127.0.0.1", port: 8001 });
