@@ -288,7 +288,7 @@ export function withSeed(body: (random: Random) => void): () => void {
 }
 
 /** The program that runs Deno: another name than `Deno.execPath()` under emulation. */
-function denoProgram(): string {
+export function denoProgram(): string {
   return Deno.env.get("POLLUX_DENO") ?? Deno.execPath();
 }
 

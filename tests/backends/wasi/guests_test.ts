@@ -5,7 +5,7 @@
 
 import { assertEquals } from "@std/assert";
 import { build } from "../../../examples/wasi_echo/build.ts";
-import { bytesOf, test } from "../../util.ts";
+import { bytesOf, denoProgram, test } from "../../util.ts";
 
 const RUN = new URL("../../../examples/wasi_echo/run.ts", import.meta.url);
 const RUST = new URL("../../../examples/wasi_echo/echo.rs", import.meta.url);
@@ -37,7 +37,7 @@ async function buildRust(output: string): Promise<true | string> {
 
 /** Starts a program on a port of the system's choice, and says hello to it. */
 async function greet(program: string, mode: string): Promise<string[]> {
-  const child = new Deno.Command(Deno.execPath(), {
+  const child = new Deno.Command(denoProgram(), {
     args: [
       ...["run", "--no-check", "--allow-ffi", "--allow-read", RUN.pathname],
       ...["--port", "0", "--mode", mode, program],

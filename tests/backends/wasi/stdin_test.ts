@@ -3,7 +3,7 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { test } from "../../util.ts";
+import { denoProgram, test } from "../../util.ts";
 
 /** Polls standard input with a clock of a minute, and reads it, until it ends. */
 const PROGRAM = `
@@ -33,7 +33,7 @@ test("a program waits for its standard input, and hears of its end", async () =>
   const root = new URL("../../../", import.meta.url).href;
   const file = await Deno.makeTempFile({ suffix: ".ts" });
   await Deno.writeTextFile(file, PROGRAM.replaceAll("POLLUX/", root));
-  const child = new Deno.Command(Deno.execPath(), {
+  const child = new Deno.Command(denoProgram(), {
     args: [
       "run",
       "--no-check",
