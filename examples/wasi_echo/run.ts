@@ -22,6 +22,7 @@
 import { parseArgs } from "node:util";
 import { type InternetAddress, Socket } from "../../backends/ffi/mod.ts";
 import { WasiHost } from "../../backends/wasi/mod.ts";
+import { main } from "../command_line.ts";
 
 const { values, positionals: args } = parseArgs({
   options: {
@@ -36,15 +37,17 @@ if (path === undefined) {
   Deno.exit(2);
 }
 
-using listener = Socket.create("IPv4", "stream");
-listener.setOption("reuseAddress", true);
-listener.bind({ hostname: "127.0.0.1", port: Number(values.port) });
-listener.listen();
-const { hostname, port } = listener.localAddress as InternetAddress;
+await main(async () => {
+  using listener = Socket.create("IPv4", "stream");
+  listener.setOption("reuseAddress", true);
+  listener.bind({ hostname: "127.0.0.1", port: Number(values.port) });
+  listener.listen();
+  const { hostname, port } = listener.localAddress as InternetAddress;
 
-const program = await WebAssembly.compile(await Deno.readFile(path));
-const host = new WasiHost({ args, sockets: [listener] });
-console.error(`Serving ${hostname}:${port}; try: nc ${hostname} ${port}`);
-Deno.exit(
-  values.mode === "run" ? host.run(program) : await host.serve(program),
-);
+  const program = await WebAssembly.compile(await Deno.readFile(path));
+  const host = new WasiHost({ args, sockets: [listener] });
+  console.error(`Serving ${hostname}:${port}; try: nc ${hostname} ${port}`);
+  Deno.exit(
+    values.mode === "run" ? host.run(program) : await host.serve(program),
+  );
+});
