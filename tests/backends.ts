@@ -139,6 +139,14 @@ function backend(
   return { name, absent: absence(make), capabilities, make };
 }
 
+/** The memory of a guest reserves address space, of which an emulator has too little. */
+function makeWasi<T>(): Selector<T> {
+  if (emulated) {
+    throw new Deno.errors.NotSupported("the emulator has too little memory");
+  }
+  return new HostedWasiSelector();
+}
+
 const all: readonly Backend[] = [
   backend("EpollSelector", epoll, () => new EpollSelector()),
   backend(
@@ -149,7 +157,7 @@ const all: readonly Backend[] = [
   backend("DevpollSelector", devpoll, makeDevpoll),
   backend("PollSelector", poll, () => new PollSelector()),
   backend("SelectSelector", select, () => new SelectSelector()),
-  backend("WasiSelector", wasi, () => new HostedWasiSelector()),
+  backend("WasiSelector", wasi, makeWasi),
 ];
 
 /** All of them, the system's best once more under its general name. */

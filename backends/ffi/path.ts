@@ -31,7 +31,8 @@ export function isStaleSocket(path: string): boolean {
   // ENXIO on Linux, EOPNOTSUPP on the BSDs and macOS.
   const number = errno();
   if (number !== ENXIO && number !== EOPNOTSUPP) return false;
-  using probe = Socket.create("unix");
+  // A datagram socket disturbs nobody: a stream listener refuses its type.
+  using probe = Socket.create("unix", "datagram");
   try {
     probe.connect({ path });
     return false;

@@ -653,12 +653,16 @@ export class Socket implements Disposable {
    * how a connect ended, or what an ICMP message reported.
    *
    * @param syscall The call that is to be named as the one that failed
+   * @param detail What it was about, as in the address of a connect
    */
-  takeError(syscall: string = "connect"): SystemError | null {
+  takeError(
+    syscall: string = "connect",
+    detail?: string,
+  ): SystemError | null {
     const { SOL_SOCKET, SO_ERROR } = system().constants;
     const value = this.getRawOption(SOL_SOCKET, SO_ERROR, 4);
     const number = new DataView(value.buffer).getInt32(0, true);
-    return number === 0 ? null : systemError(syscall, number);
+    return number === 0 ? null : systemError(syscall, number, detail);
   }
 
   /**

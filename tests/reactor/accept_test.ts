@@ -1,0 +1,265 @@
+/**
+ * Accepting: one and many, what fails, and what has to survive it.
+ */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import type { InternetAddress } from "../../backends/ffi/mod.ts";
+import type { Connection } from "../../reactor/mod.ts";
+import { denoProgram, test } from "../util.ts";
+import { Log, onAnyBackend, onEachBackend, textOf } from "./stage.ts";
+
+onEachBackend(
+  "a connection is accepted with its addresses, and does not block [I01]",
+  (stage) => {
+    const accepted: Connection[] = [];
+    const acceptor = stage.listen((connection) => accepted.push(connection));
+    const peer = stage.dial(acceptor.address);
+    stage.until(() => accepted.length === 1, "the connection");
+    const [connection] = accepted;
+    assertEquals(connection!.remoteAddress, peer.socket.localAddress);
+    assertEquals(connection!.localAddress, peer.socket.remoteAddress);
+    assertEquals(connection!.receiveInto(new Uint8Array(1)), -1);
+    stage.turns();
+    assertEquals(accepted.length, 1);
+  },
+);
+
+onEachBackend("many are accepted in one turn, but not all [I02]", (stage) => {
+  let accepted = 0;
+  const acceptor = stage.listen(() => accepted++);
+  for (let count = 0; count < 100; count++) stage.dial(acceptor.address);
+  stage.reactor.runOnce();
+  assert(accepted > 1 && accepted < 100, String(accepted));
+  stage.until(() => accepted === 100, "the others");
+});
+
+onEachBackend(
+  "a listener may be closed by its callback: who was accepted lives on [I09]",
+  (stage) => {
+    const log = new Log();
+    const acceptor = stage.listen((connection) => {
+      log.watch(connection);
+      acceptor.close();
+    });
+    const { address } = acceptor;
+    const peer = stage.dial(address);
+    stage.until(() => acceptor.closed, "the close");
+    peer.send("hello");
+    stage.until(() => log.lines.length === 1, "the message");
+    assertEquals(log.lines, ["data hello"]);
+    assertThrows(() => {
+      const late = stage.dial(address);
+      stage.until(() => late.socket.takeError() !== null, "the refusal");
+      throw new Deno.errors.ConnectionRefused();
+    }, Deno.errors.ConnectionRefused);
+  },
+);
+
+onEachBackend(
+  "a client that was reset before it is accepted just ends [I07]",
+  (stage) => {
+    const log = new Log();
+    let accepted = 0;
+    const acceptor = stage.listen((connection) => {
+      accepted++;
+      log.watch(connection);
+    });
+    stage.dial(acceptor.address).reset();
+    const other = stage.dial(acceptor.address);
+    other.send("hello");
+    stage.until(() => log.lines.includes("data hello"), "the one that stayed");
+    assertEquals(stage.errors, []);
+    assert(accepted <= 2);
+  },
+);
+
+onEachBackend(
+  "a delayed accept finds what was sent meanwhile, and its end [I08]",
+  (stage) => {
+    const log = new Log();
+    const acceptor = stage.listen((connection) => log.watch(connection));
+    acceptor.pause();
+    const peer = stage.dial(acceptor.address);
+    peer.send("early");
+    peer.end();
+    stage.turns();
+    assertEquals(log.lines, []);
+    acceptor.resume();
+    stage.until(() => log.lines.length >= 2, "the end");
+    assertEquals(log.lines.slice(0, 2), ["data early", "end"]);
+  },
+);
+
+onAnyBackend(
+  "a port in use is AddrInUse; port 0 is told; a closed port is free again [I10]",
+  (stage) => {
+    const first = stage.listen(() => {});
+    const { hostname, port } = first.address as InternetAddress;
+    assert(port > 0);
+    const again = (): void => {
+      stage.reactor.listen({ hostname, port }, () => {}).close();
+    };
+    assertThrows(again, Deno.errors.AddrInUse);
+    first.close();
+    again();
+    again();
+  },
+);
+
+onAnyBackend(
+  "what cannot be listened on is refused beforehand [I11]",
+  (stage) => {
+    const { reactor } = stage;
+    const nothing = (): void => {};
+    assertThrows(() => reactor.listen({}, nothing), TypeError);
+    assertThrows(
+      () => reactor.listen({ port: 1, path: "/tmp/x" }, nothing),
+      TypeError,
+    );
+    assertThrows(() => reactor.listen({ port: 70000 }, nothing), RangeError);
+    assertThrows(
+      () => reactor.listen({ port: 0, hostname: "999.1.1.1" }, nothing),
+      TypeError,
+    );
+    assertThrows(
+      () => reactor.listen({ port: 0, hostname: "192.0.2.1" }, nothing),
+      Deno.errors.AddrNotAvailable,
+    );
+    assertThrows(
+      () => reactor.listen({ port: 0, backlog: -1 }, nothing),
+      RangeError,
+    );
+  },
+);
+
+onAnyBackend(
+  "a dual-stack listener hears IPv4, an IPv6 one does not [I13]",
+  (stage) => {
+    let accepted = 0;
+    const both = stage.reactor.listen(
+      { hostname: "::", port: 0 },
+      () => accepted++,
+    );
+    const { port } = both.address as InternetAddress;
+    stage.dial({ hostname: "127.0.0.1", port });
+    stage.dial({ hostname: "::1", port });
+    stage.until(() => accepted === 2, "both");
+    const one = stage.reactor.listen(
+      { hostname: "::", port: 0, ipv6Only: true },
+      () => {},
+    );
+    assertThrows(
+      () =>
+        stage.dial({
+          hostname: "127.0.0.1",
+          port: (one.address as InternetAddress).port,
+        }),
+      Deno.errors.ConnectionRefused,
+    );
+  },
+);
+
+onAnyBackend(
+  "a path that a dead server left is taken over, a file is not [I14]",
+  (stage) => {
+    const path = stage.path();
+    const { reactor } = stage;
+    let accepted = 0;
+    reactor.listen({ path }, () => {}).close();
+    const second = reactor.listen({ path }, () => accepted++);
+    assertThrows(
+      () => reactor.listen({ path }, () => {}),
+      Deno.errors.AddrInUse,
+    );
+    stage.dial({ path });
+    stage.until(() => accepted === 1, "a client by the path");
+    second.close();
+    Deno.removeSync(path);
+    Deno.writeTextFileSync(path, "precious");
+    assertThrows(
+      () => reactor.listen({ path }, () => {}),
+      Deno.errors.AddrInUse,
+    );
+    assertEquals(Deno.readTextFileSync(path), "precious");
+  },
+);
+
+onAnyBackend(
+  "a throwing onConnection loses that connection alone [F14]",
+  (stage) => {
+    const log = new Log();
+    let count = 0;
+    const acceptor = stage.listen((connection) => {
+      if (count++ === 0) throw new Error("not this one");
+      log.watch(connection);
+    });
+    const first = stage.dial(acceptor.address);
+    const second = stage.dial(acceptor.address);
+    second.send("hello");
+    stage.until(() => log.lines.length > 0, "the second");
+    assertEquals(stage.takeErrors(), ["not this one"]);
+    assertEquals(first.read().length, 0);
+  },
+);
+
+/** A server that may have few descriptors, and says how it fares. */
+const STARVING = `
+  import { Reactor } from "${new URL("../../mod.ts", import.meta.url)}";
+  const told = [];
+  const reactor = new Reactor({ onError: (error) => told.push(error.code) });
+  const open = [];
+  const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, (peer) => {
+    open.push(peer);
+    peer.onData = (chunk) => peer.write(chunk);
+  });
+  console.log(server.address.port);
+  let seen = 0;
+  reactor.callEvery(20, () => {
+    const { acceptBackOffs } = reactor.stats();
+    if (acceptBackOffs === seen) return;
+    console.log(JSON.stringify({ told, acceptBackOffs }));
+    for (const peer of open.splice(0)) peer.close();
+    seen = acceptBackOffs;
+  });
+  reactor.run();
+`;
+
+test(
+  "out of descriptors a listener waits, tells it once, hurts nobody, and goes on [I03] [I04]",
+  async () => {
+    const file = await Deno.makeTempFile({ suffix: ".ts" });
+    await Deno.writeTextFile(file, STARVING);
+    const command = `ulimit -n 64; exec "$0" run --no-check --allow-ffi "$1"`;
+    const child = new Deno.Command("sh", {
+      args: ["-c", command, denoProgram(), file],
+      stdout: "piped",
+      stderr: "inherit",
+    }).spawn();
+    const lines = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
+    const clients: Deno.TcpConn[] = [];
+    try {
+      const port = Number((await lines.read()).value);
+      for (let count = 0; count < 90; count++) {
+        clients.push(await Deno.connect({ hostname: "127.0.0.1", port }));
+      }
+      // Whoever was accepted before is still served.
+      await clients[0]!.write(new TextEncoder().encode("hello"));
+      const buffer = new Uint8Array(16);
+      const count = await clients[0]!.read(buffer);
+      assertEquals(textOf(buffer.subarray(0, count!)), "hello");
+      const report = JSON.parse((await lines.read()).value!.split("\n")[0]!);
+      assertEquals(report.told, ["EMFILE"]);
+      assert(report.acceptBackOffs < 20, "it spins");
+      // Those who waited are accepted once there is room.
+      const last = clients.at(-1)!;
+      await last.write(new TextEncoder().encode("x"));
+      await last.read(buffer);
+    } finally {
+      for (const client of clients) client.close();
+      child.kill("SIGKILL");
+      await child.status;
+      await lines.cancel();
+      await Deno.remove(file);
+    }
+  },
+);
