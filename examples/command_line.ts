@@ -29,7 +29,7 @@ export interface CommandLine {
 export function parseCommandLine(
   options: ParseArgsOptionsConfig = {},
 ): CommandLine {
-  try {
+  return orRefuse(() => {
     const { values } = parseArgs({
       options: {
         host: { type: "string", default: HOST },
@@ -42,6 +42,13 @@ export function parseCommandLine(
       address: { hostname: parseHost(host!), port: parsePort(port!) },
       values: rest,
     };
+  });
+}
+
+/** Parses arguments in a way of the example's own; what that throws ends the program with status 2. */
+export function orRefuse<Result>(parse: () => Result): Result {
+  try {
+    return parse();
   } catch (error) {
     refuse((error as Error).message);
   }
@@ -53,8 +60,12 @@ export function refuse(message: string): never {
   Deno.exit(2);
 }
 
-/** Names cannot be looked up: that would take a permission more. */
-function parseHost(host: string): string {
+/**
+ * Checks an address. Names cannot be looked up: that would take a permission more.
+ *
+ * @throws {TypeError} if it is none
+ */
+export function parseHost(host: string): string {
   if (host === "localhost") return HOST;
   // An interface is given by its number: "fe80::1%2".
   if (isIP(host) !== 0 && !/%.*\D/.test(host)) return host;
@@ -63,7 +74,12 @@ function parseHost(host: string): string {
   );
 }
 
-function parsePort(port: string): number {
+/**
+ * Checks the number of a port.
+ *
+ * @throws {TypeError} if it is none
+ */
+export function parsePort(port: string): number {
   if (/^\d{1,5}$/.test(port) && Number(port) <= 65535) return Number(port);
   throw new TypeError(`Cannot use port "${port}": it must be 0 to 65535`);
 }
@@ -77,9 +93,14 @@ export async function main(program: () => void | Promise<void>): Promise<void> {
     await program();
   } catch (error) {
     if (!isRefusal(error)) throw error;
-    console.error(describe(error));
+    report(error);
     Deno.exit(1);
   }
+}
+
+/** Tells what went wrong while a server goes on: the `onError` of its reactor. */
+export function report(error: unknown): void {
+  console.error(isRefusal(error) ? describe(error) : error);
 }
 
 function isRefusal(error: unknown): error is Error {

@@ -5,7 +5,10 @@
  */
 
 import { Socket } from "../backends/ffi/socket.ts";
-import type { SocketAddress } from "../backends/ffi/socket_address.ts";
+import {
+  formatAddress,
+  type SocketAddress,
+} from "../backends/ffi/socket_address.ts";
 import { EVENT_WRITE, type FileObject } from "../backends/selector.ts";
 import type { Attempt, Connection } from "./connection.ts";
 import { domainOf } from "./listening.ts";
@@ -105,7 +108,7 @@ export class Connector implements Attempt {
       this.#connect(socket, address);
       // One that stands at once takes the same way as the others: it is writable.
       this.#loop.register(socket, EVENT_WRITE, (fileobj) => {
-        this.#settle(fileobj);
+        this.#settle(fileobj, address);
       });
       this.#pending.add(socket);
     } catch (error) {
@@ -122,9 +125,9 @@ export class Connector implements Attempt {
   }
 
   /** Writable: connected, or failed. SO_ERROR alone knows, whatever else was reported. */
-  #settle(fileobj: FileObject): void {
+  #settle(fileobj: FileObject, address: SocketAddress): void {
     const socket = fileobj as Socket;
-    const error = socket.takeError("connect");
+    const error = socket.takeError("connect", formatAddress(address));
     if (error !== null) {
       this.#drop(socket);
       this.#attemptFailed(error, null);

@@ -1,0 +1,36 @@
+// The article's server with callbacks again, on the reactor: who accepts, who waits for
+// room and who closes is not said here any more, only what a connection is for.
+//
+//     deno run --allow-ffi examples/reactor_server.ts
+//
+// Then, in another terminal: deno run --allow-ffi examples/multi_client.ts
+// or: nc 127.0.0.1 8001
+
+import { type Connection, formatAddress, Reactor } from "../mod.ts";
+import { main, parseCommandLine, report } from "./command_line.ts";
+import { addressRepr, bytesRepr } from "./python_notation.ts";
+
+const encoder = new TextEncoder();
+
+function welcome(connection: Connection): void {
+  const address = addressRepr(connection.remoteAddress);
+  console.log(`Connected by ${address}`);
+  connection.onData = (data) => {
+    console.log(`received "${bytesRepr(data)}" from ${address}`);
+    reply(connection, `Server received ${bytesRepr(data)}`);
+  };
+  connection.onDrain = () => connection.resume();
+}
+
+/** A peer that does not read its replies is not listened to until it does. */
+function reply(connection: Connection, message: string): void {
+  if (!connection.write(encoder.encode(message))) connection.pause();
+}
+
+await main(() => {
+  const { address } = parseCommandLine();
+  using reactor = new Reactor({ onError: report });
+  const server = reactor.listen(address, welcome);
+  console.log(`Server start at: ${formatAddress(server.address)}`);
+  reactor.run();
+});

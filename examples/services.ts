@@ -1,0 +1,160 @@
+// Five of the oldest services of the Internet, over TCP and UDP: ten sockets, one thread.
+//
+//     deno run --allow-ffi examples/services.ts --base-port 8000
+//
+// Their ports are counted from the base port, so that nobody has to be root. Then, in
+// another terminal:
+//
+//     nc 127.0.0.1 8007                      echo: what is sent comes back
+//     nc 127.0.0.1 8009                      discard: nothing does
+//     nc 127.0.0.1 8013                      daytime, for people
+//     nc 127.0.0.1 8019 | head               chargen: lines without end
+//     nc 127.0.0.1 8037 < /dev/null | xxd    time, for machines: the seconds since 1900
+//     nc -u 127.0.0.1 8013                   over UDP each asks for a message first
+//
+// Chargen over UDP answers more than it is asked: leave it on an address of your own.
+
+import { parseArgs } from "node:util";
+import {
+  type Connection,
+  formatAddress,
+  type InternetAddress,
+  Reactor,
+} from "../mod.ts";
+import {
+  HOST,
+  main,
+  orRefuse,
+  parseHost,
+  parsePort,
+  report,
+} from "./command_line.ts";
+
+type Bytes = Uint8Array<ArrayBuffer>;
+
+interface Service {
+  readonly name: string;
+  readonly port: number;
+  /** What it does with a TCP connection. */
+  readonly serve: (connection: Connection) => void;
+  /** What it answers to a datagram, if anything. */
+  readonly answer: (message: Bytes) => Bytes | null;
+}
+
+const SERVICES: readonly Service[] = [
+  // RFC 862, 863, 867, 864, 868
+  { name: "echo", port: 7, serve: echo, answer: (message) => message },
+  { name: "discard", port: 9, serve: discard, answer: () => null },
+  { name: "daytime", port: 13, serve: tell(daytime), answer: daytime },
+  { name: "chargen", port: 19, serve: generate, answer: randomPart },
+  { name: "time", port: 37, serve: tell(time), answer: time },
+];
+
+/** The 95 characters that can be printed, as often as two lines need them. */
+const CHARACTERS = Array.from(
+  { length: 2 * 95 },
+  (_, index) => String.fromCharCode(32 + index % 95),
+).join("");
+
+/** 95 lines of 72 characters, each begun one character later: then it is the first one's turn. */
+const PAGE = new TextEncoder().encode(
+  Array.from(
+    { length: 95 },
+    (_, first) => `${CHARACTERS.slice(first, first + 72)}\r\n`,
+  ).join(""),
+);
+
+/** Seconds from 1900, when RFC 868 begins to count, to 1970, when computers do. */
+const SECONDS_TO_1970 = 2_208_988_800;
+
+function echo(connection: Connection): void {
+  connection.onData = (chunk) => {
+    if (!connection.write(chunk)) connection.pause();
+  };
+  connection.onDrain = () => connection.resume();
+}
+
+function discard(connection: Connection): void {
+  connection.onData = () => {};
+}
+
+/** Says one thing and ends; what the peer says is heard to its end, lest it be reset. */
+function tell(answer: () => Bytes): (connection: Connection) => void {
+  return (connection) => {
+    discard(connection);
+    connection.end(answer());
+  };
+}
+
+/** A page whenever there is room: none for who does not read, and one a turn for who does. */
+function generate(connection: Connection): void {
+  discard(connection);
+  const writePage = (): void => {
+    if (connection.closed) return;
+    connection.write(PAGE);
+    connection.whenWritable(writePage);
+  };
+  writePage();
+}
+
+function daytime(): Bytes {
+  return new TextEncoder().encode(`${new Date().toUTCString()}\r\n`);
+}
+
+/** The 32 bits are full in 2036, and then begin anew. */
+function time(): Bytes {
+  const bytes = new Uint8Array(4);
+  const seconds = Math.floor(Date.now() / 1000) + SECONDS_TO_1970;
+  new DataView(bytes.buffer).setUint32(0, seconds);
+  return bytes;
+}
+
+/** RFC 864: of characters a random number, from 0 to 512. */
+function randomPart(): Bytes {
+  return PAGE.subarray(0, Math.floor(Math.random() * 513));
+}
+
+interface Place {
+  readonly hostname: string;
+  readonly base: number;
+}
+
+function open(reactor: Reactor, service: Service, place: Place): void {
+  const port = place.base + service.port;
+  const address = { hostname: place.hostname, port };
+  reactor.listen(address, service.serve);
+  const datagrams = reactor.datagram(address);
+  datagrams.onMessage = (message, sender) => {
+    if (isServed((sender as InternetAddress).port, place)) return;
+    const answer = service.answer(message);
+    if (answer !== null) datagrams.send(answer, sender);
+  };
+  // A sender that cannot be answered is not the end of the others.
+  datagrams.onError = report;
+  console.log(`Server start at: ${formatAddress(address)} (${service.name})`);
+}
+
+/** Services that answer each other never stop, and one forged sender is enough to begin. */
+function isServed(port: number, { base }: Place): boolean {
+  return port < 1024 ||
+    SERVICES.some((service) => base + service.port === port);
+}
+
+function parse(): Place {
+  const { values } = parseArgs({
+    options: {
+      host: { type: "string", default: HOST },
+      "base-port": { type: "string", default: "8000" },
+    },
+  });
+  const base = parsePort(values["base-port"]);
+  for (const { port } of SERVICES) parsePort(String(base + port));
+  return { hostname: parseHost(values.host), base };
+}
+
+await main(() => {
+  const place = orRefuse(parse);
+  using reactor = new Reactor({ onError: report });
+  for (const service of SERVICES) open(reactor, service, place);
+  reactor.run();
+});
