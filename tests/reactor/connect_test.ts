@@ -1,0 +1,244 @@
+/**
+ * Connecting: how it succeeds, how it fails, and that it does either once.
+ */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { type InternetAddress, Socket } from "../../backends/ffi/mod.ts";
+import type { Connection } from "../../reactor/mod.ts";
+import { bytesOf } from "../util.ts";
+import {
+  codeOf,
+  Log,
+  onAnyBackend,
+  onEachBackend,
+  type Stage,
+} from "./stage.ts";
+
+/** A port on which nobody listens. */
+function deadPort(): number {
+  using socket = Socket.create();
+  socket.bind({ hostname: "127.0.0.1", port: 0 });
+  return (socket.localAddress as InternetAddress).port;
+}
+
+/** A listener whose backlog is full: a connect to it is under way for ever. */
+function busyListener(stage: Stage): InternetAddress {
+  const listener = stage.silentListener(0);
+  const address = listener.localAddress as InternetAddress;
+  for (let count = 0; count < 4; count++) {
+    stage.use(Socket.create()).connect(address);
+  }
+  return address;
+}
+
+/** Notes how a connect goes. */
+function watch(connection: Connection, log: Log): void {
+  connection.onConnect = log.note("connect");
+  connection.onClose = (error) => {
+    log.lines.push(`close${error ? ` ${codeOf(error)}` : ""}`);
+  };
+}
+
+onEachBackend(
+  "a connect ends with onConnect, and the peer's address is known then [J01]",
+  (stage) => {
+    const listener = stage.silentListener();
+    const address = listener.localAddress as InternetAddress;
+    let told = 0;
+    const connection = stage.reactor.connect(address, () => told++);
+    assert(connection.connecting);
+    stage.until(() => told > 0, "the connection");
+    stage.turns();
+    assertEquals(told, 1);
+    assert(!connection.connecting);
+    assertEquals(connection.remoteAddress, address);
+  },
+);
+
+onEachBackend(
+  "a refused connect is one failure with ECONNREFUSED, and no success before [J02] [J03]",
+  (stage) => {
+    const log = new Log();
+    const started = performance.now();
+    watch(stage.reactor.connect({ port: deadPort() }), log);
+    stage.until(() => log.lines.length > 0, "the failure");
+    assert(performance.now() - started < 1000);
+    stage.turns();
+    assertEquals(log.lines, ["close ECONNREFUSED"]);
+  },
+);
+
+onEachBackend(
+  "a silent peer does not stop the loop: a timeout ends the connect, and frees the descriptor [J04]",
+  (stage) => {
+    const log = new Log();
+    const target = { ...busyListener(stage), timeout: 50 };
+    let ticks = 0;
+    const ticking = stage.reactor.callEvery(5, () => ticks++);
+    watch(stage.reactor.connect(target), log);
+    stage.until(() => log.lines.length > 0, "the timeout");
+    ticking.cancel();
+    assertEquals(log.lines, ["close Cannot connect within 50 milliseconds"]);
+    assert(ticks > 2);
+  },
+);
+
+onEachBackend(
+  "what is written before the connection stands is sent when it does [J06]",
+  (stage) => {
+    const listener = stage.silentListener();
+    const address = listener.localAddress as InternetAddress;
+    const connection = stage.reactor.connect(address);
+    connection.write(bytesOf("one "));
+    connection.write([bytesOf("two "), bytesOf("three")]);
+    assertEquals(connection.bufferedAmount, 13);
+    stage.until(() => connection.bufferedAmount === 0, "the queue");
+    const peer = stage.use(listener.accept()!);
+    const buffer = new Uint8Array(64);
+    assertEquals(peer.recv(buffer), 13);
+  },
+);
+
+onEachBackend("what is written before a failure is dropped [J06]", (stage) => {
+  const log = new Log();
+  const connection = stage.reactor.connect({ port: deadPort() });
+  watch(connection, log);
+  connection.write(bytesOf("hello"));
+  stage.until(() => log.lines.length > 0, "the failure");
+  assertEquals(connection.bufferedAmount, 0);
+  assertEquals(stage.reactor.stats().bytesQueued, 0);
+});
+
+onEachBackend("close() right after connect() is one close [J07]", (stage) => {
+  const listener = stage.silentListener();
+  const log = new Log();
+  for (let count = 0; count < 20; count++) {
+    const connection = stage.reactor.connect(
+      listener.localAddress as InternetAddress,
+    );
+    watch(connection, log);
+    if (count % 2 === 0) connection.close();
+    else connection.abort();
+  }
+  stage.turns();
+  assertEquals(log.lines, new Array(20).fill("close"));
+  assertEquals(stage.reactor.stats().registered, 0);
+});
+
+onEachBackend(
+  "a Unix connect that stands at once is told alike [J09]",
+  (stage) => {
+    const path = stage.path();
+    stage.listen(() => {}, { path });
+    let told = 0;
+    const connection = stage.reactor.connect({ path }, () => told++);
+    assertEquals(told, 0);
+    stage.until(() => told === 1, "the connection");
+    assertEquals(connection.remoteAddress, { path });
+  },
+);
+
+onAnyBackend("a missing Unix path is NotFound, told from the loop", (stage) => {
+  const log = new Log();
+  watch(stage.reactor.connect({ path: stage.path() }), log);
+  assertEquals(log.lines, []);
+  stage.until(() => log.lines.length > 0, "the failure");
+  assertEquals(log.lines, ["close ENOENT"]);
+});
+
+onAnyBackend("more connects than a Unix backlog holds all arrive", (stage) => {
+  const path = stage.path();
+  let accepted = 0;
+  const acceptor = stage.listen(() => accepted++, { path, backlog: 1 });
+  acceptor.pause();
+  let connected = 0;
+  for (let count = 0; count < 20; count++) {
+    stage.reactor.connect({ path }, () => connected++);
+  }
+  stage.turns();
+  acceptor.resume();
+  stage.until(() => accepted === 20 && connected === 20, "all of them");
+});
+
+onAnyBackend("a bind to a taken local address is AddrInUse [J08]", (stage) => {
+  const log = new Log();
+  const taken = stage.silentListener().localAddress;
+  const target = stage.silentListener().localAddress as InternetAddress;
+  watch(stage.reactor.connect({ ...target, localAddress: taken }), log);
+  stage.until(() => log.lines.length > 0, "the failure");
+  assertEquals(log.lines, ["close EADDRINUSE"]);
+});
+
+onAnyBackend(
+  "an aborted signal ends the connect with its reason [J10]",
+  (stage) => {
+    const log = new Log();
+    const controller = new AbortController();
+    const { signal } = controller;
+    watch(stage.reactor.connect({ ...busyListener(stage), signal }), log);
+    stage.turns();
+    controller.abort(new Error("changed my mind"));
+    stage.until(() => log.lines.length > 0, "the end");
+    watch(
+      stage.reactor.connect({
+        port: 9,
+        signal: AbortSignal.abort(new Error("early")),
+      }),
+      log,
+    );
+    stage.until(() => log.lines.length > 1, "the other end");
+    assertEquals(log.lines, ["close changed my mind", "close early"]);
+  },
+);
+
+onAnyBackend("localhost is tried as IPv6, then as IPv4", (stage) => {
+  const { port } = stage.silentListener().localAddress as InternetAddress;
+  let told = 0;
+  const connection = stage.reactor.connect(
+    { hostname: "localhost", port },
+    () => told++,
+  );
+  stage.until(() => told === 1, "the connection");
+  assertEquals(connection.remoteAddress, { hostname: "127.0.0.1", port });
+});
+
+onAnyBackend("stop() works from the failure's callback [J11]", (stage) => {
+  const { reactor } = stage;
+  const connection = reactor.connect({ port: deadPort() });
+  connection.onClose = () => reactor.stop();
+  const waiting = reactor.callLater(5000, () => {});
+  reactor.run();
+  assert(waiting.active);
+});
+
+onAnyBackend("what cannot be connected to is refused beforehand", (stage) => {
+  const { reactor } = stage;
+  assertThrows(() => reactor.connect({}), TypeError);
+  assertThrows(() => reactor.connect({ port: 1, path: "/tmp/x" }), TypeError);
+  assertThrows(() => reactor.connect({ port: 70000 }), RangeError);
+  assertThrows(
+    () => reactor.connect({ port: 1, lowWaterMark: 2, highWaterMark: 1 }),
+    RangeError,
+  );
+});
+
+onAnyBackend("two thousand connects at once all arrive", (stage) => {
+  let accepted = 0;
+  let connected = 0;
+  const acceptor = stage.listen((connection) => {
+    accepted++;
+    connection.onData = (chunk) => connection.write(chunk);
+  }, { backlog: 4096 });
+  const target = acceptor.address as InternetAddress;
+  let answered = 0;
+  for (let count = 0; count < 2000; count++) {
+    const connection = stage.reactor.connect(target, () => connected++);
+    connection.write(bytesOf("x"));
+    connection.onData = () => {
+      answered++;
+      connection.close();
+    };
+  }
+  stage.until(() => answered === 2000, "all answers");
+  assertEquals([accepted, connected], [2000, 2000]);
+});
