@@ -1,0 +1,153 @@
+/**
+ * Waking the reactor, from this thread and from others.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { libraryPath, openLibrary } from "../../backends/ffi/libc.ts";
+import { wake } from "../../reactor/mod.ts";
+import { PATIENCE } from "../util.ts";
+import {
+  onAnyBackend,
+  onEachBackend,
+  reactorBackends,
+  Stage,
+} from "./stage.ts";
+
+/** A program that wakes a reactor: what a user's `Worker` would import, written out. */
+const WAKING = `
+  const { symbols } = Deno.dlopen(LIBRARY, {
+    write: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+  });
+  onmessage = ({ data: { fd, times } }) => {
+    for (let count = 0; count < times; count++) {
+      symbols.write(fd, new Uint8Array(1), 1);
+    }
+    postMessage("done");
+  };
+  postMessage("ready");
+`;
+
+/**
+ * Defines a test with threads. Deno keeps two descriptors of the worker that
+ * ended last until the next one ends, so descriptors are not counted.
+ */
+function withThreads(name: string, run: (stage: Stage) => Promise<void>): void {
+  const backend = reactorBackends.find(({ absent }) => absent === undefined)!;
+  Deno.test(name, async () => {
+    await using stage = new Stage(backend);
+    await run(stage);
+  });
+}
+
+openLibrary();
+
+/** A thread that wakes reactors, once it is told to. */
+async function wakingWorker(stage: Stage): Promise<Worker> {
+  const library = JSON.stringify(libraryPath());
+  const program = WAKING.replace("LIBRARY", library);
+  const url = `data:text/javascript,${encodeURIComponent(program)}`;
+  const worker = new Worker(url, { type: "module" });
+  stage.later(() => worker.terminate());
+  await new Promise((resolve) => worker.onmessage = resolve);
+  return worker;
+}
+
+onEachBackend(
+  "wake() before a wait ends it at once, and once [G01]",
+  (stage) => {
+    const { reactor } = stage;
+    reactor.wake();
+    const started = performance.now();
+    reactor.runOnce(PATIENCE);
+    assert(performance.now() - started < PATIENCE / 3);
+    const again = performance.now();
+    reactor.runOnce(20);
+    assert(performance.now() - again >= 20);
+  },
+);
+
+onEachBackend("many wakes are one [G03] [G06]", (stage) => {
+  const { reactor } = stage;
+  // Far more than the pipe holds.
+  for (let count = 0; count < 100_000; count++) reactor.wake();
+  reactor.runOnce(PATIENCE);
+  const { turns } = reactor.stats();
+  reactor.runOnce(20);
+  reactor.runOnce(20);
+  assertEquals(reactor.stats().turns, turns + 2);
+  for (let count = 0; count < 3; count++) reactor.wake();
+  const started = performance.now();
+  reactor.runOnce(PATIENCE);
+  assert(performance.now() - started < PATIENCE / 3);
+});
+
+onEachBackend(
+  "a wake is nobody's event, nor anybody's registration [G05] [G11]",
+  (stage) => {
+    const { reactor } = stage;
+    assert(reactor.wakeFd >= 0);
+    reactor.wake();
+    assertEquals(reactor.runOnce(PATIENCE), false);
+    assertEquals(reactor.stats().registered, 0);
+    reactor.run();
+  },
+);
+
+withThreads(
+  "another thread's wake ends a wait at once [G02] [G07]",
+  async (stage) => {
+    const { reactor } = stage;
+    const worker = await wakingWorker(stage);
+    worker.postMessage({ fd: reactor.wakeFd, times: 1 });
+    const started = performance.now();
+    reactor.runOnce(PATIENCE);
+    assert(performance.now() - started < PATIENCE / 3);
+  },
+);
+
+withThreads(
+  "two threads wake two reactors, each its own [G04]",
+  async (stage) => {
+    const reactors = [stage.make(), stage.make()];
+    const workers = [await wakingWorker(stage), await wakingWorker(stage)];
+    for (const [index, reactor] of reactors.entries()) {
+      workers[index]!.postMessage({ fd: reactor.wakeFd, times: 1 });
+      const started = performance.now();
+      reactor.runOnce(PATIENCE);
+      assert(performance.now() - started < PATIENCE / 3);
+    }
+  },
+);
+
+withThreads(
+  "another thread's wake ends a parked wait [G02]",
+  async (stage) => {
+    const { reactor } = stage;
+    const worker = await wakingWorker(stage);
+    const [, right] = stage.pair();
+    reactor.register(right, 1, () => {});
+    const served = reactor.serve();
+    let turns = reactor.stats().turns;
+    const woken = new Promise<void>((resolve) => {
+      const looking = setInterval(() => {
+        if (reactor.stats().turns === turns) return;
+        clearInterval(looking);
+        resolve();
+      }, 1);
+    });
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    turns = reactor.stats().turns;
+    worker.postMessage({ fd: reactor.wakeFd, times: 1 });
+    await woken;
+    reactor.stop();
+    await served;
+  },
+);
+
+onAnyBackend("wake() by the descriptor is wake()", (stage) => {
+  const { reactor } = stage;
+  wake(reactor.wakeFd);
+  const started = performance.now();
+  reactor.runOnce(PATIENCE);
+  assert(performance.now() - started < PATIENCE / 3);
+});
