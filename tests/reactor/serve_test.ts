@@ -1,0 +1,309 @@
+/**
+ * Sharing the thread with Deno, and leaving the process free to end.
+ */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { EVENT_READ } from "../../backends/mod.ts";
+import { denoProgram, PATIENCE, test } from "../util.ts";
+import { bytesOf } from "../util.ts";
+import { onAnyBackend, onEachBackend } from "./stage.ts";
+
+/** Ends a test that would hang. */
+function deadline(milliseconds: number): Promise<never> & Disposable {
+  let timer: ReturnType<typeof setTimeout>;
+  const promise = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error("Too late")), milliseconds);
+  });
+  promise.catch(() => {});
+  return Object.assign(promise, {
+    [Symbol.dispose]: () => clearTimeout(timer),
+  });
+}
+
+onEachBackend(
+  "serve() lets promises and timers of Deno go on, and hears what is ready",
+  async (stage) => {
+    const { reactor } = stage;
+    const [left, right] = stage.pair();
+    let received = 0;
+    reactor.register(right, EVENT_READ, () => {
+      received += right.recv(new Uint8Array(16));
+      if (received === 3) reactor.stop();
+    });
+    let ticks = 0;
+    const ticking = setInterval(() => {
+      ticks++;
+      left.send(new Uint8Array(1));
+    }, 5);
+    await reactor.serve();
+    clearInterval(ticking);
+    assertEquals([received, ticks], [3, 3]);
+  },
+);
+
+onEachBackend(
+  "what is registered, changed and unregistered while it is parked counts at once",
+  async (stage) => {
+    const { reactor } = stage;
+    const [left, right] = stage.pair();
+    const [other] = stage.pair();
+    reactor.register(other, EVENT_READ, () => {});
+    const served = reactor.serve();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    left.send(new Uint8Array(1));
+    using late = deadline(PATIENCE);
+    await Promise.race([
+      late,
+      new Promise<void>((resolve) => {
+        reactor.register(right, EVENT_READ, () => {
+          reactor.unregister(right);
+          resolve();
+        });
+      }),
+    ]);
+    await Promise.race([
+      late,
+      new Promise<void>((resolve) => reactor.callLater(5, resolve)),
+    ]);
+    await Promise.race([
+      late,
+      new Promise<void>((resolve) => reactor.callSoon(resolve)),
+    ]);
+    reactor.stop();
+    await served;
+  },
+);
+
+onEachBackend("serve() under load lets Deno's timers tick", async (stage) => {
+  const { reactor } = stage;
+  const [left, right] = stage.pair();
+  const buffer = new Uint8Array(16);
+  for (const socket of [left, right]) {
+    reactor.register(socket, EVENT_READ, () => {
+      socket.send(buffer, socket.recv(buffer));
+    });
+  }
+  left.send(new Uint8Array(1));
+  let ticks = 0;
+  const started = performance.now();
+  const ticking = setInterval(() => {
+    if (++ticks === 20) reactor.stop();
+  }, 5);
+  await reactor.serve();
+  clearInterval(ticking);
+  // Twenty ticks are due after 100 ms.
+  assert(performance.now() - started < 1000);
+  assert(reactor.stats().events > 100);
+});
+
+onAnyBackend("serve() under load lets Deno's network go on", async (stage) => {
+  const { reactor } = stage;
+  const [left, right] = stage.pair();
+  const buffer = new Uint8Array(16);
+  for (const socket of [left, right]) {
+    reactor.register(socket, EVENT_READ, () => {
+      socket.send(buffer, socket.recv(buffer));
+    });
+  }
+  left.send(new Uint8Array(1));
+  const served = reactor.serve();
+  const server = Deno.serve(
+    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+    () => new Response("hello"),
+  );
+  using late = deadline(PATIENCE);
+  for (let round = 0; round < 10; round++) {
+    const answer = fetch(`http://127.0.0.1:${server.addr.port}/`);
+    const response = await Promise.race([late, answer]);
+    assertEquals(await response.text(), "hello");
+  }
+  reactor.stop();
+  await served;
+  await server.shutdown();
+});
+
+onAnyBackend(
+  "an abort ends serve(), also one that came before",
+  async (stage) => {
+    const { reactor } = stage;
+    const controller = new AbortController();
+    const served = reactor.serve({ signal: controller.signal });
+    setTimeout(() => controller.abort(), 5);
+    await served;
+    await reactor.serve({ signal: AbortSignal.abort() });
+    assert(!reactor.running);
+  },
+);
+
+onAnyBackend(
+  "serve() while it runs is Busy, and run() too [F16]",
+  async (stage) => {
+    const { reactor } = stage;
+    const served = reactor.serve();
+    const failures = [() => reactor.serve(), () => reactor.run()].map((run) => {
+      try {
+        run();
+        return "nothing";
+      } catch (error) {
+        return (error as Error).name;
+      }
+    });
+    assertEquals(failures, ["Busy", "Busy"]);
+    reactor.stop();
+    await served;
+  },
+);
+
+onAnyBackend("after serve() comes run(), and serve() again", async (stage) => {
+  const { reactor } = stage;
+  const turns: string[] = [];
+  reactor.callLater(2, () => {
+    turns.push("serve");
+    reactor.stop();
+  });
+  const holding = setTimeout(() => {}, PATIENCE);
+  await reactor.serve();
+  reactor.callLater(2, () => turns.push("run"));
+  reactor.run();
+  reactor.callLater(2, () => {
+    turns.push("serve again");
+    reactor.stop();
+  });
+  await reactor.serve();
+  clearTimeout(holding);
+  assertEquals(turns, ["serve", "run", "serve again"]);
+});
+
+onAnyBackend("close() ends serve(), parked or not", async (stage) => {
+  const reactor = stage.make();
+  const [, right] = stage.pair();
+  reactor.register(right, EVENT_READ, () => {});
+  const served = reactor.serve();
+  await new Promise((resolve) => setTimeout(resolve, 10));
+  reactor.close();
+  await served;
+  assert(reactor.closed);
+});
+
+onAnyBackend("two reactors serve one thread", async (stage) => {
+  const reactors = [stage.make(), stage.make()];
+  const received = [0, 0];
+  const served = reactors.map((reactor, index) => {
+    const [left, right] = stage.pair();
+    reactor.register(right, EVENT_READ, () => {
+      received[index]! += right.recv(new Uint8Array(8));
+      if (received[index] === 5) reactor.stop();
+      else left.send(new Uint8Array(1));
+    });
+    left.send(new Uint8Array(1));
+    return reactor.serve();
+  });
+  await Promise.all(served);
+  assertEquals(received, [5, 5]);
+});
+
+onAnyBackend(
+  "readable() and writable() resolve once, and again when iterated",
+  async (stage) => {
+    const { reactor } = stage;
+    const served = reactor.serve();
+    const [left, right] = stage.pair();
+    await reactor.writable(left);
+    left.send(bytesOf("x"));
+    await reactor.readable(right);
+    let rounds = 0;
+    for await (const _ of reactor.readable(right)) {
+      right.recv(new Uint8Array(8));
+      if (++rounds === 3) break;
+      left.send(bytesOf("x"));
+    }
+    assertEquals(reactor.stats().registered, 0);
+    const reason = new Error("enough");
+    const controller = new AbortController();
+    const waiting = reactor.readable(right, { signal: controller.signal });
+    setTimeout(() => controller.abort(reason), 5);
+    await assertRejects(() => Promise.resolve(waiting), Error, "enough");
+    assertEquals(reactor.stats().registered, 0);
+    reactor.stop();
+    await served;
+  },
+);
+
+const MODULE = new URL("../../mod.ts", import.meta.url).href;
+
+/** Runs a program that has to end by itself, and returns its status. */
+async function statusOf(
+  program: string,
+  signal?: Deno.Signal,
+): Promise<number> {
+  const child = new Deno.Command(denoProgram(), {
+    args: ["eval", program.replace("MODULE", JSON.stringify(MODULE))],
+    stdout: "piped",
+  }).spawn();
+  const killing = setTimeout(() => child.kill("SIGKILL"), 4 * PATIENCE);
+  if (signal !== undefined) {
+    const reader = child.stdout.getReader();
+    await reader.read();
+    reader.releaseLock();
+    child.kill(signal);
+  }
+  await child.stdout.cancel();
+  const { code } = await child.status;
+  clearTimeout(killing);
+  return code;
+}
+
+/** A program that watches something that never comes. */
+const WATCHING = `
+  import { Reactor, pipe } from MODULE;
+  const reactor = new Reactor();
+  const [reader] = pipe();
+  reactor.register(reader, 1, () => {});
+`;
+
+const ENDINGS: readonly [name: string, program: string][] = [
+  ["stopped", "reactor.serve(); setTimeout(() => reactor.stop(), 50);"],
+  ["closed", "reactor.serve(); setTimeout(() => reactor.close(), 50);"],
+  ["unreferenced", "reactor.serve(); setTimeout(() => reactor.unref(), 50);"],
+  ["unreferenced beforehand", "reactor.unref(); reactor.serve();"],
+  [
+    "without anything left",
+    "reactor.serve(); setTimeout(() => reactor.unregister(reader), 50);",
+  ],
+  ["never run", ""],
+];
+
+for (const [name, program] of ENDINGS) {
+  test(`a reactor that is ${name} does not hold the process open`, async () => {
+    assertEquals(await statusOf(WATCHING + program), 0);
+  });
+}
+
+for (const how of ["run()", "serve()"]) {
+  test(`Ctrl-C ends a program in ${how}`, async () => {
+    const program = `${WATCHING} console.log("ready"); reactor.${how};`;
+    assertEquals(await statusOf(program, "SIGINT"), 130);
+  }, { ignore: Deno.build.os === "windows" });
+}
+
+/** Says how much CPU time an idle reactor took in half a second. */
+const IDLE = `
+  ${WATCHING}
+  import { readFileSync } from "node:fs";
+  const ticks = () => {
+    const fields = readFileSync("/proc/self/stat", "utf8").split(") ")[1].split(" ");
+    return Number(fields[11]) + Number(fields[12]);
+  };
+  reactor.serve();
+  setTimeout(() => {
+    const before = ticks();
+    setTimeout(() => {
+      // Hundredths of a second.
+      Deno.exit(ticks() - before > 5 ? 1 : 0);
+    }, 500);
+  }, 100);
+`;
+
+test("an idle serve() uses no CPU", async () => {
+  assertEquals(await statusOf(IDLE), 0);
+}, { ignore: Deno.build.os !== "linux" });
