@@ -1,0 +1,256 @@
+/**
+ * Datagrams: whole, in order, with their addresses, and with what can go wrong.
+ */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import {
+  type InternetAddress,
+  Socket,
+  type SocketAddress,
+} from "../../backends/ffi/mod.ts";
+import type { Datagram, DatagramOptions } from "../../reactor/mod.ts";
+import { bytesOf } from "../util.ts";
+import {
+  codeOf,
+  onAnyBackend,
+  onEachBackend,
+  type Stage,
+  textOf,
+} from "./stage.ts";
+
+/** A datagram socket, and what it has received. */
+function datagramOf(
+  stage: Stage,
+  options: DatagramOptions = {},
+): { datagram: Datagram; received: string[]; senders: SocketAddress[] } {
+  const where = "path" in options ? {} : { hostname: "127.0.0.1" };
+  const datagram = stage.reactor.datagram({ ...where, ...options });
+  const received: string[] = [];
+  const senders: SocketAddress[] = [];
+  datagram.onMessage = (data, address) => {
+    received.push(textOf(data));
+    senders.push(address);
+  };
+  return { datagram, received, senders };
+}
+
+onEachBackend(
+  "messages come whole, in order, with their senders [B11]",
+  (stage) => {
+    const { datagram, received, senders } = datagramOf(stage);
+    const first = stage.reactor.datagram({ hostname: "127.0.0.1" });
+    const second = stage.reactor.datagram({ hostname: "127.0.0.1" });
+    const texts = Array.from({ length: 70 }, (_, index) => `message ${index}`);
+    for (const [index, text] of texts.entries()) {
+      (index % 2 === 0 ? first : second).send(bytesOf(text), datagram.address);
+    }
+    stage.until(() => received.length === 70, "all messages");
+    assertEquals(received, texts);
+    assertEquals(senders[0], first.address);
+    assertEquals(senders[1], second.address);
+  },
+);
+
+onEachBackend("an empty datagram is a message [B11]", (stage) => {
+  const { datagram, received } = datagramOf(stage);
+  datagram.send(new Uint8Array(0), datagram.address);
+  stage.until(() => received.length === 1, "the message");
+  assertEquals(received, [""]);
+});
+
+onEachBackend("an answer goes to whom the message came from", (stage) => {
+  const server = stage.reactor.datagram({ hostname: "127.0.0.1" });
+  server.onMessage = (data, sender) => server.send(data, sender);
+  const clients = [datagramOf(stage), datagramOf(stage)];
+  for (const [index, { datagram }] of clients.entries()) {
+    datagram.send(bytesOf(`client ${index}`), server.address);
+  }
+  stage.until(
+    () => clients.every(({ received }) => received.length > 0),
+    "both",
+  );
+  assertEquals(clients.map(({ received }) => received), [
+    ["client 0"],
+    ["client 1"],
+  ]);
+});
+
+onEachBackend("IPv6 and Unix datagrams do the same [B15]", (stage) => {
+  for (const options of [{ hostname: "::1" }, { path: stage.path() }]) {
+    const { datagram, received } = datagramOf(stage, options);
+    datagram.send(bytesOf("hello"), datagram.address);
+    stage.until(() => received.length === 1, "the message");
+    assertEquals(received, ["hello"]);
+    datagram.close();
+  }
+});
+
+onAnyBackend("a Unix datagram client needs no name", (stage) => {
+  const path = stage.path();
+  const { received, senders } = datagramOf(stage, { path });
+  const client = stage.reactor.datagram({ path: "" });
+  client.send(bytesOf("log line"), { path });
+  stage.until(() => received.length === 1, "the message");
+  assertEquals([received, senders], [["log line"], [{ path: "" }]]);
+});
+
+onEachBackend(
+  "a datagram to nobody is an error to be told, and the socket stays open [B13] [K24]",
+  (stage) => {
+    const dead = Socket.create("IPv4", "datagram");
+    dead.bind({ hostname: "127.0.0.1", port: 0 });
+    const address = dead.localAddress;
+    dead.close();
+    const { datagram, received } = datagramOf(stage, {
+      remoteAddress: address,
+    });
+    const errors: string[] = [];
+    datagram.onError = (error) => errors.push(codeOf(error));
+    datagram.send(bytesOf("anybody"));
+    stage.until(() => errors.length > 0, "the error");
+    assertEquals(errors[0], "ECONNREFUSED");
+    const { turns } = stage.reactor.stats();
+    stage.reactor.runOnce(20);
+    assert(stage.reactor.stats().turns - turns <= 2, "it spins");
+    assert(!datagram.closed);
+    assertEquals(received, []);
+  },
+);
+
+onAnyBackend(
+  "a datagram that is too large is EMSGSIZE, for it alone [B14]",
+  (stage) => {
+    const { datagram, received } = datagramOf(stage);
+    const errors: string[] = [];
+    datagram.onError = (error) => errors.push(codeOf(error));
+    datagram.send(new Uint8Array(65_508), datagram.address);
+    datagram.send(bytesOf("small"), datagram.address);
+    stage.until(() => received.length === 1, "the small one");
+    assertEquals([errors, received], [["EMSGSIZE"], ["small"]]);
+  },
+);
+
+onEachBackend("sendMany() sends them all, in order", (stage) => {
+  const { datagram, received } = datagramOf(stage);
+  const texts = Array.from({ length: 100 }, (_, index) => `${index}`);
+  datagram.sendMany(
+    texts.map((text) => ({ data: bytesOf(text), address: datagram.address })),
+  );
+  stage.until(() => received.length === 100, "all messages");
+  assertEquals(received, texts);
+});
+
+onEachBackend(
+  "what there is no room for is queued, whole and in order, and drains [K24]",
+  (stage) => {
+    const path = stage.path();
+    const { datagram, received } = datagramOf(stage, { path });
+    datagram.pause();
+    const client = stage.reactor.datagram({ path: "" });
+    let drained = 0;
+    client.onDrain = () => drained++;
+    const texts = Array.from(
+      { length: 400 },
+      (_, index) => `${index}`.padEnd(1000, "."),
+    );
+    let full = false;
+    for (const text of texts) {
+      full = !client.send(bytesOf(text), { path }) || full;
+    }
+    assert(full);
+    assert(client.bufferedAmount > 0);
+    assertEquals(stage.reactor.stats().bytesQueued, client.bufferedAmount);
+    datagram.resume();
+    stage.until(() => received.length === 400, "all messages");
+    stage.until(() => drained === 1, "the drain");
+    assertEquals(received, texts);
+    assertEquals(client.bufferedAmount, 0);
+  },
+);
+
+onAnyBackend("a kept message stays as it was", (stage) => {
+  const { datagram } = datagramOf(stage);
+  const kept: Uint8Array[] = [];
+  datagram.onMessage = (data) => kept.push(data);
+  for (let index = 0; index < 40; index++) {
+    datagram.send(new Uint8Array(500).fill(index), datagram.address);
+  }
+  stage.until(() => kept.length === 40, "all messages");
+  assert(kept.every((data, index) => data.every((byte) => byte === index)));
+});
+
+onAnyBackend("two sockets share a port with reusePort", (stage) => {
+  const first = datagramOf(stage, { reusePort: true });
+  const { port } = first.datagram.address as InternetAddress;
+  const second = datagramOf(stage, { reusePort: true, port });
+  assertThrows(() => datagramOf(stage, { port }), Deno.errors.AddrInUse);
+  second.datagram.close();
+});
+
+onAnyBackend("broadcast is refused unless it was asked for", (stage) => {
+  const address = { hostname: "255.255.255.255", port: 9 };
+  const errors: string[] = [];
+  const plain = stage.reactor.datagram();
+  plain.onError = (error) => errors.push(codeOf(error));
+  plain.send(bytesOf("x"), address);
+  stage.until(() => errors.length > 0, "the error");
+  assertEquals(errors, ["EACCES"]);
+  const allowed = stage.reactor.datagram({ broadcast: true });
+  assertEquals(allowed.socket.getOption("broadcast"), true);
+});
+
+onAnyBackend(
+  "a multicast group is heard on loopback once it is joined",
+  (stage) => {
+    const { datagram, received } = datagramOf(stage, { hostname: "0.0.0.0" });
+    const { port } = datagram.address as InternetAddress;
+    const group = "239.255.77.77";
+    datagram.socket.joinGroup(group, "127.0.0.1");
+    const sender = stage.reactor.datagram({ hostname: "127.0.0.1" });
+    const { IPPROTO_IP, IP_MULTICAST_IF } = {
+      IPPROTO_IP: 0,
+      IP_MULTICAST_IF: 32,
+    };
+    if (Deno.build.os === "linux") {
+      sender.socket.setRawOption(
+        IPPROTO_IP,
+        IP_MULTICAST_IF,
+        Uint8Array.of(127, 0, 0, 1),
+      );
+    }
+    sender.send(bytesOf("to the group"), { hostname: group, port });
+    stage.until(() => received.length === 1, "the message");
+    datagram.socket.leaveGroup(group, "127.0.0.1");
+    assertEquals(received, ["to the group"]);
+  },
+);
+
+onAnyBackend("what cannot be sent is refused beforehand", (stage) => {
+  const { datagram } = datagramOf(stage);
+  assertThrows(() => datagram.send("text" as never), TypeError);
+  assertThrows(
+    () => datagram.send(bytesOf("x"), { hostname: "::1", port: 1 }),
+    TypeError,
+  );
+  assertThrows(
+    () => datagram.send(bytesOf("x"), { hostname: "127.0.0.1", port: 70000 }),
+    RangeError,
+  );
+  assertThrows(() => stage.reactor.datagram({ port: -1 }), RangeError);
+});
+
+onEachBackend("a closed socket is told once, and sends nothing", (stage) => {
+  const { datagram, received } = datagramOf(stage);
+  let closed = 0;
+  datagram.onClose = () => closed++;
+  datagram.send(bytesOf("lost"), datagram.address);
+  datagram.close();
+  datagram.close();
+  assertEquals(
+    datagram.send(bytesOf("x"), { hostname: "127.0.0.1", port: 9 }),
+    false,
+  );
+  stage.turns();
+  assertEquals([closed, received], [1, []]);
+  assertEquals(stage.reactor.stats().registered, 0);
+});
