@@ -1,0 +1,218 @@
+/**
+ * That nothing is left: after a life, after many lives, and after lives by
+ * chance.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import { isOpen } from "../../backends/ffi/descriptor.ts";
+import { type Connection, Reactor } from "../../reactor/mod.ts";
+import { soak } from "../soak.ts";
+import { openFds, type Random, test, withSeed } from "../util.ts";
+import {
+  isPattern,
+  onEachBackend,
+  patternOf,
+  type Peer,
+  type Stage,
+} from "./stage.ts";
+
+onEachBackend("a closed connection's descriptor is closed [O02]", (stage) => {
+  const { connection, peer } = stage.connection();
+  const { fd } = connection;
+  connection.onData = () => {};
+  peer.close();
+  stage.until(() => connection.closed, "the close");
+  assertEquals([isOpen(fd), connection.fd], [false, -1]);
+});
+
+onEachBackend(
+  "after a whole run nothing is registered, timed or queued [O03]",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    connection.setIdleTimeout(1000);
+    connection.onData = (chunk) => connection.write(chunk);
+    peer.send("hello");
+    peer.end();
+    assertEquals(peer.readText(), "hello");
+    stage.until(() => connection.closed, "the end");
+    const { registered, timers, bytesQueued } = stage.reactor.stats();
+    assertEquals([registered, timers, bytesQueued], [0, 0, 0]);
+    stage.reactor.run();
+  },
+);
+
+onEachBackend(
+  "a closed reactor closes its connections at their peers, too [O04] [N05]",
+  (stage) => {
+    const reactor = stage.make();
+    let closed = 0;
+    const acceptor = reactor.listen(
+      { hostname: "127.0.0.1", port: 0 },
+      (peer) => {
+        peer.onData = () => {};
+        peer.onClose = () => closed++;
+      },
+    );
+    const peers = [0, 1, 2].map(() => stage.dial(acceptor.address));
+    while (reactor.stats().registered < 4) reactor.runOnce(5);
+    reactor.close();
+    assertEquals(closed, 3);
+    for (const peer of peers) assertEquals(peer.readNow(), null);
+  },
+);
+
+test("five hundred reactors are made and closed without a descriptor left [O01]", () => {
+  const before = openFds().size;
+  for (let round = 0; round < 500; round++) {
+    using reactor = new Reactor();
+    reactor.wake();
+    reactor.listen({ hostname: "127.0.0.1", port: 0 }, () => {});
+    reactor.runOnce();
+  }
+  assertEquals(openFds().size, before);
+});
+
+/** A connection, its peer, and what each has sent and ought to get. */
+interface Life {
+  readonly connection: Connection;
+  readonly peer: Peer;
+  sent: number;
+  received: number;
+  told: number;
+  ended: boolean;
+}
+
+const BYTES = patternOf(100_000);
+
+function begin(stage: Stage): Life {
+  const { connection, peer } = stage.connection();
+  const life: Life = {
+    connection,
+    peer,
+    sent: 0,
+    received: 0,
+    told: 0,
+    ended: false,
+  };
+  connection.onData = (chunk) => {
+    assert(isPattern(chunk, life.received), "bytes out of order");
+    life.received += chunk.length;
+  };
+  connection.onEnd = () => {
+    assertEquals(life.received, life.sent, "the end came before the last byte");
+    life.ended = true;
+  };
+  connection.onClose = () => life.told++;
+  return life;
+}
+
+/** What may happen to a connection, each without regard to what happened before. */
+const STEPS: readonly ((life: Life, random: Random) => void)[] = [
+  ({ connection }) => connection.pause(),
+  ({ connection }) => connection.resume(),
+  ({ connection }, random) =>
+    connection.write(new Uint8Array(random.below(50_000))),
+  ({ connection }) => connection.end(),
+  ({ connection }) => connection.close(),
+  ({ connection }) => connection.abort(),
+  ({ connection }) => {
+    connection.cork();
+    connection.write(new Uint8Array(10));
+    connection.uncork();
+  },
+  (life, random) => {
+    if (life.peer.socket.fd === -1) return;
+    const end = Math.min(life.sent + 1 + random.below(5000), BYTES.length);
+    try {
+      const count = life.peer.socket.send(BYTES.slice(life.sent, end));
+      if (count > 0) life.sent += count;
+    } catch {
+      // The connection is gone, and its peer has heard.
+    }
+  },
+  ({ peer }) => {
+    if (peer.socket.fd !== -1) peer.readNow();
+  },
+  ({ peer }) => {
+    try {
+      if (peer.socket.fd !== -1) peer.end();
+    } catch {
+      // Gone already.
+    }
+  },
+  ({ peer }) => peer.reset(),
+  ({ peer }) => peer.close(),
+];
+
+onEachBackend(
+  "lives by chance end once each, in order, and leave nothing [F03] [F04]",
+  (stage) => {
+    withSeed((random) => {
+      const lives: Life[] = [];
+      for (let step = 0; step < 600; step++) {
+        if (lives.length < 8 || random.below(12) === 0) {
+          lives.push(begin(stage));
+        }
+        const life = lives[random.below(lives.length)]!;
+        random.pick(STEPS)(life, random);
+        if (random.below(3) === 0) stage.reactor.runOnce();
+        if (lives.length > 20) lives.shift()!.connection.abort();
+      }
+      for (const { connection, peer } of lives) {
+        connection.abort();
+        peer.close();
+      }
+      stage.turns();
+      assert(
+        lives.every(({ told }) => told === 1),
+        "a close was not told once",
+      );
+      assertEquals(stage.takeErrors(), []);
+      const { registered, bytesQueued } = stage.reactor.stats();
+      assertEquals([registered, bytesQueued], [0, 0]);
+    })();
+  },
+);
+
+test("three seconds of churning connections leave nothing", () => {
+  withSeed((random) => {
+    const { connections, leftovers } = soak(3000, random);
+    assertEquals(leftovers, []);
+    assert(connections > 400, String(connections));
+  })();
+});
+
+onEachBackend("a peer that does not read stops what feeds it", (stage) => {
+  const source = stage.connection();
+  const sink = stage.narrow({ highWaterMark: 16 * 1024 });
+  source.connection.onData = (chunk) => {
+    if (!sink.connection.write(chunk)) source.connection.pause();
+  };
+  sink.connection.onDrain = () => source.connection.resume();
+  const data = patternOf(8 * 1024 * 1024);
+  let offered = 0;
+  const offer = (): void => {
+    const chunk = data.subarray(offered, offered + 64 * 1024);
+    const count = chunk.length === 0 ? 0 : source.peer.socket.send(chunk);
+    if (count > 0) offered += count;
+  };
+  let most = 0;
+  for (let turn = 0; turn < 400; turn++) {
+    offer();
+    stage.reactor.runOnce();
+    most = Math.max(most, sink.connection.bufferedAmount);
+  }
+  assert(offered < data.length, "the source was never stopped");
+  assert(most < 2 * 1024 * 1024, String(most));
+  let total = 0;
+  stage.until(() => {
+    offer();
+    for (;;) {
+      const chunk = sink.peer.readNow();
+      if (chunk === null || chunk.length === 0) break;
+      assert(isPattern(chunk, total));
+      total += chunk.length;
+    }
+    return total === data.length;
+  }, "all bytes");
+});
