@@ -25,11 +25,12 @@ interface Pair {
 
 /** All pairs of a loop, each registered for as long as it has a handler. */
 export class HandlerPairs {
-  readonly #loop: Loop;
+  /** The loop that calls the handlers. */
+  readonly loop: Loop;
   readonly #pairs = new Map<number, Pair>();
 
   constructor(loop: Loop) {
-    this.#loop = loop;
+    this.loop = loop;
   }
 
   /**
@@ -77,7 +78,7 @@ export class HandlerPairs {
   #pairOf(fd: number): Pair | undefined {
     const pair = this.#pairs.get(fd);
     if (pair === undefined) return undefined;
-    if (this.#loop.selector.getMap().get(fd)?.fileobj === pair.fileobj) {
+    if (this.loop.selector.getMap().get(fd)?.fileobj === pair.fileobj) {
       return pair;
     }
     this.#pairs.delete(fd);
@@ -103,9 +104,9 @@ export class HandlerPairs {
     const events = eventsOf({ ...pair, [slot]: handler });
     const callback = (_: FileObject, ready: number): void =>
       this.#call(fd, pair, ready);
-    if (before === 0) this.#loop.register(pair.fileobj, events, callback);
-    else if (events === 0) this.#loop.unregister(pair.fileobj);
-    else this.#loop.modify(pair.fileobj, events, callback);
+    if (before === 0) this.loop.register(pair.fileobj, events, callback);
+    else if (events === 0) this.loop.unregister(pair.fileobj);
+    else this.loop.modify(pair.fileobj, events, callback);
     // Only now: what the system refuses changes nothing.
     pair[slot] = handler;
     if (events === 0) this.#pairs.delete(fd);

@@ -130,6 +130,7 @@ export class Reactor extends Loop {
    * `for await`, again and again. It needs `serve()`.
    *
    * @throws {Deno.errors.Busy} if the descriptor has a reader already
+   * @throws {Deno.errors.Interrupted} if the reactor is closed meanwhile
    */
   readable(fileobj: FileObject, options: ReadinessOptions = {}): Readiness {
     return new Readiness(this.#pairs, fileobj, EVENT_READ, options.signal);

@@ -7,6 +7,7 @@
 import { fileDescriptor, type FileObject } from "../backends/ffi/descriptor.ts";
 import type { EVENT_READ, EVENT_WRITE } from "../backends/selector.ts";
 import type { HandlerPairs } from "./handler_pairs.ts";
+import type { Owned } from "./loop.ts";
 
 /** How to wait. */
 export interface ReadinessOptions {
@@ -58,21 +59,30 @@ export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
   /** Registers for one event. Whatever ends the wait ends the registration. */
   #once(): Promise<void> {
     const signal = this.#signal;
+    const { loop } = this.#pairs;
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const end = (): void => {
         this.#pairs.remove(this.#fileobj, this.#event);
+        loop.disown(wait);
         signal?.removeEventListener("abort", abort);
       };
-      const abort = (): void => {
+      const fail = (reason: unknown): void => {
         end();
-        reject(signal!.reason);
+        reject(reason);
       };
+      const abort = (): void => fail(signal!.reason);
+      const wait: Owned = { place: -1, destroy: () => fail(closedMeanwhile()) };
       this.#pairs.add(this.#fileobj, this.#event, () => {
         end();
         resolve();
       });
+      loop.own(wait);
       signal?.addEventListener("abort", abort);
     });
   }
+}
+
+function closedMeanwhile(): Error {
+  return new Deno.errors.Interrupted("Reactor was closed");
 }
