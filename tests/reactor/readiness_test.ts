@@ -1,0 +1,218 @@
+/**
+ * Readers and writers apart, and readiness as promises.
+ */
+
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { EVENT_READ } from "../../backends/mod.ts";
+import type { Readiness } from "../../reactor/mod.ts";
+import { bytesOf, drainSocket } from "../util.ts";
+import { Log, onAnyBackend, onEachBackend, type Stage } from "./stage.ts";
+
+const { AlreadyExists, Busy } = Deno.errors;
+
+/** Runs a body while the reactor serves. */
+async function serving(
+  stage: Stage,
+  body: () => Promise<void>,
+): Promise<void> {
+  const served = stage.reactor.serve();
+  try {
+    await body();
+  } finally {
+    stage.reactor.stop();
+    await served;
+  }
+}
+
+/** A wait as a promise that has begun. */
+function begun(readiness: Readiness): Promise<void> {
+  return readiness.then(() => {});
+}
+
+onEachBackend(
+  "a reader and a writer of one descriptor are two handlers",
+  (stage) => {
+    const { reactor } = stage;
+    const [left, right] = stage.pair();
+    const log = new Log();
+    reactor.addWriter(right, log.note("writer"));
+    reactor.addReader(right, log.note("reader"));
+    assertEquals(reactor.stats().registered, 1);
+    reactor.runOnce(1000);
+    left.send(bytesOf("x"));
+    reactor.runOnce(1000);
+    assertEquals(log.lines, ["writer", "reader", "writer"]);
+    assert(reactor.removeWriter(right));
+    reactor.runOnce(1000);
+    assertEquals(log.lines.at(-1), "reader");
+    assert(reactor.removeReader(right));
+    assertEquals(reactor.removeReader(right), false);
+    assertEquals(reactor.removeWriter(right), false);
+    assertEquals(reactor.stats().registered, 0);
+  },
+);
+
+onAnyBackend("a second reader takes the place of the first [A15]", (stage) => {
+  const { reactor } = stage;
+  const [left, right] = stage.pair();
+  const log = new Log();
+  left.send(bytesOf("x"));
+  reactor.addReader(right, log.note("first"));
+  reactor.addReader(right, log.note("second"));
+  reactor.runOnce(1000);
+  assertEquals(log.lines, ["second"]);
+});
+
+onAnyBackend(
+  "a handler may be removed by the number, or after the close",
+  (stage) => {
+    const { reactor } = stage;
+    const [left, right] = stage.pair();
+    reactor.addReader(left, () => {});
+    assert(reactor.removeReader(left.fd));
+    reactor.addReader(right, () => {});
+    right.close();
+    assert(reactor.removeReader(right));
+    assertEquals(reactor.stats().registered, 0);
+  },
+);
+
+onAnyBackend(
+  "what is registered by other means has no room for a reader [A24]",
+  (stage) => {
+    const { reactor } = stage;
+    const [left] = stage.pair();
+    const { connection } = stage.connection();
+    connection.onData = () => {};
+    reactor.register(left, EVENT_READ, () => {});
+    for (const taken of [left, connection]) {
+      assertThrows(() => reactor.addReader(taken, () => {}), AlreadyExists);
+      assertThrows(() => reactor.addWriter(taken.fd, () => {}), AlreadyExists);
+      assertEquals(reactor.removeReader(taken), false);
+    }
+    assertEquals(reactor.stats().registered, 2);
+  },
+);
+
+onAnyBackend(
+  "a pair that was unregistered by other means begins anew",
+  (stage) => {
+    const { reactor } = stage;
+    const [left, right] = stage.pair();
+    const log = new Log();
+    left.send(bytesOf("x"));
+    reactor.addReader(right, log.note("old"));
+    reactor.unregister(right);
+    assertEquals(reactor.removeReader(right), false);
+    reactor.addWriter(right, log.note("new"));
+    reactor.runOnce(1000);
+    assertEquals(log.lines, ["new"]);
+  },
+);
+
+onEachBackend(
+  "an awaited wait ends with the first event, and is over",
+  async (stage) => {
+    const { reactor } = stage;
+    const [left, right] = stage.pair();
+    await serving(stage, async () => {
+      await reactor.writable(left);
+      const waiting = begun(reactor.readable(right));
+      assertEquals(reactor.stats().registered, 1);
+      left.send(bytesOf("x"));
+      await waiting;
+      assertEquals(reactor.stats().registered, 0);
+    });
+  },
+);
+
+onEachBackend("a wait that is not awaited registers nothing", (stage) => {
+  const { reactor } = stage;
+  const [left] = stage.pair();
+  const readiness = reactor.readable(left);
+  assertEquals(reactor.stats().registered, 0);
+  assert(Symbol.asyncIterator in readiness);
+});
+
+onEachBackend(
+  "reading and writing are waited for at once, each by one [A25]",
+  async (stage) => {
+    const { reactor } = stage;
+    const [left, right] = stage.pair();
+    await serving(stage, async () => {
+      const reading = begun(reactor.readable(right));
+      await assertRejects(() => begun(reactor.readable(right)), Busy, "reader");
+      await reactor.writable(right);
+      left.send(bytesOf("x"));
+      await reading;
+    });
+  },
+);
+
+onEachBackend(
+  "`break` ends an iteration with nothing left behind",
+  async (stage) => {
+    const { reactor } = stage;
+    const [left, right] = stage.pair();
+    await serving(stage, async () => {
+      let bytes = 0;
+      left.send(bytesOf("x"));
+      for await (const _ of reactor.readable(right)) {
+        bytes += drainSocket(right);
+        if (bytes === 3) break;
+        left.send(bytesOf("x"));
+      }
+      assertEquals(bytes, 3);
+      assertEquals(reactor.stats().registered, 0);
+    });
+  },
+);
+
+onEachBackend(
+  "an abort ends a wait, also one that came before",
+  async (stage) => {
+    const { reactor } = stage;
+    const [, right] = stage.pair();
+    await serving(stage, async () => {
+      const controller = new AbortController();
+      const { signal } = controller;
+      const waiting = begun(reactor.readable(right, { signal }));
+      controller.abort(new Error("enough"));
+      await assertRejects(() => waiting, Error, "enough");
+      await assertRejects(
+        () => begun(reactor.readable(right, { signal })),
+        Error,
+        "enough",
+      );
+      assertEquals(reactor.stats().registered, 0);
+    });
+  },
+);
+
+onEachBackend("close() ends the waits that are under way", async (stage) => {
+  const reactor = stage.make();
+  const [, right] = stage.pair();
+  const served = reactor.serve();
+  const waiting = [
+    begun(reactor.readable(right)),
+    (async () => {
+      for await (const _ of reactor.readable(stage.pair()[0]));
+    })(),
+  ];
+  const ends = waiting.map((wait) =>
+    assertRejects(() => wait, Deno.errors.Interrupted)
+  );
+  await Promise.resolve();
+  reactor.close();
+  await Promise.all(ends);
+  await served;
+});
+
+onAnyBackend("what cannot be waited for is refused at once", async (stage) => {
+  const { reactor } = stage;
+  assertThrows(() => reactor.readable(-1), RangeError);
+  assertThrows(() => reactor.writable({} as never), TypeError);
+  const [left] = stage.pair();
+  reactor.register(left, EVENT_READ, () => {});
+  await assertRejects(() => begun(reactor.readable(left)), AlreadyExists);
+});
