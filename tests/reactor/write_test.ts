@@ -1,0 +1,375 @@
+/**
+ * Writing: at once or in time, in order, to the end, or not at all.
+ */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { bytesOf } from "../util.ts";
+import {
+  codeOf,
+  isPattern,
+  Log,
+  onAnyBackend,
+  onEachBackend,
+  patternOf,
+} from "./stage.ts";
+
+const MIB = 1024 * 1024;
+
+onEachBackend(
+  "a write goes out at once, and leaves no interest behind [K01] [K22]",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    assertEquals(connection.write(bytesOf("hello")), true);
+    assertEquals(connection.bufferedAmount, 0);
+    assertEquals(new TextDecoder().decode(peer.readNow()!), "hello");
+    const { events } = stage.reactor.stats();
+    stage.turns();
+    assertEquals(stage.reactor.stats().events, events);
+  },
+);
+
+onEachBackend(
+  "what does not fit is kept, and sent in order [K02] [K03]",
+  (stage) => {
+    const { connection, peer } = stage.narrow();
+    const data = patternOf(MIB);
+    for (let offset = 0; offset < data.length; offset += 100_000) {
+      connection.write(data.slice(offset, offset + 100_000));
+    }
+    assert(connection.bufferedAmount > 0);
+    const received = peer.read(data.length);
+    assertEquals(received.length, data.length);
+    assert(isPattern(received));
+    stage.until(() => connection.bufferedAmount === 0, "the rest");
+  },
+);
+
+onEachBackend(
+  "the caller may use the memory again when write() returns [K03]",
+  (stage) => {
+    const { connection, peer } = stage.narrow();
+    const buffer = new Uint8Array(50_000);
+    for (let round = 0; round < 20; round++) {
+      buffer.fill(round);
+      connection.write(buffer);
+    }
+    buffer.fill(255);
+    const received = peer.read(MIB - 48_576);
+    assertEquals(received.length, 1_000_000);
+    assert(
+      received.every((byte, index) => byte === Math.floor(index / 50_000)),
+    );
+  },
+);
+
+onEachBackend(
+  "no bytes are no write, and a text is no bytes [K04]",
+  (stage) => {
+    const { connection } = stage.connection();
+    assertEquals(connection.write(new Uint8Array(0)), true);
+    assertEquals(connection.write([]), true);
+    assertThrows(() => connection.write("text" as never), TypeError);
+    assertThrows(() => connection.write(["text"] as never), TypeError);
+    assertEquals(connection.bufferedAmount, 0);
+  },
+);
+
+onEachBackend(
+  "a byte behind ten megabytes is one more in the queue [K05]",
+  (stage) => {
+    const { connection, peer } = stage.narrow();
+    connection.write(patternOf(10 * MIB));
+    const queued = connection.bufferedAmount;
+    assert(queued > 0);
+    connection.write(new Uint8Array(1));
+    assertEquals(connection.bufferedAmount, queued + 1);
+    assertEquals(stage.reactor.stats().bytesQueued, queued + 1);
+    assertEquals(peer.read(10 * MIB + 1).length, 10 * MIB + 1);
+  },
+);
+
+onAnyBackend("120 MiB and an end come back whole [K06]", (stage) => {
+  const acceptor = stage.listen((server) => {
+    server.onData = (chunk) => {
+      if (!server.write(chunk)) server.pause();
+    };
+    server.onDrain = () => server.resume();
+  });
+  const { port } = acceptor.address as { port: number };
+  const client = stage.reactor.connect({ port });
+  const block = patternOf(251 * 4096);
+  const blocks = 120;
+  for (let count = 0; count < blocks; count++) client.write(block);
+  client.end();
+  let received = 0;
+  let inOrder = true;
+  let ended = false;
+  client.onData = (chunk) => {
+    inOrder &&= isPattern(chunk.subarray(0, 64), received);
+    received += chunk.length;
+  };
+  client.onClose = () => ended = true;
+  stage.until(() => ended, "the end");
+  assertEquals([received, inOrder], [blocks * block.length, true]);
+});
+
+onEachBackend(
+  "ten thousand writes and a close arrive whole [K07] [K10]",
+  (stage) => {
+    const { connection, peer } = stage.narrow();
+    const log = new Log();
+    log.watch(connection);
+    for (let count = 0; count < 10_000; count++) {
+      connection.write(bytesOf(`${count % 10}`.repeat(10)));
+    }
+    connection.close();
+    const received = peer.read();
+    assertEquals(received.length, 100_000);
+    stage.until(() => log.lines.includes("close"), "the close");
+    assertEquals(log.lines.filter((line) => line.startsWith("close")), [
+      "close",
+    ]);
+  },
+);
+
+onEachBackend(
+  "above the high water mark write() is false, and one drain follows [K08]",
+  (stage) => {
+    const { connection, peer } = stage.narrow({
+      highWaterMark: 10_000,
+      lowWaterMark: 2_000,
+    });
+    const log = new Log();
+    log.watch(connection);
+    let wrote = 0;
+    while (connection.write(new Uint8Array(1000))) wrote++;
+    assert(connection.bufferedAmount > 10_000);
+    stage.turns();
+    assertEquals(log.lines, []);
+    let drainedAt = -1;
+    connection.onDrain = () => {
+      log.lines.push("drain");
+      drainedAt = connection.bufferedAmount;
+    };
+    peer.read((wrote + 1) * 1000);
+    stage.until(() => log.lines.length > 0, "the drain");
+    stage.turns();
+    assertEquals(log.lines, ["drain"]);
+    assert(drainedAt <= 2_000);
+  },
+);
+
+onAnyBackend("water marks that make no sense are refused [K08]", (stage) => {
+  for (
+    const marks of [
+      { highWaterMark: 10, lowWaterMark: 11 },
+      { highWaterMark: -1 },
+      { highWaterMark: NaN },
+      { maximumQueued: -1 },
+    ]
+  ) {
+    assertThrows(() => stage.listen(() => {}, marks), RangeError);
+  }
+});
+
+onEachBackend("onDrain may write again, and drains again [K09]", (stage) => {
+  const { connection, peer } = stage.narrow({ highWaterMark: 5000 });
+  const chunk = new Uint8Array(50_000);
+  let drains = 0;
+  let written = 0;
+  const fill = (): void => {
+    do written += chunk.length; while (connection.write(chunk));
+  };
+  connection.onDrain = () => {
+    if (++drains < 3) fill();
+  };
+  fill();
+  let received = 0;
+  stage.until(() => {
+    received += peer.readNow()!.length;
+    return drains === 3 && received === written;
+  }, "three drains, and all bytes");
+});
+
+onEachBackend(
+  "beyond the hard cap the connection is aborted, and says so",
+  (stage) => {
+    const { connection } = stage.narrow({ maximumQueued: 100_000 });
+    const log = new Log();
+    log.watch(connection);
+    connection.write(new Uint8Array(2 * MIB));
+    assertEquals(connection.write(new Uint8Array(1)), false);
+    stage.until(() => log.lines.length > 0, "the end");
+    assertEquals(log.lines, ["close Cannot queue more than 100000 bytes"]);
+    assertEquals(stage.reactor.stats().bytesQueued, 0);
+  },
+);
+
+onAnyBackend(
+  "64 MiB to a peer that does not read hurt nobody else",
+  (stage) => {
+    const { connection } = stage.narrow();
+    for (let count = 0; count < 64; count++) {
+      connection.write(
+        new Uint8Array(MIB),
+      );
+    }
+    const other = stage.connection();
+    other.connection.onData = (chunk) => other.connection.write(chunk);
+    other.peer.send("hello");
+    assertEquals(other.peer.readText(5), "hello");
+    assert(connection.bufferedAmount > 60 * MIB);
+    connection.abort();
+  },
+);
+
+onEachBackend(
+  "abort() drops the queue, resets, and is told once, later [K11] [K12]",
+  (stage) => {
+    const { connection, peer } = stage.narrow();
+    const log = new Log();
+    log.watch(connection);
+    connection.write(new Uint8Array(2 * MIB));
+    connection.abort();
+    assertEquals(log.lines, []);
+    assertEquals([connection.closed, connection.bufferedAmount], [true, 0]);
+    connection.abort();
+    connection.close();
+    stage.turns();
+    assertEquals(log.lines, ["close"]);
+    let code = "";
+    stage.until(() => {
+      try {
+        return peer.socket.recv(new Uint8Array(65536)) === 0;
+      } catch (error) {
+        code = codeOf(error as Error);
+        return true;
+      }
+    }, "the reset");
+    assertEquals(code, "ECONNRESET");
+  },
+);
+
+onEachBackend("close() then abort() is one close [K12]", (stage) => {
+  const { connection } = stage.narrow();
+  const log = new Log();
+  log.watch(connection);
+  connection.write(new Uint8Array(2 * MIB));
+  connection.close();
+  connection.abort();
+  stage.turns();
+  assertEquals(log.lines, ["close"]);
+});
+
+onEachBackend(
+  "a write after the end is ignored, and nothing of it is sent [K13]",
+  (stage) => {
+    const ends:
+      readonly ((connection: { end(): void; close(): void }) => void)[] = [
+        (connection) => connection.end(),
+        (connection) => connection.close(),
+      ];
+    for (const end of ends) {
+      const { connection, peer } = stage.connection();
+      connection.write(bytesOf("X"));
+      end(connection);
+      assertEquals(connection.write(bytesOf("Y")), false);
+      assertEquals(peer.readText(), "X");
+      connection.abort();
+      assertEquals(connection.write(bytesOf("Y")), false);
+    }
+  },
+);
+
+onEachBackend(
+  "a write to a peer that is gone ends the connection with that error, once [K14] [K20] [C14]",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    const log = new Log();
+    connection.onClose = (error) => {
+      log.lines.push(`close ${error && codeOf(error)}`);
+    };
+    peer.reset();
+    stage.until(() => {
+      connection.write(new Uint8Array(10));
+      return connection.closed;
+    }, "the error");
+    stage.turns();
+    assertEquals(log.lines.length, 1);
+    assert(/EPIPE|ECONNRESET/.test(log.lines[0]!), log.lines[0]);
+  },
+);
+
+onEachBackend(
+  "end() is told after the last byte, and twice is once [K15]",
+  (stage) => {
+    const { connection, peer } = stage.narrow();
+    connection.onData = () => {};
+    connection.onEnd = () => {};
+    connection.write(patternOf(MIB));
+    connection.end();
+    connection.end();
+    const received = peer.read();
+    assertEquals(received.length, MIB);
+    assert(!connection.closed);
+    peer.send("still heard");
+    peer.end();
+    stage.until(() => connection.closed, "the close");
+  },
+);
+
+onEachBackend("end() takes last bytes", (stage) => {
+  const { connection, peer } = stage.connection();
+  connection.write(bytesOf("one "));
+  connection.end(bytesOf("two"));
+  assertEquals(peer.readText(), "one two");
+});
+
+onEachBackend("cork() gathers writes, uncork() sends them", (stage) => {
+  const { connection, peer } = stage.connection();
+  connection.cork();
+  for (let count = 0; count < 100; count++) connection.write(bytesOf("abc"));
+  stage.turns();
+  assertEquals(peer.readNow()!.length, 0);
+  connection.uncork();
+  assertEquals(peer.readNow()!.length, 300);
+  assertEquals(connection.bufferedAmount, 0);
+});
+
+onEachBackend("a list of chunks is one write", (stage) => {
+  const { connection, peer } = stage.connection();
+  assert(connection.write([bytesOf("a"), new Uint8Array(0), bytesOf("bc")]));
+  assertEquals(new TextDecoder().decode(peer.readNow()!), "abc");
+});
+
+onEachBackend("16 MiB go either way in steps of a kilobyte [K23]", (stage) => {
+  const { connection, peer } = stage.connection();
+  const data = patternOf(16 * MIB);
+  for (let offset = 0; offset < data.length; offset += 1024) {
+    connection.write(data.subarray(offset, offset + 1024));
+  }
+  const received = peer.read(data.length);
+  assert(received.length === data.length && isPattern(received));
+});
+
+onAnyBackend(
+  "an idle connection is ended after its timeout, an active one is not",
+  (stage) => {
+    const { connection } = stage.connection();
+    const active = stage.connection();
+    const log = new Log();
+    log.watch(connection);
+    log.watch(active.connection, "active");
+    connection.setIdleTimeout(60);
+    active.connection.setIdleTimeout(60);
+    const ticking = stage.reactor.callEvery(5, () => {
+      active.connection.write(bytesOf("x"));
+    });
+    const started = performance.now();
+    stage.until(() => log.lines.length > 0, "the timeout");
+    assert(performance.now() - started >= 60);
+    assertEquals(log.lines, ["close Connection was idle for too long"]);
+    ticking.cancel();
+    assertThrows(() => active.connection.setIdleTimeout(-1), RangeError);
+  },
+);
