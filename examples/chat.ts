@@ -18,7 +18,7 @@ import {
 } from "../mod.ts";
 import { main, parseCommandLine, report } from "./command_line.ts";
 
-/** Nobody waits for a guest who does not read: above this many bytes he is shown out. */
+/** Nobody waits for a guest who does not read: with more bytes than this unread, the visit ends. */
 const MAXIMUM_QUEUED = 64 * 1024;
 
 const LONGEST_LINE = 1000;
@@ -54,13 +54,17 @@ function welcome(connection: Connection): void {
 function onLines(connection: Connection, hear: (line: string) => void): void {
   const decoder = new TextDecoder();
   let rest = "";
+  const take = (line: string): void =>
+    hear(line.slice(0, LONGEST_LINE).replace(/\p{Control}/gu, "").trim());
   connection.onData = (chunk) => {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     // A line that does not end may not fill the memory.
     rest = lines.pop()!.slice(0, LONGEST_LINE);
-    for (const line of lines) {
-      hear(line.slice(0, LONGEST_LINE).replace(/\p{Control}/gu, "").trim());
-    }
+    lines.forEach(take);
+  };
+  connection.onEnd = () => {
+    if (rest !== "") take(rest);
+    connection.end();
   };
 }
 

@@ -2,17 +2,14 @@
 //
 //     deno run --allow-ffi examples/services.ts --base-port 8000
 //
-// Their ports are counted from the base port, so that nobody has to be root. Then, in
-// another terminal:
+// Their ports are counted from the base port, so that nobody has to be root. Then:
 //
-//     nc 127.0.0.1 8007                      echo: what is sent comes back
-//     nc 127.0.0.1 8009                      discard: nothing does
-//     nc 127.0.0.1 8013                      daytime, for people
-//     nc 127.0.0.1 8019 | head               chargen: lines without end
-//     nc 127.0.0.1 8037 < /dev/null | xxd    time, for machines: the seconds since 1900
-//     nc -u 127.0.0.1 8013                   over UDP each asks for a message first
-//
-// Chargen over UDP answers more than it is asked: leave it on an address of your own.
+//     nc 127.0.0.1 8007                      echo, RFC 862: what is sent comes back
+//     nc 127.0.0.1 8009                      discard, RFC 863: nothing does
+//     nc 127.0.0.1 8013 < /dev/null          daytime, RFC 867: for people
+//     nc 127.0.0.1 8019 < /dev/null | head   chargen, RFC 864: lines without end
+//     nc 127.0.0.1 8037 < /dev/null | xxd    time, RFC 868: for machines
+//     nc -u 127.0.0.1 8013                   over UDP each waits for a message first
 
 import { parseArgs } from "node:util";
 import {
@@ -42,7 +39,6 @@ interface Service {
 }
 
 const SERVICES: readonly Service[] = [
-  // RFC 862, 863, 867, 864, 868
   { name: "echo", port: 7, serve: echo, answer: (message) => message },
   { name: "discard", port: 9, serve: discard, answer: () => null },
   { name: "daytime", port: 13, serve: tell(daytime), answer: daytime },
@@ -50,16 +46,15 @@ const SERVICES: readonly Service[] = [
   { name: "time", port: 37, serve: tell(time), answer: time },
 ];
 
-/** The 95 characters that can be printed, as often as two lines need them. */
-const CHARACTERS = Array.from(
-  { length: 2 * 95 },
-  (_, index) => String.fromCharCode(32 + index % 95),
-).join("");
+/** The 95 characters that can be printed, twice: a line begins anywhere in the first 95. */
+const CHARACTERS = String.fromCharCode(
+  ...Array.from({ length: 95 }, (_, index) => 32 + index),
+).repeat(2);
 
-/** 95 lines of 72 characters, each begun one character later: then it is the first one's turn. */
+/** 95 lines of 72 characters, each begun one character later; then the first line is next. */
 const PAGE = new TextEncoder().encode(
   Array.from(
-    { length: 95 },
+    CHARACTERS.slice(0, 95),
     (_, first) => `${CHARACTERS.slice(first, first + 72)}\r\n`,
   ).join(""),
 );
@@ -109,23 +104,17 @@ function time(): Bytes {
   return bytes;
 }
 
-/** RFC 864: of characters a random number, from 0 to 512. */
+/** RFC 864: a random number of characters, up to 512. More than was asked: not for the open net. */
 function randomPart(): Bytes {
   return PAGE.subarray(0, Math.floor(Math.random() * 513));
 }
 
-interface Place {
-  readonly hostname: string;
-  readonly base: number;
-}
-
-function open(reactor: Reactor, service: Service, place: Place): void {
-  const port = place.base + service.port;
-  const address = { hostname: place.hostname, port };
+function open(reactor: Reactor, service: Service, base: InternetAddress): void {
+  const address = { ...base, port: base.port + service.port };
   reactor.listen(address, service.serve);
   const datagrams = reactor.datagram(address);
   datagrams.onMessage = (message, sender) => {
-    if (isServed((sender as InternetAddress).port, place)) return;
+    if (isServed((sender as InternetAddress).port, base)) return;
     const answer = service.answer(message);
     if (answer !== null) datagrams.send(answer, sender);
   };
@@ -135,12 +124,13 @@ function open(reactor: Reactor, service: Service, place: Place): void {
 }
 
 /** Services that answer each other never stop, and one forged sender is enough to begin. */
-function isServed(port: number, { base }: Place): boolean {
+function isServed(port: number, base: InternetAddress): boolean {
   return port < 1024 ||
-    SERVICES.some((service) => base + service.port === port);
+    SERVICES.some((service) => base.port + service.port === port);
 }
 
-function parse(): Place {
+/** Where to listen; the port is the one from which the services' are counted. */
+function parse(): InternetAddress {
   const { values } = parseArgs({
     options: {
       host: { type: "string", default: HOST },
@@ -149,12 +139,12 @@ function parse(): Place {
   });
   const base = parsePort(values["base-port"]);
   for (const { port } of SERVICES) parsePort(String(base + port));
-  return { hostname: parseHost(values.host), base };
+  return { hostname: parseHost(values.host), port: base };
 }
 
 await main(() => {
-  const place = orRefuse(parse);
+  const base = orRefuse(parse);
   using reactor = new Reactor({ onError: report });
-  for (const service of SERVICES) open(reactor, service, place);
+  for (const service of SERVICES) open(reactor, service, base);
   reactor.run();
 });
