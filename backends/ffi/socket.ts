@@ -278,6 +278,18 @@ export class Socket implements Disposable {
   }
 
   /**
+   * As `accept`, with the peer's address, which the system gives at no further
+   * cost, also of a peer that is gone by now.
+   *
+   * @returns the connection and its peer's address, or null if none waits
+   * @throws {SystemError} as `accept`
+   */
+  acceptFrom(): [connection: Socket, address: SocketAddress] | null {
+    const connection = this.accept();
+    return connection === null ? null : [connection, receivedAddress()];
+  }
+
+  /**
    * Connects to a peer, or starts to.
    *
    * @returns true if the connection stands, false while it is under way: when the

@@ -202,6 +202,21 @@ testWith(
   },
 );
 
+testWith(
+  "acceptFrom() gives the peer's address with the connection",
+  (scope) => {
+    const listener = listenerOn(scope, LOOPBACK);
+    assertEquals(listener.acceptFrom(), null);
+    const client = scope.keep(Socket.create());
+    client.setBlocking(true);
+    client.connect(listener.localAddress);
+    const accepted = listener.acceptFrom()!;
+    scope.keep(accepted[0]);
+    assertEquals(accepted[1], client.localAddress);
+    assertEquals(accepted[0].remoteAddress, client.localAddress);
+  },
+);
+
 testWith("a port in use is AddrInUse, which names it [I10]", (scope) => {
   const first = listenerOn(scope, LOOPBACK);
   const second = scope.keep(Socket.create());
