@@ -53,7 +53,8 @@ export function processorName(): string {
 
 /** The kernel's release. */
 export function kernelRelease(): string {
-  return readProc("sys/kernel/osrelease").trim();
+  // What a distributor appends says nothing about speed.
+  return readProc("sys/kernel/osrelease").trim().split("-")[0]!;
 }
 
 function readProc(path: string): string {

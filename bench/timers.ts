@@ -1,13 +1,13 @@
 /**
  * What a million timers cost the reactor: to add each, and to call each off.
  *
- *     deno run --allow-ffi bench/timers.ts
+ *     deno run --allow-ffi bench/timers.ts [--markdown]
  *
  * @module
  */
 
 import { Reactor, type Timer } from "../mod.ts";
-import { asText, median } from "./report.ts";
+import { asMarkdown, asText, median } from "./report.ts";
 
 const COUNT = 1_000_000;
 const ROUNDS = 5;
@@ -44,7 +44,8 @@ const figures: readonly (readonly [string, number, number])[] = [
   ["add", median(rounds.map(({ add }) => add)), 0.5],
   ["cancel", median(rounds.map(({ cancel }) => cancel)), 0.3],
 ];
-console.log(asText({
+const print = Deno.args.includes("--markdown") ? asMarkdown : asText;
+console.log(print({
   title: "A million timers",
   headings: ["", "µs each", "at most", ""],
   rows: figures.map(([what, measured, limit]) => [
