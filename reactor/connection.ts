@@ -358,9 +358,11 @@ export class Connection implements Owned {
       );
     }
     this.#extras?.idle?.stop();
-    this.#needExtras().idle = milliseconds === 0 || this.closed
+    const idle = milliseconds === 0 || this.closed
       ? null
       : new IdleWatch(this.#loop, milliseconds, () => this.#timeOut());
+    if (this.#is(UNREFERENCED)) idle?.unref();
+    this.#needExtras().idle = idle;
   }
 
   /** TCP: sends small writes at once instead of gathering them, true if left out. */
@@ -420,6 +422,7 @@ export class Connection implements Owned {
   ref(): void {
     if (!this.#is(UNREFERENCED)) return;
     this.#state &= ~UNREFERENCED;
+    this.#extras?.idle?.ref();
     if (this.#interest !== 0) this.#loop.countUnreferenced(-1);
   }
 
@@ -427,6 +430,7 @@ export class Connection implements Owned {
   unref(): void {
     if (this.#is(UNREFERENCED)) return;
     this.#state |= UNREFERENCED;
+    this.#extras?.idle?.unref();
     if (this.#interest !== 0) this.#loop.countUnreferenced(1);
   }
 
@@ -523,6 +527,7 @@ export class Connection implements Owned {
       this.#finish(error as Error);
       return false;
     }
+    if (this.#extras !== null && count > 0) this.#noteActivity();
     if (count === data.length) return true;
     this.#enqueue(data, count === WOULD_BLOCK ? 0 : count);
     return this.#belowHighWater();

@@ -25,6 +25,16 @@ export class IdleWatch {
     });
   }
 
+  /** Makes `run()` wait for it, as at the beginning. */
+  ref(): void {
+    this.#timer.ref();
+  }
+
+  /** Lets `run()` return although it watches. */
+  unref(): void {
+    this.#timer.unref();
+  }
+
   /** Ends the watch. */
   stop(): void {
     this.#timer.cancel();
