@@ -98,11 +98,11 @@ onEachBackend("a slow callback is told with its name", (stage) => {
   });
   const [left, right] = stage.pair();
   left.send(bytesOf("x"));
-  reactor.register(right, EVENT_READ, function lazyReader() {
+  reactor.register(right, EVENT_READ, function lazyReader(): void {
     block(6);
     reactor.unregister(right);
   });
-  reactor.callSoon(function lazyFunction() {
+  reactor.callSoon(function lazyFunction(): never {
     block(6);
     throw new Error("thrown");
   });

@@ -1,0 +1,368 @@
+/**
+ * How a connection stands, how it ends, and what it leaves to its owner.
+ */
+
+import {
+  assert,
+  assertEquals,
+  assertGreaterOrEqual,
+  assertThrows,
+} from "@std/assert";
+import { close } from "../../backends/ffi/mod.ts";
+import type { Connection } from "../../reactor/mod.ts";
+import { bytesOf } from "../util.ts";
+import {
+  codeOf,
+  isPattern,
+  joined,
+  Log,
+  onAnyBackend,
+  onEachBackend,
+  patternOf,
+  type Stage,
+  textOf,
+} from "./stage.ts";
+
+/** A way in which a connection's peer resets it, at one stage of its life. */
+const RESETS: Record<string, (stage: Stage) => Connection> = {
+  "before it says anything": (stage) => {
+    const { connection, peer } = stage.connection();
+    connection.onData = () => {};
+    peer.reset();
+    return connection;
+  },
+  "behind what it sent": (stage) => {
+    const { connection, peer } = stage.connection();
+    connection.onData = () => {};
+    peer.send("last words");
+    peer.reset();
+    return connection;
+  },
+  "while bytes wait for it": (stage) => {
+    const { connection, peer } = stage.narrow();
+    connection.write(new Uint8Array(1 << 20));
+    peer.reset();
+    return connection;
+  },
+  "after it has ended": (stage) => {
+    const { connection, peer } = stage.narrow();
+    let ended = false;
+    connection.onData = () => {};
+    connection.onEnd = () => ended = true;
+    peer.end();
+    stage.until(() => ended, "the end");
+    connection.write(new Uint8Array(1 << 20));
+    peer.reset();
+    return connection;
+  },
+  "after this side has ended": (stage) => {
+    const { connection, peer } = stage.connection();
+    connection.onData = () => {};
+    connection.end();
+    assertEquals(peer.read(), new Uint8Array(0));
+    peer.reset();
+    return connection;
+  },
+  "during close()": (stage) => {
+    const { connection, peer } = stage.narrow();
+    connection.write(new Uint8Array(1 << 20));
+    connection.close();
+    peer.reset();
+    return connection;
+  },
+};
+
+for (const [when, begin] of Object.entries(RESETS)) {
+  onEachBackend(
+    `a peer that resets ${when} ends it once [C06] [C08]`,
+    (stage) => {
+      const log = new Log();
+      const connection = begin(stage);
+      connection.onClose = (error) => {
+        log.lines.push(error === undefined ? "end" : codeOf(error));
+      };
+      stage.until(() => connection.closed, "the reset");
+      stage.turns();
+      assertEquals(log.lines.length, 1);
+      const errors = ["ECONNRESET", "EPIPE"];
+      // What the selector itself takes from the socket, the next call does not find.
+      if (!stage.backend.capabilities.keepsErrors) errors.push("end");
+      assert(errors.includes(log.lines[0]!), log.lines[0]);
+      assertEquals(stage.reactor.stats().registered, 0);
+    },
+  );
+}
+
+onEachBackend(
+  "both sides may end at once, and both hear of it [C12]",
+  (stage) => {
+    const log = new Log();
+    const acceptor = stage.listen((connection) => {
+      log.watch(connection, "server");
+      connection.end(bytesOf("a"));
+    });
+    const client = stage.reactor.connect(acceptor.address as { port: number });
+    log.watch(client, "client");
+    client.end(bytesOf("b"));
+    stage.until(
+      () => log.lines.filter((line) => line.endsWith("close")).length === 2,
+      "both ends",
+    );
+    assertEquals(log.lines.sort(), [
+      "client close",
+      "client data a",
+      "client end",
+      "server close",
+      "server data b",
+      "server end",
+    ]);
+  },
+);
+
+onEachBackend(
+  "who has ended may still be written to, and hears it [C10]",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    const log = new Log();
+    log.watch(connection);
+    peer.end();
+    stage.until(() => log.lines.includes("end"), "the end");
+    assert(connection.readEnded && !connection.closed);
+    for (const text of ["one", "two", "three"]) {
+      connection.write(bytesOf(text));
+      assertEquals(peer.readText(text.length), text);
+    }
+    connection.end();
+    assertEquals(peer.readText(), "");
+    stage.until(() => log.lines.includes("close"), "the close");
+    assertEquals(log.lines, ["end", "close"]);
+  },
+);
+
+onEachBackend(
+  "without onEnd this side ends with its peer, once all is sent",
+  (stage) => {
+    const { connection, peer } = stage.narrow();
+    connection.onData = () => {};
+    const data = patternOf(1 << 20);
+    connection.write(data);
+    peer.end();
+    const received = peer.read();
+    assertEquals(received.length, data.length);
+    assert(isPattern(received));
+    stage.until(() => connection.closed, "the close");
+    assertEquals(connection.error, undefined);
+  },
+);
+
+onEachBackend("chunks may be kept: later ones leave them alone", (stage) => {
+  const { connection, peer } = stage.connection();
+  const data = patternOf(1 << 20);
+  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  let total = 0;
+  connection.onData = (chunk) => {
+    chunks.push(chunk);
+    total += chunk.length;
+  };
+  let sent = 0;
+  stage.until(() => {
+    const chunk = data.subarray(sent, sent + 1 + sent % 9000);
+    if (chunk.length > 0) sent += Math.max(peer.send(chunk), 0);
+    return total === data.length;
+  }, "all bytes");
+  assert(isPattern(joined(chunks)));
+});
+
+onEachBackend(
+  "chunks of two connections do not run into each other",
+  (stage) => {
+    const pairs = [stage.connection(), stage.connection()];
+    const kept: Uint8Array[] = [];
+    for (const { connection } of pairs) {
+      connection.onData = (chunk) => kept.push(chunk);
+    }
+    for (let round = 0; round < 50; round++) {
+      pairs.forEach(({ peer }, index) => peer.send(`${index}${round % 10}`));
+      stage.until(() => kept.length === 2 * round + 2, "both");
+    }
+    const texts = kept.map(textOf);
+    assertEquals(texts.filter((text) => text[0] === "0").length, 50);
+    assertEquals(new Set(texts).size, 20);
+    // Whoever writes into his chunk writes into nobody else's.
+    for (const chunk of kept) chunk.fill(0);
+    pairs[0]!.peer.send("fresh");
+    stage.until(() => kept.length === 101, "one more");
+    assertEquals(textOf(kept.at(-1)!), "fresh");
+  },
+);
+
+onEachBackend("lent chunks are right while they are lent", (stage) => {
+  const { connection, peer } = stage.connection({ lend: true });
+  const data = patternOf(1 << 19);
+  let total = 0;
+  connection.onData = (chunk) => {
+    assert(isPattern(chunk, total));
+    total += chunk.length;
+  };
+  let sent = 0;
+  stage.until(() => {
+    const chunk = data.subarray(sent, sent + 1 + sent % 9000);
+    if (chunk.length > 0) sent += Math.max(peer.send(chunk), 0);
+    return total === data.length;
+  }, "all bytes");
+});
+
+onEachBackend("a peer that sends one byte at a time is heard", (stage) => {
+  const { connection, peer } = stage.connection();
+  const text = "one byte after the other";
+  let heard = "";
+  connection.onData = (chunk) => heard += textOf(chunk);
+  for (const [index, letter] of [...text].entries()) {
+    peer.send(letter);
+    stage.until(() => heard.length > index, "a letter");
+  }
+  assertEquals(heard, text);
+});
+
+onEachBackend("callbacks are given their connection", (stage) => {
+  const seen = new Set<Connection>();
+  const acceptor = stage.listen((connection) => {
+    connection.onData = (_, connection) => seen.add(connection);
+    connection.onEnd = (connection) => connection.end();
+    connection.onClose = (_, connection) => seen.delete(connection);
+  });
+  const peers = [stage.dial(acceptor.address), stage.dial(acceptor.address)];
+  for (const peer of peers) peer.send("x");
+  stage.until(() => seen.size === 2, "both");
+  for (const peer of peers) peer.end();
+  stage.until(() => seen.size === 0, "both ends");
+});
+
+onEachBackend("a connection that only writes is not idle", (stage) => {
+  const { connection, peer } = stage.connection();
+  const log = new Log();
+  log.watch(connection);
+  connection.onData = null;
+  connection.setIdleTimeout(40);
+  let writes = 0;
+  const timer = stage.reactor.callEvery(10, () => {
+    connection.write(bytesOf("x"));
+    if (++writes === 20) timer.cancel();
+  });
+  stage.until(() => writes === 20 || connection.closed, "the writes");
+  assertEquals([writes, connection.closed], [20, false]);
+  assertEquals(peer.readText(20).length, 20);
+  stage.until(() => connection.closed, "the timeout");
+  stage.turns(1);
+  assertEquals(log.lines, ["close Connection was idle for too long"]);
+});
+
+onEachBackend(
+  "the idle timeout is never early, and may be taken back",
+  (stage) => {
+    const { connection } = stage.connection();
+    connection.setIdleTimeout(20);
+    const start = performance.now();
+    stage.until(() => connection.closed, "the timeout");
+    assertGreaterOrEqual(performance.now() - start, 20);
+    const other = stage.connection().connection;
+    other.setIdleTimeout(1);
+    other.setIdleTimeout(0);
+    assertEquals(stage.reactor.stats().timers, 0);
+    assertThrows(() => other.setIdleTimeout(-1), RangeError);
+    assertThrows(() => other.setIdleTimeout(NaN), RangeError);
+    stage.turns();
+    assert(!other.closed);
+  },
+);
+
+onEachBackend(
+  "one that is unreferenced does not keep run() going, idle timeout or not",
+  (stage) => {
+    const { connection } = stage.connection();
+    connection.onData = () => {};
+    connection.setIdleTimeout(60_000);
+    connection.unref();
+    stage.reactor.run();
+    connection.ref();
+    stage.reactor.callLater(1, () => connection.close());
+    stage.reactor.run();
+    assert(connection.closed);
+  },
+);
+
+onEachBackend(
+  "ref() and unref() count right whatever happens between",
+  (stage) => {
+    const { reactor } = stage;
+    const { connection, peer } = stage.connection();
+    connection.unref();
+    connection.onData = () => {};
+    connection.pause();
+    connection.ref();
+    connection.resume();
+    connection.unref();
+    connection.unref();
+    reactor.run();
+    connection.ref();
+    connection.ref();
+    peer.close();
+    reactor.run();
+    assert(connection.closed);
+    assertEquals(reactor.stats().registered, 0);
+    // Nothing is owed: one timer keeps it going, and no longer.
+    let calls = 0;
+    reactor.callLater(1, () => calls++);
+    reactor.run();
+    assertEquals(calls, 1);
+  },
+);
+
+onEachBackend(
+  "a descriptor closed behind its back is an error, no crash [K19]",
+  (stage) => {
+    const { connection } = stage.connection();
+    const log = new Log();
+    log.watch(connection);
+    close(connection.fd);
+    connection.write(bytesOf("x"));
+    stage.until(() => log.lines.length > 0, "the error");
+    assertEquals(log.lines, ["close EBADF"]);
+  },
+);
+
+onAnyBackend("options are those of the socket", (stage) => {
+  const { connection } = stage.connection();
+  connection.setNoDelay(false);
+  assertEquals(connection.socket.getOption("noDelay"), false);
+  connection.setNoDelay();
+  assertEquals(connection.socket.getOption("noDelay"), true);
+  connection.setKeepAlive();
+  assertEquals(connection.socket.getOption("keepAlive"), true);
+});
+
+onAnyBackend("while connecting there is no socket yet", (stage) => {
+  const connection = stage.reactor.connect({ port: 9 });
+  assert(connection.connecting);
+  assertEquals(connection.fd, -1);
+  assertThrows(() => connection.socket, Deno.errors.NotConnected);
+  assertThrows(() => connection.remoteAddress, Deno.errors.NotConnected);
+  connection.close();
+});
+
+onAnyBackend("setters of a closed connection do nothing", (stage) => {
+  const { connection } = stage.connection();
+  connection.close();
+  connection.onData = () => {};
+  connection.onEnd = () => {};
+  connection.pause();
+  connection.resume();
+  connection.cork();
+  connection.uncork();
+  connection.setIdleTimeout(10);
+  connection.ref();
+  connection.unref();
+  stage.reactor.run();
+  const { registered, timers } = stage.reactor.stats();
+  assertEquals([registered, timers], [0, 0]);
+});
