@@ -8,7 +8,7 @@
 //     deno run --allow-ffi examples/reactor_server.ts
 //     deno run --allow-ffi examples/services.ts
 //
-// --message says what is asked; who has not answered after five seconds is not waited for.
+// --message says what is asked; who has not answered after two seconds is not waited for.
 
 import { parseArgs } from "node:util";
 import {
@@ -27,7 +27,7 @@ import {
 import { bytesRepr } from "./python_notation.ts";
 
 /** Milliseconds for all answers together. */
-const PATIENCE = 5000;
+const PATIENCE = 2000;
 
 /** Some servers never end: of an answer, this many bytes are listened to. */
 const LONGEST_ANSWER = 200;
@@ -102,7 +102,7 @@ function tell(
 }
 
 function loseInterest(connection: Connection): void {
-  connection.abort(new Deno.errors.TimedOut("No end within five seconds"));
+  connection.abort(new Deno.errors.TimedOut("No end within two seconds"));
 }
 
 await main(() => {

@@ -1,0 +1,89 @@
+/** What goes wrong with the reactor's programs is one line, and a status. */
+
+import { assertEquals } from "@std/assert";
+import { type Program, startExample, testExamples } from "./program.ts";
+import { assertFailed } from "./user.ts";
+
+const HOST = "127.0.0.1";
+
+for (const name of ["reactor_server", "tcp_udp_echo", "chat"]) {
+  testExamples(`${name}: a port in use is one line, and status 1`, async () => {
+    using holder = Deno.listen({ hostname: HOST, port: 0 });
+    const { port } = holder.addr;
+    await using program = startExample(name, ["--port", `${port}`]);
+    const ending = await program.ending();
+    const line =
+      `^${HOST}:${port}: Address already in use \\(os error \\d+\\)\n$`;
+    assertFailed(ending, 1, new RegExp(line));
+    assertEquals(ending.lines, []);
+  });
+
+  testExamples(`${name}: Ctrl-C ends it without a word`, async () => {
+    await using program = startExample(name, ["--port", "0"]);
+    using _client = await Deno.connect({ port: await program.port() });
+    await endsByCtrlC(program);
+  });
+}
+
+async function endsByCtrlC(program: Program): Promise<void> {
+  program.kill("SIGINT");
+  const { signal, errors } = await program.ending();
+  assertEquals({ signal, errors }, { signal: "SIGINT", errors: "" });
+}
+
+testExamples("services: a port in use is one line, and status 1", async () => {
+  using holder = Deno.listen({ hostname: HOST, port: 0 });
+  const { port } = holder.addr;
+  // The first of them is echo, seven ports further.
+  const args = ["--base-port", `${port - 7}`];
+  await using program = startExample("services", args);
+  const line = new RegExp(`^${HOST}:${port}: Address already in use`);
+  assertFailed(await program.ending(), 1, line);
+});
+
+testExamples(
+  "chat: a refused connection is one line, and status 1",
+  async () => {
+    const listener = Deno.listen({ hostname: HOST, port: 0 });
+    const { port } = listener.addr;
+    listener.close();
+    const args = ["--connect", "--port", `${port}`];
+    await using client = startExample("chat", args);
+    const line = `^${HOST}:${port}: Connection refused \\(os error \\d+\\)\n$`;
+    assertFailed(await client.ending(), 1, new RegExp(line));
+  },
+);
+
+testExamples("many_servers_client: Ctrl-C ends it while it waits", async () => {
+  using silent = Deno.listen({ hostname: HOST, port: 0 });
+  const args = [`${HOST}:${silent.addr.port}`];
+  await using client = startExample("many_servers_client", args);
+  using _connection = await silent.accept();
+  await endsByCtrlC(client);
+});
+
+const BAD_ARGUMENTS: readonly (readonly [command: string, line: RegExp])[] = [
+  ["reactor_server --port 70000", /^Cannot use port "70000"/],
+  ["reactor_server 8001", /8001/],
+  ["tcp_udp_echo --host nowhere", /^Cannot use host "nowhere"/],
+  ["tcp_udp_echo --udp", /--udp/],
+  ["chat --port x --connect", /^Cannot use port "x"/],
+  ["chat --connect=somewhere", /--connect/],
+  ["services --base-port -1", /--base-port/],
+  ["services --base-port 65500", /^Cannot use port "65537"/],
+  ["services --host nowhere", /^Cannot use host "nowhere"/],
+  ["services --port 8001", /--port/],
+  ["many_servers_client", /^Cannot ask nobody/],
+  ["many_servers_client nowhere", /^Cannot ask "nowhere"/],
+  ["many_servers_client nowhere:80", /^Cannot use host "nowhere"/],
+  ["many_servers_client 127.0.0.1:", /^Cannot use port ""/],
+  ["many_servers_client 127.0.0.1:8001 --port 1", /--port/],
+];
+
+for (const [command, line] of BAD_ARGUMENTS) {
+  testExamples(`${command} is one line, and status 2`, async () => {
+    const [name, ...args] = command.split(" ");
+    await using program = startExample(name!, args);
+    assertFailed(await program.ending(), 2, line);
+  });
+}
