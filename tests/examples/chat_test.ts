@@ -57,21 +57,21 @@ testExamples(
     await introduce(ann, "ann");
     await using bob = startNetcat(HOST, port);
     await introduce(bob, "bob");
-    await using zoë = startNetcat(HOST, port);
-    await introduce(zoë, "zoë");
+    await using zoe = startNetcat(HOST, port);
+    await introduce(zoe, "zoë");
     await ann.sees("zoë has joined");
     await bob.sees("zoë has joined");
     await ann.type("hello\nall\n");
     await bob.sees("ann: all");
-    await zoë.sees("ann: all");
+    await zoe.sees("ann: all");
     await bob.type("hello, ann\n");
-    await zoë.sees("bob: hello, ann");
+    await zoe.sees("bob: hello, ann");
     await ann.sees("bob: hello, ann");
     await ann.leaveKeyboard();
     const { code, errors } = await ann.ending();
     assertEquals({ code, errors }, { code: 0, errors: "" });
     await bob.sees("ann has left");
-    await zoë.sees("ann has left");
+    await zoe.sees("ann has left");
 
     assertEquals(ann.text.split("\n"), [
       "What is your name?",
@@ -81,7 +81,7 @@ testExamples(
       "bob: hello, ann",
       "",
     ]);
-    assertEquals(zoë.text.split("\n"), [
+    assertEquals(zoe.text.split("\n"), [
       "What is your name?",
       "Welcome, zoë. You are with ann, bob.",
       "ann: hello",

@@ -242,3 +242,22 @@ onAnyBackend("two thousand connects at once all arrive", (stage) => {
   stage.until(() => answered === 2000, "all answers");
   assertEquals([accepted, connected], [2000, 2000]);
 });
+
+onEachBackend(
+  "a failed connect has closed its descriptor, once, before it is told [J05]",
+  (stage) => {
+    const { reactor } = stage;
+    const connection = reactor.connect({ port: deadPort() });
+    let told = 0;
+    connection.onClose = () => {
+      told++;
+      assertEquals([connection.closed, connection.fd], [true, -1]);
+      connection.close();
+      connection.abort();
+    };
+    stage.until(() => told > 0, "the failure");
+    stage.turns();
+    assertEquals(told, 1);
+    assertEquals(reactor.stats().registered, 0);
+  },
+);

@@ -309,3 +309,20 @@ onAnyBackend(
     assertThrows(() => connection.remoteAddress, Deno.errors.BadResource);
   },
 );
+
+onEachBackend(
+  "a readiness that somebody else has used up is no error [C09]",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    const log = new Log();
+    log.watch(connection);
+    peer.send("taken");
+    // It is ready; what made it so is read past the connection.
+    assertEquals(connection.socket.recv(new Uint8Array(16)), 5);
+    stage.turns();
+    assertEquals(log.lines, []);
+    peer.send("heard");
+    stage.until(() => log.lines.length > 0, "the next");
+    assertEquals(log.lines, ["data heard"]);
+  },
+);

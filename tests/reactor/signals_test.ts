@@ -155,3 +155,20 @@ test("onSignal(): the workers of closed reactors do not pile up", async () => {
   }
   assert(counts.at(-1)! <= counts[0]! + 4, String(counts));
 });
+
+test("onSignal(): a watch that throws, where onError throws too, ends run() at once [E11]", () => {
+  using reactor = new Reactor({
+    onError: (error) => {
+      throw error;
+    },
+  });
+  reactor.onSignal("SIGUSR1", () => {
+    throw new Error("enough");
+  });
+  const waiting = reactor.callLater(PATIENCE, () => {});
+  reactor.callLater(20, () => kill("SIGUSR1"));
+  const start = performance.now();
+  assertThrows(() => reactor.run(), Error, "enough");
+  assert(performance.now() - start < PATIENCE / 2);
+  waiting.cancel();
+});

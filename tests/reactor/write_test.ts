@@ -373,3 +373,22 @@ onAnyBackend(
     assertThrows(() => active.connection.setIdleTimeout(-1), RangeError);
   },
 );
+
+onEachBackend(
+  "onClose is the last: what was pending is told before it [K17]",
+  (stage) => {
+    const { connection, peer } = stage.narrow({ highWaterMark: 1000 });
+    const log = new Log();
+    log.watch(connection);
+    while (connection.write(new Uint8Array(50_000)));
+    connection.end();
+    peer.end();
+    peer.read();
+    stage.until(() => log.lines.includes("close"), "the close");
+    stage.turns();
+    // Whoever waits for a drain hears of the close instead, if that comes first.
+    const others = log.lines.filter((line) => line !== "drain");
+    assertEquals(others, ["end", "close"]);
+    assertEquals(log.lines.at(-1), "close");
+  },
+);
