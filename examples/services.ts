@@ -99,8 +99,7 @@ function daytime(): Bytes {
 /** The 32 bits are full in 2036, and then begin anew. */
 function time(): Bytes {
   const bytes = new Uint8Array(4);
-  const seconds = Math.floor(Date.now() / 1000) + SECONDS_TO_1970;
-  new DataView(bytes.buffer).setUint32(0, seconds);
+  new DataView(bytes.buffer).setUint32(0, Date.now() / 1000 + SECONDS_TO_1970);
   return bytes;
 }
 
@@ -116,8 +115,9 @@ function open(reactor: Reactor, service: Service, base: InternetAddress): void {
   datagrams.onMessage = (message, sender) => {
     if (isServed((sender as InternetAddress).port, base)) return;
     const answer = service.answer(message);
-    if (answer !== null) datagrams.send(answer, sender);
+    if (answer !== null && !datagrams.send(answer, sender)) datagrams.pause();
   };
+  datagrams.onDrain = () => datagrams.resume();
   // A sender that cannot be answered is not the end of the others.
   datagrams.onError = report;
   console.log(`Server start at: ${formatAddress(address)} (${service.name})`);
