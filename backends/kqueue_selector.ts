@@ -28,6 +28,8 @@ export class KqueueSelector<T> extends BaseSelector<T> {
   /** The system keeps the interest, and notices what is added to it. */
   override readonly seesChangesWhileParked: boolean = true;
   readonly #kqueue: Kqueue;
+  /** Whether a library does what the system would. */
+  readonly #standIn: boolean;
 
   /**
    * Makes a queue.
@@ -42,6 +44,7 @@ export class KqueueSelector<T> extends BaseSelector<T> {
         (EVFILT_EXCEPT === null ? 0 : EVENT_PRIORITY),
     );
     this.#kqueue = kqueue;
+    this.#standIn = options.library !== undefined;
   }
 
   /** The descriptor of the queue; -1 after `close()`. */
@@ -81,8 +84,9 @@ export class KqueueSelector<T> extends BaseSelector<T> {
   }
 
   /** Forgets a descriptor that is closed next. */
-  protected override unwatchClosing(): void {
-    // Filters end with their descriptor.
+  protected override unwatchClosing(fd: number, events: number): void {
+    // Filters end with their descriptor, but a library does not see it end.
+    if (this.#standIn) this.#delete(fd, events);
   }
 
   /** Waits once, and fills `ready`. */
