@@ -66,6 +66,7 @@ onEachBackend(
     stage.turns();
     assertEquals(log.lines, ["close ECONNREFUSED"]);
   },
+  { needs: "keepsErrors" },
 );
 
 onEachBackend(
@@ -260,4 +261,5 @@ onEachBackend(
     assertEquals(told, 1);
     assertEquals(reactor.stats().registered, 0);
   },
+  { needs: "keepsErrors" },
 );

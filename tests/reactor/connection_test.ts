@@ -14,7 +14,6 @@ import { bytesOf } from "../util.ts";
 import {
   codeOf,
   isPattern,
-  joined,
   Log,
   onAnyBackend,
   onEachBackend,
@@ -155,24 +154,6 @@ onEachBackend(
   },
 );
 
-onEachBackend("chunks may be kept: later ones leave them alone", (stage) => {
-  const { connection, peer } = stage.connection();
-  const data = patternOf(1 << 20);
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
-  let total = 0;
-  connection.onData = (chunk) => {
-    chunks.push(chunk);
-    total += chunk.length;
-  };
-  let sent = 0;
-  stage.until(() => {
-    const chunk = data.subarray(sent, sent + 1 + sent % 9000);
-    if (chunk.length > 0) sent += Math.max(peer.send(chunk), 0);
-    return total === data.length;
-  }, "all bytes");
-  assert(isPattern(joined(chunks)));
-});
-
 onEachBackend(
   "chunks of two connections do not run into each other",
   (stage) => {
@@ -195,34 +176,6 @@ onEachBackend(
     assertEquals(textOf(kept.at(-1)!), "fresh");
   },
 );
-
-onEachBackend("lent chunks are right while they are lent", (stage) => {
-  const { connection, peer } = stage.connection({ lend: true });
-  const data = patternOf(1 << 19);
-  let total = 0;
-  connection.onData = (chunk) => {
-    assert(isPattern(chunk, total));
-    total += chunk.length;
-  };
-  let sent = 0;
-  stage.until(() => {
-    const chunk = data.subarray(sent, sent + 1 + sent % 9000);
-    if (chunk.length > 0) sent += Math.max(peer.send(chunk), 0);
-    return total === data.length;
-  }, "all bytes");
-});
-
-onEachBackend("a peer that sends one byte at a time is heard", (stage) => {
-  const { connection, peer } = stage.connection();
-  const text = "one byte after the other";
-  let heard = "";
-  connection.onData = (chunk) => heard += textOf(chunk);
-  for (const [index, letter] of [...text].entries()) {
-    peer.send(letter);
-    stage.until(() => heard.length > index, "a letter");
-  }
-  assertEquals(heard, text);
-});
 
 onEachBackend("callbacks are given their connection", (stage) => {
   const seen = new Set<Connection>();
@@ -330,16 +283,6 @@ onEachBackend(
     assertEquals(log.lines, ["close EBADF"]);
   },
 );
-
-onAnyBackend("options are those of the socket", (stage) => {
-  const { connection } = stage.connection();
-  connection.setNoDelay(false);
-  assertEquals(connection.socket.getOption("noDelay"), false);
-  connection.setNoDelay();
-  assertEquals(connection.socket.getOption("noDelay"), true);
-  connection.setKeepAlive();
-  assertEquals(connection.socket.getOption("keepAlive"), true);
-});
 
 onAnyBackend("while connecting there is no socket yet", (stage) => {
   const connection = stage.reactor.connect({ port: 9 });

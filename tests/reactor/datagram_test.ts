@@ -115,6 +115,7 @@ onEachBackend(
     assert(!datagram.closed);
     assertEquals(received, []);
   },
+  { needs: "keepsErrors" },
 );
 
 onAnyBackend(

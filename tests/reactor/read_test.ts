@@ -79,6 +79,7 @@ onEachBackend(
     assertEquals(codeOf(connection.error!), "ECONNRESET");
     assertEquals(connection.reading, false);
   },
+  { needs: "keepsErrors" },
 );
 
 onEachBackend(

@@ -18,7 +18,7 @@ import {
   type LoopOptions,
   Reactor,
 } from "../../reactor/mod.ts";
-import { type Backend, backends } from "../backends.ts";
+import { type Backend, backends, type Capabilities } from "../backends.ts";
 import { bytesOf, PATIENCE, test } from "../util.ts";
 
 /** How long the reactor waits at most before a peer is looked at again. */
@@ -32,12 +32,17 @@ export const reactorBackends: readonly Backend[] = backends.filter(
   ({ name }) => !["DefaultSelector", "WasiSelector"].includes(name),
 );
 
-/** Defines a test of something in which the backend can matter: one for each of them. */
+/**
+ * Defines a test of something in which the backend can matter: one for each of
+ * them, or for each that has what it needs.
+ */
 export function onEachBackend(
   name: string,
   run: (stage: Stage) => void | Promise<void>,
+  { needs }: { readonly needs?: keyof Capabilities } = {},
 ): void {
   for (const backend of reactorBackends) {
+    if (needs !== undefined && !backend.capabilities[needs]) continue;
     const reason = backend.absent && ` (ignored: ${backend.absent})`;
     test(`${backend.name}: ${name}${reason ?? ""}`, async () => {
       await using stage = new Stage(backend);
