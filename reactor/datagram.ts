@@ -21,7 +21,10 @@ import {
 import type { Loop, Owned } from "./loop.ts";
 import { Slab } from "./receive_buffer.ts";
 
-/** The largest datagram there is: 65,507 bytes of UDP over IPv4, a little more of Unix. */
+/**
+ * Room for the largest datagram of UDP, 65,507 bytes over IPv4. One of Unix may
+ * be larger: it is sent on its own, and received in vain.
+ */
 const LARGEST_DATAGRAM = 64 * 1024;
 
 /** How many datagrams one call receives or sends, and one turn takes off one socket. */
@@ -162,13 +165,12 @@ export class Datagram implements Owned {
    *
    * @param address Whom to; a connected socket needs none
    * @returns false if a good deal is queued: `onDrain` follows
-   * @throws {TypeError} if the address is malformed, or of another domain
-   * @throws {RangeError} if its port or the length of its path is out of range
+   * @throws {TypeError} if it is given anything but bytes, or if the address is
+   *   malformed or of another domain: of a queued message, `onError` is told so
+   * @throws {RangeError} if its port or the length of its path is out of range, likewise
    */
   send(data: Uint8Array<ArrayBuffer>, address?: SocketAddress): boolean {
-    if (!(data instanceof Uint8Array)) {
-      throw new TypeError(`Cannot send ${typeof data}: it must be bytes`);
-    }
+    checkBytes(data);
     if (this.closed) return false;
     if (this.#queue.length > 0 || !this.#trySend(data, address ?? null)) {
       this.#enqueue(data, address ?? null);
@@ -182,6 +184,7 @@ export class Datagram implements Owned {
   sendMany(messages: Iterable<OutgoingMessage>): boolean {
     if (this.closed) return false;
     for (const { data, address } of messages) {
+      checkBytes(data);
       this.#enqueue(data, address ?? null);
     }
     this.#flush();
@@ -259,6 +262,13 @@ export class Datagram implements Owned {
 
   #deliver(batch: MessageBatch, index: number): void {
     const start = index * batch.messageBytes;
+    if ((batch.flags(index) & system().constants.MSG_TRUNC) !== 0) {
+      return this.#tell(
+        new RangeError(
+          `Cannot receive a datagram of more than ${batch.messageBytes} bytes`,
+        ),
+      );
+    }
     const bytes = batch.memory.subarray(start, start + batch.length(index));
     const data = (slab ??= new Slab()).keep(bytes);
     const address = this.#addressOf(batch, index);
@@ -337,13 +347,11 @@ export class Datagram implements Owned {
   /** One call's worth of the queue. The message that the system refuses is told and left out. */
   #sendSome(): number {
     outgoing ??= newBatch();
-    const count = Math.min(this.#queue.length, BATCH);
     try {
-      for (let index = 0; index < count; index++) {
-        const { data, address } = this.#queue[index]!;
-        this.#socket.prepareMessage(outgoing, index, data, address);
-      }
-      const sent = this.#socket.sendBatch(outgoing, count);
+      const count = this.#prepare(outgoing);
+      const sent = count > 0
+        ? this.#socket.sendBatch(outgoing, count)
+        : this.#sendFirst();
       if (sent !== WOULD_BLOCK) this.#dequeue(sent);
       return sent;
     } catch (error) {
@@ -351,6 +359,33 @@ export class Datagram implements Owned {
       this.#loop.callSoon(() => this.#tell(error));
       return 1;
     }
+  }
+
+  /**
+   * Puts the front of the queue into a batch, as far as it is well-formed and fits.
+   *
+   * @returns how many messages; 0 if the first is too large for a batch
+   * @throws if the first is malformed
+   */
+  #prepare(batch: MessageBatch): number {
+    const most = Math.min(this.#queue.length, BATCH);
+    for (let index = 0; index < most; index++) {
+      const { data, address } = this.#queue[index]!;
+      if (data.length > batch.messageBytes) return index;
+      try {
+        this.#socket.prepareMessage(batch, index, data, address);
+      } catch (error) {
+        // Those before it go first, or they would pay for it.
+        if (index > 0) return index;
+        throw error;
+      }
+    }
+    return most;
+  }
+
+  #sendFirst(): number {
+    const { data, address } = this.#queue[0]!;
+    return this.#sendNow(data, address) === WOULD_BLOCK ? WOULD_BLOCK : 1;
   }
 
   #dequeue(count: number): void {
@@ -366,7 +401,7 @@ export class Datagram implements Owned {
   }
 
   #updateInterest(): void {
-    const reads = this.#onMessage !== null && !this.#paused;
+    const reads = this.#onMessage !== null && !this.#paused && !this.closed;
     const wanted = (reads ? EVENT_READ : 0) |
       (this.#queue.length > 0 ? EVENT_WRITE : 0);
     if (wanted === this.#interest) return;
@@ -377,6 +412,11 @@ export class Datagram implements Owned {
     } else this.#loop.modify(this, wanted, Datagram.#onReady);
     this.#interest = wanted;
   }
+}
+
+function checkBytes(data: unknown): void {
+  if (data instanceof Uint8Array) return;
+  throw new TypeError(`Cannot send ${typeof data}: it must be bytes`);
 }
 
 function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {

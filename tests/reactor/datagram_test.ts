@@ -7,13 +7,16 @@ import {
   type InternetAddress,
   Socket,
   type SocketAddress,
+  socketPair,
 } from "../../backends/ffi/mod.ts";
-import type { Datagram, DatagramOptions } from "../../reactor/mod.ts";
+import { Datagram, type DatagramOptions } from "../../reactor/mod.ts";
 import { bytesOf } from "../util.ts";
 import {
   codeOf,
+  isPattern,
   onAnyBackend,
   onEachBackend,
+  patternOf,
   type Stage,
   textOf,
 } from "./stage.ts";
@@ -226,6 +229,75 @@ onAnyBackend(
   },
 );
 
+onEachBackend(
+  "a malformed message among many is told, and harms no other",
+  (stage) => {
+    const { datagram, received } = datagramOf(stage);
+    const { address } = datagram;
+    const errors: string[] = [];
+    datagram.onError = ({ name }) => errors.push(name);
+    const texts = Array.from({ length: 50 }, (_, index) => `${index}`);
+    datagram.sendMany(texts.map((text, index) => ({
+      data: bytesOf(text),
+      address: index % 20 === 7 ? { hostname: "::1", port: 9 } : address,
+    })));
+    const good = texts.filter((_, index) => index % 20 !== 7);
+    stage.until(() => received.length === good.length, "the others");
+    assertEquals(received, good);
+    assertEquals(errors, ["TypeError", "TypeError", "TypeError"]);
+    assertThrows(
+      () => datagram.sendMany([{ data: "text" as never, address }]),
+      TypeError,
+    );
+  },
+);
+
+onEachBackend(
+  "a Unix datagram larger than any of UDP is sent as it is, queued or not",
+  (stage) => {
+    const [left, right] = socketPair("datagram");
+    stage.use(right);
+    const sender = new Datagram(stage.reactor, left);
+    const large = patternOf(100_000);
+    const buffer = new Uint8Array(new ArrayBuffer(200_000));
+    let queued = 0;
+    // The first goes at once; what does not fit any more is queued, with others behind.
+    for (let count = 0; count < 8; count++) {
+      sender.send(large);
+      sender.send(bytesOf("small"));
+      queued = Math.max(queued, sender.bufferedAmount);
+    }
+    assert(queued > large.length);
+    const lengths: number[] = [];
+    stage.until(() => {
+      const count = right.recv(buffer);
+      if (count <= 0) return false;
+      lengths.push(count);
+      assert(count === 5 || isPattern(buffer.subarray(0, count)));
+      return lengths.length === 16;
+    }, "all messages");
+    assertEquals(lengths, Array.from({ length: 8 }, () => [100_000, 5]).flat());
+  },
+);
+
+onEachBackend(
+  "a datagram that is too large to be received is told, not cut",
+  (stage) => {
+    const path = stage.path();
+    const { datagram, received } = datagramOf(stage, { path });
+    const errors: string[] = [];
+    datagram.onError = ({ message }) => errors.push(message);
+    const client = stage.reactor.datagram({ path: "" });
+    client.send(new Uint8Array(65_537), { path });
+    client.send(bytesOf("small"), { path });
+    stage.until(() => received.length > 0, "the small one");
+    assertEquals(received, ["small"]);
+    assertEquals(errors, [
+      "Cannot receive a datagram of more than 65536 bytes",
+    ]);
+  },
+);
+
 onAnyBackend("what cannot be sent is refused beforehand", (stage) => {
   const { datagram } = datagramOf(stage);
   assertThrows(() => datagram.send("text" as never), TypeError);
@@ -252,6 +324,9 @@ onEachBackend("a closed socket is told once, and sends nothing", (stage) => {
     false,
   );
   stage.turns();
+  datagram.onMessage = () => {};
+  datagram.pause();
+  datagram.resume();
   assertEquals([closed, received], [1, []]);
   assertEquals(stage.reactor.stats().registered, 0);
 });
