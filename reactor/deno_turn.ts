@@ -116,7 +116,7 @@ async function connectByTcp(
   const ours = Socket.create("IPv4");
   const server = net.createServer();
   try {
-    const listener = Socket.create("IPv4");
+    using listener = Socket.create("IPv4");
     listener.bind({ hostname: "127.0.0.1", port: 0 });
     listener.listen(1);
     ours.connect(listener.localAddress);

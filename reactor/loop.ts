@@ -597,7 +597,7 @@ export class Loop implements Disposable, AsyncDisposable {
    * next message comes before the interval is over, and waiting for it here is
    * cheaper than parking.
    *
-   * @returns whether anything came; if not, the loop had better park
+   * @returns whether anything came, or is due; if not, the loop had better park
    */
   #slice(clock: SliceClock): boolean {
     const before = this.#events;
@@ -606,7 +606,7 @@ export class Loop implements Disposable, AsyncDisposable {
       this.#turn(Math.min(clock.timeout(), this.#timeout()));
       if (this.#stopping || this.closed) return true;
     } while (!clock.over());
-    return this.#events - before > clock.ownEvents;
+    return this.#events - before > clock.ownEvents || this.#timeout() === 0;
   }
 
   /** Waits on another thread, or for `wake()` alone if there is nothing else to wait for. */
