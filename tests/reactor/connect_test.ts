@@ -4,7 +4,8 @@
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type InternetAddress, Socket } from "../../backends/ffi/mod.ts";
-import type { Connection } from "../../reactor/mod.ts";
+import { Connection, connectionLimits } from "../../reactor/connection.ts";
+import { Connector } from "../../reactor/connector.ts";
 import { bytesOf } from "../util.ts";
 import {
   codeOf,
@@ -202,6 +203,53 @@ onAnyBackend("localhost is tried as IPv6, then as IPv4", (stage) => {
   stage.until(() => told === 1, "the connection");
   assertEquals(connection.remoteAddress, { hostname: "127.0.0.1", port });
 });
+
+onAnyBackend(
+  "an address that fails at once leaves no second connect behind",
+  (stage) => {
+    const { reactor } = stage;
+    const listeners = [stage.silentListener(), stage.silentListener()];
+    const [first, second] = listeners.map((listener) => listener.localAddress);
+    const connection = new Connection(reactor, null, connectionLimits({}));
+    const log = new Log();
+    watch(connection, log);
+    const missing = { path: "/nonexistent/socket" };
+    const addresses = [missing, first!, second!];
+    new Connector(reactor, connection, addresses, {}).start();
+    stage.until(() => log.lines.length > 0, "the connection");
+    assertEquals(connection.remoteAddress, first);
+    // The next address is due a quarter of a second after the one before.
+    reactor.callLater(300, () => reactor.stop());
+    reactor.run();
+    assertEquals(log.lines, ["connect"]);
+    assertEquals(connection.remoteAddress, first);
+    assertEquals(listeners[1]!.accept(), null);
+  },
+);
+
+onAnyBackend(
+  "a connect that is closed while it waits for a backlog is over",
+  (stage) => {
+    const { reactor } = stage;
+    const path = stage.path();
+    const listener = stage.use(Socket.create("unix"));
+    listener.bind({ path });
+    listener.listen(0);
+    const log = new Log();
+    const connections = [0, 1, 2].map(() => reactor.connect({ path }));
+    connections.forEach((connection) => watch(connection, log));
+    stage.turns(1);
+    for (const connection of connections) connection.close();
+    for (let accepted = listener.accept(); accepted !== null;) {
+      accepted.close();
+      accepted = listener.accept();
+    }
+    reactor.callLater(40, () => reactor.stop());
+    reactor.run();
+    assertEquals(listener.accept(), null);
+    assertEquals(log.lines.filter((line) => line === "close").length, 3);
+  },
+);
 
 onAnyBackend("stop() works from the failure's callback [J11]", (stage) => {
   const { reactor } = stage;

@@ -185,6 +185,65 @@ onAnyBackend("close() ends serve(), parked or not", async (stage) => {
   assert(reactor.closed);
 });
 
+onEachBackend(
+  "what is unreferenced is served beside what Deno waits for",
+  async (stage) => {
+    const { reactor } = stage;
+    const accepted = Promise.withResolvers<void>();
+    const acceptor = stage.listen(() => accepted.resolve());
+    acceptor.unref();
+    const ticked = Promise.withResolvers<void>();
+    reactor.callLater(5, ticked.resolve).unref();
+    const served = reactor.serve();
+    using late = deadline(PATIENCE);
+    await Promise.race([late, ticked.promise]);
+    stage.dial(acceptor.address);
+    await Promise.race([late, accepted.promise]);
+    reactor.stop();
+    await served;
+  },
+);
+
+onEachBackend(
+  "functions that queue themselves again do not starve Deno's timers",
+  async (stage) => {
+    const { reactor } = stage;
+    let rounds = 0;
+    const again = (): void => {
+      rounds++;
+      reactor.callSoon(again);
+    };
+    again();
+    let ticks = 0;
+    const started = performance.now();
+    const ticking = setInterval(() => {
+      if (++ticks === 20) reactor.stop();
+    }, 5);
+    await reactor.serve();
+    clearInterval(ticking);
+    // Twenty ticks are due after 100 ms.
+    assert(performance.now() - started < 1000);
+    assert(rounds > 100);
+  },
+);
+
+onAnyBackend(
+  "what onError throws is what serve() fails with [F14]",
+  async (stage) => {
+    const reactor = stage.make({
+      onError: (error) => {
+        throw error;
+      },
+    });
+    reactor.callSoon(() => {
+      throw new Error("thrown");
+    });
+    await assertRejects(() => reactor.serve(), Error, "thrown");
+    assert(!reactor.running);
+    reactor.run();
+  },
+);
+
 onAnyBackend("two reactors serve one thread", async (stage) => {
   const reactors = [stage.make(), stage.make()];
   const received = [0, 0];
@@ -270,6 +329,21 @@ const ENDINGS: readonly [name: string, program: string][] = [
     "without anything left",
     "reactor.serve(); setTimeout(() => reactor.unregister(reader), 50);",
   ],
+  [
+    "without a timer any more",
+    `reactor.unregister(reader);
+    const timer = reactor.callLater(1e9, () => {});
+    reactor.serve();
+    setTimeout(() => timer.cancel(), 50);`,
+  ],
+  [
+    "left with what is unreferenced",
+    `reactor.unregister(reader);
+    const timer = reactor.callLater(1e9, () => {});
+    reactor.listen({ hostname: "127.0.0.1", port: 0 }, () => {}).unref();
+    reactor.serve();
+    setTimeout(() => timer.unref(), 50);`,
+  ],
   ["never run", ""],
 ];
 
@@ -278,6 +352,30 @@ for (const [name, program] of ENDINGS) {
     assertEquals(await statusOf(WATCHING + program), 0);
   });
 }
+
+/** Takes all descriptors there are, and gives them back. */
+const STARVING = `
+  import { close, openFile, Reactor } from MODULE;
+  const reactor = new Reactor();
+  await import("node:net");
+  const taken = [];
+  try {
+    for (;;) taken.push(openFile("/dev/null"));
+  } catch {}
+  const failure = await reactor.serve().catch(({ code }) => code);
+  taken.forEach(close);
+  let served = false;
+  reactor.callSoon(() => {
+    served = true;
+    reactor.stop();
+  });
+  await reactor.serve();
+  Deno.exit(failure === "EMFILE" && served && !reactor.running ? 0 : 1);
+`;
+
+test("serve() without a descriptor left fails, and begins later", async () => {
+  assertEquals(await statusOf(STARVING), 0);
+}, { ignore: Deno.build.os === "windows" });
 
 for (const how of ["run()", "serve()"]) {
   test(`Ctrl-C ends a program in ${how}`, async () => {
