@@ -229,6 +229,24 @@ onEachBackend(
   },
 );
 
+onAnyBackend("a busy loop does not make the idle timeout early", (stage) => {
+  const { connection, peer } = stage.connection();
+  const timeout = 200;
+  connection.setIdleTimeout(timeout);
+  let active = 0;
+  const start = performance.now();
+  stage.reactor.callLater(timeout * 0.3, () => {
+    // Just before the next look would have been due, had there been one.
+    while (performance.now() - start < timeout * 0.97);
+    connection.write(bytesOf("x"));
+    active = performance.now();
+  });
+  stage.until(() => connection.closed, "the timeout");
+  assertGreaterOrEqual(performance.now() - active, timeout);
+  assertEquals(connection.error?.name, "TimedOut");
+  peer.close();
+});
+
 onEachBackend(
   "one that is unreferenced does not keep run() going, idle timeout or not",
   (stage) => {
