@@ -29,6 +29,8 @@ const LARGEST_UNCHECKED_FD = 0xffff;
 /**
  * The bookkeeping of a selector. A backend tells the system what to watch, and
  * fills `ready` when it is asked to wait.
+ *
+ * @typeParam T What is registered with each file object
  */
 export abstract class BaseSelector<T> implements Selector<T> {
   abstract readonly seesChangesWhileParked: boolean;

@@ -28,10 +28,20 @@ export function selectorNames(
 }
 
 /**
- * Makes a selector by its name.
+ * Makes a selector by its name, as a command line may have it.
  *
+ * @param name "epoll", "kqueue", "devpoll", "poll" or "select"
  * @throws {TypeError} if there is no such name
  * @throws {Deno.errors.NotSupported} if this system lacks the call
+ *
+ * @example
+ * ```ts
+ * import { createSelector, PollSelector } from "@pollux/reactor/selectors";
+ * import { assertInstanceOf } from "@std/assert";
+ *
+ * using selector = createSelector("poll");
+ * assertInstanceOf(selector, PollSelector);
+ * ```
  */
 export function createSelector<T>(name: SelectorName): Selector<T> {
   switch (name) {
@@ -90,7 +100,9 @@ export interface DefaultSelectorConstructor {
 /**
  * The best selector of this system, as in Python: `new DefaultSelector()`
  * returns an `EpollSelector` on Linux, a `KqueueSelector` on macOS and the BSDs,
- * a `DevpollSelector` on illumos, else a `PollSelector` or a `SelectSelector`.
+ * a `DevpollSelector` on illumos, else a `PollSelector` or a `SelectSelector`. It
+ * throws `Deno.errors.NotCapable` without `--allow-ffi`, and
+ * `Deno.errors.NotSupported`, with a reason for each call, where none works.
  *
  * @example
  * ```ts

@@ -73,7 +73,26 @@ function systemCalls(): DevPollCalls {
   };
 }
 
-/** A `/dev/poll` file with nothing hidden, as in Python's `select.devpoll`. */
+/**
+ * A `/dev/poll` file with nothing hidden, as in Python's `select.devpoll`.
+ *
+ * @example
+ * ```ts
+ * import { DevPoll, POLLIN } from "@pollux/reactor/selectors";
+ * import { socketPair } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * if (["illumos", "solaris"].includes(Deno.build.os)) {
+ *   using devPoll = new DevPoll();
+ *   const [left, right] = socketPair();
+ *   devPoll.register(right, POLLIN);
+ *   left.send(new Uint8Array(1));
+ *   assertEquals(devPoll.poll(1000), [[right.fd, POLLIN]]);
+ *   left.close();
+ *   right.close();
+ * }
+ * ```
+ */
 export class DevPoll implements Disposable {
   readonly #calls: DevPollCalls;
   readonly #change = new PollFds(2);
@@ -112,6 +131,7 @@ export class DevPoll implements Disposable {
    *
    * @param events POLL* bits
    * @throws {RangeError} if the events do not fit 16 bits
+   * @throws {SystemError} if the write fails
    */
   register(fileobj: FileObject, events: number): void {
     checkEvents(events);
@@ -119,7 +139,12 @@ export class DevPoll implements Disposable {
     this.#write(1);
   }
 
-  /** Replaces what a descriptor is polled for. */
+  /**
+   * Replaces what a descriptor is polled for.
+   *
+   * @param events POLL* bits
+   * @throws as `register`
+   */
   modify(fileobj: FileObject, events: number): void {
     checkEvents(events);
     const fd = fileDescriptor(fileobj);
@@ -128,7 +153,11 @@ export class DevPoll implements Disposable {
     this.#write(2);
   }
 
-  /** Removes a descriptor. */
+  /**
+   * Removes a descriptor.
+   *
+   * @throws {SystemError} if the write fails
+   */
   unregister(fileobj: FileObject): void {
     this.#change.set(0, fileDescriptor(fileobj), this.#calls.POLLREMOVE);
     this.#write(1);
@@ -138,6 +167,8 @@ export class DevPoll implements Disposable {
    * Waits, and returns descriptors with their POLL* bits.
    *
    * @param timeout Milliseconds; 0 or less looks and returns; for ever if left out
+   * @throws {TypeError} if the timeout is not a number
+   * @throws {Deno.errors.BadResource} if the file is closed
    */
   poll(timeout?: number): [fd: number, events: number][] {
     const count = waitFully(checkTimeout(timeout), (left) => this.wait(left));

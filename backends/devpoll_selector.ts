@@ -15,7 +15,25 @@ import { EVENT_PRIORITY } from "./selector.ts";
 
 /**
  * A selector on /dev/poll: the interest is kept by the system, so that a wait
- * hands over nothing.
+ * hands over nothing. It has no mode.
+ *
+ * @example
+ * ```ts
+ * import { DevpollSelector, EVENT_READ } from "@pollux/reactor/selectors";
+ * import { socketPair } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * if (["illumos", "solaris"].includes(Deno.build.os)) {
+ *   using selector = new DevpollSelector<string>();
+ *   const [left, right] = socketPair();
+ *   selector.register(right, EVENT_READ, "right");
+ *   left.send(new Uint8Array(1));
+ *   assertEquals(selector.select(1000).length, 1);
+ *   selector.unregister(right);
+ *   left.close();
+ *   right.close();
+ * }
+ * ```
  */
 export class DevpollSelector<T> extends BaseSelector<T> {
   /** The system keeps the interest, and notices what is added to it. */
@@ -29,6 +47,7 @@ export class DevpollSelector<T> extends BaseSelector<T> {
    *
    * @param calls What to call; the system, if left out
    * @throws {Deno.errors.NotSupported} on a system without it
+   * @throws {SystemError} if it cannot be opened
    */
   constructor(calls?: DevPollCalls) {
     super(EVENT_PRIORITY);

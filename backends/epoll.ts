@@ -165,6 +165,9 @@ export class Epoll implements Disposable {
    *
    * @param timeout Milliseconds; 0 or less looks and returns; for ever if left out
    * @param maximum How many to return at the most
+   * @throws {TypeError} if the timeout is not a number
+   * @throws {RangeError} if the maximum is not a whole number above 0
+   * @throws {Deno.errors.BadResource} if the instance is closed
    */
   poll(
     timeout?: number,

@@ -54,6 +54,29 @@ function epollEvents(events: number): number {
  * A selector on epoll: the cost of a wait is that of what is ready, whatever
  * the number of registrations. It has every mode. Files that epoll refuses,
  * regular ones and directories, count as always ready.
+ *
+ * @example Hear of news alone
+ * ```ts
+ * import {
+ *   EpollSelector,
+ *   EVENT_READ,
+ *   MODE_EDGE,
+ * } from "@pollux/reactor/selectors";
+ * import { socketPair } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * if (Deno.build.os === "linux") {
+ *   using selector = new EpollSelector<string>();
+ *   const [left, right] = socketPair();
+ *   selector.register(right, EVENT_READ | MODE_EDGE, "right");
+ *   left.send(new Uint8Array(1));
+ *   assertEquals(selector.select(1000).length, 1);
+ *   assertEquals(selector.select(0), []); // still there, but no news
+ *   selector.unregister(right);
+ *   left.close();
+ *   right.close();
+ * }
+ * ```
  */
 export class EpollSelector<T> extends BaseSelector<T> {
   /** The system keeps the interest, and notices what is added to it. */
@@ -69,8 +92,13 @@ export class EpollSelector<T> extends BaseSelector<T> {
   /** Whether the last wait met an event whose registration has ended. */
   #sawStale = false;
 
-  /** @throws {Deno.errors.NotSupported} on a system without epoll */
-  /** Makes a selector; it needs no descriptor. */
+  /**
+   * Makes a selector, and the epoll instance that it needs.
+   *
+   * @throws {Deno.errors.NotSupported} on a system without epoll
+   * @throws {Deno.errors.NotCapable} without `--allow-ffi`
+   * @throws {SystemError} if there are no descriptors left: `EMFILE`
+   */
   constructor() {
     super(EVENT_PRIORITY | MODE_EDGE | MODE_ONE_SHOT | MODE_EXCLUSIVE);
   }

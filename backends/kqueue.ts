@@ -12,7 +12,7 @@
  *   report it as an event, which is how changes are made here.
  * - A kqueue is not inherited by a forked child.
  *
- * It has run on Linux, on libkqueue; on macOS and the BSDs with every push.
+ * It has run on Linux, on libkqueue, and not yet on a kernel that has it.
  *
  * Sources: kqueue(2) of FreeBSD 14 and macOS 14, `<sys/event.h>`.
  *
@@ -111,7 +111,10 @@ export class Kqueue implements Disposable {
    * @param changes What to add, delete, enable or disable
    * @param maximum How many events to return at the most; with 0 it does not wait
    * @param timeout Milliseconds; 0 or less looks and returns; for ever if left out
-   * @throws {SystemError} if a change is refused
+   * @throws {TypeError} if the timeout is not a number
+   * @throws {RangeError} if the maximum is not a whole number from 0
+   * @throws {SystemError} if a change is refused; those before it have been made
+   * @throws {Deno.errors.BadResource} if the queue is closed
    */
   control(
     changes: Iterable<KeventChange>,

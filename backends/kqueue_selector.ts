@@ -23,6 +23,24 @@ const EVENTS = [EVENT_READ, EVENT_WRITE, EVENT_PRIORITY];
 /**
  * A selector on kqueue: the cost of a wait is that of what is ready. Edge and
  * one-shot are there; urgent data only where the system has EVFILT_EXCEPT (macOS).
+ *
+ * @example
+ * ```ts
+ * import { EVENT_READ, KqueueSelector } from "@pollux/reactor/selectors";
+ * import { socketPair } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * if (["darwin", "freebsd", "netbsd"].includes(Deno.build.os)) {
+ *   using selector = new KqueueSelector<string>();
+ *   const [left, right] = socketPair();
+ *   selector.register(right, EVENT_READ, "right");
+ *   left.send(new Uint8Array(1));
+ *   assertEquals(selector.select(1000).length, 1);
+ *   selector.unregister(right);
+ *   left.close();
+ *   right.close();
+ * }
+ * ```
  */
 export class KqueueSelector<T> extends BaseSelector<T> {
   /** The system keeps the interest, and notices what is added to it. */
@@ -32,9 +50,12 @@ export class KqueueSelector<T> extends BaseSelector<T> {
   readonly #standIn: boolean;
 
   /**
-   * Makes a queue.
+   * Makes a selector, and the queue that it needs.
    *
+   * @param options Where kqueue is, if not in the C library
    * @throws {Deno.errors.NotSupported} on a system without kqueue
+   * @throws {Deno.errors.NotCapable} without `--allow-ffi`
+   * @throws {SystemError} if there are no descriptors left: `EMFILE`
    */
   constructor(options: KqueueOptions = {}) {
     const kqueue = new Kqueue(options);

@@ -24,8 +24,7 @@ import { errno, holding, libc } from "./ffi/libc.ts";
 import { PollFds } from "./ffi/structs/pollfd.ts";
 import { Timespec, toMilliseconds } from "./ffi/structs/time.ts";
 
-// <poll.h>; these seven are the same on every system that Deno runs on, which
-// the tests of the system tables hold.
+// <poll.h>; all but the last are the same on every system that Deno runs on.
 
 /** There is something to read. */
 export const POLLIN = 0x001;
@@ -117,7 +116,8 @@ export class Poll {
    * at the next `poll()`: `POLLNVAL`.
    *
    * @param events POLL* bits
-   * @throws {RangeError} if the events do not fit 16 bits
+   * @throws {TypeError} if the file object has no descriptor
+   * @throws {RangeError} if the descriptor is negative, or the events do not fit 16 bits
    */
   register(
     fileobj: FileObject,
@@ -134,6 +134,8 @@ export class Poll {
   /**
    * Changes what a descriptor is polled for.
    *
+   * @param events POLL* bits
+   * @throws {RangeError} if the events do not fit 16 bits
    * @throws {Deno.errors.NotFound} if it is not registered
    */
   modify(fileobj: FileObject, events: number): void {
@@ -160,6 +162,7 @@ export class Poll {
    * Waits, and returns descriptors with their POLL* bits.
    *
    * @param timeout Milliseconds; negative or left out is for ever, as in C and Python
+   * @throws {TypeError} if the timeout is not a number
    * @throws {Deno.errors.Busy} if it is called while it runs
    */
   poll(timeout?: number): [fd: number, events: number][] {

@@ -12,14 +12,31 @@ import { WatchedFds } from "./watched_fds.ts";
 
 /**
  * A selector on poll: any number of descriptors, at the cost of looking at each
- * of them in every wait.
+ * of them in every wait. It has no mode.
+ *
+ * @example
+ * ```ts
+ * import { EVENT_WRITE, PollSelector } from "@pollux/reactor/selectors";
+ * import { close, pipe } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using selector = new PollSelector<string>();
+ * const [reader, writer] = pipe();
+ * selector.register(writer, EVENT_WRITE, "room for more");
+ * for (const [key, events] of selector.select()) {
+ *   assertEquals([key.data, events], ["room for more", EVENT_WRITE]);
+ * }
+ * selector.unregister(writer);
+ * close(reader);
+ * close(writer);
+ * ```
  */
 export class PollSelector<T> extends BaseSelector<T> {
   /** The interest is handed over at the call. */
   override readonly seesChangesWhileParked: boolean = false;
   readonly #watched = new WatchedFds();
 
-  /** Makes a selector; it needs no descriptor. */
+  /** Makes a selector, which needs neither a call nor a descriptor. */
   constructor() {
     super(EVENT_PRIORITY);
   }

@@ -116,6 +116,7 @@ export function selectParked(
  * @param exceptional What may have something urgent
  * @param timeout Milliseconds; 0 or less looks and returns; for ever if left out
  * @returns of each list those that are ready, as they were given
+ * @throws {TypeError} if a file object has no descriptor, or the timeout is not a number
  * @throws {RangeError} if a descriptor is negative or above 1023
  * @throws {SystemError} `Deno.errors.BadResource` if one of them is closed
  *

@@ -13,7 +13,16 @@ import { EVENT_PRIORITY, EVENT_READ, EVENT_WRITE } from "./selector.ts";
 
 /**
  * A selector on select: descriptors below 1024 only; a larger one is refused
- * with a `RangeError`.
+ * with a `RangeError`. It has no mode.
+ *
+ * @example
+ * ```ts
+ * import { EVENT_READ, SelectSelector } from "@pollux/reactor/selectors";
+ * import { assertThrows } from "@std/assert";
+ *
+ * using selector = new SelectSelector<null>();
+ * assertThrows(() => selector.register(1024, EVENT_READ, null), RangeError);
+ * ```
  */
 export class SelectSelector<T> extends BaseSelector<T> {
   /** The interest is handed over at the call. */
@@ -22,7 +31,7 @@ export class SelectSelector<T> extends BaseSelector<T> {
   readonly #found = new SelectSets();
   #nfds = 0;
 
-  /** Makes a selector; it needs no descriptor. */
+  /** Makes a selector, which needs neither a call nor a descriptor. */
   constructor() {
     super(EVENT_PRIORITY, FD_SETSIZE);
   }

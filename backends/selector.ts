@@ -56,7 +56,34 @@ export interface SelectorKey<T> {
  * rule. A hang-up or an error makes a file ready in both directions, and the
  * call that follows reports it.
  *
+ * Sources: the `selectors` module of Python, and of each call the file that is
+ * named after it.
+ *
  * @typeParam T What is registered with each file object
+ *
+ * @example Two directions in one entry
+ * ```ts
+ * import {
+ *   DefaultSelector,
+ *   EVENT_READ,
+ *   EVENT_WRITE,
+ *   type Selector,
+ * } from "@pollux/reactor/selectors";
+ * import { socketPair } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using selector: Selector<string> = new DefaultSelector<string>();
+ * const [left, right] = socketPair();
+ * selector.register(right, EVENT_READ | EVENT_WRITE, "right");
+ * left.send(new Uint8Array(1));
+ * for (const [key, events] of selector.select()) {
+ *   assertEquals(key.data, "right");
+ *   assertEquals(events, EVENT_READ | EVENT_WRITE);
+ * }
+ * selector.unregister(right);
+ * left.close();
+ * right.close();
+ * ```
  */
 export interface Selector<T> extends Disposable {
   /**
@@ -137,6 +164,8 @@ export interface Selector<T> extends Disposable {
    * @param timeout Milliseconds; `Infinity` is for ever
    * @returns how many entries `readyKey` and `readyEvents` can be asked for, until the
    *   next wait
+   * @throws {Deno.errors.BadResource} if the selector is closed
+   * @throws {Deno.errors.Busy} if a parked wait is under way
    */
   wait(timeout: number): number;
 
@@ -147,6 +176,8 @@ export interface Selector<T> extends Disposable {
    *
    * @param timeout Milliseconds; `Infinity` is for ever
    * @param referenced Whether the wait keeps the process open: it does, if left out
+   * @returns as `wait`
+   * @throws {Deno.errors.BadResource} if the selector is closed
    * @throws {Deno.errors.Busy} if a parked wait is under way
    */
   park(timeout: number, referenced?: boolean): Promise<number>;
@@ -160,11 +191,17 @@ export interface Selector<T> extends Disposable {
   /**
    * The key of a ready entry, as it is registered now.
    *
+   * @param index From 0, below what the wait returned
    * @returns undefined if the registration has ended since the wait: also where the
    *   descriptor has been registered again, which makes it another's
    */
   readyKey(index: number): SelectorKey<T> | undefined;
 
-  /** The events of a ready entry that its key still waits for. */
+  /**
+   * The events of a ready entry that its key still waits for.
+   *
+   * @param index From 0, below what the wait returned
+   * @returns `EVENT_*`; 0 if its registration has ended, or asks for others by now
+   */
   readyEvents(index: number): number;
 }

@@ -20,6 +20,7 @@ const INT_MAX = 0x7fff_ffff;
 /**
  * The number of a file object.
  *
+ * @param fileobj A number, or an object with an `fd`
  * @throws {TypeError} if it has no number
  * @throws {RangeError} if the number is negative, as after `close()`, or too large
  */
@@ -85,8 +86,11 @@ export function retrying(syscall: string, call: () => number): number {
 }
 
 /**
- * Reads what is there, as read(2) does.
+ * Reads what is there, as read(2) does. From a descriptor that blocks, such as
+ * standard input, it waits.
  *
+ * @param fileobj A descriptor, or an object with one
+ * @param buffer Where the bytes go
  * @returns the number of bytes, 0 at end of file, `WOULD_BLOCK` (-1) if there is nothing yet
  * @throws {SystemError} if the call fails
  */
@@ -101,8 +105,11 @@ export function read(fileobj: FileObject, buffer: BufferSource): number {
 }
 
 /**
- * Writes as much as fits now, as write(2) does.
+ * Writes as much as fits now, as write(2) does. To a descriptor that blocks it
+ * waits until everything fits.
  *
+ * @param fileobj A descriptor, or an object with one
+ * @param data The bytes
  * @returns the number of bytes that were taken, `WOULD_BLOCK` (-1) if there is no room
  * @throws {SystemError} if the call fails: `Deno.errors.BrokenPipe` where nobody reads
  */
@@ -136,6 +143,8 @@ export function close(fd: number): void {
  * The flag belongs to the open file, not to the number: whoever shares the
  * file, such as the shell behind standard input, sees it too.
  *
+ * @param fileobj A descriptor, or an object with one
+ * @param blocking Whether calls on it are to wait
  * @throws {SystemError} if the number is not open
  */
 export function setBlocking(fileobj: FileObject, blocking: boolean): void {
@@ -146,7 +155,11 @@ export function setBlocking(fileobj: FileObject, blocking: boolean): void {
   if (wanted !== flags) retrying("fcntl", () => fcntl(fd, F_SETFL, wanted));
 }
 
-/** Whether calls on a descriptor wait. */
+/**
+ * Whether calls on a descriptor wait.
+ *
+ * @throws {SystemError} if the number is not open
+ */
 export function isBlocking(fileobj: FileObject): boolean {
   const fd = fileDescriptor(fileobj);
   const { F_GETFL, O_NONBLOCK } = system().constants;
@@ -168,7 +181,23 @@ export function setCloseOnExec(fd: number): void {
  * A pipe, non-blocking and close-on-exec at both ends.
  *
  * @returns the end to read from and the end to write to, as in pipe(2)
+ * @throws {Deno.errors.NotCapable} without `--allow-ffi`
  * @throws {SystemError} if there are no descriptors left
+ *
+ * @example
+ * ```ts
+ * import { close, pipe, read, WOULD_BLOCK, write } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [reader, writer] = pipe();
+ * const buffer = new Uint8Array(16);
+ * assertEquals(read(reader, buffer), WOULD_BLOCK);
+ * write(writer, new TextEncoder().encode("hello"));
+ * assertEquals(read(reader, buffer), 5);
+ * close(writer);
+ * assertEquals(read(reader, buffer), 0); // end of file
+ * close(reader);
+ * ```
  */
 export function pipe(): [reader: number, writer: number] {
   const ends = new Int32Array(new ArrayBuffer(8));
@@ -204,7 +233,23 @@ export function duplicate(fileobj: FileObject): number {
  *
  * @param path The file's path
  * @param mode "r", "w" or "r+": which directions are wanted
- * @throws {SystemError} if the file cannot be opened
+ * @throws {TypeError} if the path has a NUL inside
+ * @throws {SystemError} if the file cannot be opened: `Deno.errors.NotFound`,
+ *   `Deno.errors.PermissionDenied`, `ENXIO` for a FIFO to write that nobody reads
+ *
+ * @example Wait for a device
+ * ```ts
+ * import { DefaultSelector, EVENT_READ } from "@pollux/reactor/selectors";
+ * import { close, openFile } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const zero = openFile("/dev/zero"); // or a serial port, a FIFO, a terminal
+ * using selector = new DefaultSelector<null>();
+ * selector.register(zero, EVENT_READ, null);
+ * assertEquals(selector.select().length, 1);
+ * selector.unregister(zero);
+ * close(zero);
+ * ```
  */
 export function openFile(path: string, mode: "r" | "w" | "r+" = "r"): number {
   if (path.includes("\0")) {

@@ -9,7 +9,11 @@ import { system } from "./current_system.ts";
 
 /**
  * An error of the operating system, as every failed call throws it: an
- * instance of the matching `Deno.errors.*` class, with three more properties.
+ * instance of the matching `Deno.errors.*` class, a `TypeError` for `EINVAL`, a
+ * plain `Error` where Deno has no class, with more properties. The message is
+ * Deno's own, as in "Connection refused (os error 111)".
+ *
+ * Source of the names: `<errno.h>`.
  */
 export interface SystemError extends Error {
   /** The name of the error number in `<errno.h>`, as in "ECONNREFUSED". */
@@ -98,7 +102,23 @@ export function systemError(
   );
 }
 
-/** Whether an error came from the operating system. */
+/**
+ * Whether an error came from the operating system.
+ *
+ * @example
+ * ```ts
+ * import { close, isSystemError, Socket } from "@pollux/reactor/socket";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * using socket = Socket.create();
+ * try {
+ *   socket.bind({ hostname: "192.0.2.1", port: 80 }); // not an address of this machine
+ * } catch (error) {
+ *   assert(isSystemError(error) && error instanceof Deno.errors.AddrNotAvailable);
+ *   assertEquals([error.code, error.syscall], ["EADDRNOTAVAIL", "bind"]);
+ * }
+ * ```
+ */
 export function isSystemError(error: unknown): error is SystemError {
   return error instanceof Error && "errno" in error && "syscall" in error;
 }

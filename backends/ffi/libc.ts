@@ -600,6 +600,13 @@ export function libc(): Libc {
  *
  * @throws {Deno.errors.NotCapable} without `--allow-ffi`
  * @throws {Deno.errors.NotSupported} where there is no library that we know
+ *
+ * @example
+ * ```ts
+ * import { openLibrary } from "@pollux/reactor/socket";
+ *
+ * openLibrary(); // at the top of a test file
+ * ```
  */
 export function openLibrary(): void {
   for (const key of Object.keys(functions)) void lazy[key as keyof Libc];

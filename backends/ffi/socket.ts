@@ -145,6 +145,9 @@ function quietly(flags: number): number {
  * A closed socket's `fd` is -1, and every call on it throws
  * `Deno.errors.BadResource`.
  *
+ * Sources: socket(2), socket(7), ip(7), tcp(7), unix(7); POSIX.1-2017
+ * `<sys/socket.h>`.
+ *
  * @example A pair of connected sockets
  * ```ts
  * import { socketPair } from "@pollux/reactor/socket";
@@ -174,7 +177,10 @@ export class Socket implements Disposable {
    * @param domain Which kind of address it has
    * @param type How it carries data
    * @param protocol A number of IPPROTO_*, 0 for the usual one of the type
-   * @throws {SystemError} if the system has no such socket, or no descriptor left
+   * @throws {TypeError} if there is no such domain, or no such type
+   * @throws {Deno.errors.NotCapable} without `--allow-ffi`
+   * @throws {SystemError} if the system has no such socket, or no descriptor left; a
+   *   raw one is `Deno.errors.PermissionDenied` but for root
    */
   static create(
     domain: SocketDomain = "IPv4",
@@ -190,6 +196,9 @@ export class Socket implements Disposable {
    * one end of a pair. From now on this object closes it; it is made
    * non-blocking and close-on-exec.
    *
+   * @param fd A number that is open, and nobody else's to close
+   * @throws {TypeError} if it is no whole number
+   * @throws {RangeError} if it is negative
    * @throws {SystemError} if it is no socket: `ENOTSOCK`, `EBADF`
    */
   static adopt(fd: number): Socket {
@@ -204,7 +213,11 @@ export class Socket implements Disposable {
     return new Socket(fd, family);
   }
 
-  /** Two connected sockets of the Unix domain; see `socketPair`. */
+  /**
+   * Two connected sockets of the Unix domain; see `socketPair`.
+   *
+   * @throws as `socketPair`
+   */
   static pair(type: SocketType = "stream"): [Socket, Socket] {
     const ends = new Int32Array(new ArrayBuffer(8));
     const { AF_UNIX } = system().constants;
@@ -230,8 +243,8 @@ export class Socket implements Disposable {
   }
 
   /**
-   * Gives the socket an address. Port 0 lets the system choose: see
-   * `localAddress`.
+   * Gives the socket an address, as bind(2) does. Port 0 lets the system choose:
+   * see `localAddress`.
    *
    * @throws {TypeError} if the address is of another domain or malformed
    * @throws {RangeError} if its port or the length of its path is out of range
@@ -246,7 +259,7 @@ export class Socket implements Disposable {
   }
 
   /**
-   * Starts to accept connections.
+   * Starts to accept connections, as listen(2) does.
    *
    * @param backlog How many may wait to be accepted; the system has its own limit too
    * @throws {RangeError} if the backlog is negative or no whole number
@@ -262,7 +275,7 @@ export class Socket implements Disposable {
   }
 
   /**
-   * Takes one connection off the backlog.
+   * Takes one connection off the backlog, as accept4(2) does.
    *
    * @returns the connection, non-blocking and close-on-exec, or null if none waits
    * @throws {SystemError} among others `EMFILE` and `ECONNABORTED`, after which the
@@ -290,8 +303,9 @@ export class Socket implements Disposable {
   }
 
   /**
-   * Connects to a peer, or starts to.
+   * Connects to a peer, or starts to, as connect(2) does.
    *
+   * @param address Whom to. A datagram socket only notes it, as the one peer to talk to
    * @returns true if the connection stands, false while it is under way: when the
    *   socket becomes writable, `takeError()` says how it ended
    * @throws {TypeError} if the address is of another domain or malformed
@@ -311,11 +325,11 @@ export class Socket implements Disposable {
   }
 
   /**
-   * Receives what is there.
+   * Receives what is there, as recv(2) does.
    *
    * @param buffer Where the bytes go
    * @param length How many bytes of it to use: all, if left out
-   * @param flags MSG_* of this system, as in `system().constants.MSG_PEEK`
+   * @param flags MSG_* of `<sys/socket.h>`: 2 is MSG_PEEK on every system
    * @returns the number of bytes, 0 at end of file (or for an empty datagram),
    *   `WOULD_BLOCK` (-1) if there is nothing yet
    * @throws {RangeError} if the length is not within the buffer
@@ -337,8 +351,10 @@ export class Socket implements Disposable {
   }
 
   /**
-   * Receives one message, and who sent it.
+   * Receives one message, and who sent it, as recvfrom(2) does.
    *
+   * @param buffer Where the bytes go; what does not fit is lost
+   * @param flags MSG_* of `<sys/socket.h>`
    * @returns null if there is nothing yet
    * @throws {SystemError} as `recv`
    */
@@ -360,11 +376,11 @@ export class Socket implements Disposable {
   }
 
   /**
-   * Sends as much as there is room for.
+   * Sends as much as there is room for, as send(2) does.
    *
    * @param data What to send
    * @param length How many bytes of it: all, if left out
-   * @param flags MSG_* of this system
+   * @param flags MSG_* of `<sys/socket.h>`
    * @returns how many bytes were taken, `WOULD_BLOCK` (-1) if there was no room
    * @throws {RangeError} if the length is not within the data
    * @throws {SystemError} `Deno.errors.BrokenPipe` (never a signal),
@@ -409,10 +425,14 @@ export class Socket implements Disposable {
   }
 
   /**
-   * Sends one message to an address.
+   * Sends one message to an address, as sendto(2) does.
    *
+   * @param data The message
+   * @param address Whom to
+   * @param flags MSG_* of `<sys/socket.h>`
    * @returns how many bytes were taken, `WOULD_BLOCK` (-1) if there was no room
    * @throws {TypeError} if the address is of another domain or malformed
+   * @throws {RangeError} if its port or the length of its path is out of range
    * @throws {SystemError} `EMSGSIZE` if the datagram is too large, and others
    */
   sendTo(
@@ -427,7 +447,10 @@ export class Socket implements Disposable {
   /**
    * As `sendTo`, with the bytes of a `struct sockaddr` as they were received.
    *
-   * @param addressLength How many bytes of it count
+   * @param address The bytes
+   * @param addressLength How many of them count
+   * @returns as `sendTo`
+   * @throws {SystemError} as `sendTo`
    */
   sendToEncoded(
     data: BufferSource,
@@ -526,6 +549,8 @@ export class Socket implements Disposable {
   /**
    * Leaves a multicast group.
    *
+   * @param group As it was joined
+   * @param networkInterface As it was joined
    * @throws as `joinGroup`; `Deno.errors.AddrNotAvailable` if it was not joined
    */
   leaveGroup(group: string, networkInterface?: string | number): void {
@@ -533,9 +558,11 @@ export class Socket implements Disposable {
   }
 
   /**
-   * Ends one direction of a connection: the peer reads what was sent, then end
-   * of file, and may go on sending.
+   * Ends one direction of a connection, as shutdown(2) does: after "write" the
+   * peer reads what was sent, then end of file, and may go on sending.
    *
+   * @param direction "read", "write" or "both"
+   * @throws {TypeError} if there is no such direction
    * @throws {SystemError} `Deno.errors.NotConnected`
    */
   shutdown(direction: ShutdownDirection): void {
@@ -554,6 +581,8 @@ export class Socket implements Disposable {
   /**
    * Reads an option that has a name here.
    *
+   * @param name One of `SocketOptions`
+   * @throws {TypeError} if there is no such name
    * @throws {Deno.errors.NotSupported} if this system lacks it
    * @throws {SystemError} if it does not fit this socket
    */
@@ -567,7 +596,9 @@ export class Socket implements Disposable {
   /**
    * Sets an option that has a name here.
    *
-   * @throws {TypeError} if the value is of another type
+   * @param name One of `SocketOptions`
+   * @param value A boolean or a number, as `SocketOptions` has it
+   * @throws {TypeError} if there is no such name, or the value is of another type
    * @throws {RangeError} if the value is no whole number of 32 bits
    * @throws {Deno.errors.NotSupported} if this system lacks the option
    * @throws {SystemError} if it does not fit this socket
@@ -593,6 +624,7 @@ export class Socket implements Disposable {
    * @param number The option's number
    * @param byteLength How many bytes its value may have
    * @returns the bytes that the system wrote
+   * @throws {SystemError} `ENOPROTOOPT` if the socket has no such option, and others
    */
   getRawOption(
     level: number,
@@ -612,8 +644,11 @@ export class Socket implements Disposable {
   /**
    * Sets any option by its numbers, as setsockopt(2) does.
    *
+   * @param level SOL_* or IPPROTO_*
+   * @param number The option's number
    * @param value The bytes of the option's struct, or a number for a C `int`
    * @throws {RangeError} if a number does not fit an `int`
+   * @throws {SystemError} `ENOPROTOOPT` if the socket has no such option, and others
    */
   setRawOption(
     level: number,
@@ -634,7 +669,11 @@ export class Socket implements Disposable {
     if (result === -1) throw systemError("setsockopt");
   }
 
-  /** Where this socket is; the port that the system chose, after a bind to port 0. */
+  /**
+   * Where this socket is; the port that the system chose, after a bind to port 0.
+   *
+   * @throws {Deno.errors.BadResource} if the socket is closed
+   */
   get localAddress(): SocketAddress {
     expectAddress();
     if (
@@ -666,6 +705,7 @@ export class Socket implements Disposable {
    *
    * @param syscall The call that is to be named as the one that failed
    * @param detail What it was about, as in the address of a connect
+   * @returns the error, which is not thrown; null if there is none
    */
   takeError(
     syscall: string = "connect",
@@ -690,6 +730,8 @@ export class Socket implements Disposable {
   /**
    * Lets calls on this socket wait, for a plain client that has nothing else to
    * do. A call that waits stops everything in its thread.
+   *
+   * @param blocking False, as at the beginning, or true
    */
   setBlocking(blocking: boolean): void {
     setBlocking(this.#open(), blocking);
@@ -699,6 +741,7 @@ export class Socket implements Disposable {
    * Gives the descriptor away: whoever calls this closes it.
    *
    * @returns the descriptor; the socket counts as closed from now on
+   * @throws {Deno.errors.BadResource} if the socket is closed
    */
   detach(): number {
     const fd = this.#open();
@@ -805,7 +848,22 @@ function closedError(): Error {
  * Two connected sockets of the Unix domain, as socketpair(2) makes them.
  *
  * @param type How they carry data: "stream", "datagram" or "seqpacket"
+ * @throws {TypeError} if there is no such type
  * @throws {SystemError} if there are no descriptors left
+ *
+ * @example
+ * ```ts
+ * import { socketPair } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const [left, right] = socketPair("datagram");
+ * left.send(new Uint8Array([1, 2]));
+ * left.send(new Uint8Array([3]));
+ * const buffer = new Uint8Array(16);
+ * assertEquals(right.recv(buffer), 2); // each message on its own
+ * left.close();
+ * right.close();
+ * ```
  */
 export function socketPair(type: SocketType = "stream"): [Socket, Socket] {
   return Socket.pair(type);

@@ -197,7 +197,19 @@ function decodePath(bytes: Uint8Array<ArrayBuffer>): string {
   );
 }
 
-/** An address as people write it: "127.0.0.1:8001", "[::1]:8001", "/run/echo.sock". */
+/**
+ * An address as people write it: "127.0.0.1:8001", "[::1]:8001",
+ * "/run/echo.sock"; an abstract name begins with "@".
+ *
+ * @example
+ * ```ts
+ * import { formatAddress } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(formatAddress({ hostname: "::1", port: 8001 }), "[::1]:8001");
+ * assertEquals(formatAddress({ path: "\0echo" }), "@echo");
+ * ```
+ */
 export function formatAddress(address: SocketAddress): string {
   if ("path" in address) return address.path.replace("\0", "@");
   const { hostname, port } = address;

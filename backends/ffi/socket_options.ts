@@ -6,7 +6,12 @@
 
 import type { Constants } from "./system.ts";
 
-/** The options of `Socket.getOption` and `Socket.setOption`, with the type of each. */
+/**
+ * The options of `Socket.getOption` and `Socket.setOption`, with the type of each.
+ *
+ * Sources: socket(7), tcp(7), ip(7), ipv6(7); `<sys/socket.h>`, `<netinet/tcp.h>`,
+ * `<netinet/in.h>`.
+ */
 export interface SocketOptions {
   /** SO_REUSEADDR: bind although connections of an earlier server linger. */
   reuseAddress: boolean;
@@ -38,15 +43,15 @@ export interface SocketOptions {
   type: number;
   /** IPV6_V6ONLY: an IPv6 socket leaves IPv4 to others. */
   ipv6Only: boolean;
-  /** IP_TTL: how many routers a packet may pass. */
+  /** IP_TTL: how many routers a packet may pass, 1 to 255. */
   timeToLive: number;
-  /** IP_MULTICAST_TTL: the same for multicast. */
+  /** IP_MULTICAST_TTL: the same for multicast, 0 to 255. */
   multicastTimeToLive: number;
   /** IP_MULTICAST_LOOP: this machine hears its own multicast. */
   multicastLoop: boolean;
-  /** IPV6_MULTICAST_HOPS. */
+  /** IPV6_MULTICAST_HOPS: how many routers multicast may pass; -1 for the system's own choice. */
   ipv6MulticastHops: number;
-  /** IPV6_MULTICAST_LOOP. */
+  /** IPV6_MULTICAST_LOOP: this machine hears its own multicast. */
   ipv6MulticastLoop: boolean;
   /** IPV6_MULTICAST_IF: the number of the interface that multicast leaves by. */
   ipv6MulticastInterface: number;
