@@ -599,9 +599,13 @@ export class Connection implements Owned {
   }
 
   #payDrain(): void {
-    this.#state &= ~OWES_DRAIN;
     this.#loop.callSoon(() => {
-      if (!this.closed) this.#guard(() => this.onDrain?.(this));
+      // Filled again meanwhile: then it is owed until that is sent, too.
+      const due = this.#is(OWES_DRAIN) && !this.#is(CLOSED) &&
+        this.bufferedAmount <= this.#limits.lowWaterMark;
+      if (!due) return;
+      this.#state &= ~OWES_DRAIN;
+      this.#guard(() => this.onDrain?.(this));
     });
   }
 

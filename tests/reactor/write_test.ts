@@ -192,6 +192,27 @@ onEachBackend("onDrain may write again, and drains again [K09]", (stage) => {
 });
 
 onEachBackend(
+  "a queue that is filled again before its drain is told is no drain yet",
+  (stage) => {
+    const marks = { highWaterMark: 5000, lowWaterMark: 1000 };
+    const { connection } = stage.connection(marks);
+    const queued: number[] = [];
+    connection.onDrain = () => queued.push(connection.bufferedAmount);
+    connection.cork();
+    assertEquals(connection.write(new Uint8Array(6000)), false);
+    connection.uncork();
+    assertEquals(connection.bufferedAmount, 0);
+    connection.cork();
+    assertEquals(connection.write(new Uint8Array(2000)), true);
+    stage.turns();
+    assertEquals(queued, []);
+    connection.uncork();
+    stage.turns();
+    assertEquals(queued, [0]);
+  },
+);
+
+onEachBackend(
   "beyond the hard cap the connection is aborted, and says so",
   (stage) => {
     const { connection } = stage.narrow({ maximumQueued: 100_000 });
