@@ -116,6 +116,8 @@ const MANUAL = 1 << 9;
 const LISTENS = 1 << 10;
 /** `run()` and the process do not stay for its sake. */
 const UNREFERENCED = 1 << 11;
+/** Closed, and nobody was there to be told. */
+const UNTOLD = 1 << 12;
 
 /** Shared by all connections of a thread: each uses them within one call. */
 let slab: Slab | undefined;
@@ -143,9 +145,6 @@ let lent: LentBuffer | undefined;
  * ```
  */
 export class Connection implements Owned {
-  /** Called with the end of the connection, once, as the last: with the error if one ended it. */
-  onClose: ((error: Error | undefined, connection: Connection) => void) | null =
-    null;
   /**
    * Called when the peer has sent its last byte. If it is not set, this side ends
    * too, once its queue is sent.
@@ -156,12 +155,19 @@ export class Connection implements Owned {
   #onData:
     | ((chunk: Uint8Array<ArrayBuffer>, connection: Connection) => void)
     | null = null;
+  #onClose:
+    | ((error: Error | undefined, connection: Connection) => void)
+    | null = null;
   #loop: Loop;
   #socket: Socket | null;
   #limits: ConnectionLimits;
   #state: number;
   #interest = 0;
-  /** Where the reactor keeps this connection. */
+  /**
+   * Where the reactor keeps this connection.
+   *
+   * @ignore
+   */
   place: number = -1;
   #queue: WriteQueue | null = null;
   /** What few connections have: ten thousand idle ones need no room for it. */
@@ -201,7 +207,7 @@ export class Connection implements Owned {
 
   /** Whether a connect is under way. */
   get connecting(): boolean {
-    return this.#is(CONNECTING);
+    return this.#is(CONNECTING) && !this.#is(CLOSED);
   }
 
   /** Whether the connection has ended, in whatever way. */
@@ -224,12 +230,22 @@ export class Connection implements Owned {
     return this.#queue === null ? 0 : this.#queue.bytes;
   }
 
-  /** This side's address. */
+  /**
+   * This side's address.
+   *
+   * @throws {Deno.errors.NotConnected} while connecting
+   * @throws {Deno.errors.BadResource} once closed
+   */
   get localAddress(): SocketAddress {
     return this.socket.localAddress;
   }
 
-  /** The peer's address. */
+  /**
+   * The peer's address.
+   *
+   * @throws {Deno.errors.NotConnected} while connecting, or if the peer is gone
+   * @throws {Deno.errors.BadResource} once closed
+   */
   get remoteAddress(): SocketAddress {
     return this.socket.remoteAddress;
   }
@@ -251,6 +267,27 @@ export class Connection implements Owned {
   ) {
     this.#onData = callback;
     this.#updateInterest();
+  }
+
+  /**
+   * Called with the end of the connection, once, as the last: with the error if one
+   * ended it. Who sets it after the end is told in the next turn.
+   */
+  get onClose():
+    | ((error: Error | undefined, connection: Connection) => void)
+    | null {
+    return this.#onClose;
+  }
+
+  set onClose(
+    callback:
+      | ((error: Error | undefined, connection: Connection) => void)
+      | null,
+  ) {
+    this.#onClose = callback;
+    if (callback === null || !this.#is(UNTOLD) || this.#loop.closed) return;
+    this.#state &= ~UNTOLD;
+    this.#loop.callSoon(() => this.#tellClosed());
   }
 
   /** Called when a connection that this side began stands. */
@@ -298,6 +335,7 @@ export class Connection implements Owned {
    * go on sending; the connection closes when both sides have ended.
    *
    * @param data Last bytes
+   * @throws {TypeError} if they are anything but bytes
    */
   end(data?: Uint8Array<ArrayBuffer>): void {
     if (data !== undefined) this.write(data);
@@ -328,7 +366,11 @@ export class Connection implements Owned {
     this.#finish(error);
   }
 
-  /** As `abort()`: what the reactor calls when it is closed. */
+  /**
+   * As `abort()`: what the reactor calls when it is closed.
+   *
+   * @ignore
+   */
   destroy(error?: Error): void {
     this.abort(error);
   }
@@ -350,6 +392,7 @@ export class Connection implements Owned {
    * either direction; it may take a quarter longer.
    *
    * @param milliseconds 0 for never, as at the beginning
+   * @throws {RangeError} if the time is negative or not a number
    */
   setIdleTimeout(milliseconds: number): void {
     if (!(milliseconds >= 0)) {
@@ -365,12 +408,22 @@ export class Connection implements Owned {
     this.#needExtras().idle = idle;
   }
 
-  /** TCP: sends small writes at once instead of gathering them, true if left out. */
+  /**
+   * TCP: sends small writes at once instead of gathering them, true if left out.
+   *
+   * @throws {Deno.errors.NotConnected} while connecting
+   * @throws {Deno.errors.BadResource} once closed
+   */
   setNoDelay(enabled: boolean = true): void {
     this.socket.setOption("noDelay", enabled);
   }
 
-  /** Has the system probe a silent peer, true if left out. */
+  /**
+   * Has the system probe a silent peer, true if left out.
+   *
+   * @throws {Deno.errors.NotConnected} while connecting
+   * @throws {Deno.errors.BadResource} once closed
+   */
   setKeepAlive(enabled: boolean = true): void {
     this.socket.setOption("keepAlive", enabled);
   }
@@ -379,6 +432,9 @@ export class Connection implements Owned {
    * Receives into memory of the caller: for connections without `onData`.
    *
    * @returns how many bytes, 0 at end of file, `WOULD_BLOCK` (-1) if there is nothing yet
+   * @throws {Deno.errors.NotConnected} while connecting
+   * @throws {Deno.errors.BadResource} once closed
+   * @throws {SystemError} `Deno.errors.ConnectionReset` and others
    */
   receiveInto(buffer: Uint8Array<ArrayBuffer>): number {
     if (this.#is(READ_ENDED) && !this.closed) return 0;
@@ -399,6 +455,9 @@ export class Connection implements Owned {
    * Sends what the socket takes now, and queues nothing: for who waits by himself.
    *
    * @returns how many bytes, `WOULD_BLOCK` (-1) if there is no room, or others are first
+   * @throws {Deno.errors.NotConnected} while connecting
+   * @throws {Deno.errors.BadResource} once closed
+   * @throws {SystemError} `Deno.errors.BrokenPipe`, `Deno.errors.ConnectionReset` and others
    */
   sendNow(data: Uint8Array<ArrayBuffer>): number {
     if (this.bufferedAmount > 0) return WOULD_BLOCK;
@@ -434,12 +493,20 @@ export class Connection implements Owned {
     if (this.#interest !== 0) this.#loop.countUnreferenced(1);
   }
 
-  /** Says what is under way to connect this connection. */
+  /**
+   * Says what is under way to connect this connection.
+   *
+   * @ignore
+   */
   connectingBy(attempt: Attempt): void {
     this.#needExtras().attempt = attempt;
   }
 
-  /** A connect that was begun with this connection has succeeded. */
+  /**
+   * A connect that was begun with this connection has succeeded.
+   *
+   * @ignore
+   */
   connected(socket: Socket): void {
     this.#socket = socket;
     this.#needExtras().attempt = null;
@@ -450,7 +517,11 @@ export class Connection implements Owned {
     this.#flushGuarded();
   }
 
-  /** Ends the connection with an error, as if the socket had reported it. */
+  /**
+   * Ends the connection with an error, as if the socket had reported it.
+   *
+   * @ignore
+   */
   fail(error: Error): void {
     this.#finish(error);
   }
@@ -670,22 +741,23 @@ export class Connection implements Owned {
     this.#socket?.close();
     this.#loop.disown(this);
     // Nobody to tell is the rule for those who came and went.
-    if (this.#extras !== null || this.onClose !== null) {
+    if (this.#extras !== null || this.#onClose !== null) {
       this.#loop.callSoon(() => this.#tellClosed());
-    }
+    } else this.#state |= UNTOLD;
   }
 
   /** The last that is called, and then nothing is held on to. */
   #tellClosed(): void {
-    const { onClose } = this;
+    const onClose = this.#onClose;
     const { onReadable, onWritable, error } = this.#needExtras();
     this.#extras = new Extras();
     this.#extras.error = error;
     this.#onData =
       this.onEnd =
       this.onDrain =
-      this.onClose =
+      this.#onClose =
         null;
+    if (onClose === null) this.#state |= UNTOLD;
     onReadable?.();
     onWritable?.();
     onClose?.(error, this);

@@ -302,6 +302,33 @@ onEachBackend(
   },
 );
 
+onEachBackend(
+  "who sets onClose after the end is told of it, once",
+  (stage) => {
+    const log = new Log();
+    const note = (error: Error | undefined): void => {
+      log.lines.push(error === undefined ? "close" : error.message);
+    };
+    const { connection } = stage.connection();
+    connection.close();
+    connection.onClose = note;
+    assertEquals(log.lines, []);
+    stage.turns();
+    connection.onClose = note;
+    const other = stage.connection().connection;
+    other.abort(new Error("why not"));
+    stage.turns();
+    other.onClose = note;
+    stage.turns();
+    assertEquals(log.lines, ["close", "why not"]);
+    const reactor = stage.make();
+    const last = reactor.connect({ port: 9 });
+    reactor.close();
+    last.onClose = note;
+    assertEquals(log.lines.length, 2);
+  },
+);
+
 onAnyBackend("while connecting there is no socket yet", (stage) => {
   const connection = stage.reactor.connect({ port: 9 });
   assert(connection.connecting);
