@@ -42,13 +42,31 @@ const TRANSIENT = new Set([
  * waits would make the listener ready again and again. So it stops listening to
  * it for a tenth of a second, says so once, and tries again; those who wait are
  * in the system's backlog meanwhile.
+ *
+ * @example
+ * ```ts
+ * import { Reactor } from "@pollux/reactor/reactor";
+ * import { assertNotEquals } from "@std/assert";
+ *
+ * using reactor = new Reactor();
+ * const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, (peer) => {
+ *   peer.end(new TextEncoder().encode(new Date().toString()));
+ * });
+ * assertNotEquals((server.address as { port: number }).port, 0);
+ * server.close();
+ * reactor.run();
+ * ```
  */
 export class Acceptor implements Owned {
   readonly #loop: Loop;
   readonly #socket: Socket;
   readonly #onAccept: (socket: Socket) => void;
   readonly #onClose: () => void;
-  /** Where the reactor keeps this acceptor. */
+  /**
+   * Where the reactor keeps this acceptor.
+   *
+   * @ignore
+   */
   place: number = -1;
   #accepting = false;
   #paused = false;
@@ -91,7 +109,11 @@ export class Acceptor implements Owned {
     return this.#socket;
   }
 
-  /** Where it listens; with port 0 the port that the system chose. */
+  /**
+   * Where it listens; with port 0 the port that the system chose.
+   *
+   * @throws {Deno.errors.BadResource} once closed
+   */
   get address(): SocketAddress {
     return this.#socket.localAddress;
   }
@@ -135,7 +157,11 @@ export class Acceptor implements Owned {
     this.#onClose();
   }
 
-  /** As `close()`. */
+  /**
+   * As `close()`.
+   *
+   * @ignore
+   */
   destroy(): void {
     this.close();
   }

@@ -47,7 +47,24 @@ export function denoAddr(address: SocketAddress): NetAddr | UnixAddr {
 /**
  * A connection that is used like one of `Deno.connect` or `Deno.listen`, on the
  * reactor: the methods, the streams and the errors are the same. It needs
- * `serve()`.
+ * `serve()`. It is a `Deno.TcpConn` or a `Deno.UnixConn` by type.
+ *
+ * @example The streams
+ * ```ts
+ * import { Reactor } from "@pollux/reactor/reactor";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using reactor = new Reactor();
+ * reactor.serve();
+ * using listener = reactor.net.listen({ hostname: "127.0.0.1", port: 0 });
+ * const client: Deno.TcpConn = await reactor.net.connect({
+ *   port: listener.addr.port,
+ * });
+ * const server = await listener.accept();
+ * await server.write(new TextEncoder().encode("hello"));
+ * server.close();
+ * assertEquals(await new Response(client.readable).text(), "hello");
+ * ```
  *
  * @typeParam Address `Deno.NetAddr` or `Deno.UnixAddr`
  */
@@ -92,6 +109,7 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
   /**
    * Reads what comes next.
    *
+   * @param p Where the bytes go; with none in it, it reads nothing and returns 0
    * @returns the number of bytes, null at end of file
    * @throws {Deno.errors.BadResource} if the connection is closed
    * @throws {Deno.errors.Interrupted} if it is closed meanwhile
@@ -112,6 +130,7 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
   /**
    * Writes some of the bytes: all, unless the peer is slow.
    *
+   * @param p The bytes; they are sent from where they are, so leave them until then
    * @returns how many were taken
    * @throws {Deno.errors.BadResource} if the connection is closed
    * @throws {Deno.errors.Interrupted} if it is closed meanwhile

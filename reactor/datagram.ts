@@ -92,7 +92,11 @@ export class Datagram implements Owned {
       datagram: Datagram,
     ) => void)
     | null = null;
-  /** Where the reactor keeps this socket. */
+  /**
+   * Where the reactor keeps this socket.
+   *
+   * @ignore
+   */
   place: number = -1;
   #interest = 0;
   #paused = false;
@@ -120,7 +124,11 @@ export class Datagram implements Owned {
     return this.#socket;
   }
 
-  /** Where it is; with port 0 the port that the system chose. */
+  /**
+   * Where it is; with port 0 the port that the system chose.
+   *
+   * @throws {Deno.errors.BadResource} once closed
+   */
   get address(): SocketAddress {
     return this.#socket.localAddress;
   }
@@ -180,7 +188,13 @@ export class Datagram implements Owned {
     return false;
   }
 
-  /** Sends several messages, many with one call. As `send()` for each of them. */
+  /**
+   * Sends several messages, many with one call: sendmmsg(2), where the system has it.
+   *
+   * @param messages The messages, each with whom it is to
+   * @returns as `send`
+   * @throws {TypeError} if the messages are not iterable
+   */
   sendMany(messages: Iterable<OutgoingMessage>): boolean {
     if (this.closed) return false;
     for (const { data, address } of messages) {
@@ -228,7 +242,11 @@ export class Datagram implements Owned {
     this.#loop.callSoon(() => this.onClose?.(this));
   }
 
-  /** As `close()`. */
+  /**
+   * As `close()`.
+   *
+   * @ignore
+   */
   destroy(): void {
     this.close();
   }

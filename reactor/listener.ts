@@ -41,6 +41,21 @@ interface Waiter<C> {
 /**
  * A listener that is used like one of `Deno.listen`, on the reactor. It needs
  * `serve()`.
+ *
+ * @example
+ * ```ts
+ * import { Reactor } from "@pollux/reactor/reactor";
+ *
+ * await using reactor = new Reactor();
+ * reactor.serve();
+ * const listener = reactor.net.listen({ hostname: "127.0.0.1", port: 0 });
+ * setTimeout(() => listener.close(), 10);
+ * for await (const conn of listener) {
+ *   conn.readable.pipeTo(conn.writable).catch(() => {}); // an echo
+ * }
+ * ```
+ *
+ * @typeParam Address `Deno.NetAddr` or `Deno.UnixAddr`
  */
 export class Listener<Address extends NetAddr | UnixAddr = NetAddr>
   implements AsyncIterable<Conn<Address>>, Disposable {

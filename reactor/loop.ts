@@ -199,6 +199,8 @@ export class Loop implements Disposable, AsyncDisposable {
   /**
    * Calls a function in the next turn, after the callbacks of what is ready.
    * Functions are called in the order in which they were given.
+   *
+   * @throws {Deno.errors.BadResource} if the reactor is closed
    */
   callSoon(callback: () => void): void {
     this.#checkOpen();
@@ -210,7 +212,22 @@ export class Loop implements Disposable, AsyncDisposable {
    * Calls a function once, after a time that is never cut short.
    *
    * @param milliseconds 0 or less: in the next turn
+   * @param callback What it throws goes to `onError`
+   * @returns the timer, to call it off
    * @throws {TypeError} if the time is not a number
+   * @throws {Deno.errors.BadResource} if the reactor is closed
+   *
+   * @example
+   * ```ts
+   * import { Reactor } from "@pollux/reactor/reactor";
+   * import { assert } from "@std/assert";
+   *
+   * using reactor = new Reactor();
+   * const start = performance.now();
+   * reactor.callLater(20, () => assert(performance.now() - start >= 20));
+   * reactor.callLater(60_000, () => {}).cancel();
+   * reactor.run(); // returns after 20 milliseconds
+   * ```
    */
   callLater(milliseconds: number, callback: () => void): Timer {
     return this.#addTimer(milliseconds, callback, 0);
@@ -222,7 +239,24 @@ export class Loop implements Disposable, AsyncDisposable {
    * are left out.
    *
    * @param milliseconds The interval, more than 0
+   * @param callback What it throws goes to `onError`, and the timer goes on
+   * @returns the timer, to call it off
    * @throws {RangeError} if the interval is not a positive number
+   * @throws {Deno.errors.BadResource} if the reactor is closed
+   *
+   * @example
+   * ```ts
+   * import { Reactor } from "@pollux/reactor/reactor";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using reactor = new Reactor();
+   * let ticks = 0;
+   * const timer = reactor.callEvery(5, () => {
+   *   if (++ticks === 3) timer.cancel();
+   * });
+   * reactor.run(); // returns when no timer is left
+   * assertEquals(ticks, 3);
+   * ```
    */
   callEvery(milliseconds: number, callback: () => void): Timer {
     if (!(milliseconds > 0)) {
@@ -231,13 +265,21 @@ export class Loop implements Disposable, AsyncDisposable {
     return this.#addTimer(milliseconds, callback, milliseconds);
   }
 
-  /** The descriptor that `wake()` takes in another thread. */
+  /**
+   * The descriptor that `wake()` takes in another thread.
+   *
+   * @throws {Deno.errors.BadResource} if the reactor is closed
+   */
   get wakeFd(): number {
     this.#checkOpen();
     return this.#needWaker().wakeFd;
   }
 
-  /** Ends a wait that is under way, or else the next one. */
+  /**
+   * Ends a wait that is under way, or else the next one.
+   *
+   * @throws {Deno.errors.BadResource} if the reactor is closed
+   */
   wake(): void {
     this.#checkOpen();
     this.#needWaker();
@@ -291,6 +333,16 @@ export class Loop implements Disposable, AsyncDisposable {
    * @returns resolves when `stop()` or `close()` is called, or the signal is aborted
    * @throws {Deno.errors.Busy} if the reactor is running
    * @throws {Deno.errors.BadResource} if it is closed
+   *
+   * @example
+   * ```ts
+   * import { Reactor } from "@pollux/reactor/reactor";
+   *
+   * await using reactor = new Reactor();
+   * const stopped = reactor.serve({ signal: AbortSignal.timeout(20) });
+   * await new Promise((resolve) => setTimeout(resolve, 5)); // Deno goes on beside it
+   * await stopped;
+   * ```
    */
   serve(options: ServeOptions = {}): Promise<void> {
     this.#begin("serving");
@@ -341,7 +393,27 @@ export class Loop implements Disposable, AsyncDisposable {
     this.#interrupt();
   }
 
-  /** What the reactor has done so far. */
+  /**
+   * What the reactor has done so far.
+   *
+   * @example Find the callback that holds everybody up
+   * ```ts
+   * import { Reactor } from "@pollux/reactor/reactor";
+   * import { assert, assertEquals } from "@std/assert";
+   *
+   * const slow: string[] = [];
+   * using reactor = new Reactor({
+   *   measure: { slow: 5, onSlow: ({ name }) => slow.push(name) },
+   * });
+   * reactor.callSoon(function compress() {
+   *   const start = performance.now();
+   *   while (performance.now() - start < 6);
+   * });
+   * reactor.run();
+   * assertEquals(slow, ["compress"]);
+   * assert(reactor.stats().longestCallback >= 5);
+   * ```
+   */
   stats(): ReactorStatistics {
     return {
       turns: this.#turns,
@@ -368,12 +440,20 @@ export class Loop implements Disposable, AsyncDisposable {
     await served;
   }
 
-  /** Calls back for somebody: what it throws is told, and goes no further. */
+  /**
+   * Calls back for somebody: what it throws is told, and goes no further.
+   *
+   * @ignore
+   */
   guard(callback: () => void): void {
     this.#call(callback, callback.name);
   }
 
-  /** Tells the owner of the reactor what went wrong. */
+  /**
+   * Tells the owner of the reactor what went wrong.
+   *
+   * @ignore
+   */
   report(error: unknown): void {
     try {
       this.#onError(error);
@@ -388,6 +468,7 @@ export class Loop implements Disposable, AsyncDisposable {
    *
    * @throws {Deno.errors.BadResource} if the reactor is being closed: whoever
    *   reconnects when a connection ends would do so then, too
+   * @ignore
    */
   own(resource: Owned): void {
     this.#checkOpen();
@@ -396,7 +477,11 @@ export class Loop implements Disposable, AsyncDisposable {
     this.#owned.push(resource);
   }
 
-  /** Forgets a resource that has closed itself. */
+  /**
+   * Forgets a resource that has closed itself.
+   *
+   * @ignore
+   */
   disown(resource: Owned): void {
     if (this.#owned[resource.place] !== resource) return;
     // The last takes its place: a set would cost five times the memory.
@@ -406,23 +491,39 @@ export class Loop implements Disposable, AsyncDisposable {
     last.place = resource.place;
   }
 
-  /** Counts registrations for whose sake the process is not kept open, nor `run()` going. */
+  /**
+   * Counts registrations for whose sake the process is not kept open, nor `run()` going.
+   *
+   * @ignore
+   */
   countUnreferenced(difference: 1 | -1): void {
     this.#unreferenced += difference;
     this.#interrupt();
   }
 
-  /** Counts registrations that are the reactor's own. */
+  /**
+   * Counts registrations that are the reactor's own.
+   *
+   * @ignore
+   */
   countInternal(difference: 1 | -1): void {
     this.#internal += difference;
   }
 
-  /** Counts what connections have queued. */
+  /**
+   * Counts what connections have queued.
+   *
+   * @ignore
+   */
   countQueued(difference: number): void {
     this.bytesQueued += difference;
   }
 
-  /** Counts a suspension of accepting. */
+  /**
+   * Counts a suspension of accepting.
+   *
+   * @ignore
+   */
   countBackOff(): void {
     this.acceptBackOffs++;
   }

@@ -66,9 +66,21 @@ export class Net {
     this.connect = this.connect.bind(this) as Net["connect"];
   }
 
-  /** As `Deno.listen`, for TCP. */
+  /**
+   * As `Deno.listen`, for TCP.
+   *
+   * @throws {TypeError} if the hostname is no numeric address
+   * @throws {RangeError} if the port or the backlog is out of range
+   * @throws {SystemError} `Deno.errors.AddrInUse` and others
+   */
   listen(options: TcpListenOptions): Listener<NetAddr>;
-  /** As `Deno.listen`, for Unix sockets. */
+  /**
+   * As `Deno.listen`, for Unix sockets.
+   *
+   * @throws {TypeError} if the path has a NUL inside
+   * @throws {RangeError} if the path is too long
+   * @throws {SystemError} `Deno.errors.AddrInUse` and others
+   */
   listen(options: UnixListenOptions): Listener<UnixAddr>;
   listen(
     options: TcpListenOptions | UnixListenOptions,
@@ -78,9 +90,19 @@ export class Net {
       : new Listener<NetAddr>(this.#reactor, options);
   }
 
-  /** As `Deno.connect`, for TCP. */
+  /**
+   * As `Deno.connect`, for TCP.
+   *
+   * @throws {RangeError} if the port is out of range
+   * @throws {SystemError} `Deno.errors.ConnectionRefused` and others
+   * @throws with the signal's reason, if it is aborted
+   */
   connect(options: TcpConnectOptions): Promise<Conn<NetAddr>>;
-  /** As `Deno.connect`, for Unix sockets. */
+  /**
+   * As `Deno.connect`, for Unix sockets.
+   *
+   * @throws {SystemError} `Deno.errors.NotFound` if there is no such path, and others
+   */
   connect(options: UnixConnectOptions): Promise<Conn<UnixAddr>>;
   connect(
     options: TcpConnectOptions | UnixConnectOptions,

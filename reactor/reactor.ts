@@ -104,13 +104,39 @@ export class Reactor extends Loop {
    * Calls back whenever a file object can be read. A writer of the same
    * descriptor is left alone; a reader that it has is replaced.
    *
+   * @param fileobj A descriptor, or an object with an `fd`
+   * @param handler Called without arguments
    * @throws {Deno.errors.AlreadyExists} if the descriptor was given to `register()`
+   * @throws as `Selector.register`
+   *
+   * @example
+   * ```ts
+   * import { pipe, read, write } from "@pollux/reactor/socket";
+   * import { Reactor } from "@pollux/reactor/reactor";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using reactor = new Reactor();
+   * const [reader, writer] = pipe();
+   * reactor.addWriter(writer, () => {
+   *   write(writer, new TextEncoder().encode("hello"));
+   *   reactor.removeWriter(writer);
+   * });
+   * reactor.addReader(reader, () => {
+   *   assertEquals(read(reader, new Uint8Array(16)), 5);
+   *   reactor.removeReader(reader);
+   * });
+   * reactor.run();
+   * ```
    */
   addReader(fileobj: FileObject, handler: Handler): void {
     this.#pairs.set(fileobj, EVENT_READ, handler);
   }
 
-  /** Calls back whenever a file object can be written. As `addReader`. */
+  /**
+   * Calls back whenever a file object can be written. As `addReader`.
+   *
+   * @throws as `addReader`
+   */
   addWriter(fileobj: FileObject, handler: Handler): void {
     this.#pairs.set(fileobj, EVENT_WRITE, handler);
   }
@@ -131,12 +157,31 @@ export class Reactor extends Loop {
    *
    * @throws {Deno.errors.Busy} if the descriptor has a reader already
    * @throws {Deno.errors.Interrupted} if the reactor is closed meanwhile
+   * @throws with the signal's reason, if it is aborted
+   *
+   * @example
+   * ```ts
+   * import { pipe, read, write } from "@pollux/reactor/socket";
+   * import { Reactor } from "@pollux/reactor/reactor";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using reactor = new Reactor();
+   * reactor.serve();
+   * const [reader, writer] = pipe();
+   * setTimeout(() => write(writer, new TextEncoder().encode("hello")), 5);
+   * await reactor.readable(reader, { signal: AbortSignal.timeout(5000) });
+   * assertEquals(read(reader, new Uint8Array(16)), 5);
+   * ```
    */
   readable(fileobj: FileObject, options: ReadinessOptions = {}): Readiness {
     return new Readiness(this.#pairs, fileobj, EVENT_READ, options.signal);
   }
 
-  /** Waits until a file object can be written. As `readable`. */
+  /**
+   * Waits until a file object can be written. As `readable`.
+   *
+   * @throws as `readable`
+   */
   writable(fileobj: FileObject, options: ReadinessOptions = {}): Readiness {
     return new Readiness(this.#pairs, fileobj, EVENT_WRITE, options.signal);
   }
@@ -149,6 +194,17 @@ export class Reactor extends Loop {
    * @param signal As in "SIGTERM"; from now on its default action is off
    * @throws {TypeError} if there is no such signal, or nobody can catch it
    * @throws {Deno.errors.BadResource} if the reactor is closed
+   * @throws {Deno.errors.TimedOut} if the thread does not start within 10 seconds
+   *
+   * @example
+   * ```ts ignore
+   * import { Reactor } from "@pollux/reactor/reactor";
+   *
+   * using reactor = new Reactor();
+   * const server = reactor.listen({ port: 8001 }, (peer) => peer.end());
+   * reactor.onSignal("SIGINT", () => server.close());
+   * reactor.run(); // until Ctrl-C
+   * ```
    */
   onSignal(signal: Deno.Signal, callback: () => void): SignalWatch {
     if (this.closed) throw new Deno.errors.BadResource("Reactor is closed");
@@ -157,8 +213,9 @@ export class Reactor extends Loop {
   }
 
   /**
-   * Accepts connections on a port or a path.
+   * Accepts connections on a port or a path. See `Connection` for an example.
    *
+   * @param options A `port` (0 for one that the system chooses) or a `path`, and more
    * @param onConnection Called with each connection, to set its callbacks
    * @throws {TypeError} if the address is malformed
    * @throws {RangeError} if the port, the backlog or a water mark is out of range
@@ -185,10 +242,25 @@ export class Reactor extends Loop {
    * Connects to a port or a path. What is written before the connection stands is
    * sent when it does.
    *
+   * @param options A `port` or a `path`, and more
    * @param onConnect Called when it stands; a failure is told to `onClose`
    * @returns the connection, which is still connecting
    * @throws {TypeError} if neither a port nor a path is given, or both
    * @throws {RangeError} if the port or a water mark is out of range
+   * @throws {Deno.errors.BadResource} if the reactor is closed
+   *
+   * @example A failure
+   * ```ts
+   * import { Reactor } from "@pollux/reactor/reactor";
+   * import { assertInstanceOf } from "@std/assert";
+   *
+   * using reactor = new Reactor();
+   * const client = reactor.connect({ port: 1, timeout: 5000 });
+   * client.onClose = (error) => {
+   *   assertInstanceOf(error, Deno.errors.ConnectionRefused);
+   * };
+   * reactor.run();
+   * ```
    */
   connect(
     options: ConnectOptions,
@@ -215,8 +287,9 @@ export class Reactor extends Loop {
   }
 
   /**
-   * Makes a datagram socket.
+   * Makes a datagram socket. See `Datagram` for an example.
    *
+   * @param options Where it is: any port of any IPv4 address, if left out
    * @throws {TypeError} if the address is malformed
    * @throws {RangeError} if the port is out of range
    * @throws {SystemError} `Deno.errors.AddrInUse` and others

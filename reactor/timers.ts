@@ -12,17 +12,40 @@ export function now(): number {
 /** Where a timer without a deadline stands. */
 const IDLE = Infinity;
 
-/** Something to be called later, once or again and again. */
+/**
+ * Something to be called later, once or again and again: what `callLater` and
+ * `callEvery` return.
+ *
+ * @example
+ * ```ts
+ * import { Reactor } from "@pollux/reactor/reactor";
+ * import { assert } from "@std/assert";
+ *
+ * using reactor = new Reactor();
+ * const report = reactor.callEvery(1000, () => console.log(reactor.stats()));
+ * report.unref(); // `run()` does not go on for its sake
+ * reactor.run();
+ * assert(report.active);
+ * ```
+ */
 export class Timer {
   /** When it is due, in milliseconds of `now()`; `Infinity` once it is over. */
   deadline: number;
   /** Milliseconds between calls; 0 for a timer that is called once. */
   readonly interval: number;
-  /** The order in which timers with one deadline are called. */
+  /**
+   * The order in which timers with one deadline are called.
+   *
+   * @ignore
+   */
   sequence: number;
   /** Whether `run()` goes on for its sake. */
   referenced = true;
-  /** Whether it is in the heap, and not just taken out to be called. */
+  /**
+   * Whether it is in the heap, and not just taken out to be called.
+   *
+   * @ignore
+   */
   queued = false;
   readonly #callback: () => void;
   readonly #queue: TimerQueue;
@@ -73,7 +96,11 @@ export class Timer {
     this.cancel();
   }
 
-  /** Calls it. */
+  /**
+   * Calls it.
+   *
+   * @ignore
+   */
   fire(): void {
     this.#callback();
   }

@@ -15,6 +15,10 @@ const ONE_BYTE = new Uint8Array(new ArrayBuffer(1));
  * `reactor.wakeFd` may call this. Waking twice before the reactor looks is
  * waking once.
  *
+ * @param wakeFd The number, as it was while the reactor was open
+ * @throws {SystemError} `Deno.errors.BadResource` if the reactor is closed, and its
+ *   number nobody else's yet
+ *
  * @example
  * ```ts
  * import { Reactor, wake } from "@pollux/reactor/reactor";
