@@ -171,8 +171,9 @@ export class Datagram implements Owned {
    * Sends a message, or queues a copy of it if there is no room. What the system
    * refuses, as a message that is too large, is told to `onError`.
    *
+   * @param data The message
    * @param address Whom to; a connected socket needs none
-   * @returns false if a good deal is queued: `onDrain` follows
+   * @returns false if 256 KiB or more are queued: `onDrain` follows
    * @throws {TypeError} if it is given anything but bytes, or if the address is
    *   malformed or of another domain: of a queued message, `onError` is told so
    * @throws {RangeError} if its port or the length of its path is out of range, likewise
@@ -193,7 +194,8 @@ export class Datagram implements Owned {
    *
    * @param messages The messages, each with whom it is to
    * @returns as `send`
-   * @throws {TypeError} if the messages are not iterable
+   * @throws {TypeError} if the data of a message is anything but bytes: those before it
+   *   are queued already
    */
   sendMany(messages: Iterable<OutgoingMessage>): boolean {
     if (this.closed) return false;
