@@ -237,17 +237,13 @@ export function duplicate(fileobj: FileObject): number {
  * @throws {SystemError} if the file cannot be opened: `Deno.errors.NotFound`,
  *   `Deno.errors.PermissionDenied`, `ENXIO` for a FIFO to write that nobody reads
  *
- * @example Wait for a device
+ * @example A device
  * ```ts
- * import { DefaultSelector, EVENT_READ } from "@pollux/reactor/selectors";
- * import { close, openFile } from "@pollux/reactor/socket";
+ * import { close, openFile, read } from "@pollux/reactor/socket";
  * import { assertEquals } from "@std/assert";
  *
  * const zero = openFile("/dev/zero"); // or a serial port, a FIFO, a terminal
- * using selector = new DefaultSelector<null>();
- * selector.register(zero, EVENT_READ, null);
- * assertEquals(selector.select().length, 1);
- * selector.unregister(zero);
+ * assertEquals(read(zero, new Uint8Array(16)), 16);
  * close(zero);
  * ```
  */

@@ -112,7 +112,7 @@ export function systemError(
  *
  * using socket = Socket.create();
  * try {
- *   socket.bind({ hostname: "192.0.2.1", port: 80 }); // not an address of this machine
+ *   socket.bind({ hostname: "192.0.2.1", port: 8001 }); // not an address of this machine
  * } catch (error) {
  *   assert(isSystemError(error) && error instanceof Deno.errors.AddrNotAvailable);
  *   assertEquals([error.code, error.syscall], ["EADDRNOTAVAIL", "bind"]);
