@@ -628,8 +628,11 @@ export class Connection implements Owned {
       throw new TypeError(`Cannot write ${typeof list}: it must be bytes`);
     }
     const corked = this.#is(CORKED);
+    const owed = this.#state & OWES_DRAIN;
     this.cork();
     for (const chunk of list as Uint8Array<ArrayBuffer>[]) this.write(chunk);
+    // The chunks are one write: what counts is how much of it is left.
+    this.#state = this.#state & ~OWES_DRAIN | owed;
     if (!corked) this.uncork();
     return !this.#is(ENDING | CLOSED) && this.#belowHighWater();
   }
@@ -652,9 +655,14 @@ export class Connection implements Owned {
   #flush(): void {
     const queue = this.#queue;
     if (queue !== null && !this.#is(CORKED)) {
-      const count = queue.flush(this.#socket!);
-      this.#loop.countQueued(-count);
-      if (count > 0) this.#noteActivity();
+      const { bytes } = queue;
+      try {
+        queue.flush(this.#socket!);
+      } finally {
+        // Some may have gone before an error came.
+        this.#loop.countQueued(queue.bytes - bytes);
+      }
+      if (queue.bytes < bytes) this.#noteActivity();
       if (queue.bytes === 0) this.#queue = null;
     }
     if (this.bufferedAmount === 0) this.#flushed();

@@ -26,20 +26,13 @@ export class WriteQueue {
     this.bytes += chunk.length;
   }
 
-  /**
-   * Sends as much as there is room for, many chunks with one call.
-   *
-   * @returns how many bytes were taken
-   */
-  flush(socket: Socket): number {
-    let total = 0;
+  /** Sends as much as there is room for, many chunks with one call. */
+  flush(socket: Socket): void {
     while (this.bytes > 0) {
       const count = socket.sendPieces(this.#chunks, this.#first, this.#offset);
-      if (count === WOULD_BLOCK) break;
-      total += count;
+      if (count === WOULD_BLOCK) return;
       this.#advance(count);
     }
-    return total;
   }
 
   #advance(count: number): void {
