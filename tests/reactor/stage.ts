@@ -44,10 +44,11 @@ export function onEachBackend(
   for (const backend of reactorBackends) {
     if (needs !== undefined && !backend.capabilities[needs]) continue;
     const reason = backend.absent && ` (ignored: ${backend.absent})`;
-    test(`${backend.name}: ${name}${reason ?? ""}`, async () => {
-      await using stage = new Stage(backend);
-      await run(stage);
-    }, { ignore: reason !== undefined });
+    test(
+      `${backend.name}: ${name}${reason ?? ""}`,
+      () => perform(backend, run),
+      { ignore: reason !== undefined },
+    );
   }
 }
 
@@ -56,12 +57,24 @@ export function onAnyBackend(
   name: string,
   run: (stage: Stage) => void | Promise<void>,
 ): void {
-  test(name, async () => {
-    await using stage = new Stage(
-      backends.find(({ name }) => name === "DefaultSelector")!,
-    );
+  const backend = backends.find(({ name }) => name === "DefaultSelector")!;
+  test(name, () => perform(backend, run));
+}
+
+/** Runs a test. What the reactor has reported is often why it failed. */
+async function perform(
+  backend: Backend,
+  run: (stage: Stage) => void | Promise<void>,
+): Promise<void> {
+  await using stage = new Stage(backend);
+  try {
     await run(stage);
-  });
+  } catch (error) {
+    const reported = stage.errors.splice(0);
+    throw reported.length === 0
+      ? error
+      : new AggregateError([error, ...reported], "The reactor had errors");
+  }
 }
 
 /** What one test works with. All that it hands out is closed at the end. */
