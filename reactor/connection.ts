@@ -344,12 +344,15 @@ export class Connection implements Owned {
     if (!this.#is(CONNECTING)) this.#flushGuarded();
   }
 
-  /** Receives no more, sends what is queued, and closes. */
+  /**
+   * Receives no more, sends what is queued, and closes. A connect is given up if
+   * nothing waits for it.
+   */
   close(): void {
     if (this.#is(CLOSED | CLOSING)) return;
     this.#state = this.#state & ~CORKED | CLOSING | ENDING;
-    if (this.#is(CONNECTING)) this.#finish(undefined);
-    else this.#flushGuarded();
+    if (!this.#is(CONNECTING)) this.#flushGuarded();
+    else if (this.bufferedAmount === 0) this.#finish(undefined);
   }
 
   /**

@@ -329,6 +329,35 @@ onEachBackend(
   },
 );
 
+onEachBackend(
+  "close() while connecting sends what was written, or tells why not",
+  (stage) => {
+    const log = new Log();
+    const acceptor = stage.listen((server) => log.watch(server, "server"));
+    const { port } = acceptor.address as { port: number };
+    const client = stage.reactor.connect({ port });
+    log.watch(client, "client");
+    client.write(bytesOf("hello"));
+    client.close();
+    assertEquals(client.write(bytesOf("late")), false);
+    stage.until(() => log.lines.includes("server end"), "the end");
+    assertEquals(log.lines.toSorted(), [
+      "client close",
+      "server data hello",
+      "server end",
+    ]);
+    acceptor.close();
+    const refused = stage.reactor.connect({ port });
+    log.watch(refused, "refused");
+    refused.write(bytesOf("hello"));
+    refused.close();
+    stage.until(() => refused.closed, "the failure");
+    stage.turns(1);
+    assertEquals(log.lines.at(-1), "refused close ECONNREFUSED");
+    assertEquals(stage.reactor.stats().bytesQueued, 0);
+  },
+);
+
 onAnyBackend("while connecting there is no socket yet", (stage) => {
   const connection = stage.reactor.connect({ port: 9 });
   assert(connection.connecting);
