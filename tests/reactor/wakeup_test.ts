@@ -4,6 +4,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { libraryPath, openLibrary } from "../../backends/ffi/libc.ts";
+import type { SocketAddress } from "../../backends/ffi/mod.ts";
 import { wake } from "../../reactor/mod.ts";
 import { PATIENCE } from "../util.ts";
 import {
@@ -143,6 +144,41 @@ withThreads(
     await served;
   },
 );
+
+/** The messages of a thread, one after another. */
+function messagesOf(worker: Worker): () => Promise<unknown> {
+  const queue: unknown[] = [];
+  let waiting: ((message: unknown) => void) | null = null;
+  worker.onmessage = ({ data }) => {
+    if (waiting === null) queue.push(data);
+    else waiting(data);
+    waiting = null;
+  };
+  return () =>
+    queue.length > 0
+      ? Promise.resolve(queue.shift())
+      : new Promise((resolve) => waiting = resolve);
+}
+
+withThreads("each thread has a reactor of its own", async (stage) => {
+  const url = new URL("./echo_worker.ts", import.meta.url);
+  const threads = [0, 1].map(() => {
+    const worker = new Worker(url, { type: "module" });
+    stage.later(() => worker.terminate());
+    return messagesOf(worker);
+  });
+  const addresses = await Promise.all(threads.map((next) => next()));
+  const peers = addresses.map((address) => {
+    return stage.dial(address as SocketAddress);
+  });
+  for (const [index, peer] of peers.entries()) peer.send(`thread ${index}`);
+  for (const [index, peer] of peers.entries()) {
+    assertEquals(peer.readText(8), `thread ${index}`);
+    peer.send("stop");
+  }
+  const last = await Promise.all(threads.map((next) => next()));
+  assertEquals(last, ["stopped", "stopped"]);
+});
 
 onAnyBackend("wake() by the descriptor is wake()", (stage) => {
   const { reactor } = stage;
