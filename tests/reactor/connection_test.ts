@@ -356,6 +356,7 @@ onEachBackend(
     assertEquals(log.lines.at(-1), "refused close ECONNREFUSED");
     assertEquals(stage.reactor.stats().bytesQueued, 0);
   },
+  { needs: "keepsErrors" },
 );
 
 onAnyBackend("while connecting there is no socket yet", (stage) => {
