@@ -39,6 +39,12 @@ interface Queued {
   readonly address: SocketAddress | null;
 }
 
+/** A message that came in one batch with the one at which somebody paused. */
+interface Held {
+  readonly data: Uint8Array<ArrayBuffer>;
+  readonly address: SocketAddress;
+}
+
 /** A message to be sent, as `sendMany` takes it. */
 export interface OutgoingMessage {
   /** The message. */
@@ -103,6 +109,7 @@ export class Datagram implements Owned {
   #queue: Queued[] = [];
   #queuedBytes = 0;
   #owesDrain = false;
+  #held: Held[] = [];
   /** Whom the last message was from: the next is often from the same. */
   #lastBytes = new Uint8Array(0);
   #lastAddress: SocketAddress = { path: "" };
@@ -164,7 +171,7 @@ export class Datagram implements Owned {
       | null,
   ) {
     this.#onMessage = callback;
-    this.#updateInterest();
+    this.#updateReading();
   }
 
   /**
@@ -222,13 +229,13 @@ export class Datagram implements Owned {
   /** Receives no more until `resume()`; what the system has no room for is lost. */
   pause(): void {
     this.#paused = true;
-    this.#updateInterest();
+    this.#updateReading();
   }
 
   /** Receives again. */
   resume(): void {
     this.#paused = false;
-    this.#updateInterest();
+    this.#updateReading();
   }
 
   /** Closes the socket. What is queued is dropped; closing again does nothing. */
@@ -238,6 +245,7 @@ export class Datagram implements Owned {
     this.#queue = [];
     this.#queuedBytes = 0;
     this.#onMessage = null;
+    this.#held = [];
     this.#updateInterest();
     this.#socket.close();
     this.#loop.disown(this);
@@ -265,33 +273,38 @@ export class Datagram implements Owned {
   };
 
   #receive(): void {
-    incoming ??= newBatch();
-    let count: number;
+    const batch = incoming ?? newBatch();
+    // A callback may run another reactor, which then needs a batch of its own.
+    incoming = undefined;
     try {
-      count = this.#socket.receiveBatch(incoming);
+      const count = this.#socket.receiveBatch(batch);
+      for (let index = 0; index < count; index++) this.#take(batch, index);
+      batch.reset(count);
     } catch (error) {
-      return this.#tell(error);
+      this.#tell(error);
+    } finally {
+      incoming = batch;
     }
-    for (let index = 0; index < count; index++) {
-      // The callback before may have closed the socket, or called itself off.
-      if (this.#onMessage === null) break;
-      this.#deliver(incoming, index);
-    }
-    incoming.reset(count);
   }
 
-  #deliver(batch: MessageBatch, index: number): void {
+  /** Delivers a message, or holds it back for whoever paused at one before it. */
+  #take(batch: MessageBatch, index: number): void {
+    if (this.closed) return;
     const start = index * batch.messageBytes;
     if ((batch.flags(index) & system().constants.MSG_TRUNC) !== 0) {
-      return this.#tell(
-        new RangeError(
-          `Cannot receive a datagram of more than ${batch.messageBytes} bytes`,
-        ),
+      const error = new RangeError(
+        `Cannot receive a datagram of more than ${batch.messageBytes} bytes`,
       );
+      return this.#loop.guard(() => this.#tell(error));
     }
     const bytes = batch.memory.subarray(start, start + batch.length(index));
     const data = (slab ??= new Slab()).keep(bytes);
     const address = this.#addressOf(batch, index);
+    if (this.#held.length === 0 && this.#reads()) this.#deliver(data, address);
+    else this.#held.push({ data, address });
+  }
+
+  #deliver(data: Uint8Array<ArrayBuffer>, address: SocketAddress): void {
     try {
       this.#onMessage!(data, address, this);
     } catch (error) {
@@ -420,8 +433,27 @@ export class Datagram implements Owned {
     else this.#loop.report(error);
   }
 
+  #reads(): boolean {
+    return this.#onMessage !== null && !this.#paused && !this.closed;
+  }
+
+  #updateReading(): void {
+    this.#updateInterest();
+    if (this.#held.length === 0 || !this.#reads()) return;
+    this.#loop.callSoon(() => this.#deliverHeld());
+  }
+
+  #deliverHeld(): void {
+    while (this.#held.length > 0 && this.#reads()) {
+      const { data, address } = this.#held.shift()!;
+      this.#deliver(data, address);
+    }
+    this.#updateInterest();
+  }
+
   #updateInterest(): void {
-    const reads = this.#onMessage !== null && !this.#paused && !this.closed;
+    // What is held back comes before what is still to be received.
+    const reads = this.#held.length === 0 && this.#reads();
     const wanted = (reads ? EVENT_READ : 0) |
       (this.#queue.length > 0 ? EVENT_WRITE : 0);
     if (wanted === this.#interest) return;

@@ -9,7 +9,7 @@ import {
   type SocketAddress,
   socketPair,
 } from "../../backends/ffi/mod.ts";
-import { Datagram, type DatagramOptions } from "../../reactor/mod.ts";
+import { Datagram, type DatagramOptions, Reactor } from "../../reactor/mod.ts";
 import { bytesOf } from "../util.ts";
 import {
   codeOf,
@@ -295,6 +295,90 @@ onEachBackend(
     assertEquals(errors, [
       "Cannot receive a datagram of more than 65536 bytes",
     ]);
+  },
+);
+
+onEachBackend(
+  "pause() in the callback is the last message until resume(), and none is lost",
+  (stage) => {
+    const { datagram, received } = datagramOf(stage);
+    const { onMessage } = datagram;
+    datagram.onMessage = (...message) => {
+      onMessage!(...message);
+      datagram.pause();
+    };
+    const texts = ["one", "two", "three", "four"];
+    for (const text of texts) datagram.send(bytesOf(text), datagram.address);
+    for (let count = 1; count <= texts.length; count++) {
+      stage.until(() => received.length > count - 1, "a message");
+      stage.turns(2);
+      assertEquals(received, texts.slice(0, count));
+      // Nobody is called from within a method.
+      datagram.resume();
+      assertEquals(received.length, count);
+      if (count !== 2) continue;
+      datagram.onMessage = null;
+      datagram.send(bytesOf("five"), datagram.address);
+      stage.turns(2);
+      datagram.onMessage = onMessage;
+      texts.push("five");
+      stage.until(() => received.length === 5, "the others");
+      assertEquals(received, texts);
+      break;
+    }
+    datagram.onMessage = () => datagram.pause();
+    for (const text of texts) datagram.send(bytesOf(text), datagram.address);
+    stage.turns(2);
+    datagram.resume();
+    datagram.close();
+    stage.turns(2);
+    assertEquals(stage.reactor.stats().registered, 0);
+  },
+);
+
+onEachBackend(
+  "an onError that throws costs none of the messages behind",
+  (stage) => {
+    const path = stage.path();
+    const { datagram, received } = datagramOf(stage, { path });
+    datagram.onError = () => {
+      throw new Error("thrown");
+    };
+    const client = stage.reactor.datagram({ path: "" });
+    client.send(new Uint8Array(65_537), { path });
+    client.send(bytesOf("small"), { path });
+    stage.until(() => received.length > 0, "the small one");
+    assertEquals(stage.takeErrors(), ["thrown"]);
+  },
+);
+
+onEachBackend(
+  "a reactor that is run by another's message has messages of its own",
+  (stage) => {
+    const other = stage.use(
+      new Reactor({ selector: stage.backend.make() }),
+    );
+    const received: string[] = [];
+    const [outer, inner] = [stage.reactor, other].map((reactor) => {
+      const datagram = reactor.datagram({ hostname: "127.0.0.1" });
+      const name = reactor === other ? "inner" : "outer";
+      datagram.onMessage = (data) => {
+        received.push(`${name} ${textOf(data)}`);
+        if (reactor !== other) other.runOnce();
+      };
+      for (const text of ["1", "2", "3"]) {
+        datagram.send(bytesOf(`${name}${text}`), datagram.address);
+      }
+      return datagram;
+    });
+    stage.until(() => received.length === 6, "all messages");
+    assertEquals(
+      received.toSorted(),
+      [1, 2, 3].map((number) => `inner inner${number}`)
+        .concat([1, 2, 3].map((number) => `outer outer${number}`)),
+    );
+    outer!.close();
+    inner!.close();
   },
 );
 
