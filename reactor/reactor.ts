@@ -246,7 +246,7 @@ export class Reactor extends Loop {
    * @param onConnect Called when it stands; a failure is told to `onClose`
    * @returns the connection, which is still connecting
    * @throws {TypeError} if neither a port nor a path is given, or both
-   * @throws {RangeError} if the port or a water mark is out of range
+   * @throws {RangeError} if the port, the timeout or a water mark is out of range
    * @throws {Deno.errors.BadResource} if the reactor is closed
    *
    * @example A failure
@@ -275,6 +275,10 @@ export class Reactor extends Loop {
       !(Number.isInteger(port) && port >= 0 && port <= 65535)
     ) {
       throw new RangeError(`Cannot use port ${port}: it must be 0 to 65535`);
+    }
+    const { timeout = Infinity } = options;
+    if (!(timeout >= 0)) {
+      throw new RangeError(`Cannot connect within ${timeout} milliseconds`);
     }
     const limits = connectionLimits(options);
     const connection = new Connection(this, null, limits);

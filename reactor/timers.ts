@@ -196,7 +196,9 @@ export class TimerQueue {
       return;
     }
     const missed = Math.floor((time - timer.deadline) / timer.interval);
-    timer.deadline += (missed + 1) * timer.interval;
+    const next = timer.deadline + (missed + 1) * timer.interval;
+    // So many are missed of the smallest intervals that nobody can count them.
+    timer.deadline = next === IDLE ? time : next;
     timer.sequence = this.#sequence++;
     this.#push(timer, timer.deadline);
   }

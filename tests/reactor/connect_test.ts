@@ -269,6 +269,9 @@ onAnyBackend("what cannot be connected to is refused beforehand", (stage) => {
     () => reactor.connect({ port: 1, lowWaterMark: 2, highWaterMark: 1 }),
     RangeError,
   );
+  for (const timeout of [NaN, -1]) {
+    assertThrows(() => reactor.connect({ port: 1, timeout }), RangeError);
+  }
 });
 
 onAnyBackend("two thousand connects at once all arrive", (stage) => {

@@ -289,6 +289,22 @@ onAnyBackend("calls that repeat do not drift", (stage) => {
 });
 
 onEachBackend(
+  "an interval that the clock cannot tell from none is called again, and ends",
+  (stage) => {
+    const { reactor } = stage;
+    let calls = 0;
+    const timer = reactor.callEvery(Number.MIN_VALUE, () => {
+      if (++calls === 20) timer.cancel();
+    });
+    const enough = reactor.callLater(500, () => reactor.stop());
+    while (calls < 20 && enough.active) reactor.runOnce();
+    enough.cancel();
+    assertEquals(calls, 20);
+    assertEquals(reactor.stats().timers, 0);
+  },
+);
+
+onEachBackend(
   "a delay without end never comes, and harms no other [H13]",
   (stage) => {
     const { reactor } = stage;
