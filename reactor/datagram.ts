@@ -19,6 +19,7 @@ import {
   type FileObject,
 } from "../backends/selector.ts";
 import type { Loop, Owned } from "./loop.ts";
+import { MessageQueue } from "./message_queue.ts";
 import { Slab } from "./receive_buffer.ts";
 
 /**
@@ -32,12 +33,6 @@ const BATCH = 32;
 
 /** Below this many queued bytes `send()` returns true. */
 const HIGH_WATER_MARK = 256 * 1024;
-
-/** A message that waits for room. */
-interface Queued {
-  readonly data: Uint8Array<ArrayBuffer>;
-  readonly address: SocketAddress | null;
-}
 
 /** A message that came in one batch with the one at which somebody paused. */
 interface Held {
@@ -106,8 +101,7 @@ export class Datagram implements Owned {
   place: number = -1;
   #interest = 0;
   #paused = false;
-  #queue: Queued[] = [];
-  #queuedBytes = 0;
+  readonly #queue = new MessageQueue();
   #owesDrain = false;
   #held: Held[] = [];
   /** Whom the last message was from: the next is often from the same. */
@@ -147,7 +141,7 @@ export class Datagram implements Owned {
 
   /** How many bytes wait to be sent. */
   get bufferedAmount(): number {
-    return this.#queuedBytes;
+    return this.#queue.bytes;
   }
 
   /** Called with each message, which is the callback's to keep, and whom it is from. */
@@ -191,7 +185,7 @@ export class Datagram implements Owned {
     if (this.#queue.length > 0 || !this.#trySend(data, address ?? null)) {
       this.#enqueue(data, address ?? null);
     }
-    if (this.#queuedBytes < HIGH_WATER_MARK) return true;
+    if (this.#queue.bytes < HIGH_WATER_MARK) return true;
     this.#owesDrain = true;
     return false;
   }
@@ -211,7 +205,7 @@ export class Datagram implements Owned {
       this.#enqueue(data, address ?? null);
     }
     this.#flush();
-    if (this.#queuedBytes < HIGH_WATER_MARK) return true;
+    if (this.#queue.bytes < HIGH_WATER_MARK) return true;
     this.#owesDrain = true;
     return false;
   }
@@ -241,9 +235,8 @@ export class Datagram implements Owned {
   /** Closes the socket. What is queued is dropped; closing again does nothing. */
   close(): void {
     if (this.closed) return;
-    this.#loop.countQueued(-this.#queuedBytes);
-    this.#queue = [];
-    this.#queuedBytes = 0;
+    this.#loop.countQueued(-this.#queue.bytes);
+    this.#queue.clear();
     this.#onMessage = null;
     this.#held = [];
     this.#updateInterest();
@@ -361,7 +354,6 @@ export class Datagram implements Owned {
     address: SocketAddress | null,
   ): void {
     this.#queue.push({ data: data.slice(), address });
-    this.#queuedBytes += data.length;
     this.#loop.countQueued(data.length);
     this.#updateInterest();
   }
@@ -403,7 +395,7 @@ export class Datagram implements Owned {
   #prepare(batch: MessageBatch): number {
     const most = Math.min(this.#queue.length, BATCH);
     for (let index = 0; index < most; index++) {
-      const { data, address } = this.#queue[index]!;
+      const { data, address } = this.#queue.at(index);
       if (data.length > batch.messageBytes) return index;
       try {
         this.#socket.prepareMessage(batch, index, data, address);
@@ -417,15 +409,14 @@ export class Datagram implements Owned {
   }
 
   #sendFirst(): number {
-    const { data, address } = this.#queue[0]!;
+    const { data, address } = this.#queue.at(0);
     return this.#sendNow(data, address) === WOULD_BLOCK ? WOULD_BLOCK : 1;
   }
 
   #dequeue(count: number): void {
-    for (const { data } of this.#queue.splice(0, count)) {
-      this.#queuedBytes -= data.length;
-      this.#loop.countQueued(-data.length);
-    }
+    const { bytes } = this.#queue;
+    this.#queue.drop(count);
+    this.#loop.countQueued(this.#queue.bytes - bytes);
   }
 
   #tell(error: unknown): void {
