@@ -52,6 +52,12 @@ export interface WasiHostOptions {
    * the caller's.
    */
   readonly sockets?: readonly Socket[];
+  /**
+   * Whether these sockets have NONBLOCK from the start, as under wasmtime: Go and
+   * .NET count on it, and what waits in one of their calls keeps the whole program
+   * waiting. False if left out, as C and Rust would have it.
+   */
+  readonly nonblocking?: boolean;
   /** What it reads as its standard input: 0 if left out. */
   readonly stdin?: FileObject;
   /** What its standard output goes to: 1 if left out. */
@@ -315,7 +321,11 @@ function initialTable(options: WasiHostOptions): FdTable<GuestDescriptor> {
     // node:wasi numbers them in the same way, after three streams of its own.
     table.add({ kind: "file", number: 3 + index });
   }
-  for (const socket of options.sockets ?? []) table.add(GuestSocket.of(socket));
+  for (const socket of options.sockets ?? []) {
+    const entry = GuestSocket.of(socket);
+    entry.nonblocking = options.nonblocking ?? false;
+    table.add(entry);
+  }
   return table;
 }
 

@@ -14,7 +14,8 @@
  * ```
  *
  * With `--mode run` the program has the thread for itself; with `--mode serve`,
- * which is the default, it shares it with Deno.
+ * which is the default, it shares it with Deno. With `--nonblocking` the listener
+ * has NONBLOCK from the start, for programs that count on it.
  *
  * @module
  */
@@ -28,12 +29,15 @@ const { values, positionals: args } = parseArgs({
   options: {
     port: { type: "string", default: "8001" },
     mode: { type: "string", default: "serve" },
+    nonblocking: { type: "boolean", default: false },
   },
   allowPositionals: true,
 });
 const [path] = args;
 if (path === undefined) {
-  console.error("Usage: run.ts [--port N] [--mode run|serve] PROGRAM [ARG...]");
+  console.error(
+    "Usage: run.ts [--port N] [--mode run|serve] [--nonblocking] PROGRAM [ARG...]",
+  );
   Deno.exit(2);
 }
 
@@ -45,7 +49,8 @@ await main(async () => {
   const { hostname, port } = listener.localAddress as InternetAddress;
 
   const program = await WebAssembly.compile(await Deno.readFile(path));
-  const host = new WasiHost({ args, sockets: [listener] });
+  const { nonblocking } = values;
+  const host = new WasiHost({ args, sockets: [listener], nonblocking });
   console.error(`Serving ${hostname}:${port}; try: nc ${hostname} ${port}`);
   Deno.exit(
     values.mode === "run" ? host.run(program) : await host.serve(program),

@@ -114,6 +114,20 @@ test("a listener with NONBLOCK answers EAGAIN when nobody waits", () => {
   });
 });
 
+test("sockets have NONBLOCK from the start where the host says so", () => {
+  using listener = Socket.create("IPv4", "stream");
+  listener.bind({ hostname: "127.0.0.1", port: 0 });
+  listener.listen();
+  using client = Socket.create("IPv4", "stream");
+  runProgram({ sockets: [listener], nonblocking: true }, (program) => {
+    assertEquals(program.fdstat(3).flags, FDFLAGS_NONBLOCK);
+    assertEquals(program.accept(3).errno, "EAGAIN");
+    client.connect(listener.localAddress);
+    program.poll(onFd("read", 3));
+    assertEquals(program.fdstat(program.accept(3).fd).flags, 0);
+  });
+});
+
 test("sock_accept gives the connection the flags that it is told", () => {
   withListener((program) => {
     const { fd } = program.accept(3, FDFLAGS_NONBLOCK);
