@@ -337,6 +337,77 @@ test("fd_renumber moves a socket over a standard stream", () => {
   close(writer);
 });
 
+/** Runs a program with a directory as 3, a socket as 4, and a file of the directory as 5. */
+async function withFile(
+  body: (program: Program, peer: Socket) => void,
+): Promise<string> {
+  const directory = await Deno.makeTempDir();
+  using pair = pairOf();
+  const options = { preopens: { "/": directory }, sockets: [pair.left] };
+  try {
+    runProgram(options, (program) => {
+      assertEquals(openFile(program, 3), 5);
+      body(program, pair.right);
+    });
+    return await Deno.readTextFile(`${directory}/file`);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}
+
+/** Opens a file to write and read it, and makes it if need be. */
+function openFile(program: Program, directory: number): number {
+  const name = program.allocate(8);
+  program.write(name, "file");
+  const stored = program.allocate(8);
+  const rights = RIGHTS_FD_READ | RIGHTS_FD_WRITE;
+  program.must(
+    "path_open",
+    ...[directory, 0, name, 4, 1, rights, 0n, 0, stored],
+  );
+  return program.view.getUint32(stored, true);
+}
+
+test("fd_renumber moves a socket over a file, which is closed", async () => {
+  const text = await withFile((program, peer) => {
+    program.must("fd_renumber", 4, 5);
+    assertEquals(program.send(5, ["socket"]).count, 6);
+    assertEquals(peer.recv(new Uint8Array(8)), 6);
+    assertEquals(program.receive(4).errno, "EBADF");
+    // The number that is free now is the next one's.
+    assertEquals(openFile(program, 3), 4);
+    assertEquals(program.send(4, ["file"], "fd_write").count, 4);
+    peer.send(bytesOf("x"));
+    assertEquals(program.poll(onFd("read", 5)).length, 1);
+  });
+  assertEquals(text, "file");
+});
+
+test("fd_renumber moves a file over a socket, which is closed", async () => {
+  const text = await withFile((program, peer) => {
+    // Waited for once, so that the number has a past.
+    program.poll(onFd("write", 4));
+    program.must("fd_renumber", 5, 4);
+    assertEquals(peer.recv(new Uint8Array(1)), 0);
+    assertEquals(program.send(4, ["file"], "fd_write").count, 4);
+    assertEquals(program.receive(4).errno, "ENOTSOCK");
+    assertEquals(program.poll(onFd("read", 4)).length, 1);
+    assertEquals(program.receive(5).errno, "EBADF");
+  });
+  assertEquals(text, "file");
+});
+
+test("fd_renumber moves a file over standard output, and a directory over a socket", async () => {
+  const text = await withFile((program, peer) => {
+    program.must("fd_renumber", 5, 1);
+    assertEquals(program.send(1, ["out"], "fd_write").count, 3);
+    program.must("fd_renumber", 3, 4);
+    assertEquals(peer.recv(new Uint8Array(1)), 0);
+    assertEquals(openFile(program, 4), 3);
+  });
+  assertEquals(text, "out");
+});
+
 test("fd_renumber of what is not open is EBADF", () => {
   withPair((program, peer) => {
     for (const [from, to] of [[3, 9], [9, 3], [-1, 3], [3, -1]]) {
@@ -376,23 +447,14 @@ test("a program's directories work beside its sockets", async () => {
   using pair = pairOf();
   const options = { preopens: { "/": directory }, sockets: [pair.left] };
   runProgram(options, (program) => {
-    const name = program.allocate(8);
-    program.write(name, "file");
-    const stored = program.allocate(8);
-    const open = (): number => {
-      program.must("path_open", 3, 0, name, 4, 1, 0x42n, 0n, 0, stored);
-      return program.view.getUint32(stored, true);
-    };
-    const fd = open();
+    const fd = openFile(program, 3);
     // 4 is the socket: node:wasi, which does not know it, had given that number.
     assertEquals(fd, 5);
     assertEquals(program.send(fd, ["text"], "fd_write").count, 4);
     program.must("fd_close", fd);
-    assertEquals(open(), 5);
-    program.must("fd_renumber", 5, 4);
-    assertEquals(pair.right.recv(new Uint8Array(1)), 0);
+    assertEquals(openFile(program, 3), 5);
     const { iovecs, pointers } = program.buffers(8);
-    program.must("fd_read", 4, iovecs, 1, stored);
+    program.must("fd_read", 5, iovecs, 1, program.allocate(4));
     assertEquals(program.text(pointers[0]!, 4), "text");
   });
   assertEquals(await Deno.readTextFile(`${directory}/file`), "text");
