@@ -34,6 +34,9 @@ const BATCH = 32;
 /** Below this many queued bytes `send()` returns true. */
 const HIGH_WATER_MARK = 256 * 1024;
 
+/** Above this many bytes of memory a message is refused, as a connection's write is. */
+const MAXIMUM_QUEUED = 128 * 1024 * 1024;
+
 /** A message that came in one batch with the one at which somebody paused. */
 interface Held {
   readonly data: Uint8Array<ArrayBuffer>;
@@ -46,6 +49,18 @@ export interface OutgoingMessage {
   readonly data: Uint8Array<ArrayBuffer>;
   /** Whom to; a connected socket needs none. */
   readonly address?: SocketAddress;
+}
+
+/**
+ * Checks how much may be queued, or says how much if it was left out.
+ *
+ * @throws {RangeError} if it is not a number from 0
+ */
+export function maximumQueuedOf(
+  { maximumQueued = MAXIMUM_QUEUED }: { readonly maximumQueued?: number },
+): number {
+  if (maximumQueued >= 0) return maximumQueued;
+  throw new RangeError(`Cannot queue ${maximumQueued} bytes at the most`);
 }
 
 /** Shared by all datagram sockets of a thread: each uses them within one call. */
@@ -80,12 +95,13 @@ function newBatch(): MessageBatch {
 export class Datagram implements Owned {
   /** Called with what could not be sent, and what an ICMP message reported; the socket stays open. */
   onError: ((error: Error, datagram: Datagram) => void) | null = null;
-  /** Called when the queue is empty after `send()` returned false. */
+  /** Called when the queue is empty after `send()` returned false, or refused a message. */
   onDrain: ((datagram: Datagram) => void) | null = null;
   /** Called when the socket is closed, as the last. */
   onClose: ((datagram: Datagram) => void) | null = null;
   readonly #loop: Loop;
   readonly #socket: Socket;
+  readonly #maximumQueued: number;
   #onMessage:
     | ((
       data: Uint8Array<ArrayBuffer>,
@@ -108,10 +124,20 @@ export class Datagram implements Owned {
   #lastBytes = new Uint8Array(0);
   #lastAddress: SocketAddress = { path: "" };
 
-  /** Made by `Reactor.datagram`. The socket is this object's from now on. */
-  constructor(loop: Loop, socket: Socket) {
+  /**
+   * Made by `Reactor.datagram`.
+   *
+   * @param socket The socket, which is this object's from now on
+   * @param maximumQueued The bytes above which a message is refused: 128 MiB, if left out
+   */
+  constructor(
+    loop: Loop,
+    socket: Socket,
+    maximumQueued: number = MAXIMUM_QUEUED,
+  ) {
     this.#loop = loop;
     this.#socket = socket;
+    this.#maximumQueued = maximumQueued;
     loop.own(this);
   }
 
@@ -174,40 +200,44 @@ export class Datagram implements Owned {
    *
    * @param data The message
    * @param address Whom to; a connected socket needs none
-   * @returns false if 256 KiB or more are queued: `onDrain` follows
+   * @returns false if 256 KiB or more are queued, or more than `maximumQueued`:
+   *   `onDrain` follows
    * @throws {TypeError} if it is given anything but bytes, or if the address is
    *   malformed or of another domain: of a queued message, `onError` is told so
    * @throws {RangeError} if its port or the length of its path is out of range, likewise
+   * @throws {RangeError} if more than `maximumQueued` is queued: this message is not, and
+   *   `onDrain` follows
    */
   send(data: Uint8Array<ArrayBuffer>, address?: SocketAddress): boolean {
     checkBytes(data);
     if (this.closed) return false;
+    this.#checkRoom();
     if (this.#queue.length > 0 || !this.#trySend(data, address ?? null)) {
       this.#enqueue(data, address ?? null);
     }
-    if (this.#queue.bytes < HIGH_WATER_MARK) return true;
-    this.#owesDrain = true;
-    return false;
+    return this.#belowHighWater();
   }
 
   /**
    * Sends several messages, many with one call: sendmmsg(2), where the system has it.
+   * There may be more of them than `maximumQueued`, if the system takes them.
    *
    * @param messages The messages, each with whom it is to
    * @returns as `send`
    * @throws {TypeError} if the data of a message is anything but bytes: those before it
    *   are queued already
+   * @throws {RangeError} if more than `maximumQueued` is queued, likewise
    */
   sendMany(messages: Iterable<OutgoingMessage>): boolean {
     if (this.closed) return false;
     for (const { data, address } of messages) {
       checkBytes(data);
+      if (this.#isFull()) this.#flush();
+      this.#checkRoom();
       this.#enqueue(data, address ?? null);
     }
     this.#flush();
-    if (this.#queue.bytes < HIGH_WATER_MARK) return true;
-    this.#owesDrain = true;
-    return false;
+    return this.#belowHighWater();
   }
 
   /**
@@ -347,6 +377,26 @@ export class Datagram implements Owned {
     }
     const bytes = this.#lastBytes;
     return this.#socket.sendToEncoded(data, bytes, bytes.length);
+  }
+
+  #isFull(): boolean {
+    return this.#queue.memory > this.#maximumQueued;
+  }
+
+  /**
+   * Refuses a message there and then: to be told later, each that is refused would
+   * have to be remembered, which is what the limit is against.
+   */
+  #checkRoom(): void {
+    if (!this.#isFull()) return;
+    this.#owesDrain = true;
+    throw new RangeError(`Cannot queue more than ${this.#maximumQueued} bytes`);
+  }
+
+  #belowHighWater(): boolean {
+    if (this.#queue.bytes < HIGH_WATER_MARK && !this.#isFull()) return true;
+    this.#owesDrain = true;
+    return false;
   }
 
   #enqueue(

@@ -18,7 +18,7 @@ import {
   type ConnectionOptions,
 } from "./connection.ts";
 import { Connector, type ConnectorOptions } from "./connector.ts";
-import { Datagram } from "./datagram.ts";
+import { Datagram, maximumQueuedOf } from "./datagram.ts";
 import { type Handler, HandlerPairs } from "./handler_pairs.ts";
 import {
   createListener,
@@ -58,6 +58,11 @@ export interface DatagramOptions {
   readonly reuseAddress?: boolean;
   /** The one peer to talk to. */
   readonly remoteAddress?: SocketAddress;
+  /**
+   * A message is refused with a `RangeError` while more bytes than this are queued, each
+   * message counted with 256 beside its own: 128 MiB, if left out.
+   */
+  readonly maximumQueued?: number;
 }
 
 /**
@@ -295,7 +300,7 @@ export class Reactor extends Loop {
    *
    * @param options Where it is: any port of any IPv4 address, if left out
    * @throws {TypeError} if the address is malformed
-   * @throws {RangeError} if the port is out of range
+   * @throws {RangeError} if the port or `maximumQueued` is out of range
    * @throws {SystemError} `Deno.errors.AddrInUse` and others
    */
   datagram(options: DatagramOptions = {}): Datagram {
@@ -304,6 +309,7 @@ export class Reactor extends Loop {
       ? { path }
       : { hostname: numericHostname(hostname), port };
     const domain: SocketDomain = domainOf(address);
+    const maximumQueued = maximumQueuedOf(options);
     const socket = Socket.create(domain, "datagram");
     try {
       if (options.broadcast) socket.setOption("broadcast", true);
@@ -313,7 +319,7 @@ export class Reactor extends Loop {
       if (options.remoteAddress !== undefined) {
         socket.connect(options.remoteAddress);
       }
-      return new Datagram(this, socket);
+      return new Datagram(this, socket, maximumQueued);
     } catch (error) {
       socket.close();
       throw error;

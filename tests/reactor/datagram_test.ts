@@ -200,6 +200,119 @@ onAnyBackend(
   },
 );
 
+/** A client whose messages wait for a receiver that has paused. */
+function waiting(
+  stage: Stage,
+  maximumQueued: number,
+): { client: Datagram; path: string; receiver: Datagram; received: string[] } {
+  const path = stage.path();
+  const { datagram: receiver, received } = datagramOf(stage, { path });
+  receiver.pause();
+  const client = stage.reactor.datagram({ path: "", maximumQueued });
+  // What the system has room for is sent, and one waits.
+  while (client.bufferedAmount === 0) client.send(bytesOf("first"), { path });
+  return { client, path, receiver, received };
+}
+
+onEachBackend(
+  "beyond the hard cap a message is refused before anything is touched",
+  (stage) => {
+    const { client, path, receiver, received } = waiting(stage, 10_000);
+    let drained = 0;
+    client.onDrain = () => drained++;
+    let taken = 0;
+    const send = (): boolean => {
+      const more = client.send(bytesOf(`${taken}`.padEnd(1000)), { path });
+      taken++;
+      return more;
+    };
+    while (send());
+    const { bufferedAmount } = client;
+    // One may go beyond the cap, and it is said of that one.
+    assert(bufferedAmount > 7_000 && bufferedAmount < 11_000);
+    const message = "Cannot queue more than 10000 bytes";
+    for (let times = 0; times < 3; times++) {
+      assertThrows(send, RangeError, message);
+    }
+    assertEquals(client.bufferedAmount, bufferedAmount);
+    assertEquals(stage.reactor.stats().bytesQueued, bufferedAmount);
+    receiver.resume();
+    stage.until(() => drained === 1, "the drain");
+    assertEquals(client.bufferedAmount, 0);
+    client.send(bytesOf("last"), { path });
+    stage.until(() => received.at(-1) === "last", "all messages");
+    const numbers = received.filter((text) => text.length === 1000).map(Number);
+    assertEquals(numbers, Array.from({ length: taken }, (_, index) => index));
+  },
+);
+
+onEachBackend(
+  "a refusal alone makes a drain follow, and those before it are sent",
+  (stage) => {
+    const { client, path, receiver, received } = waiting(stage, 10_000);
+    let drained = 0;
+    client.onDrain = () => drained++;
+    const messages = Array.from({ length: 100 }, (_, index) => ({
+      data: bytesOf(`${index}`.padEnd(1000)),
+      address: { path },
+    }));
+    assertThrows(() => client.sendMany(messages), RangeError, "10000");
+    const taken = Math.floor(client.bufferedAmount / 1000);
+    assert(taken > 0 && taken < 20);
+    receiver.resume();
+    stage.until(() => drained === 1, "the drain");
+    const last = messages[taken - 1]!;
+    stage.until(() => received.at(-1) === textOf(last.data), "all messages");
+    assertEquals(
+      received.slice(-taken),
+      messages.slice(0, taken).map(({ data }) => textOf(data)),
+    );
+  },
+);
+
+onAnyBackend(
+  "sendMany() may be given more than the cap, if the system takes it",
+  (stage) => {
+    const { datagram, received } = datagramOf(stage, { maximumQueued: 1000 });
+    const texts = Array.from({ length: 50 }, (_, index) => `${index}`);
+    const sent = datagram.sendMany(
+      texts.map((text) => ({
+        data: bytesOf(text),
+        address: datagram.address,
+      })),
+    );
+    assertEquals([sent, datagram.bufferedAmount], [true, 0]);
+    stage.until(() => received.length === texts.length, "all messages");
+    assertEquals(received, texts);
+  },
+);
+
+onAnyBackend("messages without a byte reach the hard cap, too", (stage) => {
+  const { client, path } = waiting(stage, 100_000);
+  const fill = (): void => {
+    for (let left = 1000; left > 0; left--) {
+      client.send(new Uint8Array(0), { path });
+    }
+  };
+  assertThrows(fill, RangeError, "Cannot queue more than 100000 bytes");
+  client.close();
+  assertEquals(client.bufferedAmount, 0);
+  assertEquals(client.send(new Uint8Array(0), { path }), false);
+});
+
+onAnyBackend("a hard cap that makes no sense is refused", (stage) => {
+  const path = stage.path();
+  for (const maximumQueued of [-1, NaN]) {
+    assertThrows(
+      () => stage.reactor.datagram({ path, maximumQueued }),
+      RangeError,
+      `Cannot queue ${maximumQueued} bytes at the most`,
+    );
+  }
+  // Nothing was touched: the path is not taken.
+  assertThrows(() => Deno.lstatSync(path), Deno.errors.NotFound);
+});
+
 onAnyBackend("a kept message stays as it was", (stage) => {
   const { datagram } = datagramOf(stage);
   const kept: Uint8Array[] = [];
