@@ -117,6 +117,7 @@ export class Datagram implements Owned {
   place: number = -1;
   #interest = 0;
   #paused = false;
+  #referenced = true;
   readonly #queue = new MessageQueue();
   #owesDrain = false;
   #held: Held[] = [];
@@ -260,6 +261,20 @@ export class Datagram implements Owned {
   resume(): void {
     this.#paused = false;
     this.#updateReading();
+  }
+
+  /** Keeps `run()` going, and the process open, as at the beginning. */
+  ref(): void {
+    if (this.#referenced) return;
+    this.#referenced = true;
+    if (this.#interest !== 0) this.#loop.countUnreferenced(-1);
+  }
+
+  /** Lets `run()` return and the process end although the socket is open. */
+  unref(): void {
+    if (!this.#referenced) return;
+    this.#referenced = false;
+    if (this.#interest !== 0) this.#loop.countUnreferenced(1);
   }
 
   /** Closes the socket. What is queued is dropped; closing again does nothing. */
@@ -504,6 +519,9 @@ export class Datagram implements Owned {
       this.#loop.register(this, wanted, Datagram.#onReady);
     } else this.#loop.modify(this, wanted, Datagram.#onReady);
     this.#interest = wanted;
+    if (!this.#referenced && (wanted === 0) !== (before === 0)) {
+      this.#loop.countUnreferenced(wanted === 0 ? -1 : 1);
+    }
   }
 }
 

@@ -10,7 +10,7 @@ import {
   socketPair,
 } from "../../backends/ffi/mod.ts";
 import { Datagram, type DatagramOptions, Reactor } from "../../reactor/mod.ts";
-import { bytesOf, elapsed } from "../util.ts";
+import { bytesOf, elapsed, PATIENCE } from "../util.ts";
 import {
   codeOf,
   isPattern,
@@ -312,6 +312,54 @@ onAnyBackend("a hard cap that makes no sense is refused", (stage) => {
   // Nothing was touched: the path is not taken.
   assertThrows(() => Deno.lstatSync(path), Deno.errors.NotFound);
 });
+
+onEachBackend(
+  "a socket that is unreferenced does not keep run() going",
+  (stage) => {
+    const { datagram, received } = datagramOf(stage);
+    datagram.unref();
+    stage.reactor.run();
+    datagram.ref();
+    datagram.onMessage = (data) => {
+      received.push(textOf(data));
+      datagram.close();
+    };
+    datagram.send(bytesOf("hello"), datagram.address);
+    stage.reactor.run();
+    assertEquals([received, datagram.closed], [["hello"], true]);
+  },
+);
+
+onEachBackend(
+  "ref() and unref() count right whatever happens between",
+  (stage) => {
+    const { reactor } = stage;
+    const { client, path, receiver, received } = waiting(stage, 100_000);
+    receiver.resume();
+    client.unref();
+    client.unref();
+    client.onMessage = () => {};
+    client.pause();
+    stage.until(() => client.bufferedAmount === 0, "the queue");
+    client.ref();
+    client.resume();
+    client.unref();
+    const count = received.length;
+    client.send(bytesOf("one more"), { path });
+    stage.until(() => received.length > count, "one more");
+    client.ref();
+    client.ref();
+    client.close();
+    client.unref();
+    client.ref();
+    // Nothing is owed: the receiver keeps it going, and no longer than it is there.
+    reactor.callLater(1, () => receiver.close()).unref();
+    reactor.callLater(PATIENCE, () => reactor.stop()).unref();
+    reactor.run();
+    assert(receiver.closed);
+    assertEquals(reactor.runOnce(), false);
+  },
+);
 
 onAnyBackend("a kept message stays as it was", (stage) => {
   const { datagram } = datagramOf(stage);

@@ -341,6 +341,9 @@ const ENDINGS: readonly [name: string, program: string][] = [
     `reactor.unregister(reader);
     const timer = reactor.callLater(1e9, () => {});
     reactor.listen({ hostname: "127.0.0.1", port: 0 }, () => {}).unref();
+    const datagram = reactor.datagram({ hostname: "127.0.0.1" });
+    datagram.onMessage = () => {};
+    datagram.unref();
     reactor.serve();
     setTimeout(() => timer.unref(), 50);`,
   ],
