@@ -271,6 +271,30 @@ onEachBackend(
   },
 );
 
+for (const [how, arrives] of [["end()", true], ["close()", false]] as const) {
+  onEachBackend(
+    `${how} with input unread ${
+      arrives ? "loses nothing" : "loses what is on its way"
+    }`,
+    (stage) => {
+      const { connection, peer } = stage.narrow();
+      peer.send("unread");
+      // What the system takes is more than the peer has room for.
+      const sent = connection.sendNow(patternOf(MIB));
+      if (arrives) {
+        connection.onData = () => {};
+        connection.end();
+      } else connection.close();
+      stage.turns();
+      const received = peer.read();
+      assert(isPattern(received));
+      assertEquals(received.length === sent, arrives);
+      peer.close();
+      stage.until(() => connection.closed, "the close");
+    },
+  );
+}
+
 onEachBackend("close() then abort() is one close [K12]", (stage) => {
   const { connection } = stage.narrow();
   const log = new Log();
