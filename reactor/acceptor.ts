@@ -50,6 +50,7 @@ const TRANSIENT = new Set([
  *
  * using reactor = new Reactor();
  * const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, (peer) => {
+ *   peer.onData = () => {}; // hears the peer to its end, and then closes
  *   peer.end(new TextEncoder().encode(new Date().toString()));
  * });
  * assertNotEquals((server.address as { port: number }).port, 0);

@@ -206,7 +206,7 @@ export class Reactor extends Loop {
    * import { Reactor } from "@pollux/reactor/reactor";
    *
    * using reactor = new Reactor();
-   * const server = reactor.listen({ port: 8001 }, (peer) => peer.end());
+   * const server = reactor.listen({ port: 8001 }, (peer) => peer.close());
    * reactor.onSignal("SIGINT", () => server.close());
    * reactor.run(); // until Ctrl-C
    * ```
