@@ -87,8 +87,8 @@ export abstract class BaseSelector<T> implements Selector<T> {
     this.unwatch(fd, events);
   }
 
-  /** Waits once, and fills `ready`. */
-  protected abstract fill(timeout: number): void;
+  /** Waits once, and fills `ready`: with `most` entries at the most, if the call can be told. */
+  protected abstract fill(timeout: number, most: number): void;
 
   /** Waits once on another thread, and fills `ready`. */
   protected abstract fillParked(
@@ -187,9 +187,9 @@ export abstract class BaseSelector<T> implements Selector<T> {
     this.close();
   }
 
-  wait(timeout: number): number {
+  wait(timeout: number, most: number = Infinity): number {
     this.#begin();
-    this.fill(timeout);
+    this.fill(timeout, most);
     return this.ready.count;
   }
 

@@ -245,12 +245,14 @@ export class Epoll implements Disposable {
    * Waits once, and leaves what it found in `events`.
    *
    * @param timeout Milliseconds; `Infinity` is for ever
-   * @param maximum How many at the most: the others stay for the next wait
+   * @param most How many at the most, as far as there is room: the others stay for
+   *   the next wait
    * @returns how many; -1 if a signal came first
    */
-  wait(timeout: number, maximum: number = this.#events.capacity): number {
+  wait(timeout: number, most: number = Infinity): number {
     const events = this.#events;
     this.#found = events;
+    const maximum = Math.min(most, events.capacity);
     const count = timeout > 0 && timeout < 1
       ? this.#waitBriefly(timeout, maximum)
       : libc().epoll_wait!(

@@ -163,9 +163,9 @@ export class EpollSelector<T> extends BaseSelector<T> {
   }
 
   /** Waits once, and fills `ready`. */
-  protected override fill(timeout: number): void {
+  protected override fill(timeout: number, most: number): void {
     const idle = this.#alwaysReady.size === 0;
-    this.#decode(this.#epoll.wait(idle ? timeout : 0));
+    this.#decode(this.#epoll.wait(idle ? timeout : 0, most));
     if (this.#hasOneShot) this.#noteFired();
   }
 

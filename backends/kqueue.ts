@@ -202,10 +202,13 @@ export class Kqueue implements Disposable {
    * Waits once, and leaves what it found in `events`.
    *
    * @param timeout Milliseconds; `Infinity` is for ever
+   * @param most How many at the most, as far as there is room: the others stay for
+   *   the next wait
    * @returns how many; -1 if a signal came first
    */
-  wait(timeout: number, maximum: number = this.#events.capacity): number {
+  wait(timeout: number, most: number = Infinity): number {
     this.#found = this.#events;
+    const maximum = Math.min(most, this.#found.capacity);
     const count = this.#library.functions.kevent(
       this.#checkOpen(),
       null,

@@ -111,8 +111,8 @@ export class KqueueSelector<T> extends BaseSelector<T> {
   }
 
   /** Waits once, and fills `ready`. */
-  protected override fill(timeout: number): void {
-    this.#decode(this.#kqueue.wait(timeout));
+  protected override fill(timeout: number, most: number): void {
+    this.#decode(this.#kqueue.wait(timeout, most));
   }
 
   /** As `fill`, on another thread. */

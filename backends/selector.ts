@@ -162,12 +162,14 @@ export interface Selector<T> extends Disposable {
    * cannot afford one. It may return 0 early, after a signal.
    *
    * @param timeout Milliseconds; `Infinity` is for ever
+   * @param most After how many the call may leave the others for the next wait. epoll
+   *   and kqueue do; the other calls report all that is ready. All, if left out
    * @returns how many entries `readyKey` and `readyEvents` can be asked for, until the
    *   next wait
    * @throws {Deno.errors.BadResource} if the selector is closed
    * @throws {Deno.errors.Busy} if a parked wait is under way
    */
-  wait(timeout: number): number;
+  wait(timeout: number, most?: number): number;
 
   /**
    * As `wait`, on another thread, so that this one can go on. It cannot be

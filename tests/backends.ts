@@ -36,6 +36,8 @@ export interface Capabilities {
   readonly regularFile: "always ready" | "until its end";
   /** Whether a wake-up of less than a millisecond is possible. */
   readonly briefWaits: boolean;
+  /** Whether a wait can be told how many to report at the most. */
+  readonly limitsWaits: boolean;
   /** Whether the selector has a descriptor of its own. */
   readonly ownFd: boolean;
   /** Whether a socket's error is still to be had once its event was reported. */
@@ -68,6 +70,7 @@ const epoll: Capabilities = {
   briefWaits: !emulated,
   keepsErrors: true,
   followsClose: true,
+  limitsWaits: true,
   ownFd: true,
   nests: true,
 };
@@ -84,6 +87,7 @@ const poll: Capabilities = {
   briefWaits: true,
   keepsErrors: true,
   followsClose: true,
+  limitsWaits: false,
   ownFd: false,
   nests: false,
 };

@@ -49,6 +49,26 @@ export const scale: Cases = [
     },
   },
   {
+    name: "a wait for a few leaves the others to the next",
+    run(stage): void {
+      const { selector, capabilities } = stage;
+      const names = Array.from({ length: 12 }, (_, index) => String(index));
+      for (const name of names) {
+        selector.register(stage.pair().right, EVENT_WRITE, name);
+      }
+      const seen = new Set<string>();
+      for (let waits = 0; waits < 2 * names.length; waits++) {
+        const count = selector.wait(0, 5);
+        if (capabilities.limitsWaits) assertEquals(count <= 5, true);
+        for (let index = 0; index < count; index++) {
+          seen.add(selector.readyKey(index)!.data);
+        }
+      }
+      assertEquals([...seen].sort(), names.sort());
+      assertEquals(selector.select(0).length, names.length);
+    },
+  },
+  {
     name:
       "every one of very many that are ready at once is reported in the end [P03]",
     run(stage): void {
