@@ -11,14 +11,12 @@
  * | a `nonblocking` call                           | 13 µs  | 0.00          |
  * | a read of Deno's on a TCP connection           | 20 µs  | 1.00          |
  *
- * The last makes Deno ask the system, and so turns everything. The others turn
- * its timers alone: an adopted Unix socket is `node:net`'s own affair. A TCP
- * listener that is adopted gives connections that are Deno's, and neither needs
- * a permission.
- *
- * A program whose own promises never rest asks the system but now and then, and
- * would keep that read waiting for ten milliseconds. So the turn also ends when
- * it has taken as long as the reactor's own: a chain of `setImmediate` looks.
+ * Deno's loop is a task of a runtime that asks the system only when the task
+ * rests, or at every 61st time that it does not. A `setImmediate` does not let it
+ * rest: it turns timers and promises, and is a brief turn. What arrives on a TCP
+ * connection of Deno's is found by asking: it makes a full turn. (`node:net`
+ * reads a Unix socket itself, unasked.) A listener that is adopted gives
+ * connections that are Deno's, and needs no permission.
  *
  * @module
  */
@@ -26,62 +24,85 @@
 import type { Socket as NetSocket } from "node:net";
 import { Socket, socketPair } from "../backends/ffi/socket.ts";
 import type { InternetAddress } from "../backends/ffi/socket_address.ts";
+import { DenoSelector } from "./deno_selector.ts";
 import { now } from "./timers.ts";
 
 type NodeNet = typeof import("node:net");
 
 const ONE_BYTE = new Uint8Array(new ArrayBuffer(1));
 
-/** A connection with one end in Deno's hands. */
+/** A connection with one end in Deno's hands, and what is known of Deno's selector. */
+interface Link {
+  readonly ours: Socket;
+  readonly denos: NetSocket;
+  readonly selector: DenoSelector | null;
+}
+
+/** Turns of Deno's loop. */
 export class DenoTurn {
+  /** What Deno waits with; null if that cannot be seen here. */
+  readonly selector: DenoSelector | null;
   readonly #ours: Socket;
   readonly #denos: NetSocket;
   readonly #afterRound: typeof setImmediate;
+  readonly #end = (): void => {
+    const resume = this.#resume;
+    this.#resume = null;
+    resume?.();
+  };
   #resume: (() => void) | null = null;
   /** When the turn ends at the latest. */
   #deadline = 0;
+  /** Whether Deno's loop did not rest within the last full turn. */
+  #restless = false;
   /** Whether the chain of looks is under way: it outlives the turn by one. */
   #looking = false;
+  #held = true;
 
-  private constructor(
-    ours: Socket,
-    denos: NetSocket,
-    afterRound: typeof setImmediate,
-  ) {
-    this.#ours = ours;
-    this.#denos = denos;
+  private constructor(link: Link, afterRound: typeof setImmediate) {
+    this.selector = link.selector;
+    this.#ours = link.ours;
+    this.#denos = link.denos;
     this.#afterRound = afterRound;
-    denos.on("data", () => this.#end());
-    denos.on("error", () => this.#end());
+    this.#denos.on("data", this.#end);
+    this.#denos.on("error", this.#end);
   }
 
   /** Makes the connection; `node:net` is loaded only now. */
   static async create(): Promise<DenoTurn> {
     const net = await import("node:net");
     const { setImmediate } = await import("node:timers");
-    const [ours, denos] = await connectByTcp(net) ?? connectByPair(net);
-    return new DenoTurn(ours, denos, setImmediate);
+    return new DenoTurn(
+      await connectByTcp(net) ?? connectByPair(net),
+      setImmediate,
+    );
+  }
+
+  /** Resolves once Deno has called what is due, without asking the system for more. */
+  brief(): Promise<void> {
+    return new Promise((resolve) => this.#afterRound(resolve));
   }
 
   /**
-   * Resolves once Deno's loop has been around.
+   * Resolves once Deno has asked the system, and called what that brought.
    *
    * @param longest Milliseconds after which it has had its turn in any case
    */
-  take(longest: number): Promise<void> {
+  async full(longest: number): Promise<void> {
+    const start = now();
+    this.#deadline = start + longest;
     const turn = new Promise<void>((resolve) => this.#resume = resolve);
     this.#ours.send(ONE_BYTE);
-    this.#deadline = now() + longest;
-    if (!this.#looking) this.#look();
-    return turn;
+    if (this.#restless && !this.#looking) this.#look();
+    await turn;
+    this.#restless = now() >= this.#deadline;
   }
 
-  #end(): void {
-    const resume = this.#resume;
-    this.#resume = null;
-    resume?.();
-  }
-
+  /**
+   * A program whose own promises never rest would keep the read waiting for tens
+   * of milliseconds: then the turn ends after its time. Looking keeps Deno's loop
+   * from resting, too, so it is not done otherwise.
+   */
   #look(): void {
     this.#looking = true;
     this.#afterRound(() => {
@@ -92,8 +113,10 @@ export class DenoTurn {
     });
   }
 
-  /** Whether the pair keeps the process open: only while turns are taken. */
+  /** Whether the connection keeps the process open: only while turns are taken. */
   hold(held: boolean): void {
+    if (held === this.#held) return;
+    this.#held = held;
     if (held) this.#denos.ref();
     else this.#denos.unref();
   }
@@ -110,9 +133,7 @@ export class DenoTurn {
 }
 
 /** A connection to ourselves; null where there is no loopback, or somebody else came first. */
-async function connectByTcp(
-  net: NodeNet,
-): Promise<[Socket, NetSocket] | null> {
+async function connectByTcp(net: NodeNet): Promise<Link | null> {
   const ours = Socket.create("IPv4");
   const server = net.createServer();
   try {
@@ -121,9 +142,12 @@ async function connectByTcp(
     listener.listen(1);
     ours.connect(listener.localAddress);
     ours.setOption("noDelay", true);
-    const denos = await acceptWith(server, listener.detach());
+    const listening = listener.detach();
+    const denos = await acceptWith(server, listening);
     const { port } = ours.localAddress as InternetAddress;
-    if (denos.remotePort === port) return [ours, denos];
+    if (denos.remotePort === port) {
+      return { ours, denos, selector: DenoSelector.find(listening) };
+    }
     denos.destroy();
   } catch {
     // The pair will do, though Deno's network has to wait longer with it.
@@ -145,8 +169,8 @@ function acceptWith(
   });
 }
 
-function connectByPair(net: NodeNet): [Socket, NetSocket] {
+function connectByPair(net: NodeNet): Link {
   const [ours, theirs] = socketPair();
   const options = { fd: theirs.detach(), readable: true, writable: false };
-  return [ours, new net.Socket(options)];
+  return { ours, denos: new net.Socket(options), selector: null };
 }

@@ -12,8 +12,7 @@ import {
   type Selector,
   type SelectorKey,
 } from "../backends/selector.ts";
-import { DenoTurn } from "./deno_turn.ts";
-import { createSliceClock, type SliceClock } from "./slice_clock.ts";
+import { type SharedLoop, Sharing } from "./sharing.ts";
 import {
   type Measurement,
   type ReactorStatistics,
@@ -511,6 +510,15 @@ export class Loop implements Disposable, AsyncDisposable {
   }
 
   /**
+   * Takes an event that is the reactor's own out of the count.
+   *
+   * @ignore
+   */
+  countOwnEvent(): void {
+    this.#events--;
+  }
+
+  /**
    * Counts what connections have queued.
    *
    * @ignore
@@ -549,8 +557,8 @@ export class Loop implements Disposable, AsyncDisposable {
     return timer;
   }
 
-  #turn(timeout: number): number {
-    const count = this.#selector.wait(timeout);
+  #turn(timeout: number, most?: number): number {
+    const count = this.#selector.wait(timeout, most);
     this.#process(count);
     return count;
   }
@@ -662,11 +670,11 @@ export class Loop implements Disposable, AsyncDisposable {
     if (signal?.aborted) this.stop();
     try {
       this.#needWaker();
-      const deno = await DenoTurn.create();
+      const sharing = await this.#createSharing();
       try {
-        await this.#share(deno);
+        await sharing.share();
       } finally {
-        await deno.close();
+        await sharing.close();
       }
     } finally {
       signal?.removeEventListener("abort", abort);
@@ -674,40 +682,24 @@ export class Loop implements Disposable, AsyncDisposable {
     }
   }
 
-  /** Has the thread by slices, with turns of Deno's loop between them. */
-  async #share(deno: DenoTurn): Promise<void> {
-    const clock = createSliceClock(this, this.#yieldInterval);
-    try {
-      while (!this.#stopping) {
-        if (this.#slice(clock)) {
-          deno.hold(true);
-          await deno.take(this.#yieldInterval);
-        } else {
-          deno.hold(false);
-          clock.stop();
-          await this.#park();
-        }
-      }
-    } finally {
-      clock.close();
-    }
-  }
-
-  /**
-   * Has the thread to itself for one yield interval. While traffic is brisk the
-   * next message comes before the interval is over, and waiting for it here is
-   * cheaper than parking.
-   *
-   * @returns whether anything came, or is due; if not, the loop had better park
-   */
-  #slice(clock: SliceClock): boolean {
-    const before = this.#events;
-    clock.start();
-    do {
-      this.#turn(Math.min(clock.timeout(), this.#timeout()));
-      if (this.#stopping || this.closed) return true;
-    } while (!clock.over());
-    return this.#events - before > clock.ownEvents || this.#timeout() === 0;
+  #createSharing(): Promise<Sharing> {
+    // deno-lint-ignore no-this-alias
+    const loop = this;
+    const shared: SharedLoop = {
+      get ending() {
+        return loop.#stopping || loop.closed;
+      },
+      get due() {
+        return loop.#timeout() === 0;
+      },
+      get events() {
+        return loop.#events;
+      },
+      turn: (longest, most) =>
+        this.#turn(Math.min(longest, this.#timeout()), most),
+      park: () => this.#park(),
+    };
+    return Sharing.create(this, shared, this.#yieldInterval);
   }
 
   /** Waits on another thread, or for `wake()` alone if there is nothing else to wait for. */

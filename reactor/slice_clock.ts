@@ -9,16 +9,24 @@ import { EVENT_READ, type FileObject } from "../backends/selector.ts";
 import type { Loop } from "./loop.ts";
 import { now } from "./timers.ts";
 
+/**
+ * How many ready descriptors are worth a look at the clock: the timer waits its
+ * turn behind them, and a look for each would cost more than the turn.
+ */
+const MANY = 16;
+
 /** The end of a slice of time, as the loop sees it. */
 export interface SliceClock {
-  /** How many events the end of a slice takes itself. */
-  readonly ownEvents: number;
   /** Begins a slice. */
   start(): void;
   /** How long the next wait may be, in milliseconds. */
   timeout(): number;
-  /** Whether the slice is over. */
-  over(): boolean;
+  /**
+   * Whether the slice is over.
+   *
+   * @param ready How many were ready at the last wait
+   */
+  over(ready: number): boolean;
   /** No slice is to come for a while. */
   stop(): void;
   /** No slice is to come. */
@@ -37,15 +45,15 @@ export function createSliceClock(
 }
 
 /**
- * A timerfd among the other descriptors. Neither a wait needs a timeout nor a
- * turn a look at the clock. It is never read: to set it anew makes it quiet.
+ * A timerfd among the other descriptors. No wait needs a timeout, and few turns
+ * a look at the clock. It is never read: to set it anew makes it quiet.
  */
 class TimerFdClock implements SliceClock {
-  readonly ownEvents = 1;
   readonly fd: number;
   readonly #loop: Loop;
   readonly #timer: TimerFd;
   readonly #milliseconds: number;
+  #end = 0;
   #over = false;
 
   constructor(loop: Loop, timer: TimerFd, milliseconds: number) {
@@ -58,11 +66,14 @@ class TimerFdClock implements SliceClock {
   }
 
   static readonly #onReady = (fileobj: FileObject): void => {
-    (fileobj as TimerFdClock).#over = true;
+    const clock = fileobj as TimerFdClock;
+    clock.#over = true;
+    clock.#loop.countOwnEvent();
   };
 
   start(): void {
     this.#over = false;
+    this.#end = now() + this.#milliseconds;
     this.#timer.set(this.#milliseconds);
   }
 
@@ -70,7 +81,8 @@ class TimerFdClock implements SliceClock {
     return Infinity;
   }
 
-  over(): boolean {
+  over(ready: number): boolean {
+    if (ready >= MANY && now() >= this.#end) this.#over = true;
     return this.#over;
   }
 
@@ -89,7 +101,6 @@ class TimerFdClock implements SliceClock {
 
 /** The time that is left is the timeout of each wait. */
 class TimeoutClock implements SliceClock {
-  readonly ownEvents = 0;
   readonly #milliseconds: number;
   #end = 0;
 

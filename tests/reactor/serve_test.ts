@@ -3,10 +3,22 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { EVENT_READ } from "../../backends/mod.ts";
+import { EVENT_READ, EVENT_WRITE } from "../../backends/mod.ts";
 import { denoProgram, PATIENCE, test } from "../util.ts";
 import { bytesOf } from "../util.ts";
 import { onAnyBackend, onEachBackend } from "./stage.ts";
+
+/** Whether a reactor sees that Deno has I/O to do. */
+const SEES_DENO = Deno.build.os === "linux";
+
+/** A server on Deno's own network: it says where, and echoes to one peer. */
+const ECHO_SERVER = `
+  const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  console.log(listener.addr.port);
+  const peer = await listener.accept();
+  await peer.readable.pipeTo(peer.writable);
+  listener.close();
+`;
 
 /** Ends a test that would hang. */
 function deadline(milliseconds: number): Promise<never> & Disposable {
@@ -121,6 +133,63 @@ onAnyBackend("serve() under load lets Deno's network go on", async (stage) => {
   await served;
   await server.shutdown();
 });
+
+onEachBackend(
+  "very many that are ready at once do not starve Deno's timers",
+  async (stage) => {
+    const { reactor } = stage;
+    // Each batch of all takes 0.1 s: far more than the interval.
+    for (let count = 0; count < 1000; count++) {
+      reactor.register(stage.pair()[0], EVENT_WRITE, () => {
+        const end = performance.now() + 0.1;
+        while (performance.now() < end);
+      });
+    }
+    let ticks = 0;
+    const started = performance.now();
+    const ticking = setInterval(() => {
+      if (++ticks === 30) reactor.stop();
+    }, 5);
+    await reactor.serve();
+    clearInterval(ticking);
+    // 30 ticks are due after 150 ms, and would take 3 s if each waited for all.
+    assert(performance.now() - started < 1500);
+  },
+  { needs: "limitsWaits" },
+);
+
+onAnyBackend(
+  "Deno's network goes first while the reactor has nothing to do",
+  async (stage) => {
+    const reactor = stage.make({ yieldInterval: 500 });
+    const [left, right] = stage.pair();
+    reactor.register(right, EVENT_READ, () => right.recv(new Uint8Array(8)));
+    const served = reactor.serve();
+    const child = new Deno.Command(denoProgram(), {
+      args: ["eval", ECHO_SERVER],
+      stdout: "piped",
+    }).spawn();
+    const lines = child.stdout.pipeThrough(new TextDecoderStream());
+    const reader = lines.getReader();
+    const port = Number((await reader.read()).value);
+    const peer = await Deno.connect({ hostname: "127.0.0.1", port });
+    const byte = new Uint8Array(1);
+    const started = performance.now();
+    for (let round = 0; round < 20; round++) {
+      // With something just received, the reactor waits half a second for the next.
+      left.send(byte);
+      await peer.write(byte);
+      await peer.read(byte);
+    }
+    assert(performance.now() - started < 2000);
+    peer.close();
+    await child.status;
+    await reader.cancel();
+    reactor.stop();
+    await served;
+  },
+  { ignore: !SEES_DENO },
+);
 
 onAnyBackend(
   "an abort ends serve(), also one that came before",

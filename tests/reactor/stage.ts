@@ -56,9 +56,10 @@ export function onEachBackend(
 export function onAnyBackend(
   name: string,
   run: (stage: Stage) => void | Promise<void>,
+  options: { readonly ignore?: boolean } = {},
 ): void {
   const backend = backends.find(({ name }) => name === "DefaultSelector")!;
-  test(name, () => perform(backend, run));
+  test(name, () => perform(backend, run), options);
 }
 
 /** Runs a test. What the reactor has reported is often why it failed. */

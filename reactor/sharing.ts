@@ -1,0 +1,182 @@
+/**
+ * Shares a reactor's thread with Deno's own loop, by turns.
+ *
+ * @module
+ */
+
+import { EVENT_READ, type FileObject } from "../backends/selector.ts";
+import { DenoTurn } from "./deno_turn.ts";
+import type { Loop } from "./loop.ts";
+import { createSliceClock, type SliceClock } from "./slice_clock.ts";
+
+/** What a loop lets its sharing do. */
+export interface SharedLoop {
+  /** Whether the sharing is to end. */
+  readonly ending: boolean;
+  /** Whether something is to be called without any wait. */
+  readonly due: boolean;
+  /** How many events there have been, the reactor's own left out. */
+  readonly events: number;
+  /**
+   * Waits once, and calls back.
+   *
+   * @param longest Milliseconds
+   * @param most How many at the most, where the selector can be told
+   * @returns how many were ready
+   */
+  turn(longest: number, most: number): number;
+  /** Waits on another thread until something comes, and calls back. */
+  park(): Promise<void>;
+}
+
+/**
+ * How many turns in a row may leave Deno's I/O aside: it has more to ask the
+ * system for than a descriptor shows, such as the time.
+ */
+const MOST_BRIEF_TURNS = 16;
+
+/** What part of an interval the reactor begins turns in: the last takes its time, too. */
+const SLICE = 0.75;
+
+/**
+ * How many callbacks there are in one turn, at about 5 µs each if they send an
+ * answer: only between turns can the time be looked at.
+ */
+const MOST_EVENTS = 64;
+
+/** The turns of both loops. */
+export class Sharing {
+  readonly #shared: SharedLoop;
+  readonly #deno: DenoTurn;
+  readonly #clock: SliceClock;
+  readonly #watch: DenoWatch | null;
+  readonly #interval: number;
+  #briefTurns = 0;
+
+  private constructor(
+    loop: Loop,
+    shared: SharedLoop,
+    deno: DenoTurn,
+    interval: number,
+  ) {
+    this.#shared = shared;
+    this.#deno = deno;
+    this.#interval = interval;
+    this.#clock = createSliceClock(loop, SLICE * interval);
+    this.#watch = deno.selector === null
+      ? null
+      : new DenoWatch(loop, deno.selector.fd);
+  }
+
+  /**
+   * Makes what it takes to share.
+   *
+   * @param interval Milliseconds between two turns of Deno's loop, at most
+   */
+  static async create(
+    loop: Loop,
+    shared: SharedLoop,
+    interval: number,
+  ): Promise<Sharing> {
+    return new Sharing(loop, shared, await DenoTurn.create(), interval);
+  }
+
+  /**
+   * Shares until the loop is to end. While traffic is brisk the next message comes
+   * before the interval is over, and waiting for it here is cheaper than parking.
+   */
+  async share(): Promise<void> {
+    const shared = this.#shared;
+    while (!shared.ending) {
+      const before = shared.events;
+      await this.#takeInterval();
+      if (shared.ending) return;
+      if (shared.events !== before || shared.due) await this.#yield();
+      else await this.#park();
+    }
+  }
+
+  /** The reactor's own time, in slices if Deno has I/O to do meanwhile. */
+  async #takeInterval(): Promise<void> {
+    this.#clock.start();
+    this.#watch?.watch(true);
+    while (!this.#slice()) await this.#full();
+  }
+
+  /**
+   * @returns false if Deno may go first, since it has something and nobody else has;
+   *   true if the reactor's time is over
+   */
+  #slice(): boolean {
+    const shared = this.#shared;
+    const watch = this.#watch;
+    for (;;) {
+      if (watch !== null) watch.came = false;
+      const ready = shared.turn(this.#clock.timeout(), MOST_EVENTS);
+      if (shared.ending || this.#clock.over(ready)) return true;
+      if (ready === 1 && watch !== null && watch.came) return false;
+    }
+  }
+
+  /** Deno's time: with its I/O, if it has any. */
+  #yield(): Promise<void> {
+    const { selector } = this.#deno;
+    if (
+      selector === null || this.#briefTurns === MOST_BRIEF_TURNS ||
+      selector.ready
+    ) return this.#full();
+    this.#briefTurns++;
+    this.#deno.hold(true);
+    return this.#deno.brief();
+  }
+
+  #full(): Promise<void> {
+    this.#briefTurns = 0;
+    this.#deno.hold(true);
+    return this.#deno.full(this.#interval);
+  }
+
+  #park(): Promise<void> {
+    this.#deno.hold(false);
+    this.#clock.stop();
+    this.#watch?.watch(false);
+    return this.#shared.park();
+  }
+
+  /** Gives back everything; resolves when Deno has let go of its part. */
+  async close(): Promise<void> {
+    this.#clock.close();
+    this.#watch?.watch(false);
+    await this.#deno.close();
+  }
+}
+
+/** Deno's selector among the descriptors of a reactor. */
+class DenoWatch {
+  /** Whether it was ready at the last wait. */
+  came = false;
+  readonly fd: number;
+  readonly #loop: Loop;
+  #watching = false;
+
+  constructor(loop: Loop, fd: number) {
+    this.#loop = loop;
+    this.fd = fd;
+  }
+
+  static readonly #onReady = (fileobj: FileObject): void => {
+    const watch = fileobj as DenoWatch;
+    watch.came = true;
+    watch.#loop.countOwnEvent();
+  };
+
+  /** A parked wait must not see it: Deno wakes by itself then. */
+  watch(watching: boolean): void {
+    if (watching === this.#watching || this.#loop.closed) return;
+    this.#watching = watching;
+    if (watching) {
+      this.#loop.selector.register(this, EVENT_READ, DenoWatch.#onReady);
+    } else this.#loop.selector.unregister(this);
+    this.#loop.countInternal(watching ? 1 : -1);
+  }
+}
