@@ -9,6 +9,7 @@
  * @module
  */
 
+import { Churn } from "./load/churn.ts";
 import { Latencies, type Percentiles } from "./load/latencies.ts";
 import type { Load } from "./load/load.ts";
 import type { Peer } from "./peers/peer.ts";
@@ -23,6 +24,12 @@ import { LOAD_CORE, Server } from "./server.ts";
 
 /** How long a load runs unmeasured after its connections were opened, in milliseconds. */
 const SETTLE_MS = 30;
+
+/**
+ * How long connections come and go before memory is measured, in milliseconds: a
+ * thousand or two, since the heap that they leave must not pass for a later one's.
+ */
+const MEMORY_WARM_UP_MS = 50;
 
 /** How long and how often. */
 export interface Effort {
@@ -114,6 +121,7 @@ async function measureMemory(
         scenario.mode,
         effort.verbose,
       );
+      warmUpWithConnections(server.port);
       await settled();
       const before = residentBytes(server.pid);
       using load = scenario.open(server.port);
@@ -128,6 +136,15 @@ async function measureMemory(
     }
   }
   return results;
+}
+
+/**
+ * What a server needs once is no connection's: above all the pages of its own
+ * program, of which accepting the first ones reads some megabytes into memory.
+ */
+function warmUpWithConnections(port: number): void {
+  using churn = new Churn(port, 50, 64);
+  churn.run(MEMORY_WARM_UP_MS, new Latencies());
 }
 
 async function measureSpeed(

@@ -16,15 +16,27 @@ import { asMarkdown, asText, median } from "./report.ts";
 import type { Report } from "./sharing/server.ts";
 import { LOAD_CORE, SERVER_CORE } from "./server.ts";
 
-/** The companions that are measured, each set in a server of its own. */
-const COMPANIES: readonly (readonly string[])[] = [
-  [],
-  ["timer"],
-  ["network"],
-  ["timer", "network"],
+/** A server: what it has beside the reactor, and whether the reactor is busy. */
+interface Company {
+  readonly beside: readonly string[];
+  readonly busy: boolean;
+}
+
+/** The servers, that with nothing beside it first. The last shows how this machine keeps time. */
+const COMPANIES: readonly Company[] = [
+  { beside: [], busy: true },
+  { beside: ["timer"], busy: true },
+  { beside: ["network"], busy: true },
+  { beside: ["timer", "network"], busy: true },
+  { beside: ["timer"], busy: false },
 ];
 
-const CONNECTIONS = 50;
+/**
+ * Enough connections to keep the server busy although the load rests now and then,
+ * for the sake of the ping, which shares its core.
+ */
+const CONNECTIONS = 200;
+const REST_MS = 0.05;
 const MESSAGE_BYTES = 64;
 const SLICE_MS = 1000;
 
@@ -38,29 +50,39 @@ class Subject implements AsyncDisposable {
   readonly #lines: AsyncIterator<string>;
   #ping: Deno.ChildProcess | undefined;
 
-  constructor(readonly company: readonly string[]) {
-    this.#process = start(SERVER_CORE, "server.ts", company);
+  constructor(readonly company: Company) {
+    this.#process = start(SERVER_CORE, "server.ts", company.beside);
     this.#lines = linesOf(this.#process.stdout);
   }
 
   async connect(): Promise<void> {
     const port = await this.#nextPort();
     this.#control = await Deno.connect({ hostname: "127.0.0.1", port });
-    this.#load = new ClosedLoop(port, CONNECTIONS, MESSAGE_BYTES);
-    if (!this.company.includes("network")) return;
+    this.#load = new ClosedLoop(
+      port,
+      CONNECTIONS,
+      MESSAGE_BYTES,
+      "stream",
+      REST_MS,
+    );
+    if (!this.company.beside.includes("network")) return;
     const pong = await this.#nextPort();
     this.#ping = start(LOAD_CORE, "ping.ts", [String(pong)]);
-    // It shares its core with the load, which never rests: without precedence it
-    // would be measured how seldom it gets there.
+    // Without precedence it would be measured how seldom it gets to its core.
     setPriority(this.#ping.pid, -20);
+    this.#ping.kill("SIGSTOP");
   }
 
   async round(): Promise<void> {
+    this.#ping?.kill("SIGCONT");
     await this.#ask();
     const start = performance.now();
-    this.#load!.run(SLICE_MS, new Latencies());
+    if (this.company.busy) this.#load!.run(SLICE_MS, new Latencies());
+    else await new Promise((resolve) => setTimeout(resolve, SLICE_MS));
     const report = await this.#ask();
     const seconds = (performance.now() - start) / 1000;
+    // It would go on in the others' rounds.
+    this.#ping?.kill("SIGSTOP");
     this.reports.push({
       echoes: report.echoes / seconds,
       ticks: report.ticks / seconds,
@@ -138,7 +160,15 @@ function medianOf(subject: Subject, figure: keyof Report): number {
   return median(subject.reports.map((report) => report[figure]));
 }
 
-const alone = medianOf(all[0]!, "echoes");
+/** Of the echoes that the first server made in the same round: the machine's pace varies. */
+function ofAlone(subject: Subject): number {
+  return median(
+    subject.reports.map(({ echoes }, round) =>
+      echoes / all[0]!.reports[round]!.echoes
+    ),
+  );
+}
+
 const print = values.markdown ? asMarkdown : asText;
 console.log(print({
   title: "Beside a saturated serve(), in one thread",
@@ -151,9 +181,10 @@ console.log(print({
     "rounds/s",
   ],
   rows: all.map((subject) => [
-    subject.company.join(" and ") || "nothing",
+    (subject.company.beside.join(" and ") || "nothing") +
+    (subject.company.busy ? "" : ", reactor idle"),
     Math.round(medianOf(subject, "echoes")).toLocaleString("en"),
-    (medianOf(subject, "echoes") / alone).toFixed(3),
+    ofAlone(subject).toFixed(3),
     medianOf(subject, "ticks").toFixed(0),
     medianOf(subject, "worstGap").toFixed(1),
     medianOf(subject, "rounds").toFixed(0),
