@@ -12,7 +12,7 @@ import { END, type GuestStream } from "./guest_file.ts";
 import { gather, scatter, scratchBuffer, totalLength } from "./pieces.ts";
 import { CONNECTION_RIGHTS, LISTENER_RIGHTS } from "./rights.ts";
 
-/** How many bytes `available()` tells exactly. */
+/** How many bytes of a stream `available()` tells exactly; a datagram's it tells always. */
 const PEEK_BYTES = 4096;
 
 /** What a receive brought. */
@@ -122,7 +122,11 @@ export class GuestSocket implements GuestStream {
     if (this.listening) return 1;
     try {
       const { MSG_PEEK } = system().constants;
-      const count = this.socket.recv(scratchBuffer(), PEEK_BYTES, MSG_PEEK);
+      const scratch = scratchBuffer();
+      const most = this.filetype === FILETYPE_SOCKET_DGRAM
+        ? scratch.length
+        : PEEK_BYTES;
+      const count = this.socket.recv(scratch, most, MSG_PEEK);
       if (count === WOULD_BLOCK) return 0;
       return count === 0 && this.filetype === FILETYPE_SOCKET_STREAM
         ? END

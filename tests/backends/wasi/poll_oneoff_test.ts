@@ -75,6 +75,14 @@ test("poll_oneoff says how many bytes can be read", () => {
   });
 });
 
+test("poll_oneoff says how long a datagram is, also a long one", () => {
+  withPair((program, peer) => {
+    peer.send(new Uint8Array(20_000));
+    peer.send(bytesOf("next"));
+    assertEquals(program.poll(onFd("read", 3)), [readable(0n, 20_000)]);
+  }, "datagram");
+});
+
 test("poll_oneoff leaves the bytes where they are", () => {
   withPair((program, peer) => {
     peer.send(bytesOf("hello"));
