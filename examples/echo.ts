@@ -43,7 +43,7 @@ function listen(reactor: Reactor, address: InternetAddress): void {
     connection.onData = echo;
     connection.onDrain = resume;
   });
-  const { port } = server.address as InternetAddress;
+  const { port } = server.address;
   console.log(`Server start at: ${formatAddress({ ...address, port })}`);
 }
 

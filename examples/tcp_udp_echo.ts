@@ -35,7 +35,7 @@ function echoTo(
 }
 
 function listen(reactor: Reactor, address: InternetAddress): InternetAddress {
-  return reactor.listen(address, echo).address as InternetAddress;
+  return reactor.listen(address, echo).address;
 }
 
 function bind(reactor: Reactor, address: InternetAddress): void {

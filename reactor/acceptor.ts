@@ -53,12 +53,15 @@ const TRANSIENT = new Set([
  *   peer.onData = () => {}; // hears the peer to its end, and then closes
  *   peer.end(new TextEncoder().encode(new Date().toString()));
  * });
- * assertNotEquals((server.address as { port: number }).port, 0);
+ * assertNotEquals(server.address.port, 0);
  * server.close();
  * reactor.run();
  * ```
+ *
+ * @typeParam Address `InternetAddress` if it listens on a port, `UnixAddress` if on a path
  */
-export class Acceptor implements Owned {
+export class Acceptor<Address extends SocketAddress = SocketAddress>
+  implements Owned {
   readonly #loop: Loop;
   readonly #socket: Socket;
   readonly #onAccept: (socket: Socket) => void;
@@ -115,8 +118,8 @@ export class Acceptor implements Owned {
    *
    * @throws {Deno.errors.BadResource} once closed
    */
-  get address(): SocketAddress {
-    return this.#socket.localAddress;
+  get address(): Address {
+    return this.#socket.localAddress as Address;
   }
 
   /** Whether it was closed. */

@@ -91,8 +91,11 @@ function newBatch(): MessageBatch {
  * datagram.send(new Uint8Array([1, 2, 3]), datagram.address);
  * reactor.run();
  * ```
+ *
+ * @typeParam Address `InternetAddress` for UDP, `UnixAddress` for a Unix socket
  */
-export class Datagram implements Owned {
+export class Datagram<Address extends SocketAddress = SocketAddress>
+  implements Owned {
   /** Called with what could not be sent, and what an ICMP message reported; the socket stays open. */
   onError: ((error: Error, datagram: Datagram) => void) | null = null;
   /** Called when the queue is empty after `send()` returned false, or refused a message. */
@@ -157,8 +160,8 @@ export class Datagram implements Owned {
    *
    * @throws {Deno.errors.BadResource} once closed
    */
-  get address(): SocketAddress {
-    return this.#socket.localAddress;
+  get address(): Address {
+    return this.#socket.localAddress as Address;
   }
 
   /** Whether it was closed. */

@@ -11,7 +11,7 @@
  * const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, (peer) => {
  *   peer.onData = (chunk) => peer.write(chunk);
  * });
- * const { port } = server.address as { port: number };
+ * const { port } = server.address;
  *
  * const client = reactor.connect({ port });
  * client.write(new TextEncoder().encode("hello"));
@@ -55,6 +55,8 @@ export { Readiness, type ReadinessOptions } from "./readiness.ts";
 export {
   type ConnectOptions,
   type DatagramOptions,
+  type OnPath,
+  type OnPort,
   Reactor,
 } from "./reactor.ts";
 export type { SignalWatch } from "./signals.ts";

@@ -5,7 +5,11 @@
  */
 
 import { Socket, type SocketDomain } from "../backends/ffi/socket.ts";
-import type { SocketAddress } from "../backends/ffi/socket_address.ts";
+import type {
+  InternetAddress,
+  SocketAddress,
+  UnixAddress,
+} from "../backends/ffi/socket_address.ts";
 import {
   EVENT_READ,
   EVENT_WRITE,
@@ -40,6 +44,22 @@ export interface ConnectOptions extends ConnectionOptions, ConnectorOptions {
   readonly port?: number;
   /** The path of a Unix socket instead. */
   readonly path?: string;
+}
+
+/** Options with a port: what is made of them has an `InternetAddress`. */
+export interface OnPort {
+  /** 0 to 65535. */
+  readonly port: number;
+  /** None. */
+  readonly path?: never;
+}
+
+/** Options with a path: what is made of them has a `UnixAddress`. */
+export interface OnPath {
+  /** The path of a Unix socket. */
+  readonly path: string;
+  /** None. */
+  readonly port?: never;
 }
 
 /** What a datagram socket is bound to, and how. */
@@ -218,14 +238,37 @@ export class Reactor extends Loop {
   }
 
   /**
-   * Accepts connections on a port or a path. See `Connection` for an example.
+   * Accepts connections on a port. See `Connection` for an example.
    *
-   * @param options A `port` (0 for one that the system chooses) or a `path`, and more
+   * @param options A `port` (0 for one that the system chooses), and more
    * @param onConnection Called with each connection, to set its callbacks
    * @throws {TypeError} if the address is malformed
    * @throws {RangeError} if the port, the backlog or a water mark is out of range
    * @throws {SystemError} `Deno.errors.AddrInUse` and others
    */
+  listen(
+    options: ListenOptions & ConnectionOptions & OnPort,
+    onConnection: (connection: Connection) => void,
+  ): Acceptor<InternetAddress>;
+  /**
+   * Accepts connections on the path of a Unix socket. As on a port.
+   *
+   * @throws as on a port
+   */
+  listen(
+    options: ListenOptions & ConnectionOptions & OnPath,
+    onConnection: (connection: Connection) => void,
+  ): Acceptor<UnixAddress>;
+  /**
+   * Accepts connections on whichever of the two the options have.
+   *
+   * @throws {TypeError} if they have neither, or both
+   * @throws as on a port
+   */
+  listen(
+    options: ListenOptions & ConnectionOptions,
+    onConnection: (connection: Connection) => void,
+  ): Acceptor;
   listen(
     options: ListenOptions & ConnectionOptions,
     onConnection: (connection: Connection) => void,
@@ -296,13 +339,28 @@ export class Reactor extends Loop {
   }
 
   /**
-   * Makes a datagram socket. See `Datagram` for an example.
+   * Makes a socket for UDP. See `Datagram` for an example.
    *
    * @param options Where it is: any port of any IPv4 address, if left out
    * @throws {TypeError} if the address is malformed
    * @throws {RangeError} if the port or `maximumQueued` is out of range
    * @throws {SystemError} `Deno.errors.AddrInUse` and others
    */
+  datagram(
+    options?: DatagramOptions & Partial<OnPort>,
+  ): Datagram<InternetAddress>;
+  /**
+   * Makes a socket for the datagrams of Unix. As for UDP.
+   *
+   * @throws as for UDP
+   */
+  datagram(options: DatagramOptions & OnPath): Datagram<UnixAddress>;
+  /**
+   * Makes whichever of the two the options mean: with a `path`, it is Unix.
+   *
+   * @throws as for UDP
+   */
+  datagram(options: DatagramOptions): Datagram;
   datagram(options: DatagramOptions = {}): Datagram {
     const { hostname = "0.0.0.0", port = 0, path } = options;
     const address: SocketAddress = path !== undefined

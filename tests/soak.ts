@@ -99,7 +99,7 @@ export function soak(milliseconds: number, random: Random): SoakResult {
   });
   collect();
   const memory = Deno.memoryUsage().heapUsed;
-  const churn = new Churn(reactor, server.address as InternetAddress, random);
+  const churn = new Churn(reactor, server.address, random);
   reactor.callLater(milliseconds, () => {
     churn.end();
     server.close();

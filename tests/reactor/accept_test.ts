@@ -3,8 +3,7 @@
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import type { InternetAddress } from "../../backends/ffi/mod.ts";
-import type { Connection } from "../../reactor/mod.ts";
+import type { Acceptor, Connection, ListenOptions } from "../../reactor/mod.ts";
 import { denoProgram, test } from "../util.ts";
 import { Log, onAnyBackend, onEachBackend, textOf } from "./stage.ts";
 
@@ -94,7 +93,7 @@ onAnyBackend(
   "a port in use is AddrInUse; port 0 is told; a closed port is free again [I10]",
   (stage) => {
     const first = stage.listen(() => {});
-    const { hostname, port } = first.address as InternetAddress;
+    const { hostname, port } = first.address;
     assert(port > 0);
     const again = (): void => {
       stage.reactor.listen({ hostname, port }, () => {}).close();
@@ -103,6 +102,24 @@ onAnyBackend(
     first.close();
     again();
     again();
+  },
+);
+
+onAnyBackend(
+  "an address is of the kind that the options name, also by its type",
+  (stage) => {
+    const { reactor } = stage;
+    const path = stage.path();
+    const onPort = reactor.listen({ hostname: "::1", port: 0 }, () => {});
+    assert(onPort.address.port > 0);
+    assertEquals(onPort.address.hostname, "::1");
+    const onPath = reactor.listen({ path }, () => {});
+    assertEquals(onPath.address.path, path);
+    // Of a variable, the type may not know which.
+    const options: ListenOptions = { port: 0 };
+    const onEither: Acceptor = reactor.listen(options, () => {});
+    assert("port" in onEither.address);
+    for (const acceptor of [onPort, onPath, onEither]) acceptor.close();
   },
 );
 
@@ -140,7 +157,7 @@ onAnyBackend(
       { hostname: "::", port: 0 },
       () => accepted++,
     );
-    const { port } = both.address as InternetAddress;
+    const { port } = both.address;
     stage.dial({ hostname: "127.0.0.1", port });
     stage.dial({ hostname: "::1", port });
     stage.until(() => accepted === 2, "both");
@@ -152,7 +169,7 @@ onAnyBackend(
       () =>
         stage.dial({
           hostname: "127.0.0.1",
-          port: (one.address as InternetAddress).port,
+          port: one.address.port,
         }),
       Deno.errors.ConnectionRefused,
     );

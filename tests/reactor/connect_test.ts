@@ -281,7 +281,7 @@ onAnyBackend("two thousand connects at once all arrive", (stage) => {
     accepted++;
     connection.onData = (chunk) => connection.write(chunk);
   }, { backlog: 4096 });
-  const target = acceptor.address as InternetAddress;
+  const target = acceptor.address;
   let answered = 0;
   for (let count = 0; count < 2000; count++) {
     const connection = stage.reactor.connect(target, () => connected++);

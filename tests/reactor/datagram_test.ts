@@ -88,6 +88,22 @@ onEachBackend("IPv6 and Unix datagrams do the same [B15]", (stage) => {
   }
 });
 
+onAnyBackend(
+  "its address is of the kind that the options name, also by its type",
+  (stage) => {
+    const { reactor } = stage;
+    const path = stage.path();
+    assert(reactor.datagram().address.port > 0);
+    const udp = reactor.datagram({ hostname: "::1", broadcast: true });
+    assertEquals(udp.address.hostname, "::1");
+    assertEquals(reactor.datagram({ path }).address.path, path);
+    // Of a variable, the type may not know which.
+    const options: DatagramOptions = {};
+    const either: Datagram = reactor.datagram(options);
+    assert("port" in either.address);
+  },
+);
+
 onAnyBackend("a Unix datagram client needs no name", (stage) => {
   const path = stage.path();
   const { received, senders } = datagramOf(stage, { path });

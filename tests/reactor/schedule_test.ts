@@ -136,7 +136,7 @@ function end(side: Side, random: Random): void {
 class Schedule {
   readonly #stage: Stage;
   readonly #random: Random;
-  readonly #acceptor: Acceptor;
+  readonly #acceptor: Acceptor<InternetAddress>;
   #accepted: Connection | null = null;
   #couples: Couple[] = [];
   finished = 0;
@@ -165,8 +165,7 @@ class Schedule {
 
   /** Both sides are of the same reactor. */
   #begin(): void {
-    const address = this.#acceptor.address as InternetAddress;
-    const client = this.#stage.reactor.connect(address);
+    const client = this.#stage.reactor.connect(this.#acceptor.address);
     this.#accepted = null;
     this.#stage.until(() => {
       return this.#accepted !== null && !client.connecting;

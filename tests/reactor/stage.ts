@@ -5,6 +5,7 @@
 
 import { assertEquals, fail } from "@std/assert";
 import {
+  type InternetAddress,
   Socket,
   type SocketAddress,
   socketPair,
@@ -16,6 +17,7 @@ import {
   type ConnectionOptions,
   type ListenOptions,
   type LoopOptions,
+  type OnPort,
   Reactor,
 } from "../../reactor/mod.ts";
 import { type Backend, backends, type Capabilities } from "../backends.ts";
@@ -137,6 +139,15 @@ export class Stage implements AsyncDisposable {
   }
 
   /** A listener of the reactor on a port of the system's choice. */
+  listen(
+    onConnection: (connection: Connection) => void,
+    options?: ListenOptions & ConnectionOptions & Partial<OnPort>,
+  ): Acceptor<InternetAddress>;
+  /** A listener of the reactor on a path, or else on such a port. */
+  listen(
+    onConnection: (connection: Connection) => void,
+    options: ListenOptions & ConnectionOptions,
+  ): Acceptor;
   listen(
     onConnection: (connection: Connection) => void,
     options: ListenOptions & ConnectionOptions = {},
