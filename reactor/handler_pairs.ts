@@ -28,49 +28,72 @@ export class HandlerPairs {
   /** The loop that calls the handlers. */
   readonly loop: Loop;
   readonly #pairs = new Map<number, Pair>();
+  /**
+   * The handlers of those who wait. Nobody else replaces or removes them: a promise
+   * hangs on each, which would never settle.
+   */
+  readonly #waits = new WeakSet<Handler>();
 
   constructor(loop: Loop) {
     this.loop = loop;
   }
 
   /**
-   * Sets the handler of one event, where there is none yet.
-   *
-   * @throws {Deno.errors.Busy} if there is one already
-   * @throws as `set`
-   */
-  add(fileobj: FileObject, event: number, handler: Handler): void {
-    const fd = fileDescriptor(fileobj);
-    const slot = slotOf(event);
-    const handlers = this.#pairOf(fd);
-    if (handlers !== undefined && handlers[slot] !== null) {
-      throw new Deno.errors.Busy(`File descriptor ${fd} has a ${slot} already`);
-    }
-    this.set(fileobj, event, handler);
-  }
-
-  /**
    * Sets the handler of one event, in the place of the one there may be.
    *
+   * @throws {Deno.errors.Busy} if somebody waits for the event
    * @throws {Deno.errors.AlreadyExists} if the descriptor is registered by other means
    */
   set(fileobj: FileObject, event: number, handler: Handler): void {
     const fd = fileDescriptor(fileobj);
+    const slot = slotOf(event);
     const pair = this.#pairOf(fd) ?? { fileobj, reader: null, writer: null };
-    this.#update(fd, pair, slotOf(event), handler);
+    const current = pair[slot];
+    if (current !== null && this.#waits.has(current)) throw busy(fd, slot);
+    this.#update(fd, pair, slot, handler);
   }
 
   /**
-   * Removes the handler of one event; also after the file object was closed.
+   * Removes the handler of one event, also after the file object was closed, unless
+   * it is of somebody who waits.
    *
    * @returns false if there was none
    */
   remove(fileobj: FileObject, event: number): boolean {
+    return this.#removeIf(fileobj, event, (it) => !this.#waits.has(it));
+  }
+
+  /**
+   * Sets the handler of somebody who waits for one event, where there is none yet.
+   *
+   * @throws {Deno.errors.Busy} if there is one already
+   * @throws {Deno.errors.AlreadyExists} if the descriptor is registered by other means
+   */
+  addWait(fileobj: FileObject, event: number, handler: Handler): void {
+    const fd = fileDescriptor(fileobj);
+    const slot = slotOf(event);
+    const pair = this.#pairOf(fd) ?? { fileobj, reader: null, writer: null };
+    if (pair[slot] !== null) throw busy(fd, slot);
+    this.#update(fd, pair, slot, handler);
+    this.#waits.add(handler);
+  }
+
+  /** Removes the handler of somebody who waited; a later one is left alone. */
+  removeWait(fileobj: FileObject, event: number, handler: Handler): void {
+    this.#removeIf(fileobj, event, (it) => it === handler);
+  }
+
+  #removeIf(
+    fileobj: FileObject,
+    event: number,
+    condition: (handler: Handler) => boolean,
+  ): boolean {
     const fd = this.#fdOf(fileobj);
     const pair = fd === undefined ? undefined : this.#pairOf(fd);
     const slot = slotOf(event);
-    if (pair === undefined || pair[slot] === null) return false;
-    this.#update(fd!, pair, slot, null);
+    const handler = pair?.[slot] ?? null;
+    if (handler === null || !condition(handler)) return false;
+    this.#update(fd!, pair!, slot, null);
     return true;
   }
 
@@ -128,6 +151,10 @@ export class HandlerPairs {
 function eventsOf(pair: Pair): number {
   return (pair.reader === null ? 0 : EVENT_READ) |
     (pair.writer === null ? 0 : EVENT_WRITE);
+}
+
+function busy(fd: number, slot: "reader" | "writer"): Error {
+  return new Deno.errors.Busy(`File descriptor ${fd} has a ${slot} already`);
 }
 
 function slotOf(event: number): "reader" | "writer" {

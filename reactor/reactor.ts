@@ -131,6 +131,7 @@ export class Reactor extends Loop {
    *
    * @param fileobj A descriptor, or an object with an `fd`
    * @param handler Called without arguments
+   * @throws {Deno.errors.Busy} if somebody awaits `readable()` of the descriptor
    * @throws {Deno.errors.AlreadyExists} if the descriptor was given to `register()`
    * @throws as `Selector.register`
    *
@@ -166,12 +167,12 @@ export class Reactor extends Loop {
     this.#pairs.set(fileobj, EVENT_WRITE, handler);
   }
 
-  /** Removes a reader; false if there was none. */
+  /** Removes a reader; false if there was none. Who awaits `readable()` waits on. */
   removeReader(fileobj: FileObject): boolean {
     return this.#pairs.remove(fileobj, EVENT_READ);
   }
 
-  /** Removes a writer; false if there was none. */
+  /** Removes a writer; false if there was none. Who awaits `writable()` waits on. */
   removeWriter(fileobj: FileObject): boolean {
     return this.#pairs.remove(fileobj, EVENT_WRITE);
   }
@@ -180,7 +181,7 @@ export class Reactor extends Loop {
    * Waits until a file object can be read: awaited, once; iterated with
    * `for await`, again and again. It needs `serve()`.
    *
-   * @throws {Deno.errors.Busy} if the descriptor has a reader already
+   * @throws {Deno.errors.Busy} if the descriptor has a reader already, or somebody waits
    * @throws {Deno.errors.Interrupted} if the reactor is closed meanwhile
    * @throws with the signal's reason, if it is aborted
    *

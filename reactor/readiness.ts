@@ -63,7 +63,7 @@ export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
       const end = (): void => {
-        this.#pairs.remove(this.#fileobj, this.#event);
+        this.#pairs.removeWait(this.#fileobj, this.#event, ready);
         loop.disown(wait);
         signal?.removeEventListener("abort", abort);
       };
@@ -73,10 +73,11 @@ export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
       };
       const abort = (): void => fail(signal!.reason);
       const wait: Owned = { place: -1, destroy: () => fail(closedMeanwhile()) };
-      this.#pairs.add(this.#fileobj, this.#event, () => {
+      const ready = (): void => {
         end();
         resolve();
-      });
+      };
+      this.#pairs.addWait(this.#fileobj, this.#event, ready);
       loop.own(wait);
       signal?.addEventListener("abort", abort);
     });

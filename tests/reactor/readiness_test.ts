@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { EVENT_READ } from "../../backends/mod.ts";
 import type { Readiness } from "../../reactor/mod.ts";
-import { bytesOf, drainSocket } from "../util.ts";
+import { bytesOf, drainSocket, eventually, fillSocket } from "../util.ts";
 import { Log, onAnyBackend, onEachBackend, type Stage } from "./stage.ts";
 
 const { AlreadyExists, Busy } = Deno.errors;
@@ -146,6 +146,73 @@ onEachBackend(
       left.send(bytesOf("x"));
       await reading;
     });
+  },
+);
+
+onEachBackend(
+  "a reader keeps out a wait, and a wait a reader, before anything is touched [A25]",
+  async (stage) => {
+    const { reactor } = stage;
+    const [left, right] = stage.pair();
+    const log = new Log();
+    await serving(stage, async () => {
+      reactor.addReader(right, log.note("reader"));
+      await assertRejects(() => begun(reactor.readable(right)), Busy, "reader");
+      assert(reactor.removeReader(right));
+      const reading = begun(reactor.readable(right));
+      assertThrows(() => reactor.addReader(right, log.note("x")), Busy, "read");
+      assertThrows(() => reactor.addReader(right.fd, () => {}), Busy);
+      assertEquals(reactor.removeReader(right), false);
+      left.send(bytesOf("x"));
+      await reading;
+      // Whoever waited is gone: there is room for a reader again.
+      reactor.addReader(right, () => {
+        drainSocket(right);
+        log.note("again")();
+      });
+      await eventually(() => log.lines.includes("again"), "the reader");
+      assert(reactor.removeReader(right));
+    });
+    assertEquals(log.lines, ["again"]);
+  },
+);
+
+onEachBackend(
+  "a writer keeps out a wait, and a wait a writer, before anything is touched [A25]",
+  async (stage) => {
+    const { reactor } = stage;
+    const [left, right] = stage.pair();
+    await serving(stage, async () => {
+      fillSocket(left);
+      reactor.addWriter(left, () => {});
+      await assertRejects(() => begun(reactor.writable(left)), Busy, "writer");
+      assert(reactor.removeWriter(left));
+      const writing = begun(reactor.writable(left));
+      assertThrows(() => reactor.addWriter(left, () => {}), Busy, "writer");
+      assertEquals(reactor.removeWriter(left), false);
+      // The other direction is another's.
+      reactor.addReader(left, () => {});
+      assert(reactor.removeReader(left));
+      drainSocket(right);
+      await writing;
+      assertEquals(reactor.stats().registered, 0);
+    });
+  },
+);
+
+onAnyBackend(
+  "a wait that was unregistered by other means takes no later reader with it",
+  async (stage) => {
+    const { reactor } = stage;
+    const [, right] = stage.pair();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const waiting = begun(reactor.readable(right, { signal }));
+    reactor.unregister(right);
+    reactor.addReader(right, () => {});
+    controller.abort(new Error("enough"));
+    await assertRejects(() => waiting, Error, "enough");
+    assert(reactor.removeReader(right));
   },
 );
 
