@@ -21,6 +21,7 @@ import {
 import type { Loop, Owned } from "./loop.ts";
 import { MessageQueue } from "./message_queue.ts";
 import { Slab } from "./receive_buffer.ts";
+import type { Timer } from "./timers.ts";
 
 /**
  * Room for the largest datagram of UDP, 65,507 bytes over IPv4. One of Unix may
@@ -36,6 +37,18 @@ const HIGH_WATER_MARK = 256 * 1024;
 
 /** Above this many bytes of memory a message is refused, as a connection's write is. */
 const MAXIMUM_QUEUED = 128 * 1024 * 1024;
+
+/**
+ * How long sending is suspended when the network has no room (ENOBUFS), in
+ * milliseconds. The socket is writable all the while, so no selector says when.
+ */
+const BACK_OFF = 10;
+
+/**
+ * How often in a row, before the message is told to `onError` instead. Some never fit:
+ * on Linux those whose fragments take more than twice the send buffer.
+ */
+const MOST_BACK_OFFS = 100;
 
 /** A message that came in one batch with the one at which somebody paused. */
 interface Held {
@@ -123,6 +136,10 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
   #referenced = true;
   readonly #queue = new MessageQueue();
   #owesDrain = false;
+  /** While nothing is sent for a moment. */
+  #backOff: Timer | null = null;
+  /** How many moments there were since something was sent. */
+  #backOffs = 0;
   #held: Held[] = [];
   /** Whom the last message was from: the next is often from the same. */
   #lastBytes = new Uint8Array(0);
@@ -200,7 +217,8 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
 
   /**
    * Sends a message, or queues a copy of it if there is no room. What the system
-   * refuses, as a message that is too large, is told to `onError`.
+   * refuses, as a message that is too large, is told to `onError`; so is one for which
+   * the network has had no room (`ENOBUFS`) for about a second.
    *
    * @param data The message
    * @param address Whom to; a connected socket needs none
@@ -270,6 +288,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
   ref(): void {
     if (this.#referenced) return;
     this.#referenced = true;
+    this.#backOff?.ref();
     if (this.#interest !== 0) this.#loop.countUnreferenced(-1);
   }
 
@@ -277,6 +296,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
   unref(): void {
     if (!this.#referenced) return;
     this.#referenced = false;
+    this.#backOff?.unref();
     if (this.#interest !== 0) this.#loop.countUnreferenced(1);
   }
 
@@ -285,6 +305,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     if (this.closed) return;
     this.#loop.countQueued(-this.#queue.bytes);
     this.#queue.clear();
+    this.#backOff?.cancel();
     this.#onMessage = null;
     this.#held = [];
     this.#updateInterest();
@@ -378,7 +399,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
       return this.#sendNow(data, address) !== WOULD_BLOCK;
     } catch (error) {
       if (!isSystemError(error)) throw error;
-      if (error.code === "ENOBUFS") return false;
+      if (this.#suspend(error)) return false;
       this.#loop.callSoon(() => this.#tell(error));
       return true;
     }
@@ -427,7 +448,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
   }
 
   #flush(): void {
-    while (this.#queue.length > 0) {
+    while (this.#queue.length > 0 && this.#backOff === null) {
       const count = this.#sendSome();
       if (count === WOULD_BLOCK) break;
     }
@@ -448,6 +469,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
       if (sent !== WOULD_BLOCK) this.#dequeue(sent);
       return sent;
     } catch (error) {
+      if (this.#suspend(error)) return WOULD_BLOCK;
       this.#dequeue(1);
       this.#loop.callSoon(() => this.#tell(error));
       return 1;
@@ -481,7 +503,26 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     return this.#sendNow(data, address) === WOULD_BLOCK ? WOULD_BLOCK : 1;
   }
 
+  /**
+   * Lets the network catch up, if that is what an error asks for, and did not too often.
+   *
+   * @returns false if it is to be told
+   */
+  #suspend(error: unknown): boolean {
+    const full = isSystemError(error) && error.code === "ENOBUFS";
+    if (!full || this.#backOffs === MOST_BACK_OFFS) return false;
+    this.#backOffs++;
+    this.#backOff = this.#loop.callLater(BACK_OFF, () => {
+      this.#backOff = null;
+      this.#flush();
+    });
+    if (!this.#referenced) this.#backOff.unref();
+    return true;
+  }
+
+  /** Takes off what is sent, or given up. */
   #dequeue(count: number): void {
+    this.#backOffs = 0;
     const { bytes } = this.#queue;
     this.#queue.drop(count);
     this.#loop.countQueued(this.#queue.bytes - bytes);
@@ -514,7 +555,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     // What is held back comes before what is still to be received.
     const reads = this.#held.length === 0 && this.#reads();
     const wanted = (reads ? EVENT_READ : 0) |
-      (this.#queue.length > 0 ? EVENT_WRITE : 0);
+      (this.#queue.length > 0 && this.#backOff === null ? EVENT_WRITE : 0);
     if (wanted === this.#interest) return;
     const before = this.#interest;
     if (wanted === 0) this.#loop.unregister(this);

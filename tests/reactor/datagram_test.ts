@@ -2,7 +2,13 @@
  * Datagrams: whole, in order, with their addresses, and with what can go wrong.
  */
 
-import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertGreaterOrEqual,
+  assertLess,
+  assertThrows,
+} from "@std/assert";
 import {
   type InternetAddress,
   Socket,
@@ -328,6 +334,93 @@ onAnyBackend("a hard cap that makes no sense is refused", (stage) => {
   // Nothing was touched: the path is not taken.
   assertThrows(() => Deno.lstatSync(path), Deno.errors.NotFound);
 });
+
+/**
+ * A client for whose larger messages Linux has no room: their fragments, of 1280 bytes
+ * each, would take more than twice the send buffer, and that is ENOBUFS.
+ */
+function crowded(stage: Stage): {
+  client: Datagram;
+  address: SocketAddress;
+  receiver: Datagram;
+  received: string[];
+} {
+  const { datagram: receiver, received } = datagramOf(stage, {
+    hostname: "::1",
+  });
+  const client = stage.reactor.datagram({ hostname: "::1" });
+  const { IPPROTO_IPV6, IPV6_MTU } = { IPPROTO_IPV6: 41, IPV6_MTU: 24 };
+  client.socket.setRawOption(IPPROTO_IPV6, IPV6_MTU, 1280);
+  client.socket.setOption("sendBufferSize", 1);
+  return { client, address: receiver.address, receiver, received };
+}
+
+const LARGE = "large".padEnd(10_000, ".");
+const linuxOnly = { ignore: Deno.build.os !== "linux" };
+
+onAnyBackend(
+  "a message for which the network has no room waits for it, and nobody spins",
+  (stage) => {
+    const { client, address, received } = crowded(stage);
+    const { reactor } = stage;
+    client.send(bytesOf(LARGE), address);
+    client.send(bytesOf("second"), address);
+    // Those that were queued from the first wait as well.
+    client.sendMany([{ data: bytesOf("third"), address }]);
+    assertEquals(client.bufferedAmount, LARGE.length + 11);
+    const { turns } = reactor.stats();
+    reactor.callLater(200, () => reactor.stop());
+    reactor.run();
+    assertEquals(received, []);
+    assertLess(reactor.stats().turns - turns, 60);
+    client.socket.setOption("sendBufferSize", 200_000);
+    stage.until(() => received.length === 3, "all messages");
+    assertEquals(received, [LARGE, "second", "third"]);
+    assertEquals(client.bufferedAmount, 0);
+  },
+  linuxOnly,
+);
+
+onAnyBackend(
+  "one for which there is never room is told after a while, and the others go on",
+  (stage) => {
+    const { client, address, received } = crowded(stage);
+    const errors: string[] = [];
+    client.onError = (error) => errors.push(codeOf(error));
+    const took = elapsed(() => {
+      const messages = ["first", LARGE, "last"];
+      client.sendMany(
+        messages.map((text) => ({ data: bytesOf(text), address })),
+      );
+      stage.until(() => received.length === 2, "the others");
+    });
+    assertEquals([errors, received], [["ENOBUFS"], ["first", "last"]]);
+    assertGreaterOrEqual(took, 990);
+  },
+  linuxOnly,
+);
+
+onAnyBackend(
+  "while the network has no room, unref(), ref() and close() do as ever",
+  (stage) => {
+    const { client, address, receiver } = crowded(stage);
+    const { reactor } = stage;
+    receiver.unref();
+    client.unref();
+    client.send(bytesOf(LARGE), address);
+    reactor.run();
+    client.ref();
+    assert(reactor.runOnce(20));
+    client.unref();
+    assert(!reactor.runOnce(20));
+    client.ref();
+    assertEquals([reactor.stats().timers, client.closed], [1, false]);
+    client.close();
+    assertEquals([reactor.stats().timers, client.bufferedAmount], [0, 0]);
+    reactor.run();
+  },
+  linuxOnly,
+);
 
 onEachBackend(
   "a socket that is unreferenced does not keep run() going",
