@@ -13,9 +13,13 @@
 
 import { system } from "../backends/ffi/current_system.ts";
 import { close, read } from "../backends/ffi/descriptor.ts";
-import { open } from "../backends/ffi/libc.ts";
+import { errno, libc, open } from "../backends/ffi/libc.ts";
 import { PollFds } from "../backends/ffi/structs/pollfd.ts";
+import { EPOLL_CTL_DEL } from "../backends/epoll.ts";
 import { POLLIN, pollOnce } from "../backends/poll.ts";
+
+/** Up to here Deno's selector is looked for, a tenth of a microsecond for each number. */
+const LARGEST_FD = 0xffff;
 
 /** How much is read of a `fdinfo`: Deno watches little more than the socket so early. */
 const LONGEST_FDINFO = 64 * 1024;
@@ -35,14 +39,16 @@ export class DenoSelector {
    * The selector that watches a descriptor.
    *
    * @param watched A descriptor that Deno watches in this thread
+   * @param unwatched One that nobody watches
    * @returns null on a system without epoll, or without `/proc`
    */
-  static find(watched: number): DenoSelector | null {
+  static find(watched: number, unwatched: number): DenoSelector | null {
     if (system().epollEvent === null) return null;
     const line = new RegExp(`^tfd:\\s+${watched}\\s`, "m");
-    // Deno made it at its start, before whatever it was given.
-    for (let fd = 0; fd < watched; fd++) {
-      if (line.test(fdinfo(fd))) return new DenoSelector(fd);
+    for (let fd = 0; fd < LARGEST_FD; fd++) {
+      if (isEpoll(fd, unwatched) && line.test(fdinfo(fd))) {
+        return new DenoSelector(fd);
+      }
     }
     return null;
   }
@@ -51,6 +57,12 @@ export class DenoSelector {
   get ready(): boolean {
     return pollOnce(this.#pollfd, 1, 0) > 0;
   }
+}
+
+/** Whether a descriptor is an epoll instance: it then has to look for what is not there. */
+function isEpoll(fd: number, unwatched: number): boolean {
+  const result = libc().epoll_ctl!(fd, EPOLL_CTL_DEL, unwatched, null);
+  return result === -1 && errno() === system().errno.ENOENT;
 }
 
 /** What the kernel tells of a descriptor; nothing, if it is not open. */

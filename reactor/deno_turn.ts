@@ -146,7 +146,7 @@ async function connectByTcp(net: NodeNet): Promise<Link | null> {
     const denos = await acceptWith(server, listening);
     const { port } = ours.localAddress as InternetAddress;
     if (denos.remotePort === port) {
-      return { ours, denos, selector: DenoSelector.find(listening) };
+      return { ours, denos, selector: DenoSelector.find(listening, ours.fd) };
     }
     denos.destroy();
   } catch {

@@ -39,10 +39,10 @@ test(
       const selector = turn.selector!;
       using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
       const accepted = listener.accept();
-      await turn.full(1000);
-      assertEquals(selector.ready, false);
+      // Whatever else goes on in this process comes to an end first.
+      do await turn.full(1000); while (selector.ready);
       using _client = dial(listener);
-      assertEquals(selector.ready, true);
+      assert(selector.ready);
       (await accepted).close();
     }),
   seen,
@@ -50,7 +50,8 @@ test(
 
 test("no selector is found for a descriptor that Deno does not watch", () => {
   using socket = Socket.create("IPv4");
-  assertEquals(DenoSelector.find(socket.fd), null);
+  using other = Socket.create("IPv4");
+  assertEquals(DenoSelector.find(socket.fd, other.fd), null);
 });
 
 test("a brief turn calls Deno's timers that are due", () =>
