@@ -72,13 +72,20 @@ export class Sharing {
    * Makes what it takes to share.
    *
    * @param interval Milliseconds between two turns of Deno's loop, at most
+   * @throws {SystemError} if there are no descriptors left: `EMFILE`
    */
   static async create(
     loop: Loop,
     shared: SharedLoop,
     interval: number,
   ): Promise<Sharing> {
-    return new Sharing(loop, shared, await DenoTurn.create(), interval);
+    const deno = await DenoTurn.create();
+    try {
+      return new Sharing(loop, shared, deno, interval);
+    } catch (error) {
+      await deno.close();
+      throw error;
+    }
   }
 
   /**

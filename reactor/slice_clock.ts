@@ -67,7 +67,12 @@ class TimerFdClock implements SliceClock {
     this.#timer = timer;
     this.#milliseconds = milliseconds;
     this.fd = timer.fd;
-    loop.selector.register(this, EVENT_READ, TimerFdClock.#onReady);
+    try {
+      loop.selector.register(this, EVENT_READ, TimerFdClock.#onReady);
+    } catch (error) {
+      timer.close();
+      throw error;
+    }
     loop.countInternal(1);
   }
 

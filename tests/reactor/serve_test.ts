@@ -3,7 +3,9 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { EVENT_READ, EVENT_WRITE } from "../../backends/mod.ts";
+import { socketPair } from "../../backends/ffi/mod.ts";
+import { EVENT_READ, EVENT_WRITE, SelectSelector } from "../../backends/mod.ts";
+import { Reactor } from "../../reactor/mod.ts";
 import { denoProgram, PATIENCE, test } from "../util.ts";
 import { bytesOf } from "../util.ts";
 import { onAnyBackend, onEachBackend } from "./stage.ts";
@@ -448,6 +450,15 @@ const STARVING = `
 test("serve() without a descriptor left fails, and begins later", async () => {
   assertEquals(await statusOf(STARVING), 0);
 }, { ignore: Deno.build.os === "windows" });
+
+test("serve() gives back what it had when it cannot begin", async () => {
+  using reactor = new Reactor({ selector: new SelectSelector() });
+  assert(reactor.wakeFd < 1024);
+  // Whatever is opened from here on has a number that select cannot hold.
+  const sockets = Array.from({ length: 520 }, () => socketPair()).flat();
+  await assertRejects(() => reactor.serve(), RangeError, "0 to 1023");
+  for (const socket of sockets) socket.close();
+});
 
 for (const how of ["run()", "serve()"]) {
   test(`Ctrl-C ends a program in ${how}`, async () => {
