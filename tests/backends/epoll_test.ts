@@ -3,7 +3,13 @@
  */
 
 import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
-import { close, duplicate, openFile } from "../../backends/ffi/mod.ts";
+import { system } from "../../backends/ffi/current_system.ts";
+import {
+  close,
+  duplicate,
+  isSystemError,
+  openFile,
+} from "../../backends/ffi/mod.ts";
 import { libc } from "../../backends/ffi/libc.ts";
 import {
   Epoll,
@@ -49,6 +55,37 @@ testEpoll("poll() returns descriptors with their bits", () => {
   pair.left.send(bytesOf("x"));
   assertEquals(epoll.poll(1000), [[pair.right.fd, EPOLLIN | EPOLLOUT]]);
 });
+
+/** Has the next change fail, as the kernel would if the user had too many watches. */
+function failNextControl(errno: number): void {
+  const { tryControl } = Epoll.prototype;
+  Epoll.prototype.tryControl = (): number => {
+    Epoll.prototype.tryControl = tryControl;
+    return errno;
+  };
+}
+
+testEpoll(
+  "a registration for which the system has no room is a plain error, and no other is harmed [P04]",
+  () => {
+    using selector = new EpollSelector<string>();
+    using pair = pairOf();
+    selector.register(pair.right, EVENT_READ, "right");
+    for (const code of ["ENOSPC", "ENOMEM"]) {
+      failNextControl(system().errno[code]!);
+      const error = assertThrows(
+        () => selector.register(pair.left, EVENT_WRITE, "left"),
+        Error,
+      );
+      assert(isSystemError(error));
+      assertEquals([error.code, error.syscall], [code, "epoll_ctl"]);
+      assertEquals(selector.getMap().size, 1);
+    }
+    selector.register(pair.left, EVENT_WRITE, "left");
+    pair.left.send(bytesOf("x"));
+    expectEvents(selector, [["left", EVENT_WRITE], ["right", EVENT_READ]]);
+  },
+);
 
 testEpoll(
   "a 64-bit cookie comes back whole: the layout of struct epoll_event is right",

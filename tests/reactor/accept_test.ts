@@ -3,9 +3,11 @@
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { system } from "../../backends/ffi/current_system.ts";
+import { systemError } from "../../backends/ffi/errors.ts";
 import type { Acceptor, Connection, ListenOptions } from "../../reactor/mod.ts";
-import { denoProgram, test } from "../util.ts";
-import { Log, onAnyBackend, onEachBackend, textOf } from "./stage.ts";
+import { bytesOf, denoProgram, test } from "../util.ts";
+import { codeOf, Log, onAnyBackend, onEachBackend, textOf } from "./stage.ts";
 
 onEachBackend(
   "a connection is accepted with its addresses, and does not block [I01]",
@@ -216,6 +218,92 @@ onAnyBackend(
     stage.until(() => log.lines.length > 0, "the second");
     assertEquals(stage.takeErrors(), ["not this one"]);
     assertEquals(first.read().length, 0);
+  },
+);
+
+/** Has the next accept(2) fail, as the system would if it were in the need. */
+function failNextAccept({ socket }: Acceptor, failure: Error): void {
+  const { accept } = socket;
+  socket.accept = (): never => {
+    socket.accept = accept;
+    throw failure;
+  };
+}
+
+function acceptError(code: string): Error {
+  return systemError("accept", system().errno[code]);
+}
+
+onEachBackend(
+  "what concerns one connection that is gone is passed over, and not told [I05]",
+  (stage) => {
+    let accepted = 0;
+    const acceptor = stage.listen(() => accepted++);
+    for (const code of ["ECONNABORTED", "EPERM", "EPROTO"]) {
+      failNextAccept(acceptor, acceptError(code));
+      const before = accepted;
+      stage.dial(acceptor.address);
+      stage.until(() => accepted > before, `the one after ${code}`);
+    }
+    assertEquals(stage.reactor.stats().acceptBackOffs, 0);
+  },
+);
+
+onEachBackend(
+  "whatever the system has run out of, accepting waits, is told, and goes on [I05]",
+  (stage) => {
+    let accepted = 0;
+    const acceptor = stage.listen(() => accepted++);
+    const codes = ["ENFILE", "ENOBUFS", "ENOMEM"];
+    for (const code of codes) {
+      failNextAccept(acceptor, acceptError(code));
+      const before = accepted;
+      stage.dial(acceptor.address);
+      stage.until(() => stage.errors.length > 0, `the ${code}`);
+      assertEquals(accepted, before);
+      stage.until(() => accepted > before, `the one after ${code}`);
+      assertEquals(
+        stage.errors.splice(0).map((error) => codeOf(error as Error)),
+        [code],
+      );
+    }
+    assertEquals(stage.reactor.stats().acceptBackOffs, codes.length);
+  },
+);
+
+onEachBackend(
+  "an error that nobody thought of is told, and the listener lives on [I06]",
+  (stage) => {
+    let accepted = 0;
+    const acceptor = stage.listen(() => accepted++);
+    for (const failure of [acceptError("EIO"), new Error("unheard of")]) {
+      failNextAccept(acceptor, failure);
+      const before = accepted;
+      stage.dial(acceptor.address);
+      stage.until(() => accepted > before, "the one after it");
+      assertEquals(stage.errors.splice(0), [failure]);
+    }
+    assert(!acceptor.closed);
+  },
+);
+
+onEachBackend(
+  "a listener can neither send nor receive, and listens on after the attempt [I12]",
+  (stage) => {
+    let accepted = 0;
+    const acceptor = stage.listen(() => accepted++);
+    const { socket } = acceptor;
+    for (
+      const attempt of [
+        () => socket.send(bytesOf("x")),
+        () => socket.recv(new Uint8Array(1)),
+      ]
+    ) {
+      const error = assertThrows(attempt, Error);
+      assert(["EPIPE", "ENOTCONN"].includes(codeOf(error)), codeOf(error));
+    }
+    stage.dial(acceptor.address);
+    stage.until(() => accepted === 1, "a connection");
   },
 );
 

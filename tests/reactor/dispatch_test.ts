@@ -624,6 +624,30 @@ onEachBackend(
   },
 );
 
+onEachBackend(
+  "a callback that unregisters all gets each back once, and none is called after [F20]",
+  (stage) => {
+    const { reactor } = stage;
+    const sockets = readySockets(stage, 8);
+    const removed: unknown[] = [];
+    let calls = 0;
+    const removeAll = (): void => {
+      calls++;
+      for (const { fileobj } of [...reactor.selector.getMap().values()]) {
+        removed.push(reactor.unregister(fileobj).fileobj);
+      }
+    };
+    for (const socket of sockets) {
+      reactor.register(socket, EVENT_READ, removeAll);
+    }
+    reactor.run();
+    stage.turns();
+    assertEquals([calls, removed.length], [1, 8]);
+    assertEquals(new Set(removed), new Set(sockets));
+    assertEquals(reactor.stats().registered, 0);
+  },
+);
+
 onEachBackend("a callback that closes everybody is survived", (stage) => {
   const { reactor } = stage;
   const acceptor = stage.listen(() => {});

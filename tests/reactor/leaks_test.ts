@@ -3,11 +3,13 @@
  * chance.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { system } from "../../backends/ffi/current_system.ts";
 import { isOpen } from "../../backends/ffi/descriptor.ts";
+import { systemError } from "../../backends/ffi/errors.ts";
 import { type Connection, Reactor } from "../../reactor/mod.ts";
 import { soak } from "../soak.ts";
-import { openFds, type Random, test, withSeed } from "../util.ts";
+import { openFds, type Random, runDeno, test, withSeed } from "../util.ts";
 import {
   isPattern,
   onEachBackend,
@@ -60,6 +62,100 @@ onEachBackend(
     for (const peer of peers) assertEquals(peer.readNow(), null);
   },
 );
+
+/** Has the selector refuse the next registration, as the system would without memory. */
+function failNextRegister({ selector }: Reactor): void {
+  const { register } = selector;
+  selector.register = (): never => {
+    selector.register = register;
+    throw systemError("epoll_ctl", system().errno.ENOMEM);
+  };
+}
+
+onEachBackend(
+  "what fails when it is half built gives its descriptor back [O06]",
+  (stage) => {
+    const { reactor } = stage;
+    const where = { hostname: "127.0.0.1", port: 0 };
+    const acceptor = reactor.listen(where, (connection) => {
+      failNextRegister(reactor);
+      connection.onData = () => {};
+    });
+    const { port } = acceptor.address;
+    const before = openFds().size;
+    // It is bound, and cannot listen.
+    const backlog = -1;
+    assertThrows(() => reactor.listen({ ...where, backlog }, () => {}));
+    // It listens, and cannot be watched.
+    failNextRegister(reactor);
+    assertThrows(() => reactor.listen(where, () => {}), Error, "memory");
+    // It is made, and cannot be bound.
+    reactor.datagram({ ...where, port }).close();
+    assertThrows(() => reactor.datagram({ ...where, hostname: "192.0.2.1" }));
+    assertEquals(openFds().size, before);
+    // It is accepted, and cannot be set up.
+    const peer = stage.dial(acceptor.address);
+    stage.until(() => stage.errors.length > 0, "the failure");
+    assertEquals(peer.readNow(), null);
+    peer.close();
+    assertEquals(openFds().size, before);
+    assertEquals(stage.errors.splice(0).length, 1);
+  },
+);
+
+/** Ends all that a reactor makes, and says what of it is still held. */
+const GARBAGE = `
+  import { Reactor } from "POLLUX/mod.ts";
+  const reactor = new Reactor();
+  const all = new Map();
+  function hold(name) {
+    const protocol = { name, heard: 0 };
+    all.set(name, new WeakRef(protocol));
+    return protocol;
+  }
+  function attach(connection, name) {
+    const protocol = hold(name);
+    connection.setIdleTimeout(60_000);
+    connection.onData = () => protocol.heard++;
+    connection.onEnd = () => (protocol.heard++, connection.end());
+    connection.onClose = () => protocol.heard++;
+  }
+  function live() {
+    const datagram = reactor.datagram({ hostname: "127.0.0.1" });
+    const receiver = hold("datagram");
+    datagram.onMessage = () => (receiver.heard++, datagram.close());
+    datagram.send(new Uint8Array(1), datagram.address);
+    const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, (peer) => {
+      attach(peer, "accepted");
+      server.close();
+    });
+    const client = reactor.connect(server.address, (client) => client.end(new Uint8Array(1)));
+    attach(client, "connected");
+    reactor.run();
+  }
+  const kept = hold("kept");
+  live();
+  // What the last wait reported is forgotten with the next.
+  reactor.runOnce();
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  gc();
+  for (const [name, held] of all) console.log(name, held.deref()?.heard);
+  kept.heard++;
+  reactor.close();
+`;
+
+test("of what has ended nothing is held by a reactor that goes on [O05]", async () => {
+  const flags = ["--allow-ffi", "--v8-flags=--expose-gc"];
+  const { stdout, stderr } = await runDeno(GARBAGE, flags);
+  const expected = [
+    "kept 0", // what the test itself holds
+    "datagram undefined",
+    "connected undefined",
+    "accepted undefined",
+    "",
+  ];
+  assertEquals(stdout.split("\n"), expected, stderr);
+});
 
 test("five hundred reactors are made and closed without a descriptor left [O01]", () => {
   const before = openFds().size;

@@ -177,6 +177,59 @@ onAnyBackend(
 );
 
 onEachBackend(
+  "stop() calls nobody: the turn ends, run() returns, and close() tells the ends, in order [N06]",
+  (stage) => {
+    const { reactor } = stage;
+    const log = new Log();
+    const { connection } = stage.connection();
+    connection.onClose = log.note("the end of the connection");
+    reactor.callLater(0, () => {
+      reactor.callSoon(log.note("what the turn had still to do"));
+      reactor.stop();
+      log.note("stopped")();
+    });
+    reactor.run();
+    log.note("returned")();
+    reactor.close();
+    log.note("closed")();
+    assertEquals(log.lines, [
+      "stopped",
+      "what the turn had still to do",
+      "returned",
+      "the end of the connection",
+      "closed",
+    ]);
+  },
+);
+
+onEachBackend(
+  "what is open when the reactor is closed can be printed before and after [N11]",
+  (stage) => {
+    const { reactor } = stage;
+    const things = [
+      reactor,
+      reactor.listen({ hostname: "127.0.0.1", port: 0 }, () => {}),
+      reactor.datagram({ hostname: "127.0.0.1" }),
+      reactor.connect(stage.silentListener().localAddress as { port: number }),
+      stage.connection().connection,
+      reactor.callLater(1000, () => {}),
+      reactor.net.listen({ hostname: "127.0.0.1", port: 0 }),
+      reactor.readable(stage.pair()[0]),
+    ];
+    const print = (): void => {
+      for (const thing of things) {
+        const { name } = thing.constructor;
+        assert(Deno.inspect(thing).includes(name), name);
+        assertEquals(`${thing}`, "[object Object]");
+      }
+    };
+    print();
+    reactor.close();
+    print();
+  },
+);
+
+onEachBackend(
   "after close() every method says so, or does nothing [N07]",
   (stage) => {
     const { reactor } = stage;

@@ -378,6 +378,81 @@ onEachBackend("what is queued is not waited for [H14]", (stage) => {
 });
 
 onAnyBackend(
+  "a deadline is replaced by calling off, and calling anew: a day by a moment [H11]",
+  (stage) => {
+    const { reactor } = stage;
+    const log = new Log();
+    let timer = reactor.callLater(86_400_000, log.note("in a day"));
+    timer.cancel();
+    timer = reactor.callLater(10, log.note("in a moment"));
+    const took = elapsed(() => reactor.run());
+    assertEquals([log.lines, timer.active], [["in a moment"], false]);
+    assertGreaterOrEqual(took, 9.9);
+    assertLess(took, GENEROUS);
+  },
+);
+
+onAnyBackend(
+  "a timer that is put off before it is due, again and again, is called after that [H12]",
+  (stage) => {
+    const { reactor } = stage;
+    const log = new Log();
+    let timer = reactor.callLater(20, log.note("put off"));
+    let times = 0;
+    // Its deadline is always the earlier one, however late the loop is.
+    const putOff = reactor.callEvery(2, () => {
+      assertEquals(log.lines, []);
+      timer.cancel();
+      timer = reactor.callLater(20, log.note("put off"));
+      if (++times === 20) putOff.cancel();
+    });
+    const took = elapsed(() => reactor.run());
+    assertEquals(log.lines, ["put off"]);
+    assertGreaterOrEqual(took, 59.9);
+  },
+);
+
+onAnyBackend(
+  "a timer that is over is not begun again, and a closed reactor begins none [H17]",
+  (stage) => {
+    const { reactor } = stage;
+    const log = new Log();
+    const called = reactor.callLater(0, log.note("called"));
+    const calledOff = reactor.callEvery(1, log.note("called off"));
+    calledOff.cancel();
+    reactor.run();
+    for (const timer of [called, calledOff]) {
+      timer.ref().unref().ref().cancel();
+      assertEquals([timer.active, timer.deadline], [false, Infinity]);
+    }
+    reactor.run();
+    assertEquals([log.lines, reactor.stats().timers], [["called"], 0]);
+    reactor.close();
+    const begin = (): unknown => reactor.callLater(0, log.note("closed"));
+    assertThrows(begin, Deno.errors.BadResource, "Reactor is closed");
+  },
+);
+
+onAnyBackend(
+  "of a hundred thousand timers at once, most are called off, and the others called [P05]",
+  (stage) => {
+    const { reactor } = stage;
+    let calls = 0;
+    const took = elapsed(() => {
+      const timers = Array.from(
+        { length: 120_000 },
+        (_, index) => reactor.callLater(index * 48_271 % 50, () => calls++),
+      );
+      timers.forEach((timer, index) => index % 100 === 0 || timer.cancel());
+      assertEquals(reactor.stats().timers, 1200);
+      reactor.run();
+    });
+    assertEquals(calls, 1200);
+    assertLess(took, GENEROUS);
+  },
+);
+
+onAnyBackend(
   "masses of timers that are called off leave no memory, and the rest is called [H15] [H16]",
   (stage) => {
     const { reactor } = stage;

@@ -1,0 +1,161 @@
+/**
+ * How a connection ends when somebody does two things at once, or the system
+ * something odd; and that an end is the end.
+ */
+
+import { assert, assertEquals, assertThrows } from "@std/assert";
+import { system } from "../../backends/ffi/current_system.ts";
+import { systemError } from "../../backends/ffi/errors.ts";
+import { bytesOf } from "../util.ts";
+import {
+  codeOf,
+  isPattern,
+  Log,
+  onEachBackend,
+  patternOf,
+  type Peer,
+  type Stage,
+} from "./stage.ts";
+
+/** What a peer hears next, once it hears something: bytes, the end, or an error. */
+function next(stage: Stage, peer: Peer): string {
+  let heard: string | undefined;
+  const buffer = new Uint8Array(64);
+  stage.until(() => {
+    try {
+      const count = peer.socket.recv(buffer);
+      if (count >= 0) heard = count === 0 ? "end" : `${count} bytes`;
+    } catch (error) {
+      heard = codeOf(error as Error);
+    }
+    return heard !== undefined;
+  }, "something at the peer");
+  return heard!;
+}
+
+onEachBackend(
+  "after end() nothing is written, and close() with it ends the connection once [K16]",
+  (stage) => {
+    for (const size of [4, 1_000_000]) {
+      const log = new Log();
+      const { connection, peer } = stage.narrow();
+      connection.onClose = log.note("close");
+      connection.write(patternOf(size));
+      connection.end();
+      assertEquals(connection.write(bytesOf("late")), false);
+      connection.close();
+      assertEquals(connection.write(bytesOf("later")), false);
+      const received = peer.read();
+      assert(received.length === size && isPattern(received));
+      peer.close();
+      stage.until(() => connection.closed, "the end");
+      stage.turns();
+      assertEquals(log.lines, ["close"]);
+    }
+  },
+);
+
+onEachBackend(
+  "abort() resets a TCP peer, also one that has heard the end [K18]",
+  (stage) => {
+    const log = new Log();
+    const { connection, peer } = stage.connection();
+    connection.onClose = log.note("close");
+    connection.abort();
+    assertEquals(next(stage, peer), "ECONNRESET");
+    const ending = stage.connection();
+    ending.connection.onClose = log.note("close after end");
+    ending.connection.end(bytesOf("bye"));
+    assertEquals(next(stage, ending.peer), "3 bytes");
+    assertEquals(next(stage, ending.peer), "end");
+    ending.connection.abort();
+    // Without the reset there would be room for this: nobody reads it.
+    let code: string | undefined;
+    stage.until(() => {
+      try {
+        ending.peer.send("x");
+      } catch (error) {
+        code = codeOf(error as Error);
+      }
+      return code !== undefined;
+    }, "the reset");
+    assert(["EPIPE", "ECONNRESET"].includes(code!), code);
+    stage.turns();
+    assertEquals(log.lines, ["close", "close after end"]);
+  },
+);
+
+onEachBackend(
+  "a connection that is lost is not registered again, whatever is called [K21]",
+  (stage) => {
+    const log = new Log();
+    const { connection, peer } = stage.narrow();
+    log.watch(connection);
+    connection.write(new Uint8Array(1_000_000));
+    assertEquals(stage.reactor.stats().registered, 1);
+    peer.reset();
+    stage.until(() => connection.closed, "the reset");
+    stage.turns();
+    for (
+      const call of [
+        () => connection.write(bytesOf("x")),
+        () => connection.write([bytesOf("x"), bytesOf("y")]),
+        () => connection.cork(),
+        () => connection.write(bytesOf("x")),
+        () => connection.uncork(),
+        () => connection.end(bytesOf("x")),
+        () => connection.pause(),
+        () => connection.resume(),
+        () => connection.whenWritable(log.note("writable")),
+        () => connection.whenReadable(log.note("readable")),
+        () => connection.onData = log.note("data"),
+        () => connection.unref(),
+        () => connection.ref(),
+        () => connection.close(),
+        () => connection.abort(),
+      ]
+    ) {
+      call();
+      const { registered, bytesQueued } = stage.reactor.stats();
+      assertEquals([registered, bytesQueued], [0, 0], String(call));
+    }
+    stage.turns();
+    assertEquals(log.lines.length, 1, String(log.lines));
+  },
+);
+
+onEachBackend(
+  "an error that nobody expects of a read ends the connection, and says which [L07]",
+  (stage) => {
+    for (const code of ["EIO", "ENOMEM", "EXDEV"]) {
+      const log = new Log();
+      const { connection, peer } = stage.connection();
+      log.watch(connection);
+      connection.socket.recv = (): never => {
+        throw systemError("recv", system().errno[code]);
+      };
+      peer.send("hello");
+      stage.until(() => log.lines.length > 0, "the error");
+      stage.turns();
+      assertEquals(log.lines, [`close ${code}`]);
+    }
+  },
+);
+
+onEachBackend(
+  "a buffer without room is no end of file, and what is no buffer an error [L08]",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    peer.send("hello");
+    const buffer = new Uint8Array(16);
+    connection.receiveInto(new Uint8Array(0));
+    assertEquals([connection.readEnded, connection.closed], [false, false]);
+    for (const wrong of ["text", 16, {}, null]) {
+      assertThrows(() => connection.receiveInto(wrong as never), Error);
+    }
+    stage.until(() => connection.receiveInto(buffer) === 5, "the message");
+    peer.end();
+    stage.until(() => connection.receiveInto(buffer) === 0, "the end");
+    assert(connection.readEnded);
+  },
+);
