@@ -11,6 +11,7 @@ import {
   EVENT_WRITE,
   type FileObject,
 } from "../backends/selector.ts";
+import { checkCallback } from "./callback.ts";
 import type { Loop } from "./loop.ts";
 
 /** Called when the file object can be read, or written. */
@@ -41,10 +42,12 @@ export class HandlerPairs {
   /**
    * Sets the handler of one event, in the place of the one there may be.
    *
+   * @throws {TypeError} if the handler is not a function
    * @throws {Deno.errors.Busy} if somebody waits for the event
    * @throws {Deno.errors.AlreadyExists} if the descriptor is registered by other means
    */
   set(fileobj: FileObject, event: number, handler: Handler): void {
+    checkCallback(handler);
     const fd = fileDescriptor(fileobj);
     const slot = slotOf(event);
     const pair = this.#pairOf(fd) ?? { fileobj, reader: null, writer: null };

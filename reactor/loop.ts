@@ -12,6 +12,7 @@ import {
   type Selector,
   type SelectorKey,
 } from "../backends/selector.ts";
+import { checkCallback } from "./callback.ts";
 import { type SharedLoop, Sharing } from "./sharing.ts";
 import {
   type Measurement,
@@ -140,6 +141,7 @@ export class Loop implements Disposable, AsyncDisposable {
    * @param events `EVENT_READ`, `EVENT_WRITE` or both, and what else the selector has
    * @param callback Called with the file object and the events that are there. It
    *   may unregister, register, close and stop whatever it likes
+   * @throws {TypeError} if it is not a function
    * @throws as `Selector.register`
    */
   register(
@@ -148,6 +150,7 @@ export class Loop implements Disposable, AsyncDisposable {
     callback: Callback,
   ): SelectorKey<Callback> {
     this.#checkOpen();
+    checkCallback(callback);
     const key = this.#selector.register(fileobj, events, callback);
     this.#changed();
     return key;
@@ -164,6 +167,7 @@ export class Loop implements Disposable, AsyncDisposable {
     callback: Callback,
   ): SelectorKey<Callback> {
     this.#checkOpen();
+    checkCallback(callback);
     const key = this.#selector.modify(fileobj, events, callback);
     this.#changed();
     return key;
@@ -199,10 +203,12 @@ export class Loop implements Disposable, AsyncDisposable {
    * Calls a function in the next turn, after the callbacks of what is ready.
    * Functions are called in the order in which they were given.
    *
+   * @throws {TypeError} if it is not a function
    * @throws {Deno.errors.BadResource} if the reactor is closed
    */
   callSoon(callback: () => void): void {
     this.#checkOpen();
+    checkCallback(callback);
     this.#soon.push(callback);
     this.#interrupt();
   }
@@ -213,7 +219,7 @@ export class Loop implements Disposable, AsyncDisposable {
    * @param milliseconds 0 or less: in the next turn
    * @param callback What it throws goes to `onError`
    * @returns the timer, to call it off
-   * @throws {TypeError} if the time is not a number
+   * @throws {TypeError} if the time is not a number, or the callback no function
    * @throws {Deno.errors.BadResource} if the reactor is closed
    *
    * @example
@@ -241,6 +247,7 @@ export class Loop implements Disposable, AsyncDisposable {
    * @param callback What it throws goes to `onError`, and the timer goes on
    * @returns the timer, to call it off
    * @throws {RangeError} if the interval is not a positive number
+   * @throws {TypeError} if the callback is not a function
    * @throws {Deno.errors.BadResource} if the reactor is closed
    *
    * @example
@@ -545,6 +552,7 @@ export class Loop implements Disposable, AsyncDisposable {
     if (typeof milliseconds !== "number" || Number.isNaN(milliseconds)) {
       throw new TypeError(`Cannot call in ${milliseconds} milliseconds`);
     }
+    checkCallback(callback);
     // A timer without a deadline is one that is over.
     const deadline = Math.min(
       now() + Math.max(milliseconds, 0),

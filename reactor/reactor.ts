@@ -131,6 +131,7 @@ export class Reactor extends Loop {
    *
    * @param fileobj A descriptor, or an object with an `fd`
    * @param handler Called without arguments
+   * @throws {TypeError} if it is not a function
    * @throws {Deno.errors.Busy} if somebody awaits `readable()` of the descriptor
    * @throws {Deno.errors.AlreadyExists} if the descriptor was given to `register()`
    * @throws as `Selector.register`

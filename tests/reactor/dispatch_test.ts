@@ -15,7 +15,7 @@ import { close, Socket } from "../../backends/ffi/mod.ts";
 import { EVENT_READ, EVENT_WRITE } from "../../backends/mod.ts";
 import { dup2 } from "../descriptors.ts";
 import { bytesOf, drainSocket } from "../util.ts";
-import { Log, onEachBackend, type Stage } from "./stage.ts";
+import { Log, onAnyBackend, onEachBackend, type Stage } from "./stage.ts";
 
 /** Sockets that can be read at once. */
 function readySockets(stage: Stage, count: number): Socket[] {
@@ -668,3 +668,30 @@ onEachBackend("a callback that closes everybody is survived", (stage) => {
   reactor.run();
   assertEquals(reactor.stats().registered, 0);
 });
+
+onAnyBackend(
+  "what is no function is refused where it is given, and nothing is registered [H17]",
+  (stage) => {
+    const { reactor } = stage;
+    const [, right] = stage.pair();
+    const nothing = undefined as unknown as () => void;
+    const givings = [
+      () => reactor.register(right, EVENT_READ, nothing),
+      () => reactor.addReader(right, nothing),
+      () => reactor.addWriter(right, nothing),
+      () => reactor.callSoon(nothing),
+      () => reactor.callLater(0, nothing),
+      () => reactor.callEvery(1, nothing),
+    ];
+    for (const give of givings) {
+      assertThrows(give, TypeError, "Cannot call undefined");
+    }
+    const { registered, timers } = reactor.stats();
+    assertEquals([registered, timers], [0, 0]);
+    reactor.run();
+    const key = reactor.register(right, EVENT_READ, () => {});
+    const modify = () => reactor.modify(right, EVENT_READ, nothing);
+    assertThrows(modify, TypeError, "Cannot call undefined");
+    assertEquals(reactor.selector.getKey(right), key);
+  },
+);
