@@ -11,8 +11,7 @@ import {
   EVENT_WRITE,
   type FileObject,
 } from "../backends/selector.ts";
-import { checkCallback } from "./callback.ts";
-import type { Loop } from "./loop.ts";
+import { checkCallback, type Loop } from "./loop.ts";
 
 /** Called when the file object can be read, or written. */
 export type Handler = () => void;
