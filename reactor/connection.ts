@@ -118,6 +118,8 @@ const LISTENS = 1 << 10;
 const UNREFERENCED = 1 << 11;
 /** Closed, and nobody was there to be told. */
 const UNTOLD = 1 << 12;
+/** The caller receives into memory of its own, when it likes: nothing is dropped. */
+const RECEIVED_INTO = 1 << 13;
 
 /** Shared by all connections of a thread: each uses them within one call. */
 let slab: Slab | undefined;
@@ -128,7 +130,9 @@ let lent: LentBuffer | undefined;
  * last argument, so one function can serve all.
  *
  * Nothing is called back from within a method, only from the loop. Bytes are
- * received while `onData` is set and the connection is not paused.
+ * received while `onData` is set and the connection is not paused; without
+ * `onData` they wait, until this side has ended: then they are dropped, so that
+ * the peer's end is heard and the connection closed.
  *
  * @example An echo
  * ```ts
@@ -215,7 +219,7 @@ export class Connection implements Owned {
     return this.#is(CLOSED);
   }
 
-  /** Whether bytes are received as they come. */
+  /** Whether bytes are given to `onData` as they come. */
   get reading(): boolean {
     return this.#onData !== null && !this.#is(PAUSED | READ_ENDED | CLOSED);
   }
@@ -252,7 +256,9 @@ export class Connection implements Owned {
 
   /**
    * Called with the bytes that come, in order. The chunk is the callback's to
-   * keep, unless the connection was made with `lend`.
+   * keep, unless the connection was made with `lend`. Without it no bytes are
+   * received, until `end()` is done: what comes from then on is dropped. Who sets
+   * it later gets what comes later.
    */
   get onData():
     | ((chunk: Uint8Array<ArrayBuffer>, connection: Connection) => void)
@@ -332,7 +338,13 @@ export class Connection implements Owned {
 
   /**
    * Sends what is queued, then tells the peer that no more comes. The peer may
-   * go on sending; the connection closes when both sides have ended.
+   * go on sending; the connection closes when both sides have ended. For that the
+   * peer is heard also without `onData`, and what it still sends is dropped. Not
+   * so while the connection is paused, after `keepOpen()`, and for who receives by
+   * himself, with `receiveInto()` or `whenReadable()`.
+   *
+   * A peer that never ends keeps the connection open: `setIdleTimeout()` ends one
+   * that is silent, `close()` or `abort()` one that is not.
    *
    * @param data Last bytes
    * @throws {TypeError} if they are anything but bytes
@@ -378,7 +390,10 @@ export class Connection implements Owned {
     this.abort(error);
   }
 
-  /** Receives no more until `resume()`. The peer notices when its own queues are full. */
+  /**
+   * Receives no more until `resume()`, nor drops anything: the peer's end is not
+   * heard either. The peer notices when its own queues are full.
+   */
   pause(): void {
     this.#state |= PAUSED;
     this.#updateInterest();
@@ -432,7 +447,9 @@ export class Connection implements Owned {
   }
 
   /**
-   * Receives into memory of the caller: for connections without `onData`.
+   * Receives into memory of the caller: for connections without `onData`. From the
+   * first call on nothing is dropped after `end()`: the caller hears the peer's
+   * end, and closes.
    *
    * @returns how many bytes, 0 at end of file, `WOULD_BLOCK` (-1) if there is nothing yet
    * @throws {Deno.errors.NotConnected} while connecting
@@ -441,16 +458,20 @@ export class Connection implements Owned {
    */
   receiveInto(buffer: Uint8Array<ArrayBuffer>): number {
     if (this.#is(READ_ENDED) && !this.closed) return 0;
+    this.#state |= RECEIVED_INTO;
     const count = this.socket.recv(buffer);
     if (count === 0 && buffer.length > 0) this.#state |= READ_ENDED;
     else if (count > 0) this.#noteActivity();
     return count;
   }
 
-  /** Calls back once, when there is something to receive; null calls it off. */
+  /**
+   * Calls back once, when there is something to receive; null calls it off. It is
+   * for who uses `receiveInto()`, and after `end()` as that.
+   */
   whenReadable(callback: (() => void) | null): void {
     this.#needExtras().onReadable = callback;
-    if (callback !== null) this.#state |= LISTENS;
+    if (callback !== null) this.#state |= LISTENS | RECEIVED_INTO;
     this.#updateInterest();
   }
 
@@ -478,6 +499,7 @@ export class Connection implements Owned {
   /** Stays open until it is closed, even after both sides have ended. */
   keepOpen(): void {
     this.#state |= MANUAL;
+    this.#updateInterest();
   }
 
   /** Keeps `run()` going, and the process open, as at the beginning. */
@@ -550,6 +572,7 @@ export class Connection implements Owned {
     }
     const onData = this.#onData;
     if (onData === null) {
+      if (this.#drops()) return this.#drop();
       // Nobody waits any more: the readiness would wake every wait.
       this.#state &= ~LISTENS;
       return this.#updateInterest();
@@ -567,6 +590,20 @@ export class Connection implements Owned {
       this.#loop.report(error);
       this.abort(error as Error);
     }
+  }
+
+  /** What comes is of no use to anybody; that it ends is. */
+  #drop(): void {
+    const chunk = (lent ??= new LentBuffer()).receive(this.#socket!);
+    if (chunk === null) return;
+    if (chunk.length === 0) this.#endReading();
+    else this.#noteActivity();
+  }
+
+  /** Whether nobody reads, where nothing but the peer's end is waited for. */
+  #drops(): boolean {
+    const standing = WRITE_ENDED | PAUSED | MANUAL | RECEIVED_INTO;
+    return this.#onData === null && (this.#state & standing) === WRITE_ENDED;
   }
 
   #tellReadable(extras: Extras): void {
@@ -806,7 +843,7 @@ export class Connection implements Owned {
   #wantedEvents(): number {
     if (this.#socket === null || this.#is(CONNECTING | CLOSED)) return 0;
     const reads = this.#is(LISTENS) ||
-      (this.#onData !== null && !this.#is(PAUSED));
+      (this.#onData !== null ? !this.#is(PAUSED) : this.#drops());
     const writes = (this.#queue !== null && !this.#is(CORKED)) ||
       (this.#extras !== null && this.#extras.onWritable !== null);
     return (reads && !this.#is(READ_ENDED | CLOSING) ? EVENT_READ : 0) |

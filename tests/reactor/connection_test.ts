@@ -10,7 +10,7 @@ import {
 } from "@std/assert";
 import { close } from "../../backends/ffi/mod.ts";
 import type { Connection } from "../../reactor/mod.ts";
-import { bytesOf } from "../util.ts";
+import { bytesOf, openFds } from "../util.ts";
 import {
   codeOf,
   isPattern,
@@ -57,6 +57,13 @@ const RESETS: Record<string, (stage: Stage) => Connection> = {
   "after this side has ended": (stage) => {
     const { connection, peer } = stage.connection();
     connection.onData = () => {};
+    connection.end();
+    assertEquals(peer.read(), new Uint8Array(0));
+    peer.reset();
+    return connection;
+  },
+  "after this side has ended, where nobody reads": (stage) => {
+    const { connection, peer } = stage.connection();
     connection.end();
     assertEquals(peer.read(), new Uint8Array(0));
     peer.reset();
@@ -151,6 +158,203 @@ onEachBackend(
     assert(isPattern(received));
     stage.until(() => connection.closed, "the close");
     assertEquals(connection.error, undefined);
+  },
+);
+
+onEachBackend(
+  "who answers and ends without onData is closed after its peer, client by client",
+  (stage) => {
+    const log = new Log();
+    const connections: Connection[] = [];
+    const acceptor = stage.listen((connection) => {
+      connections.push(connection);
+      connection.onEnd = log.note("end");
+      connection.onClose = (error) => {
+        log.lines.push(error === undefined ? "close" : codeOf(error));
+      };
+      connection.end(bytesOf("answer"));
+    });
+    const before = openFds().size;
+    for (let client = 1; client <= 5; client++) {
+      const peer = stage.dial(acceptor.address);
+      assertEquals(peer.readText(), "answer");
+      assertEquals(connections.at(-1)!.closed, false);
+      peer.close();
+      stage.until(() => log.lines.length === 2 * client, "the close");
+    }
+    assertEquals(log.lines, connections.flatMap(() => ["end", "close"]));
+    assert(connections.every(({ closed }) => closed));
+    assertEquals([openFds().size, stage.reactor.stats().registered], [
+      before,
+      1,
+    ]);
+  },
+);
+
+onEachBackend(
+  "a client that asks and ends without onData is closed with its server",
+  (stage) => {
+    const acceptor = stage.listen((server) => {
+      server.onData = (chunk) => server.write(chunk);
+    });
+    const client = stage.reactor.connect(acceptor.address as { port: number });
+    client.end(bytesOf("hello"));
+    stage.until(() => client.closed, "the close");
+    assertEquals(client.error, undefined);
+    acceptor.close();
+    stage.reactor.run(); // returns when nothing is left
+  },
+);
+
+onEachBackend(
+  "what comes after end() and is not read is dropped, and nobody is reset",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    peer.send("before");
+    connection.end(bytesOf("answer"));
+    assertEquals(peer.readText(), "answer");
+    const data = patternOf(1 << 20);
+    let sent = 0;
+    // More than the buffers on the way have room for.
+    stage.until(() => {
+      const count = peer.send(data.subarray(sent % data.length));
+      if (count > 0) sent += count;
+      return sent >= 8 << 20;
+    }, "8 MiB to be dropped");
+    assert(!connection.closed);
+    peer.end();
+    stage.until(() => connection.closed, "the close");
+    assertEquals(connection.error, undefined);
+    // After a reset this would throw.
+    assertEquals(peer.socket.recv(new Uint8Array(1)), 0);
+  },
+);
+
+onEachBackend(
+  "nothing is dropped before the last byte is sent",
+  (stage) => {
+    const { connection, peer } = stage.narrow();
+    const log = new Log();
+    connection.write(new Uint8Array(1 << 20));
+    connection.end();
+    assert(connection.bufferedAmount > 0);
+    peer.send("first");
+    stage.turns();
+    connection.onData = (chunk) => log.lines.push(textOf(chunk));
+    stage.until(() => log.lines.length > 0, "what was sent first");
+    assertEquals(log.lines, ["first"]);
+    peer.read();
+    peer.end();
+    stage.until(() => connection.closed, "the close");
+  },
+);
+
+onEachBackend(
+  "pause() stops the dropping, and keeps it open until resume()",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    connection.end();
+    assertEquals(peer.readText(), "");
+    connection.pause();
+    peer.send("kept");
+    peer.end();
+    stage.turns();
+    assertEquals([connection.closed, connection.readEnded], [false, false]);
+    assertEquals(stage.reactor.stats().registered, 0);
+    const log = new Log();
+    log.watch(connection);
+    stage.turns();
+    assertEquals(log.lines, []);
+    connection.resume();
+    stage.until(() => connection.closed, "the close");
+    stage.turns(1);
+    assertEquals(log.lines, ["data kept", "end", "close"]);
+  },
+);
+
+onEachBackend(
+  "an onData that is set after end() gets what comes from then on",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    connection.end();
+    assertEquals(peer.readText(), "");
+    peer.send("dropped");
+    const { events } = stage.reactor.stats();
+    stage.until(() => stage.reactor.stats().events > events, "the bytes");
+    const log = new Log();
+    log.watch(connection);
+    peer.send("the rest");
+    peer.end();
+    stage.until(() => log.lines.includes("close"), "the close");
+    assertEquals(log.lines, ["data the rest", "end", "close"]);
+  },
+);
+
+onEachBackend(
+  "who receives by himself loses nothing after end(), and closes by himself",
+  (stage) => {
+    const begins: readonly ((connection: Connection) => void)[] = [
+      (connection) => connection.keepOpen(),
+      (connection) => void connection.receiveInto(new Uint8Array(1)),
+      (connection) => connection.whenReadable(() => {}),
+    ];
+    for (const begin of begins) {
+      const { connection, peer } = stage.connection();
+      begin(connection);
+      connection.end();
+      assertEquals(peer.readText(), "");
+      peer.send("kept");
+      peer.end();
+      stage.turns();
+      const buffer = new Uint8Array(8);
+      assertEquals(connection.receiveInto(buffer), 4);
+      assertEquals(textOf(buffer.subarray(0, 4)), "kept");
+      assertEquals(connection.receiveInto(buffer), 0);
+      assert(!connection.closed);
+      assertEquals(stage.reactor.stats().registered, 0);
+      connection.close();
+    }
+  },
+);
+
+onEachBackend(
+  "who has ended and waits for its peer keeps run() going, unless unreferenced or paused",
+  (stage) => {
+    const { reactor } = stage;
+    const { connection, peer } = stage.connection();
+    connection.end();
+    connection.unref();
+    reactor.run();
+    connection.ref();
+    connection.pause();
+    reactor.run();
+    connection.unref();
+    connection.resume();
+    reactor.run();
+    assert(!connection.closed);
+    connection.ref();
+    const timer = reactor.callLater(1, () => peer.close());
+    reactor.run();
+    assertEquals([connection.closed, timer.active], [true, false]);
+    assertEquals(reactor.stats().registered, 0);
+  },
+);
+
+onEachBackend(
+  "a peer that is silent after end() is ended by the idle timeout, one that talks is not",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    connection.end();
+    connection.setIdleTimeout(40);
+    let sent = 0;
+    const timer = stage.reactor.callEvery(10, () => {
+      peer.send("x");
+      if (++sent === 20) timer.cancel();
+    });
+    stage.until(() => sent === 20 || connection.closed, "the bytes");
+    assertEquals([sent, connection.closed], [20, false]);
+    stage.until(() => connection.closed, "the timeout");
+    assertEquals(connection.error?.name, "TimedOut");
   },
 );
 
