@@ -116,13 +116,16 @@ function createFd(family: number, type: number, protocol: number): number {
 }
 
 /** One connection off a listener's backlog: its descriptor, or -1. */
-function acceptFd(listener: number): number {
+function acceptFd(
+  listener: number,
+  address: typeof addressBytes | null,
+  length: typeof addressLength | null,
+): number {
   const { accept, accept4 } = libc();
-  expectAddress();
   if (accept4 !== null && birthFlags() !== 0) {
-    return accept4(listener, addressBytes, addressLength, birthFlags());
+    return accept4(listener, address, length, birthFlags());
   }
-  const fd = accept(listener, addressBytes, addressLength);
+  const fd = accept(listener, address, length);
   if (fd >= 0) completeBirth(fd);
   return fd;
 }
@@ -282,12 +285,7 @@ export class Socket implements Disposable {
    *   listener goes on
    */
   accept(): Socket | null {
-    const listener = this.#open();
-    for (;;) {
-      const fd = acceptFd(listener);
-      if (fd >= 0) return new Socket(fd, this.#family);
-      if (wouldBlock("accept")) return null;
-    }
+    return this.#accept(null, null);
   }
 
   /**
@@ -298,8 +296,21 @@ export class Socket implements Disposable {
    * @throws {SystemError} as `accept`
    */
   acceptFrom(): [connection: Socket, address: SocketAddress] | null {
-    const connection = this.accept();
+    expectAddress();
+    const connection = this.#accept(addressBytes, addressLength);
     return connection === null ? null : [connection, receivedAddress()];
+  }
+
+  #accept(
+    address: typeof addressBytes | null,
+    length: typeof addressLength | null,
+  ): Socket | null {
+    const listener = this.#open();
+    for (;;) {
+      const fd = acceptFd(listener, address, length);
+      if (fd >= 0) return new Socket(fd, this.#family);
+      if (wouldBlock("accept")) return null;
+    }
   }
 
   /**
