@@ -7,7 +7,7 @@
 import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
 import type { Socket } from "../backends/ffi/socket.ts";
 
-/** Sent chunks are cut off the front when there are this many. */
+/** Places of sent chunks are cut off the front when there are this many. */
 const MANY = 1024;
 
 /** Chunks in the order in which they are to be sent. */
@@ -19,6 +19,11 @@ export class WriteQueue {
   #first = 0;
   #offset = 0;
 
+  /** How many chunks are left, one that is sent in part among them. */
+  get length(): number {
+    return this.#chunks.length - this.#first;
+  }
+
   /** Appends bytes, which are this queue's from now on. */
   push(chunk: Uint8Array<ArrayBuffer>): void {
     if (chunk.length === 0) return;
@@ -27,7 +32,7 @@ export class WriteQueue {
   }
 
   /** Sends as much as there is room for, many chunks with one call. */
-  flush(socket: Socket): void {
+  flush(socket: Pick<Socket, "sendPieces">): void {
     while (this.bytes > 0) {
       const count = socket.sendPieces(this.#chunks, this.#first, this.#offset);
       if (count === WOULD_BLOCK) return;
@@ -47,10 +52,11 @@ export class WriteQueue {
       this.#chunks[this.#first++] = SENT;
     }
     this.#offset = left;
-    if (this.#first === this.#chunks.length) {
+    if (this.length === 0) {
       this.#chunks = [];
       this.#first = 0;
-    } else if (this.#first > MANY) {
+    } else if (this.#first > MANY && this.#first >= this.length) {
+      // Only what is short by comparison is moved: each chunk once, on average.
       this.#chunks = this.#chunks.slice(this.#first);
       this.#first = 0;
     }

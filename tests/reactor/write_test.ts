@@ -2,8 +2,10 @@
  * Writing: at once or in time, in order, to the end, or not at all.
  */
 
-import { assert, assertEquals, assertThrows } from "@std/assert";
-import { bytesOf } from "../util.ts";
+import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
+import { WOULD_BLOCK } from "../../backends/ffi/mod.ts";
+import { WriteQueue } from "../../reactor/write_queue.ts";
+import { bytesOf, type Random, test, withSeed } from "../util.ts";
 import {
   codeOf,
   isPattern,
@@ -14,6 +16,76 @@ import {
 } from "./stage.ts";
 
 const MIB = 1024 * 1024;
+
+/** A socket that takes no more bytes at a time than it is told, and notes what it is given. */
+class Sink {
+  /** Which bytes it was sent, in their order. */
+  readonly bytes: number[] = [];
+  /** How many chunks were moved, for the front of their list to be cut off. */
+  moved = 0;
+  /** How many bytes it takes in one call; after `calls` of them it has no room. */
+  room = 1;
+  calls = Infinity;
+  #pieces: readonly Uint8Array<ArrayBuffer>[] | undefined;
+
+  sendPieces(
+    pieces: readonly Uint8Array<ArrayBuffer>[],
+    first: number = 0,
+    offset: number = 0,
+  ): number {
+    if (this.#pieces !== undefined && this.#pieces !== pieces) {
+      this.moved += pieces.length;
+    }
+    this.#pieces = pieces;
+    if (this.calls-- <= 0) return WOULD_BLOCK;
+    const before = this.bytes.length;
+    for (let index = first; index < pieces.length; index++) {
+      const start = index === first ? offset : 0;
+      for (const byte of pieces[index]!.subarray(start)) {
+        if (this.bytes.length === before + this.room) return this.room;
+        this.bytes.push(byte);
+      }
+    }
+    return this.bytes.length - before;
+  }
+}
+
+test("WriteQueue: of a long one no chunk is moved more than once, on average", () => {
+  const chunks = 100_000;
+  const queue = new WriteQueue();
+  for (let count = 0; count < chunks; count++) queue.push(new Uint8Array(1));
+  const sink = new Sink();
+  sink.room = 64;
+  queue.flush(sink);
+  assertEquals([queue.bytes, sink.bytes.length], [0, chunks]);
+  // Cut off after each thousand, they would be moved 5 million times.
+  assertLess(sink.moved, 3 * chunks);
+});
+
+test(
+  "WriteQueue: what is pushed is sent in its order, whatever the socket takes",
+  withSeed((random: Random) => {
+    const queue = new WriteQueue();
+    const sink = new Sink();
+    let pushed = 0;
+    for (let round = 0; round < 300; round++) {
+      for (let left = random.below(100); left > 0; left--) {
+        const chunk = new Uint8Array(random.below(4));
+        queue.push(chunk.map(() => pushed++ % 251));
+      }
+      // At times nearly all of it, at times little.
+      sink.room = 1 + random.pick([3, 200, 20_000]);
+      sink.calls = random.below(4);
+      queue.flush(sink);
+      assertEquals(queue.bytes, pushed - sink.bytes.length);
+      assertEquals(queue.length === 0, queue.bytes === 0);
+    }
+    sink.calls = Infinity;
+    queue.flush(sink);
+    assertEquals(sink.bytes.length, pushed);
+    assert(sink.bytes.every((byte, index) => byte === index % 251));
+  }),
+);
 
 onEachBackend(
   "a write goes out at once, and leaves no interest behind [K01] [K22]",
