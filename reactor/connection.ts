@@ -25,7 +25,8 @@ export interface ConnectionOptions {
   readonly lowWaterMark?: number;
   /**
    * A write is refused, and the connection aborted, while more bytes than this are
-   * queued: 128 MiB, if left out.
+   * queued: 128 MiB, if left out. What each write has queued, or each chunk of a
+   * list, is counted with 256 bytes beside its own.
    */
   readonly maximumQueued?: number;
   /**
@@ -41,7 +42,7 @@ export interface ConnectionLimits {
   readonly highWaterMark: number;
   /** Down to it, `onDrain` is called. */
   readonly lowWaterMark: number;
-  /** Above it, a write aborts the connection. */
+  /** Above it, with 256 bytes for each chunk beside its own, a write aborts the connection. */
   readonly maximumQueued: number;
   /** Whether `onData` is only lent its bytes. */
   readonly lend: boolean;
@@ -229,7 +230,7 @@ export class Connection implements Owned {
     return this.#is(READ_ENDED);
   }
 
-  /** How many bytes wait to be sent. */
+  /** How many bytes wait to be sent; they alone, whatever memory they take. */
   get bufferedAmount(): number {
     return this.#queue === null ? 0 : this.#queue.bytes;
   }
@@ -308,6 +309,8 @@ export class Connection implements Owned {
   /**
    * Sends bytes, or queues what the socket does not take. The caller may use the
    * memory again when this returns. After the end of the connection it does nothing.
+   * Above `maximumQueued` it aborts the connection, and `onClose` is told a
+   * `RangeError`.
    *
    * @param data Bytes, or a list of chunks that are sent with one call
    * @returns false if more is queued than the high water mark: `onDrain` follows
@@ -650,7 +653,8 @@ export class Connection implements Owned {
     const direct = (this.#state & (CONNECTING | CORKED)) === 0 &&
       this.bufferedAmount === 0;
     if (direct) return this.#send(data);
-    if (this.bufferedAmount > this.#limits.maximumQueued) {
+    const queue = this.#queue;
+    if (queue !== null && queue.memory > this.#limits.maximumQueued) {
       this.#failLater(
         new RangeError(
           `Cannot queue more than ${this.#limits.maximumQueued} bytes`,

@@ -10,6 +10,13 @@ import type { Socket } from "../backends/ffi/socket.ts";
 /** Places of sent chunks are cut off the front when there are this many. */
 const MANY = 1024;
 
+/**
+ * What is kept for each chunk beside its bytes: 210 were measured in the heap for
+ * one of a single byte, and 490 in the whole process. Left out, chunks of one byte
+ * would fill the memory long before their bytes do.
+ */
+const BYTES_BESIDE = 256;
+
 /** Chunks in the order in which they are to be sent. */
 export class WriteQueue {
   /** How many bytes are left. */
@@ -22,6 +29,11 @@ export class WriteQueue {
   /** How many chunks are left, one that is sent in part among them. */
   get length(): number {
     return this.#chunks.length - this.#first;
+  }
+
+  /** About how many bytes of memory the chunks take. */
+  get memory(): number {
+    return this.bytes + this.length * BYTES_BESIDE;
   }
 
   /** Appends bytes, which are this queue's from now on. */

@@ -298,6 +298,25 @@ onEachBackend(
   },
 );
 
+onEachBackend(
+  "toward the hard cap a tiny write counts with the memory that it takes",
+  (stage) => {
+    const maximumQueued = 100_000;
+    const { connection } = stage.connection({ maximumQueued });
+    const log = new Log();
+    log.watch(connection);
+    connection.cork();
+    let writes = 0;
+    while (connection.write(new Uint8Array(1))) writes++;
+    // Each is counted with 256 bytes beside its own.
+    assertEquals(writes, Math.floor(maximumQueued / 257) + 1);
+    assertEquals(connection.bufferedAmount, writes);
+    stage.until(() => log.lines.length > 0, "the end");
+    assertEquals(log.lines, ["close Cannot queue more than 100000 bytes"]);
+    assertEquals(stage.reactor.stats().bytesQueued, 0);
+  },
+);
+
 onAnyBackend(
   "64 MiB to a peer that does not read hurt nobody else",
   (stage) => {
