@@ -362,6 +362,12 @@ export class Connection implements Owned {
   /**
    * Receives no more, sends what is queued, and closes. A connect is given up if
    * nothing waits for it.
+   *
+   * With input of a TCP peer unread, or still to come, the system closes with a
+   * reset (RFC 1122, section 4.2.2.13): the peer gets `Deno.errors.ConnectionReset`
+   * instead of an end, and the tail of what was sent to it may be lost. Who answers
+   * and leaves calls `end()` instead, which hears the peer to its end and then
+   * closes; with `setIdleTimeout()`, if the peer may be silent for ever.
    */
   close(): void {
     if (this.#is(CLOSED | CLOSING)) return;
