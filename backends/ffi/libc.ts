@@ -523,26 +523,29 @@ function permittedLibraries(libraries: readonly string[]): readonly string[] {
   return granted.length > 0 ? granted : paths.slice(0, 1);
 }
 
-/** The name of the first of the system's libraries that opens. */
-function findLibrary(system: System): string {
+let path: string | undefined;
+
+/** Opens symbols of the first of the system's libraries that has them. */
+function findLibrary<Symbols extends Deno.ForeignLibraryInterface>(
+  symbols: Symbols,
+): Deno.DynamicLibrary<Symbols> {
   const failures: string[] = [];
-  for (const path of permittedLibraries(system.libraries)) {
+  for (const candidate of permittedLibraries(system().libraries)) {
     try {
-      Deno.dlopen(path, {}).close();
-      return path;
+      const library = Deno.dlopen(candidate, symbols);
+      path = candidate;
+      return library;
     } catch (error) {
       if (error instanceof Deno.errors.NotCapable) throw error;
-      failures.push(`${path} (${(error as Error).message})`);
+      failures.push(`${candidate} (${(error as Error).message})`);
     }
   }
   throw new Deno.errors.NotSupported(
-    `No C library could be opened on ${system.name}: tried ${
+    `No C library could be opened on ${system().name}: tried ${
       failures.join(", ")
     }`,
   );
 }
-
-let path: string | undefined;
 
 /**
  * The name under which the C library is opened.
@@ -551,7 +554,8 @@ let path: string | undefined;
  * @throws {Deno.errors.NotSupported} where there is no library that we know
  */
 export function libraryPath(): string {
-  return path ??= findLibrary(system());
+  if (path === undefined) findLibrary({}).close();
+  return path!;
 }
 
 /** Compiles the way to one function; null if it is optional and missing. */
@@ -561,9 +565,11 @@ function openFunction(key: string): unknown {
   if (errnoMemory === undefined && !ERRNO_FUNCTIONS.has(key)) prepareErrno();
   const definition = functions[key as keyof Libc];
   const name = symbolName(key, system());
-  const { symbols } = Deno.dlopen(libraryPath(), {
-    [key]: { ...definition, name },
-  });
+  const wanted = { [key]: { ...definition, name } };
+  // The first function that is opened shows which library there is.
+  const { symbols } = path === undefined
+    ? findLibrary(wanted)
+    : Deno.dlopen(path, wanted);
   return (symbols as Record<string, unknown>)[key];
 }
 
