@@ -5,18 +5,21 @@
  * @module
  */
 
-/** Four decimal numbers without leading zeros: RFC 6943, section 3.1.1, the strict form. */
-const IPV4 =
-  /^(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})\.(0|[1-9]\d{0,2})$/;
+/** A decimal number without leading zeros: RFC 6943, section 3.1.1, the strict form. */
+const DECIMAL = /^(?:0|[1-9]\d{0,2})$/;
 
 /** The four bytes of an IPv4 address, or null if it is none. */
 export function parseIPv4(text: string): Uint8Array<ArrayBuffer> | null {
-  const match = IPV4.exec(text);
-  if (match === null) return null;
-  const numbers = match.slice(1).map(Number);
-  return numbers.every((number) => number <= 255)
-    ? Uint8Array.from(numbers)
-    : null;
+  const parts = text.split(".");
+  const bytes = new Uint8Array(4);
+  for (let index = 0; index < 4; index++) {
+    const part = parts[index];
+    if (part === undefined || !DECIMAL.test(part)) return null;
+    const number = Number(part);
+    if (number > 255) return null;
+    bytes[index] = number;
+  }
+  return parts.length === 4 ? bytes : null;
 }
 
 /** The 16-bit groups of one side of the "::", or null if one is no group. */

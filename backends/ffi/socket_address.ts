@@ -39,7 +39,11 @@ const PATH_OFFSET = 2;
 export function familyOf(address: SocketAddress, system: System): number {
   const { AF_INET, AF_INET6, AF_UNIX } = system.constants;
   if ("path" in address) return AF_UNIX;
-  return address.hostname.includes(":") ? AF_INET6 : AF_INET;
+  const { hostname } = address;
+  if (typeof hostname !== "string") {
+    throw new TypeError(`Cannot use ${String(hostname)} as a hostname`);
+  }
+  return hostname.includes(":") ? AF_INET6 : AF_INET;
 }
 
 /**

@@ -211,6 +211,17 @@ for (const hostname of BAD_HOSTS) {
   });
 }
 
+for (const hostname of [undefined, null, 5]) {
+  Deno.test(`hostname ${hostname}, no text at all, is refused by its value`, () => {
+    const address = { hostname: hostname as unknown as string, port: 1 };
+    assertThrows(
+      () => encodeAddress(storage(), address, linux("x86_64")),
+      TypeError,
+      `Cannot use ${hostname} as a hostname`,
+    );
+  });
+}
+
 Deno.test("a path with a NUL inside is refused, not cut", () => {
   assertThrows(
     () => encodeAddress(storage(), { path: "/a\0b" }, linux("x86_64")),
