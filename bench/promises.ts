@@ -143,7 +143,7 @@ async function startups(): Promise<Promised[]> {
     typeof names[number],
     number[]
   >;
-  for (let round = 0; round < 11; round++) {
+  for (let round = 0; round < 41; round++) {
     for (const name of names) times[name].push(await startup(name));
   }
   const theirs = times.deno_listen;
