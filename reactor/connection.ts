@@ -15,7 +15,7 @@ import {
 import { IdleWatch } from "./idle_watch.ts";
 import type { Loop, Owned } from "./loop.ts";
 import { LentBuffer, Slab } from "./receive_buffer.ts";
-import { WriteQueue } from "./write_queue.ts";
+import { WriteQueue } from "./send_queue.ts";
 
 /** What a connection may queue, and how it receives. */
 export interface ConnectionOptions {

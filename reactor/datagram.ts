@@ -19,7 +19,7 @@ import {
   type FileObject,
 } from "../backends/selector.ts";
 import type { Loop, Owned } from "./loop.ts";
-import { MessageQueue } from "./message_queue.ts";
+import { MessageQueue } from "./send_queue.ts";
 import { Slab } from "./receive_buffer.ts";
 import type { Timer } from "./timers.ts";
 

@@ -4,7 +4,7 @@
 
 import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
 import { WOULD_BLOCK } from "../../backends/ffi/mod.ts";
-import { WriteQueue } from "../../reactor/write_queue.ts";
+import { WriteQueue } from "../../reactor/send_queue.ts";
 import { bytesOf, type Random, test, withSeed } from "../util.ts";
 import {
   codeOf,

@@ -3,7 +3,7 @@
  */
 
 import { assertEquals, assertLess } from "@std/assert";
-import { MessageQueue } from "../../reactor/message_queue.ts";
+import { MessageQueue } from "../../reactor/send_queue.ts";
 import { elapsed, test, withSeed } from "../util.ts";
 
 /** A hundred times what it takes; to move all that is left each time takes 9000. */
