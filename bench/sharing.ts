@@ -31,12 +31,8 @@ const COMPANIES: readonly Company[] = [
   { beside: ["timer"], busy: false },
 ];
 
-/**
- * Enough connections to keep the server busy although the load rests now and then,
- * for the sake of the ping, which shares its core.
- */
+/** Enough to keep the server busy while the ping, which shares the load's core, is at work. */
 const CONNECTIONS = 200;
-const REST_MS = 0.05;
 const MESSAGE_BYTES = 64;
 const SLICE_MS = 1000;
 
@@ -58,13 +54,7 @@ class Subject implements AsyncDisposable {
   async connect(): Promise<void> {
     const port = await this.#nextPort();
     this.#control = await Deno.connect({ hostname: "127.0.0.1", port });
-    this.#load = new ClosedLoop(
-      port,
-      CONNECTIONS,
-      MESSAGE_BYTES,
-      "stream",
-      REST_MS,
-    );
+    this.#load = new ClosedLoop(port, CONNECTIONS, MESSAGE_BYTES);
     if (!this.company.beside.includes("network")) return;
     const pong = await this.#nextPort();
     this.#ping = start(LOAD_CORE, "ping.ts", [String(pong)]);

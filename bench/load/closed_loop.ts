@@ -21,30 +21,20 @@ const RECEIVE_BYTES = 256 * 1024;
 export class ClosedLoop implements Load {
   readonly #clients: Clients;
   readonly #size: number;
-  readonly #rest: number;
   readonly #message: ArrayBuffer;
-  /** What nobody notifies. */
-  readonly #pillow = new Int32Array(new SharedArrayBuffer(4));
   readonly #buffer = new ArrayBuffer(RECEIVE_BYTES);
   /** By descriptor: what is still to come of the message, and when it left. */
   readonly #missing: Int32Array;
   readonly #sentAt: Float64Array;
 
-  /**
-   * Connects.
-   *
-   * @param rest Milliseconds after each batch that are left to others on this core
-   */
   constructor(
     port: number,
     connections: number,
     size: number,
     type: SocketType = "stream",
-    rest: number = 0,
   ) {
     this.#clients = new Clients(port, connections, type);
     this.#size = size;
-    this.#rest = rest;
     this.#message = new Uint8Array(size).fill(0x2a).buffer;
     this.#missing = new Int32Array(this.#clients.tableLength);
     this.#sentAt = new Float64Array(this.#clients.tableLength);
@@ -68,7 +58,6 @@ export class ClosedLoop implements Load {
     let underWay = this.connections;
     let messages = 0;
     while (underWay > 0) {
-      if (this.#rest > 0) Atomics.wait(this.#pillow, 0, 0, this.#rest);
       const count = epoll.wait(PATIENCE);
       now = performance.now();
       if (count === 0) throw new LoadError(`${underWay} messages were lost`);
