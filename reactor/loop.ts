@@ -692,18 +692,10 @@ export class Loop implements Disposable, AsyncDisposable {
   /** Loads what `run()` does not need: a start without it is a millisecond shorter. */
   async #createSharing(): Promise<Sharing> {
     const { Sharing } = await import("./sharing.ts");
-    // deno-lint-ignore no-this-alias
-    const loop = this;
     const shared: SharedLoop = {
-      get ending() {
-        return loop.#stopping || loop.closed;
-      },
-      get due() {
-        return loop.#timeout() === 0;
-      },
-      get events() {
-        return loop.#events;
-      },
+      ending: () => this.#stopping || this.closed,
+      due: () => this.#timeout() === 0,
+      events: () => this.#events,
       turn: (longest, most) =>
         this.#turn(Math.min(longest, this.#timeout()), most),
       park: () => this.#park(),

@@ -12,11 +12,11 @@ import { createSliceClock, type SliceClock } from "./slice_clock.ts";
 /** What a loop lets its sharing do. */
 export interface SharedLoop {
   /** Whether the sharing is to end. */
-  readonly ending: boolean;
+  ending(): boolean;
   /** Whether something is to be called without any wait. */
-  readonly due: boolean;
+  due(): boolean;
   /** How many events there have been, the reactor's own left out. */
-  readonly events: number;
+  events(): number;
   /**
    * Waits once, and calls back.
    *
@@ -94,11 +94,11 @@ export class Sharing {
    */
   async share(): Promise<void> {
     const shared = this.#shared;
-    while (!shared.ending) {
-      const before = shared.events;
+    while (!shared.ending()) {
+      const before = shared.events();
       await this.#takeInterval();
-      if (shared.ending) return;
-      if (shared.events !== before || shared.due) await this.#yield();
+      if (shared.ending()) return;
+      if (shared.events() !== before || shared.due()) await this.#yield();
       else await this.#park();
     }
   }
@@ -120,7 +120,7 @@ export class Sharing {
     for (;;) {
       if (watch !== null) watch.came = false;
       const ready = shared.turn(this.#clock.timeout(), MOST_EVENTS);
-      if (shared.ending || this.#clock.over(ready)) return true;
+      if (shared.ending() || this.#clock.over(ready)) return true;
       if (ready === 1 && watch !== null && watch.came) return false;
     }
   }
