@@ -207,18 +207,28 @@ export abstract class BaseSelector<T> implements Selector<T> {
   }
 
   readyKey(index: number): SelectorKey<T> | undefined {
-    const fd = this.ready.fds[index]!;
-    if (
-      this.registrations.generation(fd) === this.ready.generations[index]
-    ) {
-      return this.registrations.get(fd);
-    }
-    return this.#lost.size === 0 ? undefined : this.#lost.get(index);
+    return this.#isCurrent(index)
+      ? this.registrations.get(this.ready.fds[index]!)
+      : this.#lost.get(index);
+  }
+
+  readyFileobj(index: number): FileObject | undefined {
+    return this.#isCurrent(index)
+      ? this.registrations.fileobj(this.ready.fds[index]!)
+      : this.#lost.get(index)?.fileobj;
+  }
+
+  readyData(index: number): T | undefined {
+    return this.#isCurrent(index)
+      ? this.registrations.data(this.ready.fds[index]!)
+      : this.#lost.get(index)?.data;
   }
 
   readyEvents(index: number): number {
-    const key = this.readyKey(index);
-    return key === undefined ? 0 : this.ready.events[index]! & key.events;
+    const asked = this.#isCurrent(index)
+      ? this.registrations.events(this.ready.fds[index]!)
+      : this.#lost.get(index)?.events ?? 0;
+    return this.ready.events[index]! & asked;
   }
 
   /**
@@ -226,7 +236,7 @@ export abstract class BaseSelector<T> implements Selector<T> {
    * call reports it, and who waits for urgent data alone.
    */
   protected hangUpEvents(fd: number): number {
-    const interest = (this.registrations.get(fd)?.events ?? 0) & ALL_EVENTS;
+    const interest = this.registrations.events(fd) & ALL_EVENTS;
     return interest === EVENT_PRIORITY
       ? EVENT_PRIORITY
       : EVENT_READ | EVENT_WRITE;
@@ -237,7 +247,7 @@ export abstract class BaseSelector<T> implements Selector<T> {
    * number may be another's by now.
    */
   protected isGone(fd: number): boolean {
-    const fileobj = this.registrations.get(fd)?.fileobj;
+    const fileobj = this.registrations.fileobj(fd);
     return typeof fileobj === "object" && fileobj.fd !== fd;
   }
 
@@ -262,6 +272,12 @@ export abstract class BaseSelector<T> implements Selector<T> {
     }
     this.ready.clear();
     if (this.#lost.size > 0) this.#lost.clear();
+  }
+
+  /** Whether a ready entry's registration is still the one that it was found for. */
+  #isCurrent(index: number): boolean {
+    const generation = this.registrations.generation(this.ready.fds[index]!);
+    return generation === this.ready.generations[index];
   }
 
   #collect(found: [SelectorKey<T>, number][]): void {

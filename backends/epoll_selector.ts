@@ -233,7 +233,7 @@ export class EpollSelector<T> extends BaseSelector<T> {
         continue;
       }
       this.ready.push(fd, generation, EVENT_READ | EVENT_WRITE);
-      const events = this.registrations.get(fd)?.events ?? 0;
+      const events = this.registrations.events(fd);
       if ((events & (MODE_EDGE | MODE_ONE_SHOT)) !== 0) {
         this.#alwaysReady.delete(fd);
       }
@@ -254,7 +254,7 @@ export class EpollSelector<T> extends BaseSelector<T> {
   #noteFired(): void {
     for (let index = 0; index < this.ready.count; index++) {
       const fd = this.ready.fds[index]!;
-      const events = this.registrations.get(fd)?.events ?? 0;
+      const events = this.registrations.events(fd);
       if ((events & MODE_ONE_SHOT) !== 0) this.#fired.add(fd);
     }
   }

@@ -190,7 +190,7 @@ export class KqueueSelector<T> extends BaseSelector<T> {
 
   /** One-shot is for the registration as a whole: one filter's event silences the other. */
   #disarm(fd: number): void {
-    const events = this.registrations.get(fd)?.events ?? 0;
+    const events = this.registrations.events(fd);
     if ((events & MODE_ONE_SHOT) === 0) return;
     const { EV_DISABLE } = this.#kqueue.constants;
     for (const event of EVENTS) {

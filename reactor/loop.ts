@@ -584,8 +584,8 @@ export class Loop implements Disposable, AsyncDisposable {
   }
 
   /**
-   * The hot path: one key, one mask and one call for each event, with nothing
-   * allocated. One `try` for all of them; it is entered anew after a throw.
+   * The hot path: one mask and one call for each event, with nothing allocated
+   * and no key touched. One `try` for all of them; it is entered anew after a throw.
    */
   #dispatch(count: number): void {
     const selector = this.#selector;
@@ -593,12 +593,13 @@ export class Loop implements Disposable, AsyncDisposable {
     for (let index = 0; index < count;) {
       try {
         while (index < count) {
-          const key = selector.readyKey(index);
-          const events = selector.readyEvents(index++);
+          const current = index++;
+          const events = selector.readyEvents(current);
           // Gone, or not asked for any more, by an earlier callback of this turn.
-          if (key === undefined || events === 0) continue;
+          if (events === 0) continue;
           this.#events++;
-          key.data(key.fileobj, events);
+          const callback = selector.readyData(current)!;
+          callback(selector.readyFileobj(current)!, events);
         }
       } catch (error) {
         this.report(error);
@@ -608,11 +609,12 @@ export class Loop implements Disposable, AsyncDisposable {
 
   #dispatchMeasured(count: number): void {
     for (let index = 0; index < count; index++) {
-      const key = this.#selector.readyKey(index);
       const events = this.#selector.readyEvents(index);
-      if (key === undefined || events === 0) continue;
+      if (events === 0) continue;
       this.#events++;
-      this.#call(() => key.data(key.fileobj, events), key.data.name);
+      const callback = this.#selector.readyData(index)!;
+      const fileobj = this.#selector.readyFileobj(index)!;
+      this.#call(() => callback(fileobj, events), callback.name);
     }
   }
 

@@ -7,6 +7,7 @@ import {
   assertEquals,
   assertGreaterOrEqual,
   assertLess,
+  assertStrictEquals,
 } from "@std/assert";
 import { duplicate, openFile } from "../../backends/ffi/mod.ts";
 import { EVENT_READ, EVENT_WRITE, type Selector } from "../../backends/mod.ts";
@@ -42,9 +43,17 @@ function indexOf(
   return index;
 }
 
+/** An entry whose registration has ended is nobody's, whichever way it is asked for. */
+function assertNothingTold(selector: Selector<string>, index: number): void {
+  assertEquals(selector.readyKey(index), undefined);
+  assertEquals(selector.readyFileobj(index), undefined);
+  assertEquals(selector.readyData(index), undefined);
+  assertEquals(selector.readyEvents(index), 0);
+}
+
 export const identity: Cases = [
   {
-    name: "wait(), readyKey() and readyEvents() tell what select() would [F02]",
+    name: "wait(), readyKey() and its like tell what select() would [F02]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -52,6 +61,8 @@ export const identity: Cases = [
       const key = selector.register(right, EVENT_READ | EVENT_WRITE, "right");
       assertEquals(selector.wait(1000), 1);
       assertEquals(selector.readyKey(0), key);
+      assertStrictEquals(selector.readyFileobj(0), right);
+      assertEquals(selector.readyData(0), "right");
       assertEquals(selector.readyEvents(0), EVENT_READ | EVENT_WRITE);
     },
   },
@@ -66,8 +77,7 @@ export const identity: Cases = [
       const count = selector.wait(1000);
       const index = indexOf(selector, count, "right");
       selector.unregister(right);
-      assertEquals(selector.readyKey(index), undefined);
-      assertEquals(selector.readyEvents(index), 0);
+      assertNothingTold(selector, index);
     },
   },
   {
@@ -85,8 +95,7 @@ export const identity: Cases = [
       right.close();
       const owner = stage.duplicateTo(left.fd, number);
       selector.register(owner, EVENT_READ, "new");
-      assertEquals(selector.readyKey(index), undefined);
-      assertEquals(selector.readyEvents(index), 0);
+      assertNothingTold(selector, index);
     },
   },
   {
@@ -99,6 +108,7 @@ export const identity: Cases = [
       assertEquals(selector.wait(1000), 1);
       selector.modify(right, EVENT_WRITE, "changed");
       assertEquals(selector.readyKey(0)?.data, "changed");
+      assertEquals(selector.readyData(0), "changed");
       assertEquals(selector.readyEvents(0), EVENT_WRITE);
     },
   },
@@ -213,6 +223,9 @@ export const identity: Cases = [
       const key = selector.register(fd, EVENT_READ, "closed");
       reader.close();
       assertEquals(selector.select(1000), [[key, EVENT_READ]]);
+      assertEquals(selector.readyFileobj(0), fd);
+      assertEquals(selector.readyData(0), "closed");
+      assertEquals(selector.readyEvents(0), EVENT_READ);
       assertEquals(selector.unregister(fd), key);
       expectNoEvents(selector);
     },
