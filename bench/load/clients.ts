@@ -14,6 +14,16 @@ const BATCH = 128;
 /** Room for a message of 64 KiB in the send buffer: it leaves in one call. */
 const SEND_BUFFER_BYTES = 128 * 1024;
 
+/** What kind of connections, if not the usual ones. */
+export interface ClientOptions {
+  /** "stream" for TCP, as if left out, "datagram" for UDP. */
+  readonly type?: SocketType;
+  /** Whether nothing may be sent while connecting. */
+  readonly silent?: boolean;
+  /** What the connections are watched for: EPOLLIN, if left out. */
+  readonly events?: number;
+}
+
 /** Connections to one server, all of them watched for something to read. */
 export class Clients implements Disposable {
   readonly epoll: Epoll = new Epoll();
@@ -23,15 +33,9 @@ export class Clients implements Disposable {
   /**
    * @param port The server's port on 127.0.0.1
    * @param count How many connections
-   * @param type "stream" for TCP, "datagram" for UDP
-   * @param silent Whether nothing may be sent while connecting
    */
-  constructor(
-    port: number,
-    count: number,
-    type: SocketType = "stream",
-    silent: boolean = false,
-  ) {
+  constructor(port: number, count: number, options: ClientOptions = {}) {
+    const { type = "stream", silent = false, events = EPOLLIN } = options;
     this.epoll.reserve(count);
     for (let i = 0; i < count; i++) {
       const socket = connected(port, type);
@@ -41,7 +45,7 @@ export class Clients implements Disposable {
     }
     if (!silent) this.#sockets.slice(-1).forEach(echoOnce);
     this.fds = Int32Array.from(this.#sockets, (socket) => socket.fd);
-    for (const fd of this.fds) this.epoll.register(fd, EPOLLIN);
+    for (const fd of this.fds) this.epoll.register(fd, events);
   }
 
   /** The largest descriptor, plus one: the length of a table by descriptor. */

@@ -16,7 +16,7 @@ export class FanOut implements Load {
   readonly #buffer = new ArrayBuffer(64 * 1024);
 
   constructor(port: number, readers: number, size: number) {
-    this.#clients = new Clients(port, readers + 1, "stream", true);
+    this.#clients = new Clients(port, readers + 1, { silent: true });
     this.#message = new Uint8Array(size).fill(0x2a).buffer;
   }
 
