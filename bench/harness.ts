@@ -37,7 +37,7 @@ export interface Effort {
   readonly rounds: number;
   /** How long a slice is, in milliseconds. */
   readonly slice: number;
-  /** How long a server is loaded before the first. */
+  /** How long a server is loaded before the first, at least. */
   readonly warmUp: number;
   /** Whether servers may complain on the terminal. */
   readonly verbose: boolean;
@@ -217,7 +217,8 @@ async function turn(
       one.load.run(SETTLE_MS, new Latencies());
     }
     if (warmUp) {
-      one.load.run(effort.warmUp, one.latencies);
+      const long = Math.max(effort.warmUp, scenario.warmUp ?? 0);
+      one.load.run(long, one.latencies);
       one.latencies.clear();
     } else {
       measureSlice(one, one.load, effort.slice);
