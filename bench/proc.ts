@@ -39,6 +39,24 @@ export function residentBytes(pid: number): number {
   return Number(line?.[1] ?? NaN) * 1024;
 }
 
+/**
+ * How many connections to a local port stand, and wait to be accepted.
+ *
+ * @throws {Error} if nobody listens there
+ */
+export function unaccepted(port: number): number {
+  const hexadecimal = port.toString(16).toUpperCase().padStart(4, "0");
+  // Local address, remote address, the state LISTEN, and two queues.
+  const listener = new RegExp(
+    `: [0-9A-F]+:${hexadecimal} [0-9A-F:]+ 0A [0-9A-F]+:([0-9A-F]+) `,
+  );
+  for (const table of ["net/tcp", "net/tcp6"]) {
+    const match = listener.exec(readBeginning(table));
+    if (match !== null) return parseInt(match[1]!, 16);
+  }
+  throw new Error(`Nobody listens on port ${port}`);
+}
+
 /** How many files a process may have open. */
 export function descriptorLimit(): number {
   const line = /^Max open files\s+(\d+)/m.exec(readProc("self/limits"));
@@ -55,6 +73,13 @@ export function processorName(): string {
 export function kernelRelease(): string {
   // What a distributor appends says nothing about speed.
   return readProc("sys/kernel/osrelease").trim().split("-")[0]!;
+}
+
+/** As much as one read gives: the tables of sockets begin with those that listen. */
+function readBeginning(path: string): string {
+  using file = Deno.openSync(`/proc/${path}`);
+  const bytes = new Uint8Array(16 * 1024);
+  return new TextDecoder().decode(bytes.subarray(0, file.readSync(bytes) ?? 0));
 }
 
 function readProc(path: string): string {

@@ -11,6 +11,12 @@ import type { Peer } from "./peers/peer.ts";
 import { asMarkdown, asText, table } from "./report.ts";
 import { type Scenario, scenariosNamed } from "./scenarios.ts";
 
+/**
+ * How long a server is loaded before the first slice, in milliseconds, at least:
+ * one that is compiled as it runs is not at its best before that.
+ */
+const WARM_UP_MS = 500;
+
 /** What a benchmark does if nothing is asked for. */
 export interface Defaults {
   readonly rounds: number;
@@ -97,7 +103,7 @@ function parse(peers: readonly Peer[], defaults: Defaults): Options {
     effort: {
       rounds: Number(values.rounds),
       slice: Number(values.slice),
-      warmUp: Number(values.slice),
+      warmUp: Math.max(Number(values.slice), WARM_UP_MS),
       verbose: values.verbose,
       progress,
     },

@@ -23,8 +23,8 @@ export interface Scenario {
   /** Measures memory for each connection, in a fresh server, and nothing else. */
   readonly memory?: true;
   /**
-   * How long a server is loaded before it is measured, in milliseconds, where one
-   * slice does not do.
+   * How long a server is loaded before it is measured, in milliseconds, where the
+   * usual time does not do.
    */
   readonly warmUp?: number;
   /** Why the load's own CPU share says nothing. */
@@ -61,8 +61,7 @@ export const scenarios: readonly Scenario[] = [
     name: "connect+echo+close",
     mode: "echo",
     descriptors: 50,
-    // A message runs through most of a server's program, and there are few of them
-    // in a slice: one that is compiled as it runs is not, for half a second.
+    // Few messages a second, each of which runs through most of a server's program.
     warmUp: 1000,
     open: (port) => new Churn(port, 50, 64),
   },

@@ -6,6 +6,7 @@
 
 import { Epoll, EPOLLIN } from "../../backends/epoll.ts";
 import { Socket, type SocketType } from "../../backends/ffi/socket.ts";
+import { unaccepted } from "../proc.ts";
 import { LoadError, PATIENCE } from "./load.ts";
 
 /** A server answers as often as this while it is connected to, so that its backlog never overflows. */
@@ -40,10 +41,10 @@ export class Clients implements Disposable {
     for (let i = 0; i < count; i++) {
       const socket = connected(port, type);
       this.#sockets.push(socket);
-      if (!silent && i % BATCH === BATCH - 1) echoOnce(socket);
-      else if (silent && i % BATCH === BATCH - 1) pause();
+      const last = i === count - 1 || i % BATCH === BATCH - 1;
+      if (last && silent) awaitAccepted(port);
+      else if (last) echoOnce(socket);
     }
-    if (!silent) this.#sockets.slice(-1).forEach(echoOnce);
     this.fds = Int32Array.from(this.#sockets, (socket) => socket.fd);
     for (const fd of this.fds) this.epoll.register(fd, events);
   }
@@ -86,7 +87,12 @@ function echoOnce(socket: Socket): void {
   }
 }
 
-/** Leaves a server that may not be talked to the time to accept. */
-function pause(): void {
-  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 20);
+/** Waits until a server that may not be talked to has accepted everybody. */
+function awaitAccepted(port: number): void {
+  const deadline = performance.now() + PATIENCE;
+  while (unaccepted(port) > 0) {
+    if (performance.now() > deadline) {
+      throw new LoadError("the server accepts nobody");
+    }
+  }
 }
