@@ -33,6 +33,7 @@ const LARGEST_UNCHECKED_FD = 0xffff;
  * @typeParam T What is registered with each file object
  */
 export abstract class BaseSelector<T> implements Selector<T> {
+  readonly supported: number;
   abstract readonly seesChangesWhileParked: boolean;
 
   /** Who is registered. */
@@ -42,7 +43,6 @@ export abstract class BaseSelector<T> implements Selector<T> {
   readonly #map = new RegistrationMap(this.registrations);
   /** Keys that the last wait found closed, by the index of their entry. */
   readonly #lost = new Map<number, SelectorKey<T>>();
-  readonly #supported: number;
   readonly #limit: number;
   #closed = false;
   #parked = false;
@@ -56,7 +56,7 @@ export abstract class BaseSelector<T> implements Selector<T> {
    */
   constructor(supported: number, limit: number = Infinity) {
     this.#limit = limit;
-    this.#supported = EVENT_READ | EVENT_WRITE | supported;
+    this.supported = EVENT_READ | EVENT_WRITE | supported;
   }
 
   /** Whether `close()` was called. */
@@ -334,11 +334,11 @@ export abstract class BaseSelector<T> implements Selector<T> {
     ) {
       throw new RangeError(`Cannot wait for the events ${events}`);
     }
-    if ((events & ~this.#supported) !== 0) {
+    if ((events & ~this.supported) !== 0) {
       throw new Deno.errors.NotSupported(
         `${this.constructor.name} lacks the events ${
-          events & ~this.#supported
-        }: it has ${this.#supported}`,
+          events & ~this.supported
+        }: it has ${this.supported}`,
       );
     }
   }

@@ -18,11 +18,13 @@ import {
   EPOLLONESHOT,
   EPOLLOUT,
   EPOLLPRI,
+  EPOLLRDHUP,
 } from "./epoll.ts";
 import { system } from "./ffi/current_system.ts";
 import { isOpen } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
 import {
+  EVENT_HANG_UP,
   EVENT_PRIORITY,
   EVENT_READ,
   EVENT_WRITE,
@@ -40,11 +42,15 @@ const EVENTS_OF = Int32Array.from(
     (bits & EPOLLPRI ? EVENT_PRIORITY : 0),
 );
 
+/** What is reported beside them when the peer or the file is at its end. */
+const HANG_UP = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
+
 /** From our events and modes to epoll's. */
 function epollEvents(events: number): number {
   return ((events & EVENT_READ ? EPOLLIN : 0) |
     (events & EVENT_WRITE ? EPOLLOUT : 0) |
     (events & EVENT_PRIORITY ? EPOLLPRI : 0) |
+    (events & EVENT_HANG_UP ? EPOLLRDHUP : 0) |
     (events & MODE_EDGE ? EPOLLET : 0) |
     (events & MODE_ONE_SHOT ? EPOLLONESHOT : 0) |
     (events & MODE_EXCLUSIVE ? EPOLLEXCLUSIVE : 0)) >>> 0;
@@ -100,7 +106,10 @@ export class EpollSelector<T> extends BaseSelector<T> {
    * @throws {SystemError} if there are no descriptors left: `EMFILE`
    */
   constructor() {
-    super(EVENT_PRIORITY | MODE_EDGE | MODE_ONE_SHOT | MODE_EXCLUSIVE);
+    super(
+      EVENT_PRIORITY | EVENT_HANG_UP | MODE_EDGE | MODE_ONE_SHOT |
+        MODE_EXCLUSIVE,
+    );
   }
 
   /** The descriptor of the epoll instance; -1 after `close()`. */
@@ -207,15 +216,21 @@ export class EpollSelector<T> extends BaseSelector<T> {
         continue;
       }
       const bits = events.events(index);
-      const hungUp = (bits & (EPOLLERR | EPOLLHUP)) !== 0;
       ready.push(
         fd,
         generation,
-        EVENTS_OF[bits & 7]! | (hungUp ? this.hangUpEvents(fd) : 0),
+        EVENTS_OF[bits & 7]! |
+          ((bits & HANG_UP) === 0 ? 0 : this.#hangUpEvents(fd, bits)),
       );
     }
     if (stale || this.#sawStale) this.#noteStale(stale);
     if (this.#alwaysReady.size > 0) this.#pushAlwaysReady();
+  }
+
+  /** The peer's end alone wakes no writer: there may be room for what it still reads. */
+  #hangUpEvents(fd: number, bits: number): number {
+    const gone = (bits & (EPOLLERR | EPOLLHUP)) !== 0;
+    return EVENT_HANG_UP | (gone ? this.hangUpEvents(fd) : 0);
   }
 
   /** What epoll refuses can be read and written at any time, as select and poll have it. */

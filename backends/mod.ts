@@ -64,6 +64,7 @@ export type { Registrations } from "./registrations.ts";
 export { select } from "./select.ts";
 export { SelectSelector } from "./select_selector.ts";
 export {
+  EVENT_HANG_UP,
   EVENT_PRIORITY,
   EVENT_READ,
   EVENT_WRITE,

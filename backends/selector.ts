@@ -30,8 +30,16 @@ export const MODE_ONE_SHOT = 1 << 4;
 /** Of several selectors that wait for one file, wake not all (EPOLLEXCLUSIVE). */
 export const MODE_EXCLUSIVE = 1 << 5;
 
+/**
+ * The peer will send no more, or the file has failed (EPOLLRDHUP, EPOLLHUP,
+ * EPOLLERR). Beside `EVENT_READ` with `MODE_EDGE` it says that a read which got less
+ * than it asked for was not the last. Beyond Python; epoll alone has it.
+ */
+export const EVENT_HANG_UP = 1 << 6;
+
 /** The events that can be reported. */
-export const ALL_EVENTS = EVENT_READ | EVENT_WRITE | EVENT_PRIORITY;
+export const ALL_EVENTS = EVENT_READ | EVENT_WRITE | EVENT_PRIORITY |
+  EVENT_HANG_UP;
 
 /** The ways in which they can be reported, beside the usual one: as long as they last. */
 export const ALL_MODES = MODE_EDGE | MODE_ONE_SHOT | MODE_EXCLUSIVE;
@@ -86,12 +94,15 @@ export interface SelectorKey<T> {
  * ```
  */
 export interface Selector<T> extends Disposable {
+  /** Which `EVENT_*` and `MODE_*` it has: every other is refused. */
+  readonly supported: number;
+
   /**
    * Starts to watch a file object.
    *
    * @param fileobj A descriptor, or an object with an `fd`
-   * @param events What to wait for: one or more of `EVENT_READ`, `EVENT_WRITE` and
-   *   `EVENT_PRIORITY`, and `MODE_*` where the backend has them
+   * @param events What to wait for: one or more of `EVENT_*`, and `MODE_*`, where the
+   *   backend has them: see `supported`
    * @param data What to find in the key: often the callback
    * @throws {TypeError} if the file object has no descriptor
    * @throws {RangeError} if the descriptor is negative, the events are none or unknown,

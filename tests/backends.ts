@@ -26,6 +26,8 @@ export interface Capabilities {
   readonly exclusive: boolean;
   /** EVENT_PRIORITY. */
   readonly priority: boolean;
+  /** EVENT_HANG_UP. */
+  readonly hangUp: boolean;
   /** The first descriptor that it cannot hold. */
   readonly maxFd: number;
   /** Whether `register()` refuses a number that is not open; else a wait reports it. */
@@ -62,6 +64,7 @@ const epoll: Capabilities = {
   oneShot: true,
   exclusive: true,
   priority: true,
+  hangUp: true,
   maxFd: Infinity,
   refusesClosed: true,
   reportsClosed: false,
@@ -80,6 +83,7 @@ const poll: Capabilities = {
   oneShot: false,
   exclusive: false,
   priority: true,
+  hangUp: false,
   maxFd: Infinity,
   refusesClosed: false,
   reportsClosed: true,
@@ -107,6 +111,7 @@ const kqueue: Capabilities = {
   ...epoll,
   exclusive: false,
   priority: Deno.build.os === "darwin",
+  hangUp: false,
   regularFile: "until its end",
 };
 

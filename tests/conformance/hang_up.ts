@@ -5,7 +5,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { system } from "../../backends/ffi/current_system.ts";
 import { read, type Socket, write } from "../../backends/ffi/mod.ts";
-import { EVENT_READ, EVENT_WRITE } from "../../backends/mod.ts";
+import { EVENT_HANG_UP, EVENT_READ, EVENT_WRITE } from "../../backends/mod.ts";
 import {
   bytesOf,
   drainSocket,
@@ -122,6 +122,35 @@ export const hangUp: Cases = [
         () => right.recv(new Uint8Array(1)),
         Deno.errors.ConnectionReset,
       );
+    },
+  },
+  {
+    name: "EVENT_HANG_UP tells of the peer's end, while bytes are still unread",
+    needs: "hangUp",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.connection();
+      selector.register(right, EVENT_READ | EVENT_HANG_UP, "right");
+      left.send(bytesOf("last words"));
+      expectEvents(selector, [["right", EVENT_READ]]);
+      left.shutdown("write");
+      expectEvents(selector, [["right", EVENT_READ | EVENT_HANG_UP]]);
+    },
+  },
+  {
+    name: "EVENT_HANG_UP alone is silent until there is one, or an error",
+    needs: "hangUp",
+    run(stage): void {
+      const { selector } = stage;
+      for (const end of [(peer: Socket) => peer.shutdown("write"), reset]) {
+        const { left, right } = stage.connection();
+        selector.register(right, EVENT_HANG_UP, "right");
+        left.send(bytesOf("x"));
+        expectNoEvents(selector);
+        end(left);
+        expectEvents(selector, [["right", EVENT_HANG_UP]]);
+        selector.unregister(right);
+      }
     },
   },
   {

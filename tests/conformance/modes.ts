@@ -5,6 +5,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import { openFile } from "../../backends/ffi/mod.ts";
 import {
+  EVENT_HANG_UP,
   EVENT_PRIORITY,
   EVENT_READ,
   EVENT_WRITE,
@@ -14,6 +15,15 @@ import {
 } from "../../backends/mod.ts";
 import { bytesOf, drainSocket, expectEvents, expectNoEvents } from "../util.ts";
 import type { Cases, Stage } from "./case.ts";
+
+/** What a backend may lack, by the name of the capability. */
+const OPTIONAL = {
+  priority: EVENT_PRIORITY,
+  hangUp: EVENT_HANG_UP,
+  edge: MODE_EDGE,
+  oneShot: MODE_ONE_SHOT,
+  exclusive: MODE_EXCLUSIVE,
+} as const;
 
 function checkRefused(stage: Stage, bit: number): void {
   const { selector } = stage;
@@ -232,5 +242,24 @@ export const modes: Cases = [
     name: "EVENT_PRIORITY is refused where it is not [D07]",
     lacks: "priority",
     run: (stage) => checkRefused(stage, EVENT_PRIORITY),
+  },
+  {
+    name: "EVENT_HANG_UP is refused where it is not [D07]",
+    lacks: "hangUp",
+    run: (stage) => checkRefused(stage, EVENT_HANG_UP),
+  },
+  {
+    name: "what is supported is taken",
+    run(stage): void {
+      const { selector } = stage;
+      const { right } = stage.connection();
+      for (const [needed, events] of Object.entries(OPTIONAL)) {
+        const has = stage.capabilities[needed as keyof typeof OPTIONAL];
+        assertEquals((selector.supported & events) !== 0, has, needed);
+        if (!has) continue;
+        selector.register(right, EVENT_READ | events, needed);
+        selector.unregister(right);
+      }
+    },
   },
 ];
