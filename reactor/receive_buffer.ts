@@ -30,6 +30,8 @@ export const NOTHING: Uint8Array<ArrayBuffer> = new Uint8Array(0);
  * small until a stream fills them at one go.
  */
 export class Slab {
+  /** Whether the last receive has filled all the room: there may be more. */
+  full = false;
   #size = SMALLEST_SLAB;
   #room = new Uint8Array(new ArrayBuffer(SMALLEST_SLAB));
 
@@ -43,6 +45,7 @@ export class Slab {
     const count = socket.recv(room);
     if (count === WOULD_BLOCK) return null;
     if (count === 0) return NOTHING;
+    this.full = count === room.length;
     this.#advance(count);
     return room.subarray(0, count);
   }
@@ -76,6 +79,8 @@ export class Slab {
  * the next receive: for who only looks, or passes the bytes on at once.
  */
 export class LentBuffer {
+  /** Whether the last receive has filled all the room: there may be more. */
+  full = false;
   readonly #memory = new ArrayBuffer(LENT_BYTES);
   /** Messages are often as long as the one before: then the view is, too. */
   #view = new Uint8Array(this.#memory);
@@ -89,6 +94,7 @@ export class LentBuffer {
     const count = socket.recv(this.#memory);
     if (count === WOULD_BLOCK) return null;
     if (count === 0) return NOTHING;
+    this.full = count === LENT_BYTES;
     if (this.#view.length !== count) {
       this.#view = new Uint8Array(this.#memory, 0, count);
     }

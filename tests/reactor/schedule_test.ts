@@ -30,11 +30,7 @@ class Side {
   owesDrain = false;
 
   constructor(readonly connection: Connection) {
-    connection.onData = (chunk) => {
-      assert(isPattern(chunk, this.received % PERIOD), "bytes out of order");
-      assertEquals([this.ends, this.closes], [0, 0], "bytes after the end");
-      this.received += chunk.length;
-    };
+    this.listen();
     connection.onEnd = () => {
       this.ends++;
     };
@@ -46,6 +42,19 @@ class Side {
     connection.onClose = () => {
       this.closes++;
     };
+  }
+
+  listen(): void {
+    this.connection.onData = (chunk) => {
+      assert(isPattern(chunk, this.received % PERIOD), "bytes out of order");
+      assertEquals([this.ends, this.closes], [0, 0], "bytes after the end");
+      this.received += chunk.length;
+    };
+  }
+
+  /** Leaves what comes where it is; who has ended would have it dropped. */
+  ignore(): void {
+    if (!this.ended) this.connection.onData = null;
   }
 
   /** Whether all is sent, and the drain was told that was owed. */
@@ -110,6 +119,9 @@ const ACTIONS: readonly ((side: Side, random: Random) => void)[] = [
   ({ connection }) => connection.pause(),
   ({ connection }) => connection.resume(),
   ({ connection }) => connection.resume(),
+  (side) => side.ignore(),
+  (side) => side.listen(),
+  (side) => side.listen(),
   (side) => {
     if (side.corked) side.connection.uncork();
     else side.connection.cork();
@@ -127,6 +139,7 @@ function end(side: Side, random: Random): void {
       side.left = true;
       return side.connection.close();
     default:
+      side.listen();
       side.ended = true;
       return side.connection.end();
   }
@@ -185,9 +198,10 @@ class Schedule {
   /** Lets everybody say what he has to say, then come to his end. */
   #endAll(): void {
     const sides = this.#couples.flatMap(({ sides }) => sides);
-    for (const { connection } of sides) {
-      connection.resume();
-      connection.uncork();
+    for (const side of sides) {
+      side.listen();
+      side.connection.resume();
+      side.connection.uncork();
     }
     this.#stage.until(() => sides.every(({ quiet }) => quiet), "silence");
     for (const side of sides) {
