@@ -12,17 +12,18 @@ import { parseArgs } from "node:util";
 import { ClosedLoop } from "./load/closed_loop.ts";
 import { Latencies } from "./load/latencies.ts";
 import { pinLoad } from "./harness.ts";
+import { cpuSeconds } from "./proc.ts";
 import { asMarkdown, asText, median } from "./report.ts";
 import type { Report } from "./sharing/server.ts";
 import { LOAD_CORE, SERVER_CORE } from "./server.ts";
 
-/** A server: what it has beside the reactor, and whether the reactor is busy. */
+/** What is beside the reactor, and whether it is busy. */
 interface Company {
   readonly beside: readonly string[];
   readonly busy: boolean;
 }
 
-/** The servers, that with nothing beside it first. The last shows how this machine keeps time. */
+/** The last shows how this machine keeps time. */
 const COMPANIES: readonly Company[] = [
   { beside: [], busy: true },
   { beside: ["timer"], busy: true },
@@ -36,26 +37,24 @@ const CONNECTIONS = 200;
 const MESSAGE_BYTES = 64;
 const SLICE_MS = 1000;
 
-/** A server, its load, and what it said after each round. */
-class Subject implements AsyncDisposable {
-  readonly reports: Report[] = [];
+/** What one slice came to, a second. */
+interface Slice extends Report {
+  /** Microseconds of the server's CPU for an echo, whatever else it did. */
+  readonly cpu: number;
+}
+
+/** The server, its load, and a ping that can be stopped. */
+class Scene implements AsyncDisposable {
+  readonly #process = start(SERVER_CORE, "server.ts", []);
+  readonly #lines: AsyncIterator<string> = linesOf(this.#process.stdout);
   #load: ClosedLoop | undefined;
   #control: Deno.TcpConn | undefined;
-  readonly #process: Deno.ChildProcess;
-
-  readonly #lines: AsyncIterator<string>;
   #ping: Deno.ChildProcess | undefined;
 
-  constructor(readonly company: Company) {
-    this.#process = start(SERVER_CORE, "server.ts", company.beside);
-    this.#lines = linesOf(this.#process.stdout);
-  }
-
-  async connect(): Promise<void> {
+  async open(): Promise<void> {
     const port = await this.#nextPort();
     this.#control = await Deno.connect({ hostname: "127.0.0.1", port });
     this.#load = new ClosedLoop(port, CONNECTIONS, MESSAGE_BYTES);
-    if (!this.company.beside.includes("network")) return;
     const pong = await this.#nextPort();
     this.#ping = start(LOAD_CORE, "ping.ts", [String(pong)]);
     // Without precedence it would be measured how seldom it gets to its core.
@@ -63,22 +62,26 @@ class Subject implements AsyncDisposable {
     this.#ping.kill("SIGSTOP");
   }
 
-  async round(): Promise<void> {
-    this.#ping?.kill("SIGCONT");
+  async slice({ beside, busy }: Company): Promise<Slice> {
+    const { pid } = this.#process;
+    if (beside.includes("network")) this.#ping!.kill("SIGCONT");
     await this.#ask();
+    if (beside.includes("timer")) await this.#say("+");
+    const cpu = cpuSeconds(pid);
     const start = performance.now();
-    if (this.company.busy) this.#load!.run(SLICE_MS, new Latencies());
+    if (busy) this.#load!.run(SLICE_MS, new Latencies());
     else await new Promise((resolve) => setTimeout(resolve, SLICE_MS));
-    const report = await this.#ask();
     const seconds = (performance.now() - start) / 1000;
-    // It would go on in the others' rounds.
-    this.#ping?.kill("SIGSTOP");
-    this.reports.push({
+    const used = cpuSeconds(pid) - cpu;
+    const report = await this.#ask();
+    this.#ping!.kill("SIGSTOP");
+    return {
       echoes: report.echoes / seconds,
       ticks: report.ticks / seconds,
       rounds: report.rounds / seconds,
       worstGap: report.worstGap,
-    });
+      cpu: used / report.echoes * 1e6,
+    };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -97,13 +100,24 @@ class Subject implements AsyncDisposable {
     return JSON.parse(value).port;
   }
 
-  /** What has happened since it was asked last. */
+  async #say(order: string): Promise<void> {
+    await this.#control!.write(new TextEncoder().encode(order));
+  }
+
+  /** What has happened since it was asked last; the interval ends. */
   async #ask(): Promise<Report> {
-    await this.#control!.write(new TextEncoder().encode("?"));
+    await this.#say("?");
     const buffer = new Uint8Array(1024);
     const count = await this.#control!.read(buffer);
     return JSON.parse(new TextDecoder().decode(buffer.subarray(0, count!)));
   }
+}
+
+/** What a company's slices came to, and what they cost beyond one without it just before. */
+interface Result {
+  readonly company: Company;
+  readonly slices: Slice[];
+  readonly costs: number[];
 }
 
 function start(
@@ -139,24 +153,35 @@ const { values } = parseArgs({
 });
 
 await pinLoad();
-await using subjects = new AsyncDisposableStack();
-const all = COMPANIES.map((company) => subjects.use(new Subject(company)));
-for (const subject of all) await subject.connect();
+await using scene = new Scene();
+await scene.open();
+const results: Result[] = COMPANIES.map((company) => ({
+  company,
+  slices: [],
+  costs: [],
+}));
+await scene.slice(COMPANIES[0]!);
 for (let round = 0; round < Number(values.rounds); round++) {
-  for (const subject of all) await subject.round();
+  for (const { company, slices, costs } of results) {
+    // In the same process: two servers differ by more than what is measured here.
+    const alone = await scene.slice(COMPANIES[0]!);
+    const slice = await scene.slice(company);
+    slices.push(slice);
+    costs.push(slice.cpu / alone.cpu - 1);
+  }
 }
 
-function medianOf(subject: Subject, figure: keyof Report): number {
-  return median(subject.reports.map((report) => report[figure]));
+function medianOf({ slices }: Result, figure: keyof Slice): string {
+  const digits = figure === "worstGap" ? 1 : 0;
+  const value = median(slices.map((slice) => slice[figure]));
+  return value.toLocaleString("en", {
+    minimumFractionDigits: digits,
+    maximumFractionDigits: digits,
+  });
 }
 
-/** Of the echoes that the first server made in the same round: the machine's pace varies. */
-function ofAlone(subject: Subject): number {
-  return median(
-    subject.reports.map(({ echoes }, round) =>
-      echoes / all[0]!.reports[round]!.echoes
-    ),
-  );
+function percent(part: number): string {
+  return `${(part * 100).toFixed(1)} %`;
 }
 
 const print = values.markdown ? asMarkdown : asText;
@@ -165,19 +190,19 @@ console.log(print({
   headings: [
     "beside",
     "echoes/s",
-    "of alone",
+    "cost",
     "ticks/s",
     "worst gap ms",
     "rounds/s",
   ],
-  rows: all.map((subject) => [
-    (subject.company.beside.join(" and ") || "nothing") +
-    (subject.company.busy ? "" : ", reactor idle"),
-    Math.round(medianOf(subject, "echoes")).toLocaleString("en"),
-    ofAlone(subject).toFixed(3),
-    medianOf(subject, "ticks").toFixed(0),
-    medianOf(subject, "worstGap").toFixed(1),
-    medianOf(subject, "rounds").toFixed(0),
+  rows: results.map((result) => [
+    (result.company.beside.join(" and ") || "nothing") +
+    (result.company.busy ? "" : ", reactor idle"),
+    medianOf(result, "echoes"),
+    result.company.busy ? percent(median(result.costs)) : "",
+    medianOf(result, "ticks"),
+    medianOf(result, "worstGap"),
+    medianOf(result, "rounds"),
   ]),
   notes: [],
 }));
