@@ -214,7 +214,7 @@ async function turn(
       one.load = scenario.open(one.server.port);
       // What new connections still cost the server is not part of a slice.
       await pause(10);
-      one.load.run(SETTLE_MS, new Latencies());
+      one.load.run(scenario.settle ?? SETTLE_MS, new Latencies());
     }
     if (warmUp) {
       const long = Math.max(effort.warmUp, scenario.warmUp ?? 0);
