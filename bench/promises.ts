@@ -105,7 +105,9 @@ function registrationCost(): number {
 /** Bytes of V8's heap, and of what hangs on it, for each of many registrations. */
 function registrationBytes(): number {
   const { gc } = globalThis as { gc?: () => void };
-  if (gc === undefined) return NaN;
+  if (gc === undefined) {
+    throw new Error("Memory is measured with --v8-flags=--expose-gc");
+  }
   using eventfds = new Eventfds(MANY);
   using selector = new EpollSelector<null>();
   const used = (): number => {

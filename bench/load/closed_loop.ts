@@ -15,9 +15,9 @@ import { type Load, LoadError, PATIENCE } from "./load.ts";
 const RECEIVE_BYTES = 256 * 1024;
 
 /**
- * Messages of one size, short enough to leave in one `send`. As tight as the
- * loop of `c_epoll_echo.c`, and tighter: one receive and one send for a message,
- * edge-triggered, one clock reading for a wait, and no allocation.
+ * Messages of one size, short enough to leave in one `send`. Tighter than the loop
+ * of `c_epoll_echo.c`: one receive and one send for a message, edge-triggered, one
+ * clock reading for a wait, and no allocation.
  */
 export class ClosedLoop implements Load {
   readonly #clients: Clients;
