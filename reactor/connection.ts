@@ -608,13 +608,15 @@ export class Connection implements Owned {
     if (chunk === null) return;
     if (chunk.length === 0) return this.#endReading();
     if (this.#extras !== null) this.#noteActivity();
+    // Asked before the callback: another reactor that it runs uses the same buffer.
+    const more = events !== EVENT_READ || buffer.full;
     try {
       onData(chunk, this);
     } catch (error) {
       this.#loop.report(error);
       this.abort(error as Error);
     }
-    if (events !== EVENT_READ || buffer.full) this.#leaveNews();
+    if (more) this.#leaveNews();
   }
 
   /**

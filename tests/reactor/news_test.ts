@@ -146,6 +146,32 @@ onEachBackend(
 );
 
 onEachBackend(
+  "another reactor that receives within a callback hides nothing of what is there",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    const sent = fill(peer);
+    const other = stage.make();
+    let others = 0;
+    const { address } = other.listen(
+      { hostname: "127.0.0.1", port: 0 },
+      (accepted) => {
+        accepted.onData = (chunk) => others += chunk.length;
+      },
+    );
+    const otherPeer = stage.dial(address);
+    other.runOnce(1000);
+    let received = 0;
+    connection.onData = (chunk) => {
+      received += chunk.length;
+      const before = others;
+      otherPeer.send("x");
+      while (others === before) other.runOnce(1000);
+    };
+    stage.until(() => received === sent, "all bytes");
+  },
+);
+
+onEachBackend(
   "onData that is taken away in a callback, and set later, gets the rest",
   (stage) => {
     const { connection, peer } = stage.connection({ lend: true });
