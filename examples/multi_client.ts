@@ -1,5 +1,5 @@
-// The article's client: two sockets that say the same in parts. Start one of the
-// servers in another terminal, and then
+// The article's client: two sockets that send the parts of a message in turn. Start one
+// of the servers in another terminal, and then
 //
 //     deno run --allow-ffi examples/multi_client.ts
 
@@ -15,6 +15,9 @@ const messages = [
 ];
 
 const buffer = new Uint8Array(1024);
+
+/** The descriptor of a closed socket. */
+const CLOSED = -1;
 
 /** A plain client has nothing else to do: its sockets wait. */
 function connect(address: InternetAddress): Socket {
@@ -35,26 +38,27 @@ function send(socket: Socket, message: string): void {
   while (sent < data.length) sent += socket.send(data.subarray(sent));
 }
 
-/** Returns whether the server is still there. */
-function receive(socket: Socket): boolean {
-  const name = addressRepr(socket.localAddress);
+/** At the end of the connection the socket is closed. */
+function receive(socket: Socket): void {
   const data = buffer.subarray(0, socket.recv(buffer));
-  console.log(`${name}: received ${bytesRepr(data)}`);
-  if (data.length > 0) return true;
-  console.log(`closing socket ${name}`);
-  socket.close();
-  return false;
+  console.log(
+    `${addressRepr(socket.localAddress)}: received ${bytesRepr(data)}`,
+  );
+  if (data.length === 0) socket.close();
 }
 
-/** Connects, says everything, and prints it beside the replies. */
+/** Connects, sends all messages, and prints them beside the replies. */
 export function converse(address: InternetAddress): void {
   console.log(`connecting to ${address.hostname} port ${address.port}`);
-  let sockets = [connect(address), connect(address)];
+  const sockets = [connect(address), connect(address)];
 
-  for (const message of messages) {
-    for (const socket of sockets) send(socket, message);
-    // The article goes on with a socket that it has closed.
-    sockets = sockets.filter(receive);
+  for (const [index, message] of messages.entries()) {
+    const inTurn = sockets.filter((socket, position) =>
+      // The article sends to a socket that it has closed.
+      position % 2 === index % 2 && socket.fd !== CLOSED
+    );
+    for (const socket of inTurn) send(socket, message);
+    for (const socket of inTurn) receive(socket);
   }
 
   for (const socket of sockets) socket.close();

@@ -1,10 +1,11 @@
-/** Every server with every client, in Python too: each prints what the article shows. */
+/** Every server with every client, in Python too: each prints the article's transcript. */
 
 import { ffiPermissionFlag } from "../../backends/ffi/mod.ts";
 import {
   absence,
   type Program,
   servers,
+  startArticle,
   startDeno,
   startExample,
   startPython,
@@ -50,6 +51,11 @@ for (const server of servers) {
     await converse(program, startPython);
   }, absent ?? absence.python);
 
+  testExamples(`${title} and the article's own client`, async () => {
+    await using program = startServer(server);
+    await converse(program, startArticleClient);
+  }, absent ?? absence.python);
+
   testExamples(`${title} in Python and our client`, async () => {
     await using program = startPython(name, [...args, "--port", "0"]);
     await converse(program, startExample);
@@ -71,6 +77,31 @@ for (const server of servers) {
     );
     await converse(program, startExample, "::1");
   }, absent ?? absence.ipv6);
+}
+
+for (const name of ["selectors_server", "callback_server"]) {
+  for (
+    const [whose, startClient] of [
+      ["our", startExample],
+      ["its", startArticleClient],
+    ] as const
+  ) {
+    testExamples(`the article's ${name} and ${whose} client`, async () => {
+      await using server = startArticle(name, freePort());
+      await converse(server, startClient);
+    }, absence.python);
+  }
+}
+
+/** The article's client; all it reads of its arguments is the port. */
+function startArticleClient(_name: string, args: readonly string[]): Program {
+  return startArticle("multi_client", Number(args.at(-1)));
+}
+
+/** A port that no program has: the article's servers cannot ask for any. */
+function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
 }
 
 testExamples("Python's client over IPv6", async () => {

@@ -5,6 +5,7 @@
 
 import { assertMatch, fail } from "@std/assert";
 import { emulated, test } from "../util.ts";
+import { read } from "./transcripts.ts";
 
 /** A program that has not ended by then is killed, and whoever waits for it fails. */
 const PATIENCE = 30_000;
@@ -148,6 +149,12 @@ export function startPython(
     PYTHONUNBUFFERED: "1",
     PYTHONDONTWRITEBYTECODE: "1",
   });
+}
+
+/** Starts a program of the article as it is printed there, except for its port. */
+export function startArticle(name: string, port: number): Program {
+  const program = read(`${name}.py`).replace("PORT = 8001", `PORT = ${port}`);
+  return new Program("python3", ["-c", program], { PYTHONUNBUFFERED: "1" });
 }
 
 async function findPython(): Promise<string | undefined> {

@@ -220,7 +220,7 @@ testExamples("multi_client: Ctrl-C ends it while it waits", async () => {
   using silent = Deno.listen({ hostname: HOST, port: 0 });
   const { port } = silent.addr;
   await using client = startExample("multi_client", ["--port", `${port}`]);
-  await client.until(() => client.lines.length === 3);
+  await client.until(() => client.lines.length === 2);
   client.kill("SIGINT");
   const { signal, errors } = await client.ending();
   assertEquals({ signal, errors }, { signal: "SIGINT", errors: "" });
@@ -236,7 +236,7 @@ testExamples(
     using open = await listener.accept();
     await closed.read(new Uint8Array(100));
     closed.close();
-    for (let count = 0; count < 4; count++) {
+    for (let count = 0; count < 2; count++) {
       await open.read(new Uint8Array(100));
       await open.write(bytesOf("yes"));
     }
@@ -245,13 +245,12 @@ testExamples(
     const [a, b] = [closed, open].map(({ remoteAddr }) =>
       `('${HOST}', ${(remoteAddr as Deno.NetAddr).port})`
     );
-    assertEquals(lines.slice(1, 8), [
+    assertEquals(lines.slice(1), [
       `${a}: sending b'This is '`,
-      `${b}: sending b'This is '`,
       `${a}: received b''`,
-      `closing socket ${a}`,
-      `${b}: received b'yes'`,
       `${b}: sending b'the message. '`,
+      `${b}: received b'yes'`,
+      `${b}: sending b'in parts.'`,
       `${b}: received b'yes'`,
     ]);
   },

@@ -12,14 +12,10 @@ print(f"connecting to {arguments.host} port {arguments.port}")
 for connection in connections:
     connection.connect((arguments.host, arguments.port))
 
-for message in MESSAGES:
+for index, message in enumerate(MESSAGES):
     data = message.encode()
-    for connection in connections:
-        print(f"{connection.getsockname()}: sending {data}")
-        connection.sendall(data)
-    for connection in connections:
-        reply = connection.recv(1024)
-        print(f"{connection.getsockname()}: received {reply}")
-        if not reply:
-            print(f"closing socket {connection.getsockname()}")
-            connection.close()
+    connection = connections[index % 2]
+    print(f"{connection.getsockname()}: sending {data}")
+    connection.sendall(data)
+    reply = connection.recv(1024)
+    print(f"{connection.getsockname()}: received {reply}")
