@@ -19,8 +19,9 @@ import {
   descriptorLimit,
   residentBytes,
 } from "./proc.ts";
-import type { Scenario } from "./scenarios.ts";
+import { type Scenario, takesPart } from "./scenarios.ts";
 import { LOAD_CORE, Server } from "./server.ts";
+import { countSystemCalls } from "./system_calls.ts";
 
 /** How long a load runs unmeasured after its connections were opened, in milliseconds. */
 const SETTLE_MS = 30;
@@ -51,6 +52,8 @@ export interface Slice {
   readonly rate: number;
   /** Microseconds of the server's CPU for a message. */
   readonly cpu: number;
+  /** The median of its messages' latencies, in microseconds. */
+  readonly p50: number;
   /** The part of a core that the load has used. */
   readonly loadShare: number;
 }
@@ -59,11 +62,15 @@ export interface Slice {
 export interface Result {
   readonly peer: string;
   readonly scenario: string;
+  /** The server that its ratios are of, in a group. */
+  readonly unit: string | null;
   /** The slices, in the order of the rounds; none in a scenario about memory. */
   readonly slices: readonly Slice[];
   /** The part of the CPU time that was spent outside the kernel. */
   readonly userShare: number;
   readonly latency: Percentiles | null;
+  /** System calls for a message, or why they were not counted; null outside of a group. */
+  readonly calls: number | string | null;
   /** Bytes that each connection has cost the server; null where nobody asked. */
   readonly bytesPerConnection: number | null;
   /** Why there is no result. */
@@ -77,6 +84,7 @@ interface Subject {
   readonly latencies: Latencies;
   readonly slices: Slice[];
   load: Load | null;
+  calls: number | string | null;
   failure: string | null;
   user: number;
   system: number;
@@ -96,10 +104,10 @@ export async function measure(
   peers: readonly Peer[],
   effort: Effort,
 ): Promise<Result[]> {
-  const able = peers.filter(({ modes }) => modes.includes(scenario.mode));
+  const able = peers.filter((peer) => takesPart(peer, scenario));
   if (scenario.descriptors + 100 > descriptorLimit()) {
     const failure = `needs ${scenario.descriptors} open files (ulimit -n)`;
-    return able.map(({ name }) => failed(name, scenario, failure));
+    return able.map((peer) => failed(peer, scenario, failure));
   }
   return scenario.memory
     ? await measureMemory(scenario, able, effort)
@@ -128,11 +136,11 @@ async function measureMemory(
       await settled();
       const bytes = residentBytes(server.pid) - before;
       results.push({
-        ...failed(peer.name, scenario, null),
+        ...failed(peer, scenario, null),
         bytesPerConnection: bytes / load.connections,
       });
     } catch (error) {
-      results.push(failed(peer.name, scenario, (error as Error).message));
+      results.push(failed(peer, scenario, (error as Error).message));
     }
   }
   return results;
@@ -161,9 +169,10 @@ async function measureSpeed(
       const server = servers.use(
         await Server.start(peer, scenario.mode, effort.verbose),
       );
+      await scenario.verify?.(server.port);
       subjects.push(subject(peer, server));
     } catch (error) {
-      results.push(failed(peer.name, scenario, (error as Error).message));
+      results.push(failed(peer, scenario, (error as Error).message));
     }
   }
   // Loads that fit into the limit together stay open from slice to slice.
@@ -177,6 +186,9 @@ async function measureSpeed(
       await turn(scenario, one, effort, round === 0);
       if (!keep) close(one);
     }
+  }
+  if (scenario.group !== undefined) {
+    for (const one of subjects) await count(one, effort);
   }
   for (const one of subjects) close(one);
   return [...subjects.map((one) => result(one, scenario)), ...results];
@@ -195,6 +207,7 @@ function subject(peer: Peer, server: Server): Subject {
     latencies: new Latencies(),
     slices: [],
     load: null,
+    calls: null,
     failure: null,
     user: 0,
     system: 0,
@@ -229,23 +242,44 @@ async function turn(
   }
 }
 
+/** Latencies of the slice that is measured just now. */
+const ofSlice = new Latencies();
+
 function measureSlice(one: Subject, load: Load, milliseconds: number): void {
   const { pid } = one.server;
   const split = cpuSplit(pid);
   const cpu = cpuSeconds(pid);
   const ownCpu = cpuSeconds(Deno.pid);
+  ofSlice.clear();
   const start = performance.now();
-  const messages = load.run(milliseconds, one.latencies);
+  const messages = load.run(milliseconds, ofSlice);
   const seconds = (performance.now() - start) / 1000;
   const share = (cpuSeconds(Deno.pid) - ownCpu) / seconds;
   one.slices.push({
     rate: messages / seconds,
     cpu: (cpuSeconds(pid) - cpu) / messages * 1e6,
+    p50: ofSlice.percentiles()?.p50 ?? NaN,
     loadShare: share,
   });
   const splitAfter = cpuSplit(pid);
   one.user += splitAfter.user - split.user;
   one.system += splitAfter.system - split.system;
+  one.latencies.addAll(ofSlice);
+}
+
+/** In a run of its own, since counting may cost more than what is counted. */
+async function count(one: Subject, effort: Effort): Promise<void> {
+  if (one.failure !== null || one.load === null) return;
+  effort.progress(`system calls: ${one.peer.name}`);
+  const { load } = one;
+  try {
+    one.calls = await countSystemCalls(
+      one.server.pid,
+      () => load.run(effort.slice, new Latencies()),
+    );
+  } catch (error) {
+    one.failure = (error as Error).message;
+  }
 }
 
 function close(one: Subject): void {
@@ -255,30 +289,30 @@ function close(one: Subject): void {
 
 function result(one: Subject, scenario: Scenario): Result {
   if (one.failure !== null) {
-    return failed(one.peer.name, scenario, one.failure);
+    return failed(one.peer, scenario, one.failure);
   }
   return {
-    peer: one.peer.name,
-    scenario: scenario.name,
+    ...failed(one.peer, scenario, null),
     slices: one.slices,
     userShare: one.user / (one.user + one.system),
     latency: one.latencies.percentiles(),
-    bytesPerConnection: null,
-    failure: null,
+    calls: one.calls,
   };
 }
 
 function failed(
-  peer: string,
+  peer: Peer,
   scenario: Scenario,
   failure: string | null,
 ): Result {
   return {
-    peer,
+    peer: peer.name,
     scenario: scenario.name,
+    unit: peer.unit ?? null,
     slices: [],
     userShare: NaN,
     latency: null,
+    calls: null,
     bytesPerConnection: null,
     failure,
   };

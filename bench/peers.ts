@@ -1,11 +1,12 @@
 /**
  * Pollux and its peers, side by side.
  *
- *     deno task bench:peers [--only WORD] [--peer WORD] [--install] [--markdown]
+ *     deno task bench:peers [--only WORD] [--except WORD] [--peer WORD] [--install] [--markdown]
  *
  * @module
  */
 
+import { asDenoHasIt } from "./peers/as_deno_has_it.ts";
 import { bareFfi } from "./peers/bare_ffi.ts";
 import { bun } from "./peers/bun.ts";
 import { cEpoll } from "./peers/c_epoll.ts";
@@ -37,4 +38,5 @@ await run([
   uvloop,
   libuv,
   libevent,
+  ...asDenoHasIt,
 ], { rounds: 5, slice: 150, only: [] });

@@ -23,6 +23,10 @@ const HEADINGS = [
   "load's CPU",
 ];
 
+/** What the mark of a load at its limit means. */
+export const LOAD_BOUND =
+  "*: the load used its whole core, so messages/s and latency are its own; the CPU time is the server's";
+
 /** From this spread on, a table says that the machine was busy. */
 const BUSY = 0.15;
 
@@ -47,9 +51,7 @@ export function table(
     .map(({ peer, failure }) => `${peer}: ${failure}`);
   if (scenario.memory) return memoryTable(scenario, measured, notes);
   if (!scenario.spins && measured.some(isLoadBound)) {
-    notes.push(
-      "*: the load used its whole core, so messages/s and latency are its own; the CPU time is the server's",
-    );
+    notes.push(LOAD_BOUND);
   }
   const spread = Math.max(...measured.map(({ slices }) => spreadOf(slices)));
   if (spread > BUSY) {
@@ -122,21 +124,27 @@ export function median(values: readonly number[]): number {
 
 /** How far the quartiles of the CPU time are apart, as a part of its median. */
 function spreadOf(slices: readonly Slice[]): number {
-  const sorted = slices.map(({ cpu }) => cpu).toSorted((a, b) => a - b);
-  const at = (part: number): number =>
-    sorted[Math.round((sorted.length - 1) * part)]!;
-  return (at(0.75) - at(0.25)) / median(sorted);
+  const cpu = slices.map((slice) => slice.cpu);
+  return (quantile(cpu, 0.75) - quantile(cpu, 0.25)) / median(cpu);
+}
+
+/** The value that a part of the others, such as 0.25, is below. */
+export function quantile(values: readonly number[], part: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.round((sorted.length - 1) * part)] ?? NaN;
 }
 
 function loadShare({ slices }: Result): number {
   return median(slices.map(({ loadShare }) => loadShare));
 }
 
-function isLoadBound(result: Result): boolean {
+/** Whether the load was at its limit, and so not the server. */
+export function isLoadBound(result: Result): boolean {
   return loadShare(result) >= BOTTLENECK;
 }
 
-function microseconds(value: number | undefined): string {
+/** Microseconds for a table. */
+export function microseconds(value: number | undefined): string {
   return value === undefined ? "" : value.toFixed(value < 100 ? 1 : 0);
 }
 

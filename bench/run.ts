@@ -9,7 +9,8 @@ import { circumstances } from "./circumstances.ts";
 import { type Effort, measure, pinLoad, type Result } from "./harness.ts";
 import type { Peer } from "./peers/peer.ts";
 import { asMarkdown, asText, table } from "./report.ts";
-import { type Scenario, scenariosNamed } from "./scenarios.ts";
+import { type Scenario, scenariosNamed, takesPart } from "./scenarios.ts";
+import { sideBySide } from "./side_by_side.ts";
 
 /**
  * How long a server is loaded before the first slice, in milliseconds, at least:
@@ -38,6 +39,7 @@ const HELP = `Options:
   --rounds N        slices for each server and scenario
   --slice MS        length of a slice
   --only WORD       a scenario, by a part of its name; may be repeated
+  --except WORD     no scenario with this in its name; may be repeated
   --peer WORD       a server, by a part of its name; may be repeated
   --install         get the servers that npm has, into the user's cache
   --json            print results as JSON
@@ -66,7 +68,10 @@ export async function run(
     all.push(...results);
     if (options.format === "json" || results.length === 0) continue;
     const print = options.format === "markdown" ? asMarkdown : asText;
-    console.log(`${print(table(scenario, results, peers[0]!.name))}\n`);
+    const shown = scenario.group === undefined
+      ? table(scenario, results, peers[0]!.name)
+      : sideBySide(scenario, results);
+    console.log(`${print(shown)}\n`);
   }
   if (options.format === "json") console.log(JSON.stringify(all, null, 2));
 }
@@ -87,6 +92,7 @@ function parse(peers: readonly Peer[], defaults: Defaults): Options {
       rounds: { type: "string", default: String(defaults.rounds) },
       slice: { type: "string", default: String(defaults.slice) },
       only: { type: "string", multiple: true, default: [...defaults.only] },
+      except: { type: "string", multiple: true, default: [] },
       peer: { type: "string", multiple: true, default: [] },
       json: { type: "boolean", default: false },
       markdown: { type: "boolean", default: false },
@@ -107,7 +113,7 @@ function parse(peers: readonly Peer[], defaults: Defaults): Options {
       verbose: values.verbose,
       progress,
     },
-    scenarios: scenariosNamed(values.only),
+    scenarios: scenariosNamed(values.only, values.except),
     peers: chosen(peers, values.peer),
     install: values.install,
     format: values.json ? "json" : values.markdown ? "markdown" : "text",
@@ -126,10 +132,12 @@ function chosen(
 }
 
 async function availablePeers(
-  { peers, install, effort: { progress } }: Options,
+  { peers, scenarios, install, effort: { progress } }: Options,
 ): Promise<Peer[]> {
   const able: Peer[] = [];
-  for (const peer of peers) {
+  const wanted = (peer: Peer): boolean =>
+    scenarios.some((scenario) => takesPart(peer, scenario));
+  for (const peer of peers.filter(wanted)) {
     progress(`prepare ${peer.name}`);
     if (install) await peer.install?.();
     const answer = await peer.available();

@@ -11,13 +11,20 @@ import { Idle } from "./load/idle.ts";
 import type { Load } from "./load/load.ts";
 import { OpenLoop } from "./load/open_loop.ts";
 import { Streams } from "./load/streams.ts";
-import type { Mode } from "./peers/peer.ts";
+import { verifyEcho } from "./load/verify_echo.ts";
+import type { Group, Mode, Peer } from "./peers/peer.ts";
 
 /** One load, with the name that tables and `--only` know it by. */
 export interface Scenario {
   readonly name: string;
   /** What the server has to do. */
   readonly mode: Mode;
+  /** The servers that it is for: all those without a group, if left out. */
+  readonly group?: Group;
+  /** What is counted: messages, if left out. */
+  readonly counts?: "connection";
+  /** What comes back is looked at once, before anything is measured, where this stands. */
+  readonly verify?: (port: number) => Promise<void>;
   /** How many descriptors the load holds while it is open. */
   readonly descriptors: number;
   /** Measures memory for each connection, in a fresh server, and nothing else. */
@@ -46,30 +53,48 @@ function echo(name: string, connections: number, size: number): Scenario {
     name,
     mode: "echo",
     descriptors: connections,
+    verify: (port) => verifyEcho(port, connections, size),
     open: (port) => new ClosedLoop(port, connections, size),
   };
 }
 
+const oneSmall = echo("1 × 64 B", 1, 64);
+const manySmall = echo("50 × 64 B", 50, 64);
+const manyLarger = echo("50 × 16 KiB", 50, 16 * KiB);
+
+const streams: Scenario = {
+  name: "4 × 1 MiB",
+  mode: "echo",
+  descriptors: 4,
+  verify: (port) => verifyEcho(port, 4, MiB),
+  open: (port) => new Streams(port, 4, MiB),
+};
+
+const shortConnections: Scenario = {
+  name: "connect+echo+close",
+  mode: "echo",
+  counts: "connection",
+  descriptors: 50,
+  verify: (port) => verifyEcho(port, 50, 64),
+  // Few messages a second, each of which runs through most of a server's program.
+  warmUp: 1000,
+  open: (port) => new Churn(port, 50, 64),
+};
+
+/** The same, for one program on Deno's network and on the reactor's. */
+function asDenoHasIt(scenario: Scenario): Scenario {
+  const group = "as Deno has it";
+  return { ...scenario, group, name: `${group}: ${scenario.name}` };
+}
+
 /** All scenarios, in the order of the table. */
 export const scenarios: readonly Scenario[] = [
-  echo("1 × 64 B", 1, 64),
-  echo("50 × 64 B", 50, 64),
+  oneSmall,
+  manySmall,
   echo("1,000 × 64 B", 1000, 64),
-  echo("50 × 16 KiB", 50, 16 * KiB),
-  {
-    name: "4 × 1 MiB",
-    mode: "echo",
-    descriptors: 4,
-    open: (port) => new Streams(port, 4, MiB),
-  },
-  {
-    name: "connect+echo+close",
-    mode: "echo",
-    descriptors: 50,
-    // Few messages a second, each of which runs through most of a server's program.
-    warmUp: 1000,
-    open: (port) => new Churn(port, 50, 64),
-  },
+  manyLarger,
+  streams,
+  shortConnections,
   {
     name: "20,000 messages/s",
     mode: "echo",
@@ -104,17 +129,29 @@ export const scenarios: readonly Scenario[] = [
     descriptors: 50,
     open: (port) => new ClosedLoop(port, 50, 64, "datagram"),
   },
+  ...[oneSmall, manySmall, manyLarger, streams, shortConnections].map(
+    asDenoHasIt,
+  ),
 ];
 
+/** Whether a server takes part in a scenario. */
+export function takesPart(peer: Peer, scenario: Scenario): boolean {
+  return peer.group === scenario.group && peer.modes.includes(scenario.mode);
+}
+
 /**
- * The scenarios that a person asks for: those whose name contains one of the words.
+ * The scenarios that a person asks for: those whose name contains one of the words
+ * (all, if there are none), and none of the others.
  *
  * @throws {RangeError} if a word fits none
  */
-export function scenariosNamed(words: readonly string[]): readonly Scenario[] {
+export function scenariosNamed(
+  words: readonly string[],
+  others: readonly string[] = [],
+): readonly Scenario[] {
   const fits = (scenario: Scenario, word: string): boolean =>
     scenario.name.toLowerCase().includes(word.toLowerCase());
-  for (const word of words) {
+  for (const word of [...words, ...others]) {
     if (!scenarios.some((scenario) => fits(scenario, word))) {
       const names = scenarios.map(({ name }) => name).join(", ");
       throw new RangeError(
@@ -122,6 +159,8 @@ export function scenariosNamed(words: readonly string[]): readonly Scenario[] {
       );
     }
   }
-  if (words.length === 0) return scenarios;
-  return scenarios.filter((one) => words.some((word) => fits(one, word)));
+  return scenarios.filter((one) =>
+    (words.length === 0 || words.some((word) => fits(one, word))) &&
+    !others.some((word) => fits(one, word))
+  );
 }

@@ -35,6 +35,13 @@ export class Latencies {
     this.#nanoseconds[this.#count++] = milliseconds * 1e6;
   }
 
+  /** Adds all of another's. */
+  addAll(other: Latencies): void {
+    this.#flush();
+    other.#flush();
+    this.#histogram.add(other.#histogram);
+  }
+
   /** Forgets all. */
   clear(): void {
     this.#count = 0;

@@ -1,32 +1,11 @@
 /**
- * An echo server on `Deno.listen`, with a buffer of 64 KiB for each connection.
+ * The echo server of `net_echo.ts` on `Deno.listen`.
  *
- *     deno run --allow-net bench/peers/deno_listen_echo.ts 8001
+ *     deno run --allow-net bench/peers/deno_listen_echo.ts 8001 [loop|pipe]
  *
  * @module
  */
 
-const BUFFER_BYTES = 64 * 1024;
+import { serve } from "./net_echo.ts";
 
-async function echo(connection: Deno.TcpConn): Promise<void> {
-  const buffer = new Uint8Array(BUFFER_BYTES);
-  connection.setNoDelay();
-  try {
-    for (;;) {
-      const count = await connection.read(buffer);
-      if (count === null) break;
-      let sent = 0;
-      while (sent < count) {
-        sent += await connection.write(buffer.subarray(sent, count));
-      }
-    }
-  } catch {
-    // The peer is gone.
-  }
-  connection.close();
-}
-
-const port = Number(Deno.args[0] ?? 8001);
-for await (const connection of Deno.listen({ hostname: "127.0.0.1", port })) {
-  echo(connection);
-}
+await serve(Deno);

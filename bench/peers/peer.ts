@@ -10,9 +10,16 @@
  */
 export type Mode = "echo" | "datagram" | "fan-out";
 
+/** Servers and scenarios that are only for each other, and have tables of their own. */
+export type Group = "as Deno has it";
+
 /** A server, and how it is started. */
 export interface Peer {
   readonly name: string;
+  /** The servers that it is measured beside: all those without a group, if left out. */
+  readonly group?: Group;
+  /** The name of the server that its ratios are of, in a group. */
+  readonly unit?: string;
   /** What it can do. */
   readonly modes: readonly Mode[];
 
