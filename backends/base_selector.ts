@@ -31,18 +31,20 @@ const LARGEST_UNCHECKED_FD = 0xffff;
  * fills `ready` when it is asked to wait.
  *
  * @typeParam T What is registered with each file object
+ * @typeParam F What kind of file object is registered
  */
-export abstract class BaseSelector<T> implements Selector<T> {
+export abstract class BaseSelector<T, F extends FileObject = FileObject>
+  implements Selector<T, F> {
   readonly supported: number;
   abstract readonly seesChangesWhileParked: boolean;
 
   /** Who is registered. */
-  protected readonly registrations: Registrations<T> = new Registrations();
+  protected readonly registrations: Registrations<T, F> = new Registrations();
   /** What the last wait has found. */
   protected readonly ready: ReadyList = new ReadyList();
   readonly #map = new RegistrationMap(this.registrations);
   /** Keys that the last wait found closed, by the index of their entry. */
-  readonly #lost = new Map<number, SelectorKey<T>>();
+  readonly #lost = new Map<number, SelectorKey<T, F>>();
   readonly #limit: number;
   #closed = false;
   #parked = false;
@@ -99,7 +101,7 @@ export abstract class BaseSelector<T> implements Selector<T> {
   /** Frees what the system keeps. */
   protected abstract release(): void;
 
-  register(fileobj: FileObject, events: number, data: T): SelectorKey<T> {
+  register(fileobj: F, events: number, data: T): SelectorKey<T, F> {
     this.#checkOpen();
     this.#checkEvents(events);
     const fd = fileDescriptor(fileobj);
@@ -112,7 +114,11 @@ export abstract class BaseSelector<T> implements Selector<T> {
     return key;
   }
 
-  modify(fileobj: FileObject, events: number, data: T): SelectorKey<T> {
+  modify(
+    fileobj: F | number,
+    events: number,
+    data: T,
+  ): SelectorKey<T, F> {
     this.#checkOpen();
     this.#checkEvents(events);
     const before = this.#find(fileobj);
@@ -134,7 +140,7 @@ export abstract class BaseSelector<T> implements Selector<T> {
     return key;
   }
 
-  unregister(fileobj: FileObject): SelectorKey<T> {
+  unregister(fileobj: F | number): SelectorKey<T, F> {
     this.#checkOpen();
     const lost = this.#findLost(fileobj);
     if (lost !== undefined) return lost;
@@ -143,9 +149,9 @@ export abstract class BaseSelector<T> implements Selector<T> {
     return key;
   }
 
-  select(timeout?: number): [key: SelectorKey<T>, events: number][] {
+  select(timeout?: number): [key: SelectorKey<T, F>, events: number][] {
     this.#checkOpen();
-    const found: [SelectorKey<T>, number][] = [];
+    const found: [SelectorKey<T, F>, number][] = [];
     waitFully(checkTimeout(timeout), (left) => {
       this.wait(left);
       this.#collect(found);
@@ -154,7 +160,7 @@ export abstract class BaseSelector<T> implements Selector<T> {
     return found;
   }
 
-  unregisterClosing(fileobj: FileObject): SelectorKey<T> {
+  unregisterClosing(fileobj: F | number): SelectorKey<T, F> {
     this.#checkOpen();
     const lost = this.#findLost(fileobj);
     if (lost !== undefined) return lost;
@@ -164,12 +170,12 @@ export abstract class BaseSelector<T> implements Selector<T> {
     return key;
   }
 
-  getKey(fileobj: FileObject): SelectorKey<T> {
+  getKey(fileobj: F | number): SelectorKey<T, F> {
     this.#checkOpen();
     return this.#find(fileobj);
   }
 
-  getMap(): ReadonlyMap<FileObject, SelectorKey<T>> {
+  getMap(): ReadonlyMap<F | number, SelectorKey<T, F>> {
     return this.#map;
   }
 
@@ -206,13 +212,13 @@ export abstract class BaseSelector<T> implements Selector<T> {
     return this.ready.count;
   }
 
-  readyKey(index: number): SelectorKey<T> | undefined {
+  readyKey(index: number): SelectorKey<T, F> | undefined {
     return this.#isCurrent(index)
       ? this.registrations.get(this.ready.fds[index]!)
       : this.#lost.get(index);
   }
 
-  readyFileobj(index: number): FileObject | undefined {
+  readyFileobj(index: number): F | undefined {
     return this.#isCurrent(index)
       ? this.registrations.fileobj(this.ready.fds[index]!)
       : this.#lost.get(index)?.fileobj;
@@ -280,7 +286,7 @@ export abstract class BaseSelector<T> implements Selector<T> {
     return generation === this.ready.generations[index];
   }
 
-  #collect(found: [SelectorKey<T>, number][]): void {
+  #collect(found: [SelectorKey<T, F>, number][]): void {
     for (let index = 0; index < this.ready.count; index++) {
       const key = this.readyKey(index);
       const events = this.readyEvents(index);
@@ -288,12 +294,12 @@ export abstract class BaseSelector<T> implements Selector<T> {
     }
   }
 
-  #forget(key: SelectorKey<T>): void {
+  #forget(key: SelectorKey<T, F>): void {
     this.registrations.delete(key.fd);
     this.unwatch(key.fd, key.events);
   }
 
-  #find(fileobj: FileObject): SelectorKey<T> {
+  #find(fileobj: F | number): SelectorKey<T, F> {
     const key = this.registrations.find(fileobj);
     if (key === undefined) {
       throw new Deno.errors.NotFound(
@@ -304,7 +310,7 @@ export abstract class BaseSelector<T> implements Selector<T> {
   }
 
   /** A key that the last wait lost can still be unregistered, to no effect. */
-  #findLost(fileobj: FileObject): SelectorKey<T> | undefined {
+  #findLost(fileobj: F | number): SelectorKey<T, F> | undefined {
     for (const [index, key] of this.#lost) {
       if (key.fileobj !== fileobj && key.fd !== fileobj) continue;
       this.#lost.delete(index);

@@ -11,7 +11,7 @@ import type { System } from "./ffi/system.ts";
 import { KqueueSelector } from "./kqueue_selector.ts";
 import { PollSelector } from "./poll_selector.ts";
 import { SelectSelector } from "./select_selector.ts";
-import type { Selector } from "./selector.ts";
+import type { FileObject, Selector } from "./selector.ts";
 
 /** What a selector can be asked for by. */
 export type SelectorName = "epoll" | "kqueue" | "devpoll" | "poll" | "select";
@@ -43,7 +43,9 @@ export function selectorNames(
  * assertInstanceOf(selector, PollSelector);
  * ```
  */
-export function createSelector<T>(name: SelectorName): Selector<T> {
+export function createSelector<T, F extends FileObject = FileObject>(
+  name: SelectorName,
+): Selector<T, F> {
   switch (name) {
     case "epoll":
       return new EpollSelector();
@@ -69,7 +71,7 @@ export function createSelector<T>(name: SelectorName): Selector<T> {
  * @throws {Deno.errors.NotSupported} if there is none; the message says what each
  *   attempt failed with
  */
-function createDefault<T>(): Selector<T> {
+function createDefault<T, F extends FileObject>(): Selector<T, F> {
   const failures: string[] = [];
   for (const name of selectorNames(system())) {
     try {
@@ -94,7 +96,7 @@ function isOutOfDescriptors(error: unknown): boolean {
 /** The class behind `new DefaultSelector()`: whichever selector is best here. */
 export interface DefaultSelectorConstructor {
   /** Makes the selector; see `DefaultSelector`. */
-  new <T>(): Selector<T>;
+  new <T, F extends FileObject = FileObject>(): Selector<T, F>;
 }
 
 /**
@@ -121,9 +123,35 @@ export interface DefaultSelectorConstructor {
  * left.close();
  * right.close();
  * ```
+ *
+ * @example Callbacks, and file objects of one type
+ * ```ts
+ * import { DefaultSelector, EVENT_READ } from "@pollux/reactor/selectors";
+ * import { type Socket, socketPair } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * type Callback = (sock: Socket, mask: number) => void;
+ *
+ * using selector = new DefaultSelector<Callback, Socket>();
+ * const [left, right] = socketPair();
+ * selector.register(right, EVENT_READ, (sock, mask) => {
+ *   assertEquals(mask, EVENT_READ);
+ *   assertEquals(sock.recv(new Uint8Array(16)), 1);
+ * });
+ * left.send(new Uint8Array(1));
+ * for (const [key, mask] of selector.select()) {
+ *   const callback = key.data;
+ *   callback(key.fileobj, mask);
+ * }
+ * left.close();
+ * right.close();
+ * ```
  */
-export const DefaultSelector: DefaultSelectorConstructor = class<T> {
+export const DefaultSelector: DefaultSelectorConstructor = class<
+  T,
+  F extends FileObject,
+> {
   constructor() {
-    return createDefault<T>();
+    return createDefault<T, F>();
   }
 } as DefaultSelectorConstructor;

@@ -11,7 +11,7 @@ import { isOpen } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
 import { POLLNVAL } from "./poll.ts";
 import { isHangUp, pollEvents, selectorEvents } from "./poll_events.ts";
-import { EVENT_PRIORITY } from "./selector.ts";
+import { EVENT_PRIORITY, type FileObject } from "./selector.ts";
 
 /**
  * A selector on /dev/poll: the interest is kept by the system, so that a wait
@@ -35,7 +35,8 @@ import { EVENT_PRIORITY } from "./selector.ts";
  * }
  * ```
  */
-export class DevpollSelector<T> extends BaseSelector<T> {
+export class DevpollSelector<T, F extends FileObject = FileObject>
+  extends BaseSelector<T, F> {
   /** The system keeps the interest, and notices what is added to it. */
   override readonly seesChangesWhileParked: boolean = true;
   readonly #devPoll: DevPoll;

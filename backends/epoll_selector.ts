@@ -28,6 +28,7 @@ import {
   EVENT_PRIORITY,
   EVENT_READ,
   EVENT_WRITE,
+  type FileObject,
   MODE_EDGE,
   MODE_EXCLUSIVE,
   MODE_ONE_SHOT,
@@ -84,7 +85,8 @@ function epollEvents(events: number): number {
  * }
  * ```
  */
-export class EpollSelector<T> extends BaseSelector<T> {
+export class EpollSelector<T, F extends FileObject = FileObject>
+  extends BaseSelector<T, F> {
   /** The system keeps the interest, and notices what is added to it. */
   override readonly seesChangesWhileParked: boolean = true;
   readonly #epoll = new Epoll();

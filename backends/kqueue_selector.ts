@@ -13,6 +13,7 @@ import {
   EVENT_PRIORITY,
   EVENT_READ,
   EVENT_WRITE,
+  type FileObject,
   MODE_EDGE,
   MODE_ONE_SHOT,
 } from "./selector.ts";
@@ -42,7 +43,8 @@ const EVENTS = [EVENT_READ, EVENT_WRITE, EVENT_PRIORITY];
  * }
  * ```
  */
-export class KqueueSelector<T> extends BaseSelector<T> {
+export class KqueueSelector<T, F extends FileObject = FileObject>
+  extends BaseSelector<T, F> {
   /** The system keeps the interest, and notices what is added to it. */
   override readonly seesChangesWhileParked: boolean = true;
   readonly #kqueue: Kqueue;

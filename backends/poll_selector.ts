@@ -7,7 +7,7 @@
 import { BaseSelector } from "./base_selector.ts";
 import { POLLNVAL, pollOnce, pollParked } from "./poll.ts";
 import { isHangUp, pollEvents, selectorEvents } from "./poll_events.ts";
-import { EVENT_PRIORITY } from "./selector.ts";
+import { EVENT_PRIORITY, type FileObject } from "./selector.ts";
 import { WatchedFds } from "./watched_fds.ts";
 
 /**
@@ -31,7 +31,8 @@ import { WatchedFds } from "./watched_fds.ts";
  * close(writer);
  * ```
  */
-export class PollSelector<T> extends BaseSelector<T> {
+export class PollSelector<T, F extends FileObject = FileObject>
+  extends BaseSelector<T, F> {
   /** The interest is handed over at the call. */
   override readonly seesChangesWhileParked: boolean = false;
   readonly #watched = new WatchedFds();

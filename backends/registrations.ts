@@ -17,9 +17,9 @@ import type { FileObject, SelectorKey } from "./selector.ts";
  * read neighbouring entries then, instead of a thousand objects that the cache
  * has lost since their last turn.
  */
-export class Registrations<T> {
-  readonly #keys: (SelectorKey<T> | undefined)[] = [];
-  readonly #fileobjs: (FileObject | undefined)[] = [];
+export class Registrations<T, F extends FileObject = FileObject> {
+  readonly #keys: (SelectorKey<T, F> | undefined)[] = [];
+  readonly #fileobjs: (F | undefined)[] = [];
   readonly #data: (T | undefined)[] = [];
   #events = new Int32Array(64);
   #generations = new Int32Array(64);
@@ -31,12 +31,12 @@ export class Registrations<T> {
   }
 
   /** The key of a descriptor. */
-  get(fd: number): SelectorKey<T> | undefined {
+  get(fd: number): SelectorKey<T, F> | undefined {
     return this.#keys[fd];
   }
 
   /** The file object of a descriptor. */
-  fileobj(fd: number): FileObject | undefined {
+  fileobj(fd: number): F | undefined {
     return this.#fileobjs[fd];
   }
 
@@ -62,7 +62,7 @@ export class Registrations<T> {
   }
 
   /** Adds a key, or puts another in its place. */
-  set(key: SelectorKey<T>): void {
+  set(key: SelectorKey<T, F>): void {
     const { fd } = key;
     if (this.#keys[fd] === undefined) this.#size++;
     this.#makeRoom(fd);
@@ -88,7 +88,7 @@ export class Registrations<T> {
   }
 
   /** The key of a file object, also if it was closed since. */
-  find(fileobj: FileObject): SelectorKey<T> | undefined {
+  find(fileobj: F | number): SelectorKey<T, F> | undefined {
     if (typeof fileobj === "number") return this.#keys[fileobj];
     const fd = fileobj?.fd;
     if (fd >= 0) return this.#keys[fd];
@@ -98,7 +98,7 @@ export class Registrations<T> {
   }
 
   /** All keys, by descriptor. */
-  *keys(): Generator<SelectorKey<T>> {
+  *keys(): Generator<SelectorKey<T, F>> {
     for (const key of this.#keys) if (key !== undefined) yield key;
   }
 
@@ -111,11 +111,11 @@ export class Registrations<T> {
 }
 
 /** `Selector.getMap()`: the registrations from outside, where nothing can be changed. */
-export class RegistrationMap<T>
-  implements ReadonlyMap<FileObject, SelectorKey<T>> {
-  readonly #registrations: Registrations<T>;
+export class RegistrationMap<T, F extends FileObject = FileObject>
+  implements ReadonlyMap<F | number, SelectorKey<T, F>> {
+  readonly #registrations: Registrations<T, F>;
 
-  constructor(registrations: Registrations<T>) {
+  constructor(registrations: Registrations<T, F>) {
     this.#registrations = registrations;
   }
 
@@ -123,19 +123,19 @@ export class RegistrationMap<T>
     return this.#registrations.size;
   }
 
-  get(fileobj: FileObject): SelectorKey<T> | undefined {
+  get(fileobj: F | number): SelectorKey<T, F> | undefined {
     return this.#registrations.find(fileobj);
   }
 
-  has(fileobj: FileObject): boolean {
+  has(fileobj: F | number): boolean {
     return this.#registrations.find(fileobj) !== undefined;
   }
 
   forEach(
     callback: (
-      value: SelectorKey<T>,
-      key: FileObject,
-      map: ReadonlyMap<FileObject, SelectorKey<T>>,
+      value: SelectorKey<T, F>,
+      key: F | number,
+      map: ReadonlyMap<F | number, SelectorKey<T, F>>,
     ) => void,
     thisArgument?: unknown,
   ): void {
@@ -144,19 +144,19 @@ export class RegistrationMap<T>
     }
   }
 
-  *entries(): MapIterator<[FileObject, SelectorKey<T>]> {
+  *entries(): MapIterator<[F | number, SelectorKey<T, F>]> {
     for (const key of this.#registrations.keys()) yield [key.fd, key];
   }
 
-  *keys(): MapIterator<FileObject> {
+  *keys(): MapIterator<F | number> {
     for (const key of this.#registrations.keys()) yield key.fd;
   }
 
-  *values(): MapIterator<SelectorKey<T>> {
+  *values(): MapIterator<SelectorKey<T, F>> {
     yield* this.#registrations.keys();
   }
 
-  [Symbol.iterator](): MapIterator<[FileObject, SelectorKey<T>]> {
+  [Symbol.iterator](): MapIterator<[F | number, SelectorKey<T, F>]> {
     return this.entries();
   }
 }

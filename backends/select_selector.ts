@@ -9,7 +9,12 @@ import { BaseSelector } from "./base_selector.ts";
 import { isOpen } from "./ffi/descriptor.ts";
 import { FD_SETSIZE } from "./ffi/structs/fd_set.ts";
 import { selectOnce, selectParked, SelectSets } from "./select.ts";
-import { EVENT_PRIORITY, EVENT_READ, EVENT_WRITE } from "./selector.ts";
+import {
+  EVENT_PRIORITY,
+  EVENT_READ,
+  EVENT_WRITE,
+  type FileObject,
+} from "./selector.ts";
 
 /**
  * A selector on select: descriptors below 1024 only; a larger one is refused
@@ -24,7 +29,8 @@ import { EVENT_PRIORITY, EVENT_READ, EVENT_WRITE } from "./selector.ts";
  * assertThrows(() => selector.register(1024, EVENT_READ, null), RangeError);
  * ```
  */
-export class SelectSelector<T> extends BaseSelector<T> {
+export class SelectSelector<T, F extends FileObject = FileObject>
+  extends BaseSelector<T, F> {
   /** The interest is handed over at the call. */
   override readonly seesChangesWhileParked: boolean = false;
   readonly #asked = new SelectSets();

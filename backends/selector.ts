@@ -44,10 +44,15 @@ export const ALL_EVENTS = EVENT_READ | EVENT_WRITE | EVENT_PRIORITY |
 /** The ways in which they can be reported, beside the usual one: as long as they last. */
 export const ALL_MODES = MODE_EDGE | MODE_ONE_SHOT | MODE_EXCLUSIVE;
 
-/** What is known of one registered file object. It never changes; `modify()` makes another. */
-export interface SelectorKey<T> {
+/**
+ * What is known of one registered file object. It never changes; `modify()` makes another.
+ *
+ * @typeParam T What is registered with each file object
+ * @typeParam F What kind of file object is registered
+ */
+export interface SelectorKey<T, F extends FileObject = FileObject> {
   /** The file object as it was registered. */
-  readonly fileobj: FileObject;
+  readonly fileobj: F;
   /** Its descriptor. */
   readonly fd: number;
   /** What is waited for: `EVENT_*`, and `MODE_*` where asked for. */
@@ -68,6 +73,8 @@ export interface SelectorKey<T> {
  * named after it.
  *
  * @typeParam T What is registered with each file object
+ * @typeParam F What kind of file object is registered: any, if left out. It is the type
+ *   of `key.fileobj`
  *
  * @example Two directions in one entry
  * ```ts
@@ -93,7 +100,8 @@ export interface SelectorKey<T> {
  * right.close();
  * ```
  */
-export interface Selector<T> extends Disposable {
+export interface Selector<T, F extends FileObject = FileObject>
+  extends Disposable {
   /** Which `EVENT_*` and `MODE_*` it has: every other is refused. */
   readonly supported: number;
 
@@ -111,7 +119,7 @@ export interface Selector<T> extends Disposable {
    * @throws {Deno.errors.NotSupported} if the backend lacks the event or the mode
    * @throws {Deno.errors.BadResource} if the selector is closed, or the descriptor is
    */
-  register(fileobj: FileObject, events: number, data: T): SelectorKey<T>;
+  register(fileobj: F, events: number, data: T): SelectorKey<T, F>;
 
   /**
    * Replaces what a registered file object is watched for, and its data. With
@@ -121,7 +129,7 @@ export interface Selector<T> extends Disposable {
    * @throws {Deno.errors.NotFound} if the file object is not registered
    * @throws as `register`
    */
-  modify(fileobj: FileObject, events: number, data: T): SelectorKey<T>;
+  modify(fileobj: F | number, events: number, data: T): SelectorKey<T, F>;
 
   /**
    * Stops watching a file object: before it is closed, or after.
@@ -129,7 +137,7 @@ export interface Selector<T> extends Disposable {
    * @throws {Deno.errors.NotFound} if it is not registered
    * @throws {Deno.errors.BadResource} if the selector is closed
    */
-  unregister(fileobj: FileObject): SelectorKey<T>;
+  unregister(fileobj: F | number): SelectorKey<T, F>;
 
   /**
    * Unregisters a file object that is closed next, as the last that has the file
@@ -137,7 +145,7 @@ export interface Selector<T> extends Disposable {
    *
    * @throws as `unregister`
    */
-  unregisterClosing(fileobj: FileObject): SelectorKey<T>;
+  unregisterClosing(fileobj: F | number): SelectorKey<T, F>;
 
   /**
    * Waits until something is ready.
@@ -149,7 +157,7 @@ export interface Selector<T> extends Disposable {
    * @throws {Deno.errors.BadResource} if the selector is closed
    * @throws {Deno.errors.Busy} if a parked wait is under way
    */
-  select(timeout?: number): [key: SelectorKey<T>, events: number][];
+  select(timeout?: number): [key: SelectorKey<T, F>, events: number][];
 
   /**
    * The key of a registered file object.
@@ -157,13 +165,13 @@ export interface Selector<T> extends Disposable {
    * @throws {Deno.errors.NotFound} if it is not registered
    * @throws {Deno.errors.BadResource} if the selector is closed
    */
-  getKey(fileobj: FileObject): SelectorKey<T>;
+  getKey(fileobj: F | number): SelectorKey<T, F>;
 
   /**
    * All registrations, as a view that follows every change. It is looked up by
    * file object or descriptor, and iterates by descriptor.
    */
-  getMap(): ReadonlyMap<FileObject, SelectorKey<T>>;
+  getMap(): ReadonlyMap<F | number, SelectorKey<T, F>>;
 
   /** Frees what the system keeps. The file objects stay open. Closing again does nothing. */
   close(): void;
@@ -208,7 +216,7 @@ export interface Selector<T> extends Disposable {
    * @returns undefined if the registration has ended since the wait: also where the
    *   descriptor has been registered again, which makes it another's
    */
-  readyKey(index: number): SelectorKey<T> | undefined;
+  readyKey(index: number): SelectorKey<T, F> | undefined;
 
   /**
    * The file object of a ready entry: what its key says, without the key. A loop
@@ -217,7 +225,7 @@ export interface Selector<T> extends Disposable {
    * @param index From 0, below what the wait returned
    * @returns as `readyKey`
    */
-  readyFileobj(index: number): FileObject | undefined;
+  readyFileobj(index: number): F | undefined;
 
   /**
    * What was registered with a ready entry, without its key.

@@ -24,10 +24,14 @@ import { wake, Waker } from "./waker.ts";
 /**
  * What is called when a registered file object is ready.
  *
+ * @typeParam F What kind of file object it is
  * @param fileobj The file object as it was registered
  * @param events Which of its `EVENT_*` are there
  */
-export type Callback = (fileobj: FileObject, events: number) => void;
+export type Callback<F extends FileObject = FileObject> = (
+  fileobj: F,
+  events: number,
+) => void;
 
 /** How a reactor is made. */
 export interface LoopOptions {
@@ -138,38 +142,41 @@ export class Loop implements Disposable, AsyncDisposable {
    *
    * @param fileobj A descriptor, or an object with an `fd`
    * @param events `EVENT_READ`, `EVENT_WRITE` or both, and what else the selector has
-   * @param callback Called with the file object and the events that are there. It
-   *   may unregister, register, close and stop whatever it likes
+   * @param callback Called with the file object, as the type that it was registered
+   *   with, and the events that are there. It may unregister, register, close and stop
+   *   whatever it likes
    * @throws {TypeError} if it is not a function
    * @throws as `Selector.register`
    */
-  register(
-    fileobj: FileObject,
+  register<F extends FileObject>(
+    fileobj: F,
     events: number,
-    callback: Callback,
-  ): SelectorKey<Callback> {
+    callback: Callback<F>,
+  ): SelectorKey<Callback, F> {
     this.#checkOpen();
     checkCallback(callback);
-    const key = this.#selector.register(fileobj, events, callback);
+    const key = this.#selector.register(fileobj, events, callback as Callback);
     this.#changed();
-    return key;
+    return key as SelectorKey<Callback, F>;
   }
 
   /**
    * Waits for other events, or calls another callback.
    *
+   * @param fileobj The file object as it was registered, which the callback is called
+   *   with: found by its number too
    * @throws as `Selector.modify`
    */
-  modify(
-    fileobj: FileObject,
+  modify<F extends FileObject>(
+    fileobj: F,
     events: number,
-    callback: Callback,
-  ): SelectorKey<Callback> {
+    callback: Callback<F>,
+  ): SelectorKey<Callback, F> {
     this.#checkOpen();
     checkCallback(callback);
-    const key = this.#selector.modify(fileobj, events, callback);
+    const key = this.#selector.modify(fileobj, events, callback as Callback);
     this.#changed();
-    return key;
+    return key as SelectorKey<Callback, F>;
   }
 
   /**

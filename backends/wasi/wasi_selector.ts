@@ -15,7 +15,7 @@
  */
 
 import { BaseSelector } from "../base_selector.ts";
-import { EVENT_READ, EVENT_WRITE } from "../selector.ts";
+import { EVENT_READ, EVENT_WRITE, type FileObject } from "../selector.ts";
 import {
   CLOCKID_MONOTONIC,
   EVENTRWFLAGS_FD_READWRITE_HANGUP,
@@ -82,7 +82,8 @@ const CLOCK_USERDATA = 2n ** 64n - 1n;
  * assertEquals(found, [["standard output", EVENT_WRITE]]);
  * ```
  */
-export class WasiSelector<T> extends BaseSelector<T> {
+export class WasiSelector<T, F extends FileObject = FileObject>
+  extends BaseSelector<T, F> {
   /** The subscriptions of a call are those that it was made with. */
   override readonly seesChangesWhileParked = false;
   readonly #poll: PollOneoffImport;
