@@ -90,7 +90,7 @@ export class Server implements AsyncDisposable {
 }
 
 /** A port of 127.0.0.1 that nothing uses now. */
-function freePort(mode: Mode): number {
+export function freePort(mode: Mode): number {
   using socket = Socket.create("IPv4", socketType(mode));
   socket.bind({ hostname: HOSTNAME, port: 0 });
   return (socket.localAddress as InternetAddress).port;

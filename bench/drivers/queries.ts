@@ -1,0 +1,96 @@
+/**
+ * What each driver is asked: the same of a database on Deno's sockets and on a
+ * reactor's.
+ *
+ * @module
+ */
+
+import { Buffer } from "node:buffer";
+import type { Duplex } from "node:stream";
+import { AbstractConnector, Redis } from "ioredis";
+import pg from "pg";
+
+/** A client of a database, one query of which is under way at a time. */
+export interface Client {
+  /** Queries, and compares the answer with what it must be. */
+  query(): Promise<void>;
+  /** Has many bytes sent back by the database, and compares them. */
+  verify(bytes: Buffer): Promise<void>;
+}
+
+/** Makes the stream to the database, or lets the driver make its own on Deno's sockets. */
+export type Connect = (() => Duplex) | null;
+
+/** Connects a driver with the database that listens on a port of 127.0.0.1. */
+export type Driver = (port: number, connect: Connect) => Promise<Client>;
+
+async function postgres(port: number, connect: Connect): Promise<Client> {
+  const stream = connect === null ? {} : { stream: connect };
+  const client = new pg.Client({
+    host: "127.0.0.1",
+    port,
+    user: "postgres",
+    database: "postgres",
+    ...stream,
+  });
+  await client.connect();
+  let count = 0;
+  return {
+    async query(): Promise<void> {
+      const { rows } = await client.query({
+        name: "successor",
+        text: "SELECT $1::int4 + 1 AS successor",
+        values: [count],
+      });
+      same(rows[0].successor, ++count);
+    },
+    async verify(bytes): Promise<void> {
+      const query = { text: "SELECT $1::bytea AS bytes", values: [bytes] };
+      const { rows } = await client.query(query);
+      same(Buffer.compare(rows[0].bytes, bytes), 0);
+    },
+  };
+}
+
+async function redis(port: number, connect: Connect): Promise<Client> {
+  class Connector extends AbstractConnector {
+    constructor() {
+      super(0);
+    }
+
+    connect(): Promise<never> {
+      return Promise.resolve(this.stream = connect!() as never);
+    }
+  }
+  const options = connect === null ? {} : { Connector };
+  const client = new Redis({
+    host: "127.0.0.1",
+    port,
+    // The stream of the benchmark cannot time out.
+    connectTimeout: 0,
+    ...options,
+  });
+  await client.ping();
+  // Two clients have a database each: what one counts is not the other's.
+  const key = crypto.randomUUID();
+  let count = 0;
+  return {
+    async query(): Promise<void> {
+      same(await client.incr(key), ++count);
+    },
+    async verify(bytes): Promise<void> {
+      await client.set(`${key}.bytes`, bytes);
+      const answer = await client.getBuffer(`${key}.bytes`);
+      same(Buffer.compare(answer!, bytes), 0);
+    },
+  };
+}
+
+function same(actual: unknown, expected: unknown): void {
+  if (actual !== expected) {
+    throw new Error(`The database answers ${actual} instead of ${expected}`);
+  }
+}
+
+/** The drivers, by the name that the command line knows. */
+export const drivers: Readonly<Record<string, Driver>> = { postgres, redis };
