@@ -16,6 +16,9 @@ interface Pending {
   readonly reject: (error: unknown) => void;
 }
 
+/** In the place of a write's bytes: no more comes, which the peer is to be told. */
+const END: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+
 /** The kind of `Deno.Addr` that a TCP connection has. */
 export interface NetAddr {
   /** As in Deno. */
@@ -113,10 +116,12 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
    * @returns the number of bytes, null at end of file
    * @throws {Deno.errors.BadResource} if the connection is closed
    * @throws {Deno.errors.Interrupted} if it is closed meanwhile
+   * @throws {Deno.errors.TimedOut} if an idle timeout has ended the connection
    * @throws {SystemError} `Deno.errors.ConnectionReset` and others
    */
   read(p: Uint8Array): Promise<number | null> {
-    if (this.#closed) return Promise.reject(closedError());
+    const ended = this.#ended();
+    if (ended !== null) return Promise.reject(ended);
     if (p.length === 0) return Promise.resolve(0);
     return new Promise((resolve, reject) => {
       const buffer = p as Uint8Array<ArrayBuffer>;
@@ -134,31 +139,27 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
    * @returns how many were taken
    * @throws {Deno.errors.BadResource} if the connection is closed
    * @throws {Deno.errors.Interrupted} if it is closed meanwhile
+   * @throws {Deno.errors.TimedOut} if an idle timeout has ended the connection
    * @throws {SystemError} `Deno.errors.BrokenPipe`, `Deno.errors.ConnectionReset` and others
    */
   write(p: Uint8Array): Promise<number> {
-    if (this.#closed) return Promise.reject(closedError());
+    const ended = this.#ended();
+    if (ended !== null) return Promise.reject(ended);
     if (p.length === 0) return Promise.resolve(0);
-    return new Promise((resolve, reject) => {
-      this.#writes.push({
-        buffer: p as Uint8Array<ArrayBuffer>,
-        resolve: resolve as (count: number | null) => void,
-        reject,
-      });
-      if (this.#writes.length === 1) this.#write();
-    });
+    return this.#enqueue(p as Uint8Array<ArrayBuffer>);
   }
 
   /**
-   * Tells the peer that no more comes.
+   * Tells the peer that no more comes, once the writes that are pending are done.
    *
    * @throws {Deno.errors.BadResource} if the connection is closed
-   * @throws {Deno.errors.NotConnected} if the peer is gone
+   * @throws {Deno.errors.Interrupted} if it is closed meanwhile
+   * @throws what has ended the connection, if an error did
    */
-  // deno-lint-ignore require-await -- what fails is told by the promise
   async closeWrite(): Promise<void> {
-    this.#checkOpen();
-    this.connection.socket.shutdown("write");
+    const ended = this.#ended();
+    if (ended !== null) throw ended;
+    await this.#enqueue(END);
   }
 
   /**
@@ -171,10 +172,7 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
     this.#remember();
     this.#closed = true;
     this.connection.close();
-    for (const { reject } of [...this.#reads, ...this.#writes]) {
-      reject(interrupted());
-    }
-    this.#reads.length = this.#writes.length = 0;
+    this.#settle(interrupted);
   }
 
   /** Sends small writes at once instead of gathering them, true if left out. */
@@ -221,6 +219,7 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
 
   /** Serves the reads in their order, as far as there is something. */
   #read(): void {
+    if (this.connection.closed) return this.#end();
     while (this.#reads.length > 0) {
       const { buffer, resolve, reject } = this.#reads[0]!;
       let count: number;
@@ -242,13 +241,27 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
     this.connection.whenReadable(() => this.#read());
   }
 
+  #enqueue(buffer: Uint8Array<ArrayBuffer>): Promise<number> {
+    return new Promise((resolve, reject) => {
+      this.#writes.push({
+        buffer,
+        resolve: resolve as (count: number | null) => void,
+        reject,
+      });
+      if (this.#writes.length === 1) this.#write();
+    });
+  }
+
   /** Serves the writes in their order, as far as there is room. */
   #write(): void {
+    if (this.connection.closed) return this.#end();
     while (this.#writes.length > 0) {
       const { buffer, resolve, reject } = this.#writes[0]!;
       let count: number;
       try {
-        count = this.connection.sendNow(buffer);
+        count = buffer === END
+          ? this.#shutDown()
+          : this.connection.sendNow(buffer);
       } catch (error) {
         this.#writes.shift();
         reject(error);
@@ -260,6 +273,37 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
       this.#writes.shift();
       resolve(count);
     }
+  }
+
+  /** @returns 0, or `WOULD_BLOCK` while the connection itself has more to send */
+  #shutDown(): number {
+    if (this.connection.bufferedAmount > 0) return WOULD_BLOCK;
+    try {
+      this.connection.socket.shutdown("write");
+    } catch (error) {
+      // A peer that is gone needs no word of it; Deno sees it so, too.
+      if (!(error instanceof Deno.errors.NotConnected)) throw error;
+    }
+    return 0;
+  }
+
+  /** The connection has ended beneath: what is pending ends as it did. */
+  #end(): void {
+    const { error } = this.connection;
+    this.#settle(() => error ?? interrupted());
+  }
+
+  /** Fails everything that is pending. */
+  #settle(errorOf: () => Error): void {
+    const pending = [...this.#reads, ...this.#writes];
+    this.#reads.length = this.#writes.length = 0;
+    for (const { reject } of pending) reject(errorOf());
+  }
+
+  /** What a call is told after the end: what caused it, unless the caller did. */
+  #ended(): Error | null {
+    if (!this.#closed && !this.connection.closed) return null;
+    return (this.#closed ? undefined : this.connection.error) ?? closedError();
   }
 
   /** The addresses are asked for while the socket can still tell them. */

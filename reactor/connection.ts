@@ -477,13 +477,15 @@ export class Connection implements Owned {
    *
    * @returns how many bytes, 0 at end of file, `WOULD_BLOCK` (-1) if there is nothing yet
    * @throws {Deno.errors.NotConnected} while connecting
-   * @throws {Deno.errors.BadResource} once closed
+   * @throws {Deno.errors.BadResource} once closed, unless an error ended the
+   *   connection: then that error
    * @throws {SystemError} `Deno.errors.ConnectionReset` and others
    */
   receiveInto(buffer: Uint8Array<ArrayBuffer>): number {
-    if (this.#is(READ_ENDED) && !this.closed) return 0;
+    const socket = this.#openSocket();
+    if (this.#is(READ_ENDED)) return 0;
     this.#state |= RECEIVED_INTO;
-    const count = this.socket.recv(buffer);
+    const count = socket.recv(buffer);
     if (count === 0 && buffer.length > 0) this.#state |= READ_ENDED;
     else if (count > 0) this.#noteActivity();
     return count;
@@ -503,13 +505,12 @@ export class Connection implements Owned {
    * Sends what the socket takes now, and queues nothing: for who waits by himself.
    *
    * @returns how many bytes, `WOULD_BLOCK` (-1) if there is no room, or others are first
-   * @throws {Deno.errors.NotConnected} while connecting
-   * @throws {Deno.errors.BadResource} once closed
-   * @throws {SystemError} `Deno.errors.BrokenPipe`, `Deno.errors.ConnectionReset` and others
+   * @throws as `receiveInto`, and `Deno.errors.BrokenPipe`
    */
   sendNow(data: Uint8Array<ArrayBuffer>): number {
+    const socket = this.#openSocket();
     if (this.bufferedAmount > 0) return WOULD_BLOCK;
-    const count = this.socket.send(data);
+    const count = socket.send(data);
     if (count > 0) this.#noteActivity();
     return count;
   }
@@ -713,7 +714,7 @@ export class Connection implements Owned {
     // The chunks are one write: what counts is how much of it is left.
     this.#state = this.#state & ~OWES_DRAIN | owed;
     if (!corked) this.uncork();
-    return !this.#is(ENDING | CLOSED) && this.#belowHighWater();
+    return !this.#is(ENDING) && this.#belowHighWater();
   }
 
   /** Queues a copy: the memory stays the caller's. */
@@ -725,7 +726,10 @@ export class Connection implements Owned {
   }
 
   #belowHighWater(): boolean {
-    if (this.bufferedAmount <= this.#limits.highWaterMark) return true;
+    if (this.bufferedAmount <= this.#limits.highWaterMark) {
+      // To wait for room may have been refused.
+      return !this.#is(CLOSED);
+    }
     this.#state |= OWES_DRAIN;
     return false;
   }
@@ -820,7 +824,7 @@ export class Connection implements Owned {
     if (this.#is(CLOSED)) return;
     this.#state |= CLOSED;
     if (error !== undefined) this.#needExtras().error = error;
-    this.#updateInterest();
+    this.#leave();
     this.#loop.countQueued(-this.bufferedAmount);
     this.#queue = null;
     this.#extras?.idle?.stop();
@@ -845,8 +849,9 @@ export class Connection implements Owned {
       this.#onClose =
         null;
     if (onClose === null) this.#state |= UNTOLD;
-    onReadable?.();
-    onWritable?.();
+    // Who waits may throw at what ended the wait; the others hear of it all the same.
+    if (onReadable !== null) this.#loop.guard(onReadable);
+    if (onWritable !== null) this.#loop.guard(onWritable);
     onClose?.(error, this);
   }
 
@@ -859,24 +864,67 @@ export class Connection implements Owned {
     return this.#extras?.error;
   }
 
-  /** Asks the selector for what is wanted now, if that is another thing than before. */
+  /**
+   * Asks the selector for what is wanted now, if that is another thing than before.
+   * A connection that cannot be waited for would be silent for ever: it ends.
+   */
   #updateInterest(): void {
     const wanted = this.#wantedEvents();
     if (wanted === this.#interest) return;
+    try {
+      this.#changeInterest(wanted);
+    } catch (error) {
+      this.#refused(error as Error);
+    }
+  }
+
+  /** The system's refusal is heard even where the end of a connection is not listened for. */
+  #refused(error: Error): void {
+    const extras = this.#extras;
+    const waits = extras !== null &&
+      (extras.onReadable !== null || extras.onWritable !== null);
+    this.#finish(error);
+    if (waits) return;
+    this.#loop.callSoon(() => {
+      if (this.#is(UNTOLD)) this.#loop.report(error);
+    });
+  }
+
+  #changeInterest(wanted: number): void {
     const before = this.#interest;
-    // With nothing wanted, a hang-up would wake every wait: the fd is taken out.
-    if (wanted === 0) {
-      this.#interest = 0;
-      if (this.#is(CLOSED)) this.#loop.unregisterClosing(this);
-      else this.#loop.unregister(this);
-    } else {
-      if (before === 0) this.#loop.register(this, wanted, Connection.#onReady);
-      else this.#loop.modify(this, wanted, Connection.#onReady);
+    // A change that the system refuses ends the registration.
+    this.#interest = 0;
+    try {
+      // With nothing wanted, a hang-up would wake every wait: the fd is taken out.
+      if (wanted === 0) this.#loop.unregister(this);
+      else if (before === 0) {
+        this.#loop.register(this, wanted, Connection.#onReady);
+      } else this.#loop.modify(this, wanted, Connection.#onReady);
       this.#interest = wanted;
+    } finally {
+      this.#countUnreferenced(before);
     }
-    if (this.#is(UNREFERENCED) && (wanted === 0) !== (before === 0)) {
-      this.#loop.countUnreferenced(wanted === 0 ? -1 : 1);
-    }
+  }
+
+  /** Ends the registration: the descriptor is closed next. */
+  #leave(): void {
+    const before = this.#interest;
+    if (before === 0) return;
+    this.#interest = 0;
+    this.#loop.forget(this);
+    this.#countUnreferenced(before);
+  }
+
+  #countUnreferenced(before: number): void {
+    const registered = this.#interest !== 0;
+    if (!this.#is(UNREFERENCED) || registered === (before !== 0)) return;
+    this.#loop.countUnreferenced(registered ? 1 : -1);
+  }
+
+  /** The socket, as long as it can be used. */
+  #openSocket(): Socket {
+    if (this.#is(CLOSED) && this.error !== undefined) throw this.error;
+    return this.socket;
   }
 
   #wantedEvents(): number {

@@ -206,6 +206,20 @@ export class Loop implements Disposable, AsyncDisposable {
   }
 
   /**
+   * As `unregisterClosing()`, for what may be registered no more: a change that the
+   * system has refused ends a registration, and so may the owner of the descriptor.
+   *
+   * @ignore
+   */
+  forget(fileobj: FileObject): void {
+    try {
+      this.unregisterClosing(fileobj);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
+  /**
    * Calls a function in the next turn, after the callbacks of what is ready.
    * Functions are called in the order in which they were given.
    *

@@ -6,7 +6,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { system } from "../../backends/ffi/current_system.ts";
 import { systemError } from "../../backends/ffi/errors.ts";
-import { bytesOf } from "../util.ts";
+import type { Reactor } from "../../reactor/mod.ts";
+import { bytesOf, openFds } from "../util.ts";
 import {
   codeOf,
   isPattern,
@@ -158,5 +159,58 @@ onEachBackend(
     peer.end();
     stage.until(() => connection.receiveInto(buffer) === 0, "the end");
     assert(connection.readEnded);
+  },
+);
+
+/** Has the system refuse to change what a descriptor is watched for. */
+function refuseChanges({ selector }: Reactor): void {
+  Object.assign(selector, {
+    rewatch(): never {
+      throw systemError("epoll_ctl", system().errno.ENOMEM);
+    },
+  });
+}
+
+onEachBackend(
+  "a change of what is waited for that the system refuses ends the connection, and is told once",
+  (stage) => {
+    const { reactor } = stage;
+    const log = new Log();
+    const heard = stage.narrow();
+    log.watch(heard.connection);
+    const unheard = stage.narrow();
+    unheard.connection.onData = () => {};
+    unheard.connection.unref();
+    refuseChanges(reactor);
+    for (const { connection } of [heard, unheard]) {
+      const before = openFds().size;
+      assertEquals(connection.write(new Uint8Array(1_000_000)), false);
+      assertEquals([connection.closed, connection.fd], [true, -1]);
+      assertEquals(openFds().size, before - 1);
+    }
+    stage.turns();
+    assertEquals(log.lines, ["close ENOMEM"]);
+    // It has no `onClose`: the owner of the reactor is told.
+    assertEquals(stage.errors.splice(0).map((it) => codeOf(it as Error)), [
+      "ENOMEM",
+    ]);
+    const { registered, bytesQueued } = reactor.stats();
+    assertEquals([registered, bytesQueued], [0, 0]);
+    assertEquals(reactor.runOnce(), false);
+  },
+);
+
+onEachBackend(
+  "a connection that its owner has unregistered closes as any other",
+  (stage) => {
+    const log = new Log();
+    const { connection, peer } = stage.connection();
+    log.watch(connection);
+    stage.reactor.unregister(connection);
+    const before = openFds().size;
+    connection.close();
+    stage.turns();
+    assertEquals([log.lines, openFds().size], [["close"], before - 1]);
+    assertEquals(next(stage, peer), "end");
   },
 );

@@ -115,6 +115,52 @@ onBoth("closeWrite() leaves the other direction open", async (net, say) => {
   server.close();
 });
 
+onBoth(
+  "closeWrite() comes after the writes that are pending",
+  async (net, say) => {
+    const [client, server] = await pair(net);
+    const load = new Uint8Array(16_000_000);
+    let accepted = 0;
+    const writes = [0, 1, 2].map(async () => {
+      accepted += await client.write(load);
+    });
+    const end = client.closeWrite();
+    const late = client.write(load);
+    late.catch(() => {}); // It is asked for below.
+    let received = 0;
+    for await (const chunk of server.readable) received += chunk.length;
+    await say("writes", () => Promise.all(writes));
+    await say("end", () => end);
+    await say("write after it", () => late);
+    await say("all", () => received === accepted && received > load.length / 2);
+    client.close();
+  },
+);
+
+onBoth("close() interrupts a closeWrite() that waits", async (net, say) => {
+  const [client, server] = await pair(net);
+  const load = new Uint8Array(16_000_000);
+  while (await client.write(load) === load.length);
+  const pending = [client.write(load), client.closeWrite()];
+  for (const promise of pending) promise.catch(() => {}); // As above.
+  client.close();
+  for (const promise of pending) await say("pending", () => promise);
+  server.close();
+});
+
+onBoth(
+  "a `writable` sends what was written before it is closed",
+  async (net, say) => {
+    const [client, server] = await pair(net);
+    const writer = client.writable.getWriter();
+    const sent = [writer.write(new Uint8Array(16_000_000)), writer.close()];
+    let received = 0;
+    for await (const chunk of server.readable) received += chunk.length;
+    await say("received", () => received);
+    for (const promise of sent) await say("sent", () => promise);
+  },
+);
+
 onBoth("the end of `readable` closes the connection", async (net, say) => {
   const [client, server] = await pair(net);
   await client.write(bytes(1, 2, 3));

@@ -1,0 +1,246 @@
+/**
+ * Whatever ends a connection, a listener or the reactor reaches everything that
+ * is pending: each promise settles, once, with what caused the end.
+ */
+
+import { assertEquals } from "@std/assert";
+import { system } from "../../backends/ffi/current_system.ts";
+import { systemError } from "../../backends/ffi/errors.ts";
+import { type Conn, type Listener, Reactor } from "../../reactor/mod.ts";
+import { eventually, nextTurn, test } from "../util.ts";
+import { codeOf } from "./stage.ts";
+
+/** More than any socket takes at once. */
+const LOADS = new Uint8Array(16_000_000);
+
+/** How each of the promises has settled, by name; one that settles twice is there twice. */
+class Outcomes {
+  readonly lines: string[] = [];
+  #pending = 0;
+
+  /** Notes how a promise settles. */
+  follow(name: string, promise: Promise<unknown>): void {
+    this.#pending++;
+    const note = (how: string): void => {
+      this.#pending--;
+      this.lines.push(`${name}: ${how}`);
+    };
+    promise.then(
+      (value) => note(String(value)),
+      (error) => note(error instanceof Error ? error.name : `threw ${error}`),
+    );
+  }
+
+  /** Waits until all have settled, and returns how, in the order of their names. */
+  async all(): Promise<string[]> {
+    await eventually(
+      () => this.#pending === 0,
+      `${this.#pending} promises; settled are ${this.lines.join(", ")}`,
+    );
+    return this.lines.splice(0).sort();
+  }
+}
+
+/** A reactor with one connection on it, both ends of which are its own. */
+class Scene implements AsyncDisposable {
+  readonly reactor: Reactor = new Reactor();
+  readonly listener: Listener;
+  client!: Conn;
+  server!: Conn;
+
+  constructor() {
+    this.reactor.serve();
+    this.listener = this.reactor.net.listen({ hostname: "127.0.0.1", port: 0 });
+  }
+
+  static async open(): Promise<Scene> {
+    const scene = new Scene();
+    const { port } = scene.listener.addr;
+    [scene.client, scene.server] = await Promise.all([
+      scene.reactor.net.connect({ port }),
+      scene.listener.accept(),
+    ]);
+    return scene;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.reactor[Symbol.asyncDispose]();
+  }
+}
+
+/** Fills the way to the peer, so that whatever is written next waits. */
+async function fill(conn: Conn): Promise<void> {
+  while (await conn.write(LOADS) === LOADS.length);
+}
+
+/** Has the system refuse to change what a descriptor is watched for. */
+function refuseChanges({ selector }: Reactor): void {
+  Object.assign(selector, {
+    rewatch(): never {
+      throw systemError("epoll_ctl", system().errno.ENOMEM);
+    },
+  });
+}
+
+/** Begins everything that a connection can be waiting for. */
+function begin(conn: Conn, outcomes: Outcomes): void {
+  outcomes.follow("read", conn.read(new Uint8Array(1)));
+  outcomes.follow("read", conn.read(new Uint8Array(1)));
+  outcomes.follow("write", conn.write(LOADS));
+  outcomes.follow("write", conn.write(LOADS));
+  outcomes.follow("closeWrite", conn.closeWrite());
+}
+
+function each(outcome: string): string[] {
+  return ["closeWrite", "read", "read", "write", "write"].map((name) =>
+    `${name}: ${outcome}`
+  );
+}
+
+/** What ends a connection, and what is heard of it while pending and afterwards. */
+const ends: {
+  readonly name: string;
+  readonly end: (scene: Scene) => void;
+  readonly pending: string;
+  readonly later: string;
+}[] = [
+  {
+    name: "conn.close()",
+    end: ({ client }) => client.close(),
+    pending: "Interrupted",
+    later: "BadResource",
+  },
+  {
+    name: "connection.close()",
+    end: ({ client }) => client.connection.close(),
+    pending: "Interrupted",
+    later: "BadResource",
+  },
+  {
+    name: "connection.abort()",
+    end: ({ client }) => client.connection.abort(),
+    pending: "Interrupted",
+    later: "BadResource",
+  },
+  {
+    name: "connection.abort(error)",
+    end: ({ client }) => client.connection.abort(new EvalError("enough")),
+    pending: "EvalError",
+    later: "EvalError",
+  },
+  {
+    name: "an idle timeout",
+    end: ({ client }) => client.connection.setIdleTimeout(20),
+    pending: "TimedOut",
+    later: "TimedOut",
+  },
+  {
+    name: "reactor.close()",
+    end: ({ reactor }) => reactor.close(),
+    pending: "Interrupted",
+    later: "BadResource",
+  },
+];
+
+for (const { name, end, pending, later } of ends) {
+  test(`Conn: ${name} settles what is pending, and what is asked later`, async () => {
+    await using scene = await Scene.open();
+    const { client } = scene;
+    await fill(client);
+    const outcomes = new Outcomes();
+    begin(client, outcomes);
+    end(scene);
+    assertEquals(await outcomes.all(), each(pending));
+    begin(client, outcomes);
+    assertEquals(await outcomes.all(), each(later));
+  });
+
+  test(`Conn: ${name} ends streams that are waiting`, async () => {
+    await using scene = await Scene.open();
+    const { client } = scene;
+    await fill(client);
+    const outcomes = new Outcomes();
+    const writer = client.writable.getWriter();
+    outcomes.follow("read", client.readable.getReader().read());
+    outcomes.follow("write", writer.write(LOADS));
+    outcomes.follow("closed", writer.closed);
+    await nextTurn(); // A stream begins to read and to write a moment later.
+    end(scene);
+    assertEquals(
+      await outcomes.all(),
+      ["closed", "read", "write"].map((it) => `${it}: ${pending}`),
+    );
+  });
+}
+
+test("Conn: what the system refuses to watch ends with the refusal, pending and later", async () => {
+  await using scene = await Scene.open();
+  const { client, reactor } = scene;
+  await fill(client);
+  const outcomes = new Outcomes();
+  outcomes.follow("read", client.read(new Uint8Array(1)));
+  refuseChanges(reactor);
+  // The one that waits to read is registered: to wait for room as well is a change.
+  outcomes.follow("write", client.write(LOADS));
+  assertEquals(await outcomes.all(), ["read: Error", "write: Error"]);
+  outcomes.follow("read", client.read(new Uint8Array(1)));
+  assertEquals(await outcomes.all(), ["read: Error"]);
+  assertEquals([client.connection.closed, client.connection.fd], [true, -1]);
+  assertEquals(codeOf(client.connection.error!), "ENOMEM");
+});
+
+test("Conn: a read after the idle timeout is told of it, though the read before took all", async () => {
+  await using scene = await Scene.open();
+  const { client, server } = scene;
+  client.connection.setIdleTimeout(20);
+  await server.write(new Uint8Array(1));
+  // It gets less than it asked for: the next one would wait without a look.
+  assertEquals(await client.read(new Uint8Array(16)), 1);
+  await eventually(() => client.connection.closed, "the timeout");
+  const outcomes = new Outcomes();
+  outcomes.follow("read", client.read(new Uint8Array(16)));
+  assertEquals(await outcomes.all(), ["read: TimedOut"]);
+});
+
+test("Conn: a peer's reset settles everything that is pending", async () => {
+  await using scene = await Scene.open();
+  const { client, server } = scene;
+  await fill(client);
+  const outcomes = new Outcomes();
+  begin(client, outcomes);
+  server.connection.abort();
+  // As with Deno: the error is told to the first that asks, and then it is an end.
+  assertEquals(await outcomes.all(), [
+    "closeWrite: undefined",
+    "read: ConnectionReset",
+    "read: null",
+    "write: BrokenPipe",
+    "write: BrokenPipe",
+  ]);
+  begin(client, outcomes);
+  assertEquals(await outcomes.all(), [
+    "closeWrite: undefined",
+    "read: null",
+    "read: null",
+    "write: BrokenPipe",
+    "write: BrokenPipe",
+  ]);
+  client.close();
+});
+
+test("Connection: one that waits to read and throws does not keep `onClose` from being called", async () => {
+  const errors: unknown[] = [];
+  await using reactor = new Reactor({ onError: (error) => errors.push(error) });
+  reactor.serve();
+  using listener = reactor.net.listen({ hostname: "127.0.0.1", port: 0 });
+  const { connection } = await reactor.net.connect({
+    port: listener.addr.port,
+  });
+  const closed = Promise.withResolvers<Error | undefined>();
+  connection.onClose = closed.resolve;
+  connection.whenReadable(() => connection.receiveInto(new Uint8Array(1)));
+  const reason = new EvalError("enough");
+  connection.abort(reason);
+  assertEquals(await closed.promise, reason);
+  assertEquals(errors, [reason]);
+});
