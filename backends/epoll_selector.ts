@@ -144,20 +144,25 @@ export class EpollSelector<T, F extends FileObject = FileObject>
     before: number,
   ): void {
     if ((events & MODE_ONE_SHOT) !== 0) this.#hasOneShot = true;
-    if (this.#refused.has(fd)) {
-      this.#reportAlways(fd, events, generation);
-      return;
-    }
-    const bits = epollEvents(events);
-    const fired = this.#fired.delete(fd);
+    // The number may have been closed and opened again: another file, which epoll
+    // does not have, or does not refuse.
+    if (this.#unwatchHere(fd)) return this.watch(fd, events, generation);
     if (((before | events) & MODE_EXCLUSIVE) !== 0) {
-      this.#epoll.control(EPOLL_CTL_DEL, fd, 0, 0);
-      this.#epoll.control(EPOLL_CTL_ADD, fd, bits, generation);
-    } else if (fired) {
-      this.#arm(fd, bits, generation);
-    } else {
-      this.#epoll.control(EPOLL_CTL_MOD, fd, bits, generation);
+      this.#epoll.tryControl(EPOLL_CTL_DEL, fd, 0, 0);
+      return this.watch(fd, events, generation);
     }
+    const number = this.#epoll.tryControl(
+      EPOLL_CTL_MOD,
+      fd,
+      epollEvents(events),
+      generation,
+    );
+    if (number === 0) return;
+    if (number !== system().errno.ENOENT) {
+      return this.#handleRefusal(number, fd, events, generation);
+    }
+    // The file that epoll had may live on in a copy: its events are stale from now on.
+    this.watch(fd, events, this.registrations.nextGeneration(fd));
   }
 
   /** Takes a descriptor out of what is waited for. */
@@ -255,16 +260,6 @@ export class EpollSelector<T, F extends FileObject = FileObject>
         this.#alwaysReady.delete(fd);
       }
     }
-  }
-
-  /** Arms a single shot again, which a new instance knows nothing of. */
-  #arm(fd: number, bits: number, generation: number): void {
-    const number = this.#epoll.tryControl(EPOLL_CTL_MOD, fd, bits, generation);
-    if (number === 0) return;
-    if (number !== system().errno.ENOENT) {
-      throw systemError("epoll_ctl", number, `fd ${fd}`);
-    }
-    this.#epoll.control(EPOLL_CTL_ADD, fd, bits, generation);
   }
 
   /** Remembers who has fired, since a new instance would not. */

@@ -95,7 +95,9 @@ export class KqueueSelector<T, F extends FileObject = FileObject>
     // A filter keeps the mode that it was added with, and one that has fired is
     // armed by adding it anew. What stays as it is, is left alone.
     const sameMode = ((before ^ events) & ALL_MODES) === 0;
-    const stays = sameMode && (events & MODE_ONE_SHOT) === 0;
+    // Behind a mere number may be another file by now, which has none of them.
+    const sameFile = typeof this.registrations.fileobj(fd) === "object";
+    const stays = sameMode && sameFile && (events & MODE_ONE_SHOT) === 0;
     const kept = stays ? before & events & ALL_EVENTS : 0;
     this.#delete(fd, before & ~kept);
     this.#add(fd, events & ~kept, generation);

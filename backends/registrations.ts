@@ -91,10 +91,18 @@ export class Registrations<T, F extends FileObject = FileObject> {
   find(fileobj: F | number): SelectorKey<T, F> | undefined {
     if (typeof fileobj === "number") return this.#keys[fileobj];
     const fd = fileobj?.fd;
-    if (fd >= 0) return this.#keys[fd];
+    if (fd >= 0) return this.#ofLivingOwner(fd, fileobj);
     // A closed object has lost its number; it is still the object that was registered.
     for (const key of this.keys()) if (key.fileobj === fileobj) return key;
     return undefined;
+  }
+
+  /** A key is found through any object with its number, but not through the number's next owner. */
+  #ofLivingOwner(fd: number, fileobj: F): SelectorKey<T, F> | undefined {
+    const key = this.#keys[fd];
+    if (key === undefined || key.fileobj === fileobj) return key;
+    const { fileobj: owner } = key;
+    return typeof owner === "object" && owner.fd !== fd ? undefined : key;
   }
 
   /** All keys, by descriptor. */

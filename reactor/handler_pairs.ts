@@ -10,29 +10,40 @@ import {
   EVENT_READ,
   EVENT_WRITE,
   type FileObject,
+  type SelectorKey,
 } from "../backends/selector.ts";
-import { checkCallback, type Loop } from "./loop.ts";
+import { type Callback, checkCallback, type Loop } from "./loop.ts";
 
 /** Called when the file object can be read, or written. */
 export type Handler = () => void;
 
-/** The handlers of one descriptor: one object from the first of them to the last. */
-interface Pair {
-  readonly fileobj: FileObject;
-  reader: Handler | null;
-  writer: Handler | null;
+/** What is called for one event. */
+interface Entry {
+  readonly handler: Handler;
+  /**
+   * Of a wait: rejects the promise that hangs on it, which would never settle if the
+   * entry were replaced or removed by other means.
+   */
+  readonly fail: ((error: unknown) => void) | null;
 }
 
-/** All pairs of a loop, each registered for as long as it has a handler. */
+/** The entries of one descriptor. */
+interface Pair {
+  /** What is registered: the key's data, by which the pair is found. */
+  readonly callback: Callback;
+  reader: Entry | null;
+  writer: Entry | null;
+}
+
+/**
+ * All pairs of a loop, each registered for as long as it has a handler. Which
+ * descriptor has which pair only the selector knows: it alone hears of a number
+ * that has changed hands.
+ */
 export class HandlerPairs {
   /** The loop that calls the handlers. */
   readonly loop: Loop;
-  readonly #pairs = new Map<number, Pair>();
-  /**
-   * The handlers of those who wait. Nobody else replaces or removes them: a promise
-   * hangs on each, which would never settle.
-   */
-  readonly #waits = new WeakSet<Handler>();
+  readonly #pairs = new WeakMap<Callback, Pair>();
 
   constructor(loop: Loop) {
     this.loop = loop;
@@ -42,112 +53,155 @@ export class HandlerPairs {
    * Sets the handler of one event, in the place of the one there may be.
    *
    * @throws {TypeError} if the handler is not a function
-   * @throws {Deno.errors.Busy} if somebody waits for the event
+   * @throws {Deno.errors.Busy} if a promise waits for the event
    * @throws {Deno.errors.AlreadyExists} if the descriptor is registered by other means
    */
   set(fileobj: FileObject, event: number, handler: Handler): void {
     checkCallback(handler);
-    const fd = fileDescriptor(fileobj);
-    const slot = slotOf(event);
-    const pair = this.#pairOf(fd) ?? { fileobj, reader: null, writer: null };
-    const current = pair[slot];
-    if (current !== null && this.#waits.has(current)) throw busy(fd, slot);
-    this.#update(fd, pair, slot, handler);
+    this.#add(fileobj, event, { handler, fail: null });
   }
 
   /**
    * Removes the handler of one event, also after the file object was closed, unless
-   * it is of somebody who waits.
+   * it is that of a wait.
    *
    * @returns false if there was none
    */
   remove(fileobj: FileObject, event: number): boolean {
-    return this.#removeIf(fileobj, event, (it) => !this.#waits.has(it));
+    return this.#removeIf(fileobj, event, ({ fail }) => fail === null);
   }
 
   /**
-   * Sets the handler of somebody who waits for one event, where there is none yet.
+   * Sets what ends a wait for one event, where there is no handler yet.
    *
-   * @throws {Deno.errors.Busy} if there is one already
+   * @param handler Called when the event is there
+   * @param fail Called with the error, if nothing watches the descriptor any more
+   * @throws {Deno.errors.Busy} if there is a handler already
    * @throws {Deno.errors.AlreadyExists} if the descriptor is registered by other means
    */
-  addWait(fileobj: FileObject, event: number, handler: Handler): void {
-    const fd = fileDescriptor(fileobj);
-    const slot = slotOf(event);
-    const pair = this.#pairOf(fd) ?? { fileobj, reader: null, writer: null };
-    if (pair[slot] !== null) throw busy(fd, slot);
-    this.#update(fd, pair, slot, handler);
-    this.#waits.add(handler);
+  addWait(
+    fileobj: FileObject,
+    event: number,
+    handler: Handler,
+    fail: (error: unknown) => void,
+  ): void {
+    this.#add(fileobj, event, { handler, fail });
   }
 
-  /** Removes the handler of somebody who waited; a later one is left alone. */
+  /** Removes the handler of a wait that is over; a later one is left alone. */
   removeWait(fileobj: FileObject, event: number, handler: Handler): void {
-    this.#removeIf(fileobj, event, (it) => it === handler);
+    this.#removeIf(fileobj, event, (entry) => entry.handler === handler);
+  }
+
+  #add(fileobj: FileObject, event: number, entry: Entry): void {
+    const fd = fileDescriptor(fileobj);
+    const slot = slotOf(event);
+    const key = this.#livingKey(fd);
+    const pair = this.#pairOf(key);
+    const current = pair?.[slot] ?? null;
+    if (current !== null && (current.fail !== null || entry.fail !== null)) {
+      throw busy(fd, slot);
+    }
+    if (pair === undefined) this.#register(fileobj, slot, entry);
+    else this.#registerAnew(key!, pair, slot, entry);
+  }
+
+  #register(fileobj: FileObject, slot: Slot, entry: Entry): void {
+    const pair: Pair = {
+      reader: null,
+      writer: null,
+      [slot]: entry,
+      callback: (fileobj, ready) => this.#call(fileobj, pair, ready),
+    };
+    this.loop.register(fileobj, eventsOf(pair), pair.callback);
+    this.#pairs.set(pair.callback, pair);
+  }
+
+  /**
+   * A number that was closed and opened again looks the same, and epoll and kqueue
+   * would still have the file that is gone, or nothing: so the system is told
+   * everything afresh, and not just what is new.
+   */
+  #registerAnew(
+    { fileobj }: SelectorKey<Callback>,
+    pair: Pair,
+    slot: Slot,
+    entry: Entry,
+  ): void {
+    const events = eventsOf({ ...pair, [slot]: entry });
+    this.loop.selector.unregister(fileobj);
+    try {
+      this.loop.register(fileobj, events, pair.callback);
+    } catch (error) {
+      failWaits(pair, error);
+      throw error;
+    }
+    pair[slot] = entry;
   }
 
   #removeIf(
     fileobj: FileObject,
     event: number,
-    condition: (handler: Handler) => boolean,
+    condition: (entry: Entry) => boolean,
   ): boolean {
-    const fd = this.#fdOf(fileobj);
-    const pair = fd === undefined ? undefined : this.#pairOf(fd);
+    const key = this.loop.selector.getMap().get(fileobj);
+    const pair = this.#pairOf(key);
     const slot = slotOf(event);
-    const handler = pair?.[slot] ?? null;
-    if (handler === null || !condition(handler)) return false;
-    this.#update(fd!, pair!, slot, null);
+    const entry = pair?.[slot] ?? null;
+    if (entry === null || !condition(entry)) return false;
+    pair![slot] = null;
+    this.#withdraw(key!, pair!);
     return true;
   }
 
-  /** The pair of a descriptor, unless its registration has ended by other means. */
-  #pairOf(fd: number): Pair | undefined {
-    const pair = this.#pairs.get(fd);
-    if (pair === undefined) return undefined;
-    if (this.loop.selector.getMap().get(fd)?.fileobj === pair.fileobj) {
-      return pair;
+  /** Waits for less than before. Of what is closed there is nothing to be waited for. */
+  #withdraw(key: SelectorKey<Callback>, pair: Pair): void {
+    const events = eventsOf(pair);
+    if (events === 0) {
+      this.loop.unregister(key.fileobj);
+      return;
     }
-    this.#pairs.delete(fd);
+    if (isClosed(key)) return;
+    try {
+      this.loop.modify(key.fileobj, events, pair.callback);
+    } catch (error) {
+      failWaits(pair, error);
+      if (!(error instanceof Deno.errors.BadResource)) throw error;
+    }
+  }
+
+  /**
+   * The key of a number, unless its owner was closed: then the number is free, as for
+   * `register()`, and what waits for that owner waits in vain.
+   */
+  #livingKey(fd: number): SelectorKey<Callback> | undefined {
+    const key = this.loop.selector.getMap().get(fd);
+    if (key === undefined || !isClosed(key)) return key;
+    const pair = this.#pairOf(key);
+    if (pair !== undefined) failWaits(pair, closedError());
     return undefined;
   }
 
-  #fdOf(fileobj: FileObject): number | undefined {
-    if (typeof fileobj === "number") return fileobj;
-    if (fileobj.fd >= 0) return fileobj.fd;
-    for (const [fd, pair] of this.#pairs) {
-      if (pair.fileobj === fileobj) return fd;
-    }
-    return undefined;
-  }
-
-  #update(
-    fd: number,
-    pair: Pair,
-    slot: "reader" | "writer",
-    handler: Handler | null,
-  ): void {
-    const before = eventsOf(pair);
-    const events = eventsOf({ ...pair, [slot]: handler });
-    const callback = (_: FileObject, ready: number): void =>
-      this.#call(fd, pair, ready);
-    if (before === 0) this.loop.register(pair.fileobj, events, callback);
-    else if (events === 0) this.loop.unregister(pair.fileobj);
-    else this.loop.modify(pair.fileobj, events, callback);
-    // Only now: what the system refuses changes nothing.
-    pair[slot] = handler;
-    if (events === 0) this.#pairs.delete(fd);
-    else this.#pairs.set(fd, pair);
+  #pairOf(key: SelectorKey<Callback> | undefined): Pair | undefined {
+    return key === undefined ? undefined : this.#pairs.get(key.data);
   }
 
   /**
    * Reads before it writes; what the reader removed, the writer does not get, nor
    * does the next owner of the number.
    */
-  #call(fd: number, pair: Pair, ready: number): void {
-    if ((ready & EVENT_READ) !== 0) pair.reader?.();
-    if ((ready & EVENT_WRITE) !== 0 && this.#pairOf(fd) === pair) {
-      pair.writer?.();
-    }
+  #call(fileobj: FileObject, pair: Pair, ready: number): void {
+    if ((ready & EVENT_READ) !== 0) pair.reader?.handler();
+    if ((ready & EVENT_WRITE) === 0) return;
+    const key = this.loop.selector.getMap().get(fileobj);
+    if (this.#pairOf(key) === pair) pair.writer?.handler();
   }
+}
+
+type Slot = "reader" | "writer";
+
+function slotOf(event: number): Slot {
+  return event === EVENT_READ ? "reader" : "writer";
 }
 
 function eventsOf(pair: Pair): number {
@@ -155,10 +209,19 @@ function eventsOf(pair: Pair): number {
     (pair.writer === null ? 0 : EVENT_WRITE);
 }
 
-function busy(fd: number, slot: "reader" | "writer"): Error {
+function isClosed({ fileobj, fd }: SelectorKey<Callback>): boolean {
+  return typeof fileobj === "object" && fileobj.fd !== fd;
+}
+
+function failWaits({ reader, writer }: Pair, error: unknown): void {
+  reader?.fail?.(error);
+  writer?.fail?.(error);
+}
+
+function busy(fd: number, slot: Slot): Error {
   return new Deno.errors.Busy(`File descriptor ${fd} has a ${slot} already`);
 }
 
-function slotOf(event: number): "reader" | "writer" {
-  return event === EVENT_READ ? "reader" : "writer";
+function closedError(): Error {
+  return new Deno.errors.BadResource("File object was closed");
 }

@@ -129,6 +129,10 @@ export class Reactor extends Loop {
    * Calls back whenever a file object can be read. A writer of the same
    * descriptor is left alone; a reader that it has is replaced.
    *
+   * A number that was closed and opened again since, as by libpq's `PQreset`, is
+   * watched anew; of an object that was closed, the next owner of its number
+   * inherits nothing.
+   *
    * @param fileobj A descriptor, or an object with an `fd`
    * @param handler Called without arguments
    * @throws {TypeError} if it is not a function
@@ -184,6 +188,8 @@ export class Reactor extends Loop {
    *
    * @throws {Deno.errors.Busy} if the descriptor has a reader already, or somebody waits
    * @throws {Deno.errors.Interrupted} if the reactor is closed meanwhile
+   * @throws {Deno.errors.BadResource} if the file object was closed, and its number is
+   *   given a handler again
    * @throws with the signal's reason, if it is aborted
    *
    * @example

@@ -77,7 +77,7 @@ export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
         end();
         resolve();
       };
-      this.#pairs.addWait(this.#fileobj, this.#event, ready);
+      this.#pairs.addWait(this.#fileobj, this.#event, ready, fail);
       loop.own(wait);
       signal?.addEventListener("abort", abort);
     });

@@ -8,6 +8,7 @@ import {
   assertGreaterOrEqual,
   assertLess,
   assertStrictEquals,
+  assertThrows,
 } from "@std/assert";
 import { duplicate, openFile } from "../../backends/ffi/mod.ts";
 import { EVENT_READ, EVENT_WRITE, type Selector } from "../../backends/mod.ts";
@@ -261,6 +262,76 @@ export const identity: Cases = [
         reports += selector.select(5).length;
       }
       assertLess(reports, 2);
+    },
+  },
+  {
+    name:
+      "modify() of a number that was closed and opened again is about the new file",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      const { reader, writer } = stage.pipe();
+      const { fd } = reader;
+      selector.register(fd, EVENT_READ, "number");
+      reader.close();
+      writer.close();
+      stage.duplicateTo(right.fd, fd);
+      selector.modify(fd, EVENT_READ | EVENT_WRITE, "number");
+      left.send(bytesOf("x"));
+      expectEvents(selector, [["number", EVENT_READ | EVENT_WRITE]]);
+    },
+  },
+  {
+    name:
+      "a number whose file lives on in a copy leaves its events behind in modify()",
+    needs: "followsClose",
+    run(stage): void {
+      const { selector } = stage;
+      const old = stage.pair();
+      const { right } = stage.pair();
+      stage.fd(duplicate(old.right));
+      const { fd } = old.right;
+      selector.register(fd, EVENT_READ | EVENT_WRITE, "number");
+      old.right.close();
+      stage.duplicateTo(right.fd, fd);
+      selector.modify(fd, EVENT_READ, "number");
+      old.left.send(bytesOf("x"));
+      expectNoEvents(selector);
+    },
+  },
+  {
+    name:
+      "a number that was a regular file's, and is a socket's, is not always ready",
+    needs: "followsClose",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      const file = stage.fd(openFile(new URL(import.meta.url).pathname));
+      const { fd } = file;
+      selector.register(fd, EVENT_READ | EVENT_WRITE, "number");
+      file.close();
+      stage.duplicateTo(right.fd, fd);
+      selector.modify(fd, EVENT_READ, "number");
+      expectNoEvents(selector);
+      left.send(bytesOf("x"));
+      expectEvents(selector, [["number", EVENT_READ]]);
+    },
+  },
+  {
+    name: "a registration is not found through the next owner of its number",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      const key = selector.register(right, EVENT_READ, "old");
+      const { fd } = right;
+      right.close();
+      const owner = stage.duplicateTo(left.fd, fd);
+      const { NotFound } = Deno.errors;
+      assertEquals(selector.getMap().has(owner), false);
+      assertThrows(() => selector.getKey(owner), NotFound);
+      assertThrows(() => selector.modify(owner, EVENT_WRITE, ""), NotFound);
+      assertThrows(() => selector.unregister(owner), NotFound);
+      assertEquals(selector.unregister(right), key);
     },
   },
 ];

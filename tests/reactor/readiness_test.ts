@@ -3,12 +3,14 @@
  */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { duplicate, type FileObject, Socket } from "../../backends/ffi/mod.ts";
 import { EVENT_READ } from "../../backends/mod.ts";
 import type { Readiness } from "../../reactor/mod.ts";
+import { dup2 } from "../descriptors.ts";
 import { bytesOf, drainSocket, eventually, fillSocket } from "../util.ts";
 import { Log, onAnyBackend, onEachBackend, type Stage } from "./stage.ts";
 
-const { AlreadyExists, Busy } = Deno.errors;
+const { AlreadyExists, BadResource, Busy } = Deno.errors;
 
 /** Runs a body while the reactor serves. */
 async function serving(
@@ -197,6 +199,138 @@ onEachBackend(
       await writing;
       assertEquals(reactor.stats().registered, 0);
     });
+  },
+);
+
+/** Closes a socket, and gives its number to a copy of another. */
+function replace(stage: Stage, socket: Socket, by: Socket): Socket {
+  const { fd } = socket;
+  socket.close();
+  dup2(by.fd, fd);
+  return stage.use(Socket.adopt(fd));
+}
+
+onEachBackend(
+  "the next owner of a closed object's number has readers and writers of its own",
+  (stage) => {
+    const { reactor } = stage;
+    const [, old] = stage.pair();
+    const [left, right] = stage.pair();
+    const log = new Log();
+    reactor.addReader(old, log.note("old reader"));
+    reactor.addWriter(old, log.note("old writer"));
+    const owner = replace(stage, old, right);
+    reactor.addReader(owner, () => {
+      drainSocket(owner);
+      log.note("reader")();
+    });
+    left.send(bytesOf("x"));
+    stage.until(() => log.lines.length > 0, "the reader");
+    stage.turns();
+    assertEquals(log.lines, ["reader"]);
+    assertEquals(reactor.removeReader(old), false);
+    assert(reactor.removeReader(owner));
+    assertEquals(reactor.stats().registered, 0);
+  },
+);
+
+for (const direction of ["reader", "writer"] as const) {
+  onEachBackend(
+    `a number that was closed and opened again is watched anew when it gets a ${direction}`,
+    (stage) => {
+      const { reactor } = stage;
+      const [left, right] = stage.pair();
+      const [, old] = stage.pair();
+      const { fd } = old;
+      const log = new Log();
+      const read = (): void => {
+        drainSocket(fd);
+        log.note("reader")();
+      };
+      reactor.addReader(fd, read);
+      replace(stage, old, right);
+      if (direction === "reader") reactor.addReader(fd, read);
+      else {
+        reactor.addWriter(fd, () => {
+          reactor.removeWriter(fd);
+          log.note("writer")();
+        });
+      }
+      stage.turns();
+      left.send(bytesOf("x"));
+      stage.until(() => log.lines.includes("reader"), "the reader");
+      assertEquals(log.lines.includes("writer"), direction === "writer");
+      assert(reactor.removeReader(fd));
+      assertEquals(reactor.stats().registered, 0);
+    },
+  );
+}
+
+onEachBackend(
+  "a number whose former file lives on in a copy hears nothing of it",
+  (stage) => {
+    const { reactor } = stage;
+    const [, right] = stage.pair();
+    const [far, old] = stage.pair();
+    const copy = stage.use(Socket.adopt(duplicate(old)));
+    const { fd } = old;
+    const log = new Log();
+    reactor.addReader(fd, log.note("old"));
+    replace(stage, old, right);
+    reactor.addReader(fd, log.note("new"));
+    far.send(bytesOf("x"));
+    stage.turns();
+    assertEquals(log.lines, []);
+    assertEquals(drainSocket(copy), 1);
+  },
+  { needs: "followsClose" },
+);
+
+onEachBackend(
+  "a wait is over when the number of its closed object gets another reader",
+  async (stage) => {
+    const { reactor } = stage;
+    const [, old] = stage.pair();
+    const [left, right] = stage.pair();
+    await serving(stage, async () => {
+      const waiting = begun(reactor.readable(old));
+      const failed = assertRejects(() => waiting, BadResource, "closed");
+      const owner = replace(stage, old, right);
+      const reading = begun(reactor.readable(owner));
+      await failed;
+      left.send(bytesOf("x"));
+      await reading;
+      assertEquals(reactor.stats().registered, 0);
+    });
+  },
+);
+
+onEachBackend(
+  "a wait is over when the system refuses the closed number to another handler",
+  async (stage) => {
+    const { reactor } = stage;
+    const [, right] = stage.pair();
+    const fileobj: FileObject = right.fd;
+    const waiting = begun(reactor.readable(fileobj));
+    right.close();
+    assertThrows(() => reactor.addWriter(fileobj, () => {}), BadResource);
+    await assertRejects(() => waiting, BadResource);
+    assertEquals(reactor.stats().registered, 0);
+  },
+  { needs: "refusesClosed" },
+);
+
+onEachBackend(
+  "both handlers of a closed object can be removed, one after the other",
+  (stage) => {
+    const { reactor } = stage;
+    const [, right] = stage.pair();
+    reactor.addReader(right, () => {});
+    reactor.addWriter(right, () => {});
+    right.close();
+    assert(reactor.removeReader(right));
+    assert(reactor.removeWriter(right));
+    assertEquals(reactor.stats().registered, 0);
   },
 );
 
