@@ -359,7 +359,7 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
       );
     }
     if (fd > LARGEST_UNCHECKED_FD && !isOpen(fd)) {
-      throw systemError("register", system().errno.EBADF, `fd ${fd}`);
+      throw systemError("register", system().errno.EBADF!, `fd ${fd}`);
     }
   }
 

@@ -29,7 +29,7 @@ import {
   openFile,
 } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
-import { addressOf, errno, holding, libc } from "./ffi/libc.ts";
+import { addressOf, holding, libc } from "./ffi/libc.ts";
 import { PollFds } from "./ffi/structs/pollfd.ts";
 import { toMilliseconds } from "./ffi/structs/time.ts";
 
@@ -43,16 +43,14 @@ export interface DevPollCalls {
   readonly POLLREMOVE: number;
   /** Opens `/dev/poll`. */
   open(): number;
-  /** write(2): returns how many bytes were taken, or -1. */
+  /** write(2): returns how many bytes were taken, or -errno. */
   write(fd: number, bytes: Uint8Array<ArrayBuffer>): number;
-  /** `ioctl(fd, DP_POLL, struct dvpoll *)`: returns how many structs it filled, or -1. */
+  /** `ioctl(fd, DP_POLL, struct dvpoll *)`: returns how many structs it filled, or -errno. */
   poll(fd: number, dvpoll: Uint8Array<ArrayBuffer>): number;
-  /** The same on another thread. */
+  /** The same on another thread; -1 for every error, whose number stays there. */
   pollParked(fd: number, dvpoll: Uint8Array<ArrayBuffer>): Promise<number>;
   /** close(2). */
   close(fd: number): void;
-  /** The error number of the last call that failed. */
-  errno(): number;
 }
 
 /** The calls of this system's C library. */
@@ -69,7 +67,6 @@ function systemCalls(): DevPollCalls {
     poll: (fd, dvpoll) => libc().ioctl!(fd, DP_POLL, dvpoll),
     pollParked: (fd, dvpoll) => libc().ioctlParked!(fd, DP_POLL, dvpoll),
     close,
-    errno,
   };
 }
 
@@ -207,9 +204,8 @@ export class DevPoll implements Disposable {
     this.#found = this.#fds;
     const count = this.#calls.poll(this.#checkOpen(), this.#request(timeout));
     if (count >= 0) return count;
-    const number = this.#calls.errno();
-    if (number === system().errno.EINTR) return -1;
-    throw systemError("ioctl", number, "DP_POLL");
+    if (-count === system().errno.EINTR) return -1;
+    throw systemError("ioctl", -count, "DP_POLL");
   }
 
   /** As `wait`, on another thread; if it fails, the same is asked again here. */
@@ -236,9 +232,8 @@ export class DevPoll implements Disposable {
 
   #write(count: number): void {
     const bytes = new Uint8Array(this.#change.bytes, 0, count * 8);
-    if (this.#calls.write(this.#checkOpen(), bytes) === -1) {
-      throw systemError("write", this.#calls.errno(), "/dev/poll");
-    }
+    const result = this.#calls.write(this.#checkOpen(), bytes);
+    if (result < 0) throw systemError("write", -result, "/dev/poll");
   }
 
   #checkOpen(): number {

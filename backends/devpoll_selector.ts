@@ -129,5 +129,5 @@ export class DevpollSelector<T, F extends FileObject = FileObject>
 /** Once written, a number that is not open could neither be seen nor removed. */
 function checkIsOpen(fd: number): void {
   if (isOpen(fd)) return;
-  throw systemError("write", system().errno.EBADF, `fd ${fd}`);
+  throw systemError("write", system().errno.EBADF!, `fd ${fd}`);
 }

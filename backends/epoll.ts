@@ -29,7 +29,7 @@ import {
   retrying,
 } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
-import { errno, holding, libc } from "./ffi/libc.ts";
+import { holding, libc } from "./ffi/libc.ts";
 import { EpollEvents } from "./ffi/structs/epoll_event.ts";
 import { Timespec, toMilliseconds } from "./ffi/structs/time.ts";
 
@@ -232,13 +232,10 @@ export class Epoll implements Disposable {
     generation: number,
   ): number {
     this.#change.set(0, events, fd, generation);
-    const result = libc().epoll_ctl!(
-      this.#checkOpen(),
-      operation,
-      fd,
-      this.#change.bytes,
-    );
-    return result === 0 ? 0 : errno();
+    const epoll = this.#checkOpen();
+    const { bytes } = this.#change;
+    const result = libc().epoll_ctl!(epoll, operation, fd, bytes);
+    return result < 0 ? -result : 0;
   }
 
   /**
@@ -261,7 +258,7 @@ export class Epoll implements Disposable {
         maximum,
         toMilliseconds(timeout),
       );
-    return count >= 0 ? count : this.#interrupted();
+    return count >= 0 ? count : this.#interrupted(-count);
   }
 
   /**
@@ -302,7 +299,7 @@ export class Epoll implements Disposable {
     }
   }
 
-  /** A wait of less than a millisecond, where the kernel (5.11) has one. */
+  /** A wait of less than a millisecond, where the kernel (5.11) has one; -errno if it fails. */
   #waitBriefly(timeout: number, maximum: number): number {
     const { epoll_pwait2, epoll_wait } = libc();
     const { bytes } = this.#events;
@@ -315,14 +312,13 @@ export class Epoll implements Disposable {
         this.#timespec.bytes,
         null,
       );
-      if (count >= 0 || errno() !== system().errno.ENOSYS) return count;
+      if (count >= 0 || -count !== system().errno.ENOSYS) return count;
       pwait2Missing = true;
     }
     return epoll_wait!(this.#fd, bytes, maximum, 1);
   }
 
-  #interrupted(): number {
-    const number = errno();
+  #interrupted(number: number): number {
     this.#checkOpen();
     if (number === system().errno.EINTR) return -1;
     throw systemError("epoll_wait", number);

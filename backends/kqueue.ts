@@ -24,7 +24,7 @@ import { system } from "./ffi/current_system.ts";
 import { close, setCloseOnExec } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
 import { type KqueueLibrary, openKqueueLibrary } from "./ffi/kqueue_library.ts";
-import { errno, holding } from "./ffi/libc.ts";
+import { holding } from "./ffi/libc.ts";
 import type { KqueueConstants } from "./ffi/system.ts";
 import { type Kevent, Kevents } from "./ffi/structs/kevent.ts";
 import { Timespec } from "./ffi/structs/time.ts";
@@ -91,7 +91,7 @@ export class Kqueue implements Disposable {
     this.#found = this.#events;
     this.#change = new Kevents(this.#library.layout, 1);
     this.#fd = this.#library.functions.kqueue();
-    if (this.#fd === -1) throw systemError("kqueue");
+    if (this.#fd < 0) throw systemError("kqueue", -this.#fd);
     setCloseOnExec(this.#fd);
   }
 
@@ -193,9 +193,8 @@ export class Kqueue implements Disposable {
       this.#timespec.bytes,
     );
     if (result >= 0) return 0;
-    const number = errno();
     // A signal ends the wait of a call, not the change: that has been made.
-    return number === system().errno.EINTR ? 0 : number;
+    return -result === system().errno.EINTR ? 0 : -result;
   }
 
   /**
@@ -218,9 +217,8 @@ export class Kqueue implements Disposable {
       this.#timespecOf(timeout),
     );
     if (count >= 0) return count;
-    const number = errno();
-    if (number === system().errno.EINTR) return -1;
-    throw systemError("kevent", number);
+    if (-count === system().errno.EINTR) return -1;
+    throw systemError("kevent", -count);
   }
 
   /** As `wait`, on another thread; if it fails, the same is asked again here. */

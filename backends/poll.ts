@@ -20,7 +20,7 @@ import { checkTimeout, waitFully } from "./deadline.ts";
 import { system } from "./ffi/current_system.ts";
 import { fileDescriptor, type FileObject } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
-import { errno, holding, libc } from "./ffi/libc.ts";
+import { holding, libc } from "./ffi/libc.ts";
 import { PollFds } from "./ffi/structs/pollfd.ts";
 import { Timespec, toMilliseconds } from "./ffi/structs/time.ts";
 
@@ -63,9 +63,8 @@ export function pollOnce(
     result = poll(fds.bytes, count, toMilliseconds(timeout));
   }
   if (result >= 0) return result;
-  const number = errno();
-  if (number === system().errno.EINTR) return -1;
-  throw systemError("poll", number);
+  if (-result === system().errno.EINTR) return -1;
+  throw systemError("poll", -result);
 }
 
 /**

@@ -19,7 +19,7 @@ import { checkTimeout, waitFully } from "./deadline.ts";
 import { system } from "./ffi/current_system.ts";
 import { fileDescriptor, type FileObject } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
-import { errno, holding, libc } from "./ffi/libc.ts";
+import { holding, libc } from "./ffi/libc.ts";
 import { FdSet } from "./ffi/structs/fd_set.ts";
 import { Timeval } from "./ffi/structs/time.ts";
 
@@ -77,9 +77,8 @@ export function selectOnce(
     timevalOf(timeout),
   );
   if (result >= 0) return result;
-  const number = errno();
-  if (number === system().errno.EINTR) return -1;
-  throw systemError("select", number);
+  if (-result === system().errno.EINTR) return -1;
+  throw systemError("select", -result);
 }
 
 /** As `selectOnce`, on another thread; -1 for every failure, whose number is lost. */

@@ -12,7 +12,8 @@
  * @module
  */
 
-import { errno, libc } from "../backends/ffi/libc.ts";
+import { errorByValue } from "../backends/ffi/errno.ts";
+import { libc } from "../backends/ffi/libc.ts";
 import { compile, compiled } from "./compile.ts";
 
 const CALLS = 1000;
@@ -119,6 +120,14 @@ function benchSignatures(path: string): void {
     }
     return sum;
   });
+  const location = libc().errnoLocation()!;
+  const errno = { memory: mapped(location), location, copy: null };
+  const framed = errorByValue(narrow, 4, errno) as typeof narrow;
+  bench(group, "Uint8Array, u32 → i32 or -errno", () => {
+    let sum = 0;
+    for (let i = 0; i < CALLS; i++) sum += framed(3, bytes, 64, 0);
+    return sum;
+  });
   const functions = [narrow, other];
   bench(group, "one place that calls two functions", () => {
     let sum = 0;
@@ -129,16 +138,21 @@ function benchSignatures(path: string): void {
   });
 }
 
+function mapped(location: Deno.PointerObject): Int32Array<ArrayBuffer> {
+  return new Int32Array(Deno.UnsafePointerView.getArrayBuffer(location, 4));
+}
+
 function benchErrno(): void {
   const group = "1,000 reads of errno";
   const location = libc().errnoLocation()!;
+  const memory = mapped(location);
   const view = new Deno.UnsafePointerView(location);
   const copy = new Int32Array(new ArrayBuffer(4));
   const { memcpyFrom } = libc();
 
-  bench(group, "errno()", () => {
+  bench(group, "mapped Int32Array", () => {
     let sum = 0;
-    for (let i = 0; i < CALLS; i++) sum += errno();
+    for (let i = 0; i < CALLS; i++) sum += memory[0]!;
     return sum;
   });
   bench(group, "UnsafePointerView.getInt32", () => {

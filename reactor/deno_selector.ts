@@ -13,7 +13,7 @@
 
 import { system } from "../backends/ffi/current_system.ts";
 import { close, read } from "../backends/ffi/descriptor.ts";
-import { errno, libc, open } from "../backends/ffi/libc.ts";
+import { libc, open } from "../backends/ffi/libc.ts";
 import { PollFds } from "../backends/ffi/structs/pollfd.ts";
 import { EPOLL_CTL_DEL } from "../backends/epoll.ts";
 import { POLLIN, pollOnce } from "../backends/poll.ts";
@@ -62,7 +62,7 @@ export class DenoSelector {
 /** Whether a descriptor is an epoll instance: it then has to look for what is not there. */
 function isEpoll(fd: number, unwatched: number): boolean {
   const result = libc().epoll_ctl!(fd, EPOLL_CTL_DEL, unwatched, null);
-  return result === -1 && errno() === system().errno.ENOENT;
+  return -result === system().errno.ENOENT;
 }
 
 /** What the kernel tells of a descriptor; nothing, if it is not open. */
@@ -70,7 +70,7 @@ function fdinfo(fd: number): string {
   const path = new TextEncoder().encode(`/proc/self/fdinfo/${fd}\0`);
   const { O_CLOEXEC } = system().constants;
   const file = open(path, O_CLOEXEC);
-  if (file === -1) return "";
+  if (file < 0) return "";
   try {
     const buffer = new Uint8Array(new ArrayBuffer(LONGEST_FDINFO));
     const length = read(file, buffer);

@@ -9,7 +9,8 @@ import { fcntl, libc } from "../backends/ffi/libc.ts";
 
 /** Makes `number` lead to the file behind `fd`, whatever it led to before. */
 export function dup2(fd: number, number: number): void {
-  if (libc().dup2(fd, number) === -1) throw systemError("dup2");
+  const result = libc().dup2(fd, number);
+  if (result < 0) throw systemError("dup2", -result);
 }
 
 /** Whether a descriptor is closed when a child process is started. */
@@ -36,5 +37,6 @@ function control(
   operation: number,
   word: Int32Array<ArrayBuffer>,
 ): void {
-  if (libc().ioctl!(fd, operation, word) === -1) throw systemError("ioctl");
+  const result = libc().ioctl!(fd, operation, word);
+  if (result < 0) throw systemError("ioctl", -result);
 }

@@ -38,7 +38,6 @@ class OpenFile {
 export class DevPollStandIn implements DevPollCalls {
   readonly POLLREMOVE = POLLREMOVE;
   readonly #files = new Map<number, OpenFile>();
-  #errno = 0;
 
   open(): number {
     const fd = openFile("/dev/null", "r+");
@@ -54,7 +53,7 @@ export class DevPollStandIn implements DevPollCalls {
 
   write(fd: number, bytes: Uint8Array<ArrayBuffer>): number {
     const { interest, wake } = this.#file(fd);
-    if (bytes.byteLength % POLLFD_BYTES !== 0) return this.#fail("EINVAL");
+    if (bytes.byteLength % POLLFD_BYTES !== 0) return failure("EINVAL");
     const view = new DataView(
       bytes.buffer,
       bytes.byteOffset,
@@ -76,7 +75,7 @@ export class DevPollStandIn implements DevPollCalls {
     const fds = pollFdsOf(interest);
     const milliseconds = timeout === -1 ? Infinity : timeout;
     const count = pollOnce(fds, interest.size, milliseconds);
-    if (count === -1) return this.#fail("EINTR");
+    if (count === -1) return failure("EINTR");
     return copyReady(fds, interest.size, answer);
   }
 
@@ -93,14 +92,10 @@ export class DevPollStandIn implements DevPollCalls {
       read(file.wake[0], new Uint8Array(64));
       fds.set(size, file.wake[0], POLLIN);
       await pollParked(fds, size + 1, deadline - performance.now(), true);
-      if (this.#files.get(fd) !== file) return this.#fail("EBADF");
+      if (this.#files.get(fd) !== file) return failure("EBADF");
       const count = copyReady(fds, size, answer);
       if (count > 0 || performance.now() >= deadline) return count;
     }
-  }
-
-  errno(): number {
-    return this.#errno;
   }
 
   #file(fd: number): OpenFile {
@@ -108,11 +103,11 @@ export class DevPollStandIn implements DevPollCalls {
     if (file === undefined) throw new Error(`${fd} is no open /dev/poll`);
     return file;
   }
+}
 
-  #fail(code: string): number {
-    this.#errno = system().errno[code]!;
-    return -1;
-  }
+/** What a call returns that fails. */
+function failure(code: string): number {
+  return -system().errno[code]!;
 }
 
 /** `pollfd_t *dp_fds; nfds_t dp_nfds; int dp_timeout;` in 24 of 32 bytes. */

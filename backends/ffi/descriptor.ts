@@ -6,7 +6,7 @@
 
 import { system } from "./current_system.ts";
 import { systemError } from "./errors.ts";
-import { errno, fcntl, libc, open } from "./libc.ts";
+import { fcntl, libc, open } from "./libc.ts";
 
 /** What a read, a write or a receive returns where it would have to wait. */
 export const WOULD_BLOCK: -1 = -1;
@@ -61,27 +61,31 @@ export function checkLength(buffer: BufferSource, length: number): void {
 let again = -1;
 
 /**
- * Sorts the failure of the call that has just returned -1.
+ * Sorts the failure of a call.
  *
+ * @param syscall The call, as in "recv"
+ * @param number Its error number
  * @returns true if the call would have to wait, false if a signal came first and
  *   it is to be made again
  * @throws {SystemError} for every other error
  */
-export function wouldBlock(syscall: string): boolean {
-  const number = errno();
+export function wouldBlock(syscall: string, number: number): boolean {
   if (again === -1) again = system().errno.EAGAIN!;
   if (number === again) return true;
   if (number === system().errno.EINTR) return false;
   throw systemError(syscall, number);
 }
 
-/** Calls until no signal interrupts, and throws what else fails. */
+/**
+ * Calls until no signal interrupts, and throws what else fails.
+ *
+ * @param call It returns its result or -errno
+ */
 export function retrying(syscall: string, call: () => number): number {
   for (;;) {
     const result = call();
     if (result >= 0) return result;
-    const number = errno();
-    if (number !== system().errno.EINTR) throw systemError(syscall, number);
+    if (-result !== system().errno.EINTR) throw systemError(syscall, -result);
   }
 }
 
@@ -100,7 +104,7 @@ export function read(fileobj: FileObject, buffer: BufferSource): number {
   for (;;) {
     const count = libc().read(fd, buffer, buffer.byteLength);
     if (count >= 0) return count;
-    if (wouldBlock("read")) return WOULD_BLOCK;
+    if (wouldBlock("read", -count)) return WOULD_BLOCK;
   }
 }
 
@@ -119,7 +123,7 @@ export function write(fileobj: FileObject, data: BufferSource): number {
   for (;;) {
     const count = libc().write(fd, data, data.byteLength);
     if (count >= 0) return count;
-    if (wouldBlock("write")) return WOULD_BLOCK;
+    if (wouldBlock("write", -count)) return WOULD_BLOCK;
   }
 }
 
@@ -131,10 +135,9 @@ export function write(fileobj: FileObject, data: BufferSource): number {
  * @throws {SystemError} if the number was not open
  */
 export function close(fd: number): void {
-  if (libc().close(fileDescriptor(fd)) === -1) {
-    const number = errno();
-    if (number !== system().errno.EINTR) throw systemError("close", number);
-  }
+  const result = libc().close(fileDescriptor(fd));
+  if (result >= 0 || -result === system().errno.EINTR) return;
+  throw systemError("close", -result);
 }
 
 /**
@@ -168,7 +171,7 @@ export function isBlocking(fileobj: FileObject): boolean {
 
 /** Whether a number is an open descriptor of this process. */
 export function isOpen(fd: number): boolean {
-  return fcntl(fd, system().constants.F_GETFD) !== -1;
+  return fcntl(fd, system().constants.F_GETFD) >= 0;
 }
 
 /** Closes a descriptor when a child process is started. */

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { errno as lastErrno, libc } from "./libc.ts";
+import { libc } from "./libc.ts";
 import { system } from "./current_system.ts";
 
 /**
@@ -84,12 +84,12 @@ export function errnoMessage(errno: number): string {
  * "Connection refused (os error 111)".
  *
  * @param syscall The call that failed, as in "connect"
- * @param errno Its error number: that of the last call if left out
+ * @param errno Its error number
  * @param detail What the call was about
  */
 export function systemError(
   syscall: string,
-  errno: number = lastErrno(),
+  errno: number,
   detail?: string,
 ): SystemError {
   const code = errnoName(errno);

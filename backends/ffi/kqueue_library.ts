@@ -6,7 +6,7 @@
  */
 
 import { system } from "./current_system.ts";
-import { libraryPath } from "./libc.ts";
+import { errorsByValue, libraryPath } from "./libc.ts";
 import type { KeventLayout, KqueueConstants } from "./system.ts";
 
 const functions = {
@@ -40,7 +40,7 @@ const functions = {
   },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** The two calls, and what their struct and flags look like. */
+/** The two calls, which return -errno if they fail, and what their struct and flags look like. */
 export interface KqueueLibrary {
   readonly functions: Deno.DynamicLibrary<typeof functions>["symbols"];
   readonly layout: KeventLayout;
@@ -98,13 +98,14 @@ export function openKqueueLibrary(path?: string): KqueueLibrary {
   const known = opened.get(file);
   if (known !== undefined) return known;
   const symbol = path === undefined ? renamedSymbols["kevent"] : undefined;
-  const { symbols } = Deno.dlopen(file, {
+  const wanted = {
     ...functions,
     kevent: { ...functions.kevent, name: symbol ?? "kevent" },
     keventParked: { ...functions.keventParked, name: symbol ?? "kevent" },
-  });
+  };
+  const { symbols } = Deno.dlopen(file, wanted);
   const library = {
-    functions: symbols as KqueueLibrary["functions"],
+    functions: errorsByValue(symbols, wanted),
     layout: kevent ?? libkqueue.layout,
     constants: kqueue ?? libkqueue.constants,
   };

@@ -11,6 +11,7 @@
  */
 
 import { system } from "./current_system.ts";
+import { type Errno, errorByValue } from "./errno.ts";
 import type { System } from "./system.ts";
 
 /** The functions of POSIX, each parameter as C declares it. */
@@ -560,9 +561,6 @@ export function libraryPath(): string {
 
 /** Compiles the way to one function; null if it is optional and missing. */
 function openFunction(key: string): unknown {
-  // Before the first function that can fail, the way to its error is there: to
-  // open it afterwards would overwrite what it reads.
-  if (errnoMemory === undefined && !ERRNO_FUNCTIONS.has(key)) prepareErrno();
   const definition = functions[key as keyof Libc];
   const name = symbolName(key, system());
   const wanted = { [key]: { ...definition, name } };
@@ -570,7 +568,28 @@ function openFunction(key: string): unknown {
   const { symbols } = path === undefined
     ? findLibrary(wanted)
     : Deno.dlopen(path, wanted);
-  return (symbols as Record<string, unknown>)[key];
+  return errorsByValue(symbols, wanted)[key];
+}
+
+/**
+ * The functions of a library, changed so that those which can fail return their
+ * error number, negated. A `nonblocking` one fails on another thread, whose errno
+ * cannot be read here: it returns -1, whatever it was.
+ */
+export function errorsByValue<Symbols extends Deno.ForeignLibraryInterface>(
+  symbols: Deno.StaticForeignLibraryInterface<Symbols>,
+  definitions: Symbols,
+): Deno.StaticForeignLibraryInterface<Symbols> {
+  const changed = Object.entries(symbols).map(([key, symbol]) => {
+    const definition = definitions[key] as Deno.ForeignFunction;
+    const { parameters, result, nonblocking } = definition;
+    const fails = symbol !== null && result === "i32" && !nonblocking;
+    return [
+      key,
+      fails ? errorByValue(symbol, parameters.length, errno()) : symbol,
+    ];
+  });
+  return Object.fromEntries(changed);
 }
 
 /**
@@ -591,7 +610,8 @@ function lazyFunctions(): Libc {
 const lazy: Libc = lazyFunctions();
 
 /**
- * The C library's functions, each opened when it is first called.
+ * The C library's functions, each opened when it is first called. One that fails
+ * returns its error number, negated: see `errno.ts`.
  *
  * @throws what `libraryPath` throws, at the first call
  */
@@ -618,42 +638,23 @@ export function openLibrary(): void {
   for (const key of Object.keys(functions)) void lazy[key as keyof Libc];
 }
 
-/** This thread's errno as memory, or null where the permission to map it is missing. */
-let errnoMemory: Int32Array | null | undefined;
-const errnoCopy: Int32Array = new Int32Array(new ArrayBuffer(4));
+let errnoOfThread: Errno | undefined;
 
-/** What it takes to read errno, and sets none itself. */
-const ERRNO_FUNCTIONS: ReadonlySet<string> = new Set([
-  "errnoLocation",
-  "memcpyFrom",
-]);
+/** The way to errno, opened before the first function that can fail. */
+function errno(): Errno {
+  return errnoOfThread ??= hasFullPermission() ? mappedErrno() : copiedErrno();
+}
 
-function prepareErrno(): void {
-  const location = libc().errnoLocation()!;
-  if (hasFullPermission()) {
-    const memory = Deno.UnsafePointerView.getArrayBuffer(location, 4);
-    errnoMemory = new Int32Array(memory);
-  } else {
-    errnoMemory = null;
-    copyErrno();
-  }
+function mappedErrno(): Errno {
+  const location = lazy.errnoLocation()!;
+  const memory = Deno.UnsafePointerView.getArrayBuffer(location, 4);
+  return { memory: new Int32Array(memory), location, copy: null };
 }
 
 /** Under a scoped permission no memory can be mapped, but memcpy may read it. */
-function copyErrno(): number {
-  libc().memcpyFrom(errnoCopy, libc().errnoLocation(), 4);
-  return errnoCopy[0]!;
-}
-
-/**
- * The error number of the last call that failed on this thread. Its address
- * never changes, so reading it is one load.
- *
- * Meaningless after a `nonblocking` call, which failed on another thread.
- */
-export function errno(): number {
-  if (errnoMemory === undefined) prepareErrno();
-  return errnoMemory ? errnoMemory[0]! : copyErrno();
+function copiedErrno(): Errno {
+  const memory = new Int32Array(new ArrayBuffer(4));
+  return { memory, location: lazy.errnoLocation(), copy: lazy.memcpyFrom };
 }
 
 /** The address of a buffer's first byte, for the structs that hold pointers. */
@@ -693,14 +694,14 @@ interface DenoInternals {
   readonly core?: { unrefOpPromise?(call: Promise<unknown>): void };
 }
 
-/** `fcntl(fd, operation, argument)`, whatever this system does with variadic arguments. */
+/** `fcntl(fd, operation, argument)` or -errno, whatever this system does with variadic arguments. */
 export function fcntl(fd: number, operation: number, argument = 0): number {
   return system().variadicOnStack
     ? libc().fcntlOnStack(fd, operation, 0, 0, 0, 0, 0, 0, argument)
     : libc().fcntl(fd, operation, argument);
 }
 
-/** `open(path, flags, mode)`, whatever this system does with variadic arguments. */
+/** `open(path, flags, mode)` or -errno, whatever this system does with variadic arguments. */
 export function open(
   path: Uint8Array<ArrayBuffer>,
   flags: number,

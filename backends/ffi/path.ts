@@ -7,7 +7,7 @@
 import { system } from "./current_system.ts";
 import { close } from "./descriptor.ts";
 import { systemError } from "./errors.ts";
-import { errno, libc, open } from "./libc.ts";
+import { libc, open } from "./libc.ts";
 import { Socket } from "./socket.ts";
 
 function bytesOf(path: string): Uint8Array<ArrayBuffer> {
@@ -29,8 +29,7 @@ export function isStaleSocket(path: string): boolean {
     return false;
   }
   // ENXIO on Linux, EOPNOTSUPP on the BSDs and macOS.
-  const number = errno();
-  if (number !== ENXIO && number !== EOPNOTSUPP) return false;
+  if (-fd !== ENXIO && -fd !== EOPNOTSUPP) return false;
   // A datagram socket disturbs nobody: a stream listener refuses its type.
   using probe = Socket.create("unix", "datagram");
   try {
@@ -47,7 +46,6 @@ export function isStaleSocket(path: string): boolean {
  * @throws {SystemError} `Deno.errors.NotFound` and others
  */
 export function unlink(path: string): void {
-  if (libc().unlink(bytesOf(path)) === -1) {
-    throw systemError("unlink", errno(), path);
-  }
+  const result = libc().unlink(bytesOf(path));
+  if (result < 0) throw systemError("unlink", -result, path);
 }

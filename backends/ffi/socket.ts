@@ -17,7 +17,7 @@ import {
 } from "./descriptor.ts";
 import { type SystemError, systemError } from "./errors.ts";
 import { parseIPv4, parseIPv6 } from "./ip_address.ts";
-import { errno, libc } from "./libc.ts";
+import { libc } from "./libc.ts";
 import {
   decodeAddress,
   encodeAddress,
@@ -115,7 +115,7 @@ function createFd(family: number, type: number, protocol: number): number {
   return fd;
 }
 
-/** One connection off a listener's backlog: its descriptor, or -1. */
+/** One connection off a listener's backlog: its descriptor, or -errno. */
 function acceptFd(
   listener: number,
   address: typeof addressBytes | null,
@@ -207,9 +207,8 @@ export class Socket implements Disposable {
   static adopt(fd: number): Socket {
     fileDescriptor(fd);
     expectAddress();
-    if (libc().getsockname(fd, addressBytes, addressLength) === -1) {
-      throw systemError("getsockname");
-    }
+    const result = libc().getsockname(fd, addressBytes, addressLength);
+    if (result < 0) throw systemError("getsockname", -result);
     const family = readFamily(addressBytes, system());
     setBlocking(fd, false);
     setCloseOnExec(fd);
@@ -256,9 +255,8 @@ export class Socket implements Disposable {
    */
   bind(address: SocketAddress): void {
     const length = this.#encode(address);
-    if (libc().bind(this.#open(), addressBytes, length) === -1) {
-      throw systemError("bind", errno(), formatAddress(address));
-    }
+    const result = libc().bind(this.#open(), addressBytes, length);
+    if (result < 0) throw systemError("bind", -result, formatAddress(address));
   }
 
   /**
@@ -272,9 +270,8 @@ export class Socket implements Disposable {
     if (!Number.isInteger(backlog) || backlog < 0 || backlog > 0x7fff_ffff) {
       throw new RangeError(`Cannot use a backlog of ${backlog}`);
     }
-    if (libc().listen(this.#open(), backlog) === -1) {
-      throw systemError("listen");
-    }
+    const result = libc().listen(this.#open(), backlog);
+    if (result < 0) throw systemError("listen", -result);
   }
 
   /**
@@ -309,7 +306,7 @@ export class Socket implements Disposable {
     for (;;) {
       const fd = acceptFd(listener, address, length);
       if (fd >= 0) return new Socket(fd, this.#family);
-      if (wouldBlock("accept")) return null;
+      if (wouldBlock("accept", -fd)) return null;
     }
   }
 
@@ -327,8 +324,9 @@ export class Socket implements Disposable {
   connect(address: SocketAddress): boolean {
     const length = this.#encode(address);
     const fd = this.#open();
-    if (libc().connect(fd, addressBytes, length) === 0) return true;
-    const number = errno();
+    const result = libc().connect(fd, addressBytes, length);
+    if (result >= 0) return true;
+    const number = -result;
     const { EINPROGRESS, EINTR } = system().errno;
     // An interrupted connect goes on by itself, as POSIX has it: never call it again.
     if (number === EINPROGRESS || number === EINTR) return false;
@@ -357,7 +355,7 @@ export class Socket implements Disposable {
     for (;;) {
       const count = libc().recv(this.#fd, buffer, length, flags);
       if (count >= 0) return count;
-      if (this.#wouldBlock("recv")) return WOULD_BLOCK;
+      if (this.#wouldBlock("recv", -count)) return WOULD_BLOCK;
     }
   }
 
@@ -382,7 +380,7 @@ export class Socket implements Disposable {
         addressLength,
       );
       if (bytes >= 0) return { bytes, address: receivedAddress() };
-      if (this.#wouldBlock("recvfrom")) return null;
+      if (this.#wouldBlock("recvfrom", -bytes)) return null;
     }
   }
 
@@ -408,7 +406,7 @@ export class Socket implements Disposable {
     for (;;) {
       const count = libc().send(this.#fd, data, length, quietly(flags));
       if (count >= 0) return count;
-      if (this.#wouldBlock("send")) return WOULD_BLOCK;
+      if (this.#wouldBlock("send", -count)) return WOULD_BLOCK;
     }
   }
 
@@ -431,7 +429,7 @@ export class Socket implements Disposable {
     for (;;) {
       const count = libc().sendmsg(this.#fd, gathered.bytes, quietly(0));
       if (count >= 0) return count;
-      if (this.#wouldBlock("sendmsg")) return WOULD_BLOCK;
+      if (this.#wouldBlock("sendmsg", -count)) return WOULD_BLOCK;
     }
   }
 
@@ -480,7 +478,7 @@ export class Socket implements Disposable {
         addressLength,
       );
       if (count >= 0) return count;
-      if (this.#wouldBlock("sendto")) return WOULD_BLOCK;
+      if (this.#wouldBlock("sendto", -count)) return WOULD_BLOCK;
     }
   }
 
@@ -503,7 +501,7 @@ export class Socket implements Disposable {
         batch.setLength(0, count);
         return 1;
       }
-      if (this.#wouldBlock("recvmmsg")) return WOULD_BLOCK;
+      if (this.#wouldBlock("recvmmsg", -count)) return WOULD_BLOCK;
     }
   }
 
@@ -540,7 +538,7 @@ export class Socket implements Disposable {
         ? sendmmsg(this.#fd, batch.bytes, count, quietly(0))
         : sendmsg(this.#fd, batch.bytes, quietly(0));
       if (sent >= 0) return sendmmsg !== null ? sent : 1;
-      if (this.#wouldBlock("sendmmsg")) return WOULD_BLOCK;
+      if (this.#wouldBlock("sendmmsg", -sent)) return WOULD_BLOCK;
     }
   }
 
@@ -584,9 +582,8 @@ export class Socket implements Disposable {
         `Cannot shut down "${direction}": it must be "read", "write" or "both"`,
       );
     }
-    if (libc().shutdown(this.#open(), how) === -1) {
-      throw systemError("shutdown");
-    }
+    const result = libc().shutdown(this.#open(), how);
+    if (result < 0) throw systemError("shutdown", -result);
   }
 
   /**
@@ -644,11 +641,9 @@ export class Socket implements Disposable {
   ): Uint8Array<ArrayBuffer> {
     const value = new Uint8Array(new ArrayBuffer(byteLength));
     const length = Uint32Array.of(byteLength);
-    if (
-      libc().getsockopt(this.#open(), level, number, value, length) === -1
-    ) {
-      throw systemError("getsockopt");
-    }
+    const fd = this.#open();
+    const result = libc().getsockopt(fd, level, number, value, length);
+    if (result < 0) throw systemError("getsockopt", -result);
     return length[0] === byteLength ? value : value.slice(0, length[0]);
   }
 
@@ -677,7 +672,7 @@ export class Socket implements Disposable {
       bytes,
       bytes.byteLength,
     );
-    if (result === -1) throw systemError("setsockopt");
+    if (result < 0) throw systemError("setsockopt", -result);
   }
 
   /**
@@ -687,11 +682,9 @@ export class Socket implements Disposable {
    */
   get localAddress(): SocketAddress {
     expectAddress();
-    if (
-      libc().getsockname(this.#open(), addressBytes, addressLength) === -1
-    ) {
-      throw systemError("getsockname");
-    }
+    const fd = this.#open();
+    const result = libc().getsockname(fd, addressBytes, addressLength);
+    if (result < 0) throw systemError("getsockname", -result);
     return receivedAddress();
   }
 
@@ -702,11 +695,9 @@ export class Socket implements Disposable {
    */
   get remoteAddress(): SocketAddress {
     expectAddress();
-    if (
-      libc().getpeername(this.#open(), addressBytes, addressLength) === -1
-    ) {
-      throw systemError("getpeername");
-    }
+    const fd = this.#open();
+    const result = libc().getpeername(fd, addressBytes, addressLength);
+    if (result < 0) throw systemError("getpeername", -result);
     return receivedAddress();
   }
 
@@ -782,9 +773,9 @@ export class Socket implements Disposable {
   }
 
   /** Sorts a failure; a closed socket is told apart here, off the fast path. */
-  #wouldBlock(syscall: string): boolean {
+  #wouldBlock(syscall: string, number: number): boolean {
     if (this.#fd === -1) throw closedError();
-    return wouldBlock(syscall);
+    return wouldBlock(syscall, number);
   }
 
   /** `struct ip_mreq` (two IPv4 addresses) or `struct ipv6_mreq` (address, number). */

@@ -57,7 +57,7 @@ export class TimerFd {
       this.#specification,
       null,
     );
-    if (result === -1) throw systemError("timerfd_settime");
+    if (result < 0) throw systemError("timerfd_settime", -result);
   }
 
   /** Closes the descriptor. */

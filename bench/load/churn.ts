@@ -6,7 +6,7 @@
 
 import { Epoll, EPOLL_CTL_ADD, EPOLLIN } from "../../backends/epoll.ts";
 import { system } from "../../backends/ffi/current_system.ts";
-import { errno, libc } from "../../backends/ffi/libc.ts";
+import { libc } from "../../backends/ffi/libc.ts";
 import {
   encodeAddress,
   SOCKADDR_STORAGE_BYTES,
@@ -94,9 +94,8 @@ export class Churn implements Load {
     setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, this.#yes, 4);
     bind(fd, source, source.length);
     connect(fd, this.#server, this.#server.length);
-    if (send(fd, this.#message, size, 0) !== size) {
-      throw new LoadError(`cannot connect: error ${errno()}`);
-    }
+    const sent = send(fd, this.#message, size, 0);
+    if (sent < 0) throw new LoadError(`cannot connect: error ${-sent}`);
     this.#epoll.control(EPOLL_CTL_ADD, fd, EPOLLIN, 0);
     this.#openedAt[fd] = now;
   }

@@ -15,7 +15,7 @@ import {
   EPOLLOUT,
 } from "../../backends/epoll.ts";
 import { system } from "../../backends/ffi/current_system.ts";
-import { errno, libc } from "../../backends/ffi/libc.ts";
+import { libc } from "../../backends/ffi/libc.ts";
 import { Socket } from "../../backends/ffi/socket.ts";
 
 const BUFFER_BYTES = 256 * 1024;
@@ -77,8 +77,7 @@ function keep(fd: number, rest: Uint8Array<ArrayBuffer>): void {
   rests[fd] = rest;
 }
 
-function failed(fd: number): void {
-  const number = errno();
+function failed(fd: number, number: number): void {
   if (number !== EAGAIN && number !== EINTR) hangUp(fd);
 }
 
@@ -86,18 +85,18 @@ function echo(fd: number): void {
   const received = recv(fd, buffer, BUFFER_BYTES, 0);
   if (received <= 0) {
     if (received === 0) hangUp(fd);
-    else failed(fd);
+    else failed(fd, -received);
     return;
   }
   const sent = send(fd, buffer, received, MSG_NOSIGNAL!);
   if (sent === received) return;
-  if (sent === -1 && errno() !== EAGAIN) hangUp(fd);
+  if (sent < 0 && -sent !== EAGAIN) hangUp(fd);
   else keep(fd, new Uint8Array(buffer.slice(Math.max(sent, 0), received)));
 }
 
 function flush(fd: number, rest: Uint8Array<ArrayBuffer>): void {
   const sent = send(fd, rest, rest.length, MSG_NOSIGNAL!);
-  if (sent === -1) return failed(fd);
+  if (sent < 0) return failed(fd, -sent);
   if (sent < rest.length) return keep(fd, rest.subarray(sent));
   rests[fd] = undefined;
   watch(EPOLL_CTL_MOD, fd, EPOLLIN);

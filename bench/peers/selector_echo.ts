@@ -13,7 +13,7 @@ import {
   type SelectorName,
 } from "../../backends/default_selector.ts";
 import { system } from "../../backends/ffi/current_system.ts";
-import { errno, libc } from "../../backends/ffi/libc.ts";
+import { libc } from "../../backends/ffi/libc.ts";
 import { Socket } from "../../backends/ffi/socket.ts";
 import {
   EVENT_READ,
@@ -58,12 +58,12 @@ function serve(selector: Selector<Callback>, listener: Socket): never {
   const echo = (fd: number): void => {
     const received = recv(fd, buffer, BUFFER_BYTES, 0);
     if (received <= 0) {
-      if (received === 0 || errno() !== EAGAIN) hangUp(fd);
+      if (-received !== EAGAIN) hangUp(fd);
       return;
     }
     const sent = send(fd, buffer, received, MSG_NOSIGNAL!);
     if (sent === received) return;
-    if (sent === -1 && errno() !== EAGAIN) return hangUp(fd);
+    if (sent < 0 && -sent !== EAGAIN) return hangUp(fd);
     flushLater(fd, new Uint8Array(buffer.slice(Math.max(sent, 0), received)));
   };
 
@@ -75,7 +75,7 @@ function serve(selector: Selector<Callback>, listener: Socket): never {
     const sent = send(fd, rest, rest.length, MSG_NOSIGNAL!);
     if (sent === rest.length) selector.modify(fd, EVENT_READ, echo);
     else if (sent >= 0) flushLater(fd, rest.subarray(sent));
-    else if (errno() !== EAGAIN) hangUp(fd);
+    else if (-sent !== EAGAIN) hangUp(fd);
   };
 
   selector.register(listener, EVENT_READ, accept);

@@ -231,7 +231,7 @@ function failNextAccept({ socket }: Acceptor, failure: Error): void {
 }
 
 function acceptError(code: string): Error {
-  return systemError("accept", system().errno[code]);
+  return systemError("accept", system().errno[code]!);
 }
 
 onEachBackend(

@@ -134,7 +134,7 @@ onEachBackend(
       const { connection, peer } = stage.connection();
       log.watch(connection);
       connection.socket.recv = (): never => {
-        throw systemError("recv", system().errno[code]);
+        throw systemError("recv", system().errno[code]!);
       };
       peer.send("hello");
       stage.until(() => log.lines.length > 0, "the error");
@@ -166,7 +166,7 @@ onEachBackend(
 function refuseChanges({ selector }: Reactor): void {
   Object.assign(selector, {
     rewatch(): never {
-      throw systemError("epoll_ctl", system().errno.ENOMEM);
+      throw systemError("epoll_ctl", system().errno.ENOMEM!);
     },
   });
 }

@@ -68,7 +68,7 @@ function failNextRegister({ selector }: Reactor): void {
   const { register } = selector;
   selector.register = (): never => {
     selector.register = register;
-    throw systemError("epoll_ctl", system().errno.ENOMEM);
+    throw systemError("epoll_ctl", system().errno.ENOMEM!);
   };
 }
 

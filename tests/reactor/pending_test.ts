@@ -77,7 +77,7 @@ async function fill(conn: Conn): Promise<void> {
 function refuseChanges({ selector }: Reactor): void {
   Object.assign(selector, {
     rewatch(): never {
-      throw systemError("epoll_ctl", system().errno.ENOMEM);
+      throw systemError("epoll_ctl", system().errno.ENOMEM!);
     },
   });
 }
