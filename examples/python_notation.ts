@@ -18,16 +18,72 @@ const SHORT_ESCAPES: Readonly<Record<string, string>> = {
 /** What Python's `str.isprintable()` is false for: everything of these two categories but the space. */
 const UNPRINTABLE = /(?! )[\p{Other}\p{Separator}]/u;
 
+const SINGLE_QUOTE = 0x27;
+const DOUBLE_QUOTE = 0x22;
+
+/** The longest notation of a byte: \x7f. */
+const LONGEST = 4;
+
+/** The notation of each byte within these quotes: `LONGEST` bytes for each, and how many count. */
+class Notations {
+  readonly text = new Uint8Array(256 * LONGEST);
+  readonly lengths = new Uint8Array(256);
+
+  constructor(quote: string) {
+    for (let byte = 0; byte < 256; byte++) {
+      const character = String.fromCharCode(byte);
+      const notation = escaped(character, quote, !/[ -~]/.test(character));
+      encoder.encodeInto(notation, this.text.subarray(byte * LONGEST));
+      this.lengths[byte] = notation.length;
+    }
+  }
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+const singleQuoted = new Notations("'");
+const doubleQuoted = new Notations('"');
+
+/** As many bytes as are written at a time, and room for their notations. */
+const PART = 16 * 1024;
+const room = new Uint8Array(PART * LONGEST);
+
 /** Bytes as Python prints them: b'It will be sent ', b"isn't", b'\x00\n'. */
 export function bytesRepr(bytes: Uint8Array): string {
-  // One character for each byte, of which only those of ASCII are printed as they are.
-  const text = Array.from(bytes, (byte) => String.fromCharCode(byte)).join("");
-  return `b${quoted(text, (character) => !/[ -~]/.test(character))}`;
+  // Double quotes only where they save an escape.
+  const isDouble = bytes.includes(SINGLE_QUOTE) &&
+    !bytes.includes(DOUBLE_QUOTE);
+  const quote = isDouble ? '"' : "'";
+  const notations = isDouble ? doubleQuoted : singleQuoted;
+  let text = `b${quote}`;
+  for (let start = 0; start < bytes.length; start += PART) {
+    text += written(bytes.subarray(start, start + PART), notations);
+  }
+  return text + quote;
+}
+
+/** A table instead of a function for each byte: a server prints all that it receives, twice. */
+function written(part: Uint8Array, { text, lengths }: Notations): string {
+  let size = 0;
+  for (let index = 0; index < part.length; index++) {
+    const byte = part[index]!;
+    const length = lengths[byte]!;
+    const from = byte * LONGEST;
+    for (let offset = 0; offset < length; offset++) {
+      room[size++] = text[from + offset]!;
+    }
+  }
+  return decoder.decode(room.subarray(0, size));
 }
 
 /** A text as Python prints it: '127.0.0.1', "isn't", '\x7f'. */
 export function textRepr(text: string): string {
-  return quoted(text, (character) => UNPRINTABLE.test(character));
+  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
+  const characters = Array.from(
+    text,
+    (character) => escaped(character, quote, UNPRINTABLE.test(character)),
+  );
+  return `${quote}${characters.join("")}${quote}`;
 }
 
 /** An address as Python prints it: a pair for IPv4, a tuple of four for IPv6, a path for Unix. */
@@ -46,19 +102,15 @@ function pathRepr(path: string): string {
     : textRepr(path);
 }
 
-function quoted(
-  text: string,
-  isEscaped: (character: string) => boolean,
+/** A character as it stands within these quotes. */
+function escaped(
+  character: string,
+  quote: string,
+  isUnprintable: boolean,
 ): string {
-  // Double quotes only where they save an escape.
-  const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
-  const characters = Array.from(text, (character) => {
-    if (character === quote) return `\\${quote}`;
-    const short = SHORT_ESCAPES[character];
-    if (short !== undefined) return short;
-    return isEscaped(character) ? hexEscape(character) : character;
-  });
-  return `${quote}${characters.join("")}${quote}`;
+  if (character === quote) return `\\${quote}`;
+  return SHORT_ESCAPES[character] ??
+    (isUnprintable ? hexEscape(character) : character);
 }
 
 /** The shortest of \x7f, \u2028 and \U000e0001 that holds the character. */

@@ -16,13 +16,14 @@ function welcome(connection: Connection): void {
   const address = addressRepr(connection.remoteAddress);
   console.log(`Connected by ${address}`);
   connection.onData = (data) => {
-    console.log(`received "${bytesRepr(data)}" from ${address}`);
-    reply(connection, `Server received ${bytesRepr(data)}`);
+    const shown = bytesRepr(data);
+    console.log(`received "${shown}" from ${address}`);
+    reply(connection, `Server received ${shown}`);
   };
   connection.onDrain = () => connection.resume();
 }
 
-/** A peer that does not read its replies is not listened to until it does. */
+/** While a peer does not read its replies, its messages are not read either. */
 function reply(connection: Connection, message: string): void {
   if (!connection.write(encoder.encode(message))) connection.pause();
 }

@@ -48,6 +48,8 @@ test(
     const samples = Array.from({ length: 500 }, () => sample(random));
     // Each byte alone, too.
     for (let byte = 0; byte < 256; byte++) samples.push(Uint8Array.of(byte));
+    // More than is written at a time.
+    samples.push(random.bytes(40_000));
     assertEquals(samples.map(bytesRepr), pythonRepr(samples));
   }),
   { ignore: reason !== undefined },
