@@ -11,65 +11,78 @@ import {
   EVENT_WRITE,
   formatAddress,
   type InternetAddress,
-  type Selector,
+  isSystemError,
   type Socket,
 } from "../mod.ts";
 import { main, parseCommandLine } from "./command_line.ts";
-import { accept as acceptPeer, listen, type Peer } from "./peer.ts";
-import { bytesRepr } from "./python_notation.ts";
+import { Acceptor, listen, receive } from "./peer.ts";
+import { addressRepr, bytesRepr } from "./python_notation.ts";
 
-/** What to do when a file object is ready: Python hands it over, here it is known. */
-type Callback = () => void;
+type Callback = (sock: Socket, mask: number) => void;
 
-/** Opens the server's socket, and says where. */
+const encoder = new TextEncoder();
+
+/** Opens the server's socket, and prints its address. */
 export function start(address: InternetAddress): Socket {
   const server = listen(address);
   console.log(`Server start at: ${formatAddress(server.localAddress)}`);
   return server;
 }
 
-/** Serves whoever connects, for ever. */
+/** Serves all clients, for ever. */
 export function serve(server: Socket): never {
-  using selector = new DefaultSelector<Callback>();
-  selector.register(server, EVENT_READ, () => accept(selector, server));
+  using selector = new DefaultSelector<Callback, Socket>();
 
+  function accept(_sock: Socket, _mask: number): void {
+    const accepted = acceptor.accept();
+    if (accepted === null) return;
+    const [conn, address] = accepted;
+    console.log(`Connected by ${addressRepr(address)}`);
+    selector.register(conn, EVENT_READ, read);
+  }
+
+  function read(conn: Socket, _mask: number): void {
+    const data = receive(conn);
+    if (data === null) return;
+    if (data.length === 0) return close(conn);
+    const shown = bytesRepr(data);
+    console.log(`received "${shown}" from ${addressRepr(conn.remoteAddress)}`);
+    send(conn, encoder.encode(`Server received ${shown}`));
+  }
+
+  /** The article loses the bytes that have no room. Here they are sent before more is read. */
+  function send(conn: Socket, message: Uint8Array<ArrayBuffer>): void {
+    const sent = Math.max(conn.send(message), 0);
+    if (sent === message.length) {
+      return void selector.modify(conn, EVENT_READ, read);
+    }
+    const rest = message.subarray(sent);
+    selector.modify(conn, EVENT_WRITE, (conn) => send(conn, rest));
+  }
+
+  function close(conn: Socket): void {
+    selector.unregister(conn);
+    conn.close();
+  }
+
+  const acceptor = new Acceptor(
+    server,
+    () => selector.register(server, EVENT_READ, accept),
+    () => selector.unregister(server),
+  );
   for (;;) {
-    for (const [key] of selector.select()) {
+    const events = selector.select(acceptor.timeout());
+    for (const [key, mask] of events) {
       const callback = key.data;
-      callback();
+      try {
+        callback(key.fileobj, mask);
+      } catch (error) {
+        // A reset ends one connection; the article's server ends with it.
+        if (key.fileobj === server || !isSystemError(error)) throw error;
+        close(key.fileobj);
+      }
     }
   }
-}
-
-function accept(selector: Selector<Callback>, server: Socket): void {
-  const peer = acceptPeer(server);
-  if (peer === null) return;
-  console.log(`Connected by ${peer.address}`);
-  selector.register(peer, EVENT_READ, () => read(selector, peer));
-}
-
-/** Called when there is something to read, or room for what could not be sent at once. */
-function read(selector: Selector<Callback>, peer: Peer): void {
-  const data = peer.receive();
-  if (data !== null) {
-    console.log(`received "${bytesRepr(data)}" from ${peer.address}`);
-    peer.put(`Server received ${bytesRepr(data)}`);
-  }
-  peer.sendMessages();
-  update(selector, peer);
-}
-
-/** Decides what to wait for next. A peer that ended is closed when it has its replies. */
-function update(selector: Selector<Callback>, peer: Peer): void {
-  const events = (peer.ended ? 0 : EVENT_READ) |
-    (peer.hasMessages ? EVENT_WRITE : 0);
-  if (events === 0) close(selector, peer);
-  else selector.modify(peer, events, selector.getKey(peer).data);
-}
-
-function close(selector: Selector<Callback>, peer: Peer): void {
-  selector.unregister(peer);
-  peer.close();
 }
 
 if (import.meta.main) {

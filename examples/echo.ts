@@ -16,14 +16,16 @@ import {
   Reactor,
   type SelectorName,
 } from "../mod.ts";
-import { main, parseCommandLine, refuse } from "./command_line.ts";
+import { main, parseCommandLine, refuse, report } from "./command_line.ts";
 
 const MODES = ["run", "serve"];
 const SELECTORS = ["epoll", "kqueue", "devpoll", "poll", "select"];
 
 function makeReactor(selector: string | undefined): Reactor {
-  return selector === undefined ? new Reactor() : new Reactor({
+  if (selector === undefined) return new Reactor({ onError: report });
+  return new Reactor({
     selector: createSelector<Callback>(selector as SelectorName),
+    onError: report,
   });
 }
 
@@ -62,6 +64,8 @@ await main(async () => {
   });
   const mode = oneOf(MODES, values.mode);
   const reactor = makeReactor(oneOf(SELECTORS, values.selector));
+  // Deno's own signals come beside a reactor that shares its thread.
+  if (mode === "serve") Deno.addSignalListener("SIGINT", () => reactor.close());
   listen(reactor, address);
   if (mode === "serve") await reactor.serve();
   else reactor.run();

@@ -15,47 +15,50 @@ import {
   EPOLLOUT,
   formatAddress,
   type InternetAddress,
-  type Socket,
 } from "../mod.ts";
 import { main, parseCommandLine } from "./command_line.ts";
-import { accept, listen, type Peer } from "./peer.ts";
+import { Acceptor, listen, Peer } from "./peer.ts";
 import { bytesRepr } from "./python_notation.ts";
 
 /** A hang-up or an error is found out by the call that follows. */
-const READABLE = EPOLLIN | EPOLLHUP | EPOLLERR;
-const WRITABLE = EPOLLOUT | EPOLLHUP | EPOLLERR;
+const HANG_UP = EPOLLHUP | EPOLLERR;
 
-/** Whose number is whose. */
+/** The peer of each number. */
 const peers = new Map<number, Peer>();
 
 function serve(address: InternetAddress, edge: boolean): void {
   using server = listen(address);
   console.log(`Server start at: ${formatAddress(server.localAddress)}`);
   using epoll = new Epoll();
-  epoll.register(server, edge ? EPOLLIN | EPOLLET : EPOLLIN);
+  const acceptor = new Acceptor(
+    server,
+    () => epoll.register(server, edge ? EPOLLIN | EPOLLET : EPOLLIN),
+    () => epoll.unregister(server),
+  );
   const welcome = edge ? welcomeAll : welcomeOne;
   const converse = edge ? converseByEdge : converseByLevel;
 
   for (;;) {
-    for (const [fd, events] of epoll.poll()) {
+    for (const [fd, events] of epoll.poll(acceptor.timeout())) {
       const peer = peers.get(fd);
-      if (peer === undefined) welcome(epoll, server);
+      if (peer === undefined) welcome(epoll, acceptor);
       else converse(epoll, peer, events);
     }
   }
 }
 
-/** Whoever else waits is reported again. */
-function welcomeOne(epoll: Epoll, server: Socket): void {
-  const peer = accept(server);
-  if (peer !== null) add(epoll, peer, EPOLLIN);
+/** If more connections wait, the next wait reports the socket again. */
+function welcomeOne(epoll: Epoll, acceptor: Acceptor): void {
+  const accepted = acceptor.accept();
+  if (accepted !== null) add(epoll, new Peer(...accepted), EPOLLIN);
 }
 
-/** Whoever else waits is never reported again. */
-function welcomeAll(epoll: Epoll, server: Socket): void {
-  let peer: Peer | null;
-  while ((peer = accept(server)) !== null) {
-    add(epoll, peer, EPOLLIN | EPOLLOUT | EPOLLET);
+/** If more connections wait, no wait reports them: only the next one is news. */
+function welcomeAll(epoll: Epoll, acceptor: Acceptor): void {
+  for (;;) {
+    const accepted = acceptor.accept();
+    if (accepted === null) return;
+    add(epoll, new Peer(...accepted), EPOLLIN | EPOLLOUT | EPOLLET);
   }
 }
 
@@ -66,27 +69,28 @@ function add(epoll: Epoll, peer: Peer, events: number): void {
 }
 
 function converseByLevel(epoll: Epoll, peer: Peer, events: number): void {
-  if (events & READABLE) read(peer);
-  if (events & WRITABLE) peer.sendMessages();
-  // The article waits for EPOLLOUT when there is nothing to send, and never sleeps again.
-  const wanted = (peer.ended ? 0 : EPOLLIN) | (peer.hasMessages ? EPOLLOUT : 0);
+  if (events & (EPOLLIN | HANG_UP)) read(peer);
+  if (events & (EPOLLOUT | HANG_UP)) peer.sendMessages();
+  const wanted = (peer.wantsRead ? EPOLLIN : 0) |
+    (peer.wantsWrite ? EPOLLOUT : 0);
   if (wanted === 0) close(epoll, peer);
   else epoll.modify(peer, wanted);
 }
 
-/** An edge is reported once: read until there is nothing, send until there is no room. */
-function converseByEdge(epoll: Epoll, peer: Peer, events: number): void {
-  if (events & READABLE) { while (read(peer)); }
+/** An edge is reported once: send until there is no room, read until there is nothing. */
+function converseByEdge(epoll: Epoll, peer: Peer): void {
   peer.sendMessages();
-  if (peer.ended && !peer.hasMessages) close(epoll, peer);
+  while (peer.wantsRead && read(peer)) peer.sendMessages();
+  if (!peer.wantsRead && !peer.wantsWrite) close(epoll, peer);
 }
 
 /** Returns whether there was something to read. */
 function read(peer: Peer): boolean {
   const data = peer.receive();
   if (data === null) return false;
-  console.log(`received "${bytesRepr(data)}" from ${peer.address}`);
-  peer.put(`Server received ${bytesRepr(data)}`);
+  const shown = bytesRepr(data);
+  console.log(`received "${shown}" from ${peer.address}`);
+  peer.put(`Server received ${shown}`);
   return true;
 }
 

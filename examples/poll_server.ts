@@ -1,5 +1,5 @@
 // The article's server with poll: the descriptors are registered once, and come
-// back as numbers, each with what it is ready for.
+// back as numbers, each with the events that are there.
 //
 //     deno run --allow-ffi examples/poll_server.ts
 //
@@ -13,57 +13,68 @@ import {
   POLLHUP,
   POLLIN,
   POLLOUT,
+  POLLPRI,
 } from "../mod.ts";
 import { main, parseCommandLine } from "./command_line.ts";
-import { accept, listen, type Peer } from "./peer.ts";
+import { Acceptor, listen, Peer } from "./peer.ts";
 import { bytesRepr } from "./python_notation.ts";
 
-/** A hang-up or an error is found out by the call that follows. */
-const READABLE = POLLIN | POLLHUP | POLLERR;
-const WRITABLE = POLLOUT | POLLHUP | POLLERR;
+/**
+ * A hang-up or an error is reported without being asked for, and found out by the call
+ * that follows. POLLNVAL, a descriptor that is not open, cannot come: a peer is
+ * unregistered before it is closed.
+ */
+const HANG_UP = POLLHUP | POLLERR;
 
-/** Whose number is whose. */
+/** The peer of each number. */
 const peers = new Map<number, Peer>();
 
 function serve(address: InternetAddress): void {
   using server = listen(address);
   console.log(`Server start at: ${formatAddress(server.localAddress)}`);
   const poll = new Poll();
-  poll.register(server, POLLIN);
+  const acceptor = new Acceptor(
+    server,
+    () => poll.register(server, POLLIN),
+    () => poll.unregister(server),
+  );
 
   for (;;) {
-    for (const [fd, events] of poll.poll()) {
+    for (const [fd, events] of poll.poll(acceptor.timeout())) {
       const peer = peers.get(fd);
-      if (peer === undefined) add(poll, accept(server));
+      if (peer === undefined) welcome(poll, acceptor);
       else converse(poll, peer, events);
     }
   }
 }
 
-function add(poll: Poll, peer: Peer | null): void {
-  if (peer === null) return;
+function welcome(poll: Poll, acceptor: Acceptor): void {
+  const accepted = acceptor.accept();
+  if (accepted === null) return;
+  const peer = new Peer(...accepted);
   console.log(`Connected by ${peer.address}`);
   peers.set(peer.fd, peer);
-  poll.register(peer, POLLIN);
+  poll.register(peer, POLLIN | POLLPRI);
 }
 
 function converse(poll: Poll, peer: Peer, events: number): void {
-  if (events & READABLE) read(peer);
-  if (events & WRITABLE) peer.sendMessages();
-  // The article waits for POLLOUT when there is nothing to send, and burns a core.
-  const wanted = (peer.ended ? 0 : POLLIN) | (peer.hasMessages ? POLLOUT : 0);
-  if (wanted === 0) close(poll, peer);
+  if (events & (POLLIN | HANG_UP)) read(peer);
+  if (events & (POLLOUT | HANG_UP)) peer.sendMessages();
+  const wanted = (peer.wantsRead ? POLLIN | POLLPRI : 0) |
+    (peer.wantsWrite ? POLLOUT : 0);
+  // Urgent data is no part of this protocol.
+  if (wanted === 0 || (events & POLLPRI) !== 0) close(poll, peer);
   else poll.modify(peer, wanted);
 }
 
 function read(peer: Peer): void {
   const data = peer.receive();
   if (data === null) return;
-  console.log(`received "${bytesRepr(data)}" from ${peer.address}`);
-  peer.put(`Server received ${bytesRepr(data)}`);
+  const shown = bytesRepr(data);
+  console.log(`received "${shown}" from ${peer.address}`);
+  peer.put(`Server received ${shown}`);
 }
 
-/** A peer that ended is closed when it has its replies. */
 function close(poll: Poll, peer: Peer): void {
   poll.unregister(peer);
   peers.delete(peer.fd);

@@ -1,40 +1,64 @@
 // The article's server with select: the lists of sockets are handed over at every
-// call, and what comes back are those that are ready.
+// call, and those that are ready come back in three others.
 //
 //     deno run --allow-ffi examples/select_server.ts
 //
 // Then, in another terminal: deno run --allow-ffi examples/multi_client.ts
 
-import { formatAddress, type InternetAddress, select } from "../mod.ts";
+import {
+  formatAddress,
+  type InternetAddress,
+  select,
+  type Socket,
+} from "../mod.ts";
 import { main, parseCommandLine } from "./command_line.ts";
-import { accept, listen, Peer } from "./peer.ts";
+import { Acceptor, listen, Peer } from "./peer.ts";
 import { bytesRepr } from "./python_notation.ts";
 
 /** The first descriptor that select has no bit for. */
 const FD_SETSIZE = 1024;
 
+/** The server's own socket, while it accepts. */
+const servers = new Set<Socket>();
 const peers = new Set<Peer>();
 
 function serve(address: InternetAddress): void {
   using server = listen(address);
   console.log(`Server start at: ${formatAddress(server.localAddress)}`);
+  const acceptor = new Acceptor(
+    server,
+    () => servers.add(server),
+    () => servers.delete(server),
+  );
 
   for (;;) {
-    const inputs = [...peers].filter((peer) => !peer.ended);
-    // The article also asks who could be written to with nothing to write, and burns a core.
-    const outputs = [...peers].filter((peer) => peer.hasMessages);
-    const [readable, writable] = select([server, ...inputs], outputs, []);
+    const timeout = acceptor.timeout();
+    const inputs = [...peers].filter((peer) => peer.wantsRead);
+    const outputs = [...peers].filter((peer) => peer.wantsWrite);
+    const [readable, writable, exceptional] = select(
+      [...servers, ...inputs],
+      outputs,
+      inputs,
+      timeout,
+    );
     for (const ready of readable) {
       if (ready instanceof Peer) read(ready);
-      else add(accept(ready));
+      else welcome(acceptor);
     }
     for (const peer of writable) peer.sendMessages();
-    closeEnded();
+    // Urgent data is no part of this protocol.
+    for (const peer of exceptional) close(peer);
+    for (const peer of peers) {
+      // The article closes at the end of the messages, with replies still in the queue.
+      if (!peer.wantsRead && !peer.wantsWrite) close(peer);
+    }
   }
 }
 
-function add(peer: Peer | null): void {
-  if (peer === null) return;
+function welcome(acceptor: Acceptor): void {
+  const accepted = acceptor.accept();
+  if (accepted === null) return;
+  const peer = new Peer(...accepted);
   // The article's server ends with an error when it has too many clients.
   if (peer.fd >= FD_SETSIZE) return peer.close();
   console.log(`Connected by ${peer.address}`);
@@ -44,17 +68,14 @@ function add(peer: Peer | null): void {
 function read(peer: Peer): void {
   const data = peer.receive();
   if (data === null) return;
-  console.log(`received "${bytesRepr(data)}" from ${peer.address}`);
-  peer.put(`Server received ${bytesRepr(data)}`);
+  const shown = bytesRepr(data);
+  console.log(`received "${shown}" from ${peer.address}`);
+  peer.put(`Server received ${shown}`);
 }
 
-/** A peer that ended is closed when it has its replies. */
-function closeEnded(): void {
-  for (const peer of peers) {
-    if (!peer.ended || peer.hasMessages) continue;
-    peers.delete(peer);
-    peer.close();
-  }
+function close(peer: Peer): void {
+  peers.delete(peer);
+  peer.close();
 }
 
 await main(() => serve(parseCommandLine().address));

@@ -1,5 +1,5 @@
 // The article's server with a selector: the best readiness call of the system, and
-// a queue of messages for each peer in the key's data.
+// a queue of messages for each connection.
 //
 //     deno run --allow-ffi examples/selectors_server.ts
 //
@@ -15,59 +15,65 @@ import {
   type Socket,
 } from "../mod.ts";
 import { main, parseCommandLine } from "./command_line.ts";
-import { accept, listen, type Peer } from "./peer.ts";
+import { Acceptor, listen, Peer } from "./peer.ts";
 import { bytesRepr } from "./python_notation.ts";
 
-/** The peer whose socket it is; the server's own socket has none. */
-type Data = Peer | null;
+/** A peer has its queue itself, so that a key needs no data. */
+type Sockets = Selector<null, Socket | Peer>;
 
 function serve(address: InternetAddress): void {
-  using server = listen(address);
-  console.log(`Server start at: ${formatAddress(server.localAddress)}`);
-  using selector = new DefaultSelector<Data>();
-  selector.register(server, EVENT_READ, null);
+  using sock = listen(address);
+  console.log(`Server start at: ${formatAddress(sock.localAddress)}`);
+  using selector: Sockets = new DefaultSelector();
+  const acceptor = new Acceptor(
+    sock,
+    () => selector.register(sock, EVENT_READ, null),
+    () => selector.unregister(sock),
+  );
 
   for (;;) {
-    for (const [key, mask] of selector.select()) {
-      if (key.data === null) welcome(selector, server);
-      else converse(selector, key.data, mask);
+    for (const [key, mask] of selector.select(acceptor.timeout())) {
+      const conn = key.fileobj;
+      if (conn instanceof Peer) converse(selector, conn, mask);
+      else welcome(selector, acceptor);
     }
   }
 }
 
-function welcome(selector: Selector<Data>, server: Socket): void {
-  const peer = accept(server);
-  if (peer === null) return;
-  console.log(`Connected by ${peer.address}`);
-  selector.register(peer, EVENT_READ, peer);
+function welcome(selector: Sockets, acceptor: Acceptor): void {
+  const accepted = acceptor.accept();
+  if (accepted === null) return;
+  const conn = new Peer(...accepted);
+  console.log(`Connected by ${conn.address}`);
+  selector.register(conn, EVENT_READ, null);
 }
 
-function converse(selector: Selector<Data>, peer: Peer, mask: number): void {
-  if (mask & EVENT_READ) read(peer);
-  if (mask & EVENT_WRITE) peer.sendMessages();
-  update(selector, peer);
+function converse(selector: Sockets, conn: Peer, mask: number): void {
+  if (mask & EVENT_READ) read(conn);
+  if (mask & EVENT_WRITE) conn.sendMessages();
+  update(selector, conn);
 }
 
-function read(peer: Peer): void {
-  const data = peer.receive();
+function read(conn: Peer): void {
+  const data = conn.receive();
   if (data === null) return;
-  console.log(`received "${bytesRepr(data)}" from ${peer.address}`);
-  peer.put(`Server received ${bytesRepr(data)}`);
+  const shown = bytesRepr(data);
+  console.log(`received "${shown}" from ${conn.address}`);
+  conn.put(`Server received ${shown}`);
 }
 
-/** Decides what to wait for next. */
-function update(selector: Selector<Data>, peer: Peer): void {
-  // The article waits for EVENT_WRITE when there is nothing to send, and burns a core.
-  const events = (peer.ended ? 0 : EVENT_READ) |
-    (peer.hasMessages ? EVENT_WRITE : 0);
-  if (events === 0) close(selector, peer);
-  else selector.modify(peer, events, peer);
+/** The article modifies `sock`, the server's own socket, in the place of `conn`. */
+function update(selector: Sockets, conn: Peer): void {
+  const events = (conn.wantsRead ? EVENT_READ : 0) |
+    (conn.wantsWrite ? EVENT_WRITE : 0);
+  if (events === 0) close(selector, conn);
+  else selector.modify(conn, events, null);
 }
 
-/** The article never notices that a peer is gone; here it is closed when it has its replies. */
-function close(selector: Selector<Data>, peer: Peer): void {
-  selector.unregister(peer);
-  peer.close();
+/** The article has no end: a connection whose peer has left is readable for ever. */
+function close(selector: Sockets, conn: Peer): void {
+  selector.unregister(conn);
+  conn.close();
 }
 
 await main(() => serve(parseCommandLine().address));

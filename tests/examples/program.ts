@@ -123,6 +123,22 @@ export class Program implements AsyncDisposable {
   }
 }
 
+/** One of /proc's ticks: USER_HZ is 100 on Linux, whatever the kernel's own is. */
+const MILLISECONDS_PER_TICK = 10;
+
+/** The milliseconds that a process has spent on a CPU: utime and stime of proc(5). */
+export function cpuTime({ pid }: Program): number {
+  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+  // The name of the program, in parentheses, may have spaces: the third field follows it.
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[11]) + Number(fields[12])) * MILLISECONDS_PER_TICK;
+}
+
+/** How many descriptors a process has. */
+export function descriptorsOf({ pid }: Program): number {
+  return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
+}
+
 /** Starts one of the examples, with the permission that it says it needs. */
 export function startExample(
   name: string,
@@ -131,6 +147,22 @@ export function startExample(
 ): Program {
   const file = new URL(`examples/${name}.ts`, ROOT).href;
   return startDeno(["run", "--no-prompt", ...permissions, file, ...args]);
+}
+
+/** Starts one of the examples with a limit on its descriptors. */
+export function startLimited(
+  limit: number,
+  name: string,
+  args: readonly string[],
+): Program {
+  const file = new URL(`examples/${name}.ts`, ROOT).href;
+  const program = Deno.env.get("POLLUX_DENO") ?? Deno.execPath();
+  const command = [program, "run", "--no-prompt", "--allow-ffi", file, ...args];
+  const script = 'ulimit -n "$0" && exec "$@"';
+  return new Program("sh", ["-c", script, `${limit}`, ...command], {
+    // A file that Deno would open after a while, and warn of if it cannot.
+    NODE_EXTRA_CA_CERTS: "",
+  });
 }
 
 /** Starts Deno. */
@@ -224,6 +256,15 @@ export const servers: readonly Server[] = [
   server("epoll_server", "--edge"),
   server("selectors_server"),
   server("callback_server"),
+];
+
+/** Servers on the reactor, which answer whatever is sent. */
+export const reactorServers: readonly Server[] = [
+  server("reactor_server"),
+  server("echo"),
+  server("echo", "--mode", "serve"),
+  server("echo", "--selector", "poll"),
+  server("tcp_udp_echo"),
 ];
 
 /** Starts a server at a port that is free. */

@@ -1,6 +1,7 @@
 /** What goes wrong with the reactor's programs is one line, and a status. */
 
 import { assertEquals } from "@std/assert";
+import { bytesOf } from "../util.ts";
 import { type Program, startExample, testExamples } from "./program.ts";
 import { assertFailed } from "./user.ts";
 
@@ -24,6 +25,20 @@ for (const name of ["reactor_server", "tcp_udp_echo", "chat"]) {
     await endsByCtrlC(program);
   });
 }
+
+testExamples(
+  "echo --mode serve: Ctrl-C closes it, and it ends well",
+  async () => {
+    const args = ["--mode", "serve", "--port", "0"];
+    await using program = startExample("echo", args);
+    using client = await Deno.connect({ port: await program.port() });
+    await client.write(bytesOf("still there?"));
+    await client.read(new Uint8Array(100));
+    program.kill("SIGINT");
+    const { code, errors } = await program.ending();
+    assertEquals({ code, errors }, { code: 0, errors: "" });
+  },
+);
 
 async function endsByCtrlC(program: Program): Promise<void> {
   program.kill("SIGINT");

@@ -7,10 +7,12 @@ import {
   assertMatch,
   assertStringIncludes,
 } from "@std/assert";
-import { Socket, WOULD_BLOCK } from "../../mod.ts";
-import { bytesOf, nextTurn } from "../util.ts";
+import { Socket } from "../../mod.ts";
+import { bytesOf } from "../util.ts";
+import { connectNarrowly, MOST_TAKEN, sendUntilStopped } from "./flood.ts";
 import {
   absence,
+  cpuTime,
   type Ending,
   type Program,
   servers,
@@ -20,9 +22,6 @@ import {
 } from "./program.ts";
 
 const HOST = "127.0.0.1";
-
-/** One of /proc's ticks: USER_HZ is 100 on Linux, whatever the kernel's own is. */
-const MILLISECONDS_PER_TICK = 10;
 
 /** How long idle servers are watched, and how much time on a CPU is none, in milliseconds. */
 const WATCHED = 1000;
@@ -99,34 +98,13 @@ for (const server of servers) {
     async () => {
       await using program = startServer(server);
       using client = connectNarrowly(await program.port());
-      await sendAll(client, bytesOf("x".repeat(256 * 1024) + "end"));
-      await program.until(() =>
-        messageIn(program.lines.at(-1)!).endsWith("end")
-      );
+      await sendUntilStopped(client, MOST_TAKEN);
       client.resetOnClose();
       client.close();
       await assertServes(program);
     },
     absent,
   );
-
-  testExamples(`${title}: replies to 1 MiB in full`, async () => {
-    await using program = startServer(server);
-    using client = connectNarrowly(await program.port());
-    const message = "0123456789abcdef".repeat(1024 * 1024 / 16);
-    await sendAll(client, bytesOf(message));
-    client.shutdown("write");
-    // Nothing is read before all was heard, so the replies have piled up.
-    let heard = "";
-    await program.until(() => {
-      heard = program.lines.map(messageIn).join("");
-      return heard.length === message.length;
-    });
-    assertEquals(heard, message);
-    const replies = await receiveAll(client);
-    const pattern = /Server received b'(\w+)'/g;
-    assertEquals(replies.replaceAll(pattern, "$1"), message);
-  }, absent);
 
   testExamples(
     `${title}: bad arguments are one line, and status 2`,
@@ -137,44 +115,6 @@ for (const server of servers) {
     },
     absent,
   );
-}
-
-/** Of the message that a server says it received, what is in the quotes. */
-function messageIn(line: string): string {
-  return /^received "b'(\w+)'"/.exec(line)?.[1] ?? "";
-}
-
-/** Small segments and a small buffer: the system keeps little, and leaves most to the server. */
-function connectNarrowly(port: number): Socket {
-  const client = Socket.create();
-  client.setOption("maximumSegmentSize", 536);
-  client.setOption("receiveBufferSize", 16384);
-  client.setBlocking(true);
-  client.connect({ hostname: HOST, port });
-  client.setBlocking(false);
-  return client;
-}
-
-async function sendAll(
-  client: Socket,
-  data: Uint8Array<ArrayBuffer>,
-): Promise<void> {
-  while (data.length > 0) {
-    const count = client.send(data);
-    if (count === WOULD_BLOCK) await nextTurn();
-    else data = data.subarray(count);
-  }
-}
-
-async function receiveAll(client: Socket): Promise<string> {
-  const buffer = new Uint8Array(65536);
-  let text = "";
-  for (;;) {
-    const count = client.recv(buffer);
-    if (count === 0) return text;
-    if (count === WOULD_BLOCK) await nextTurn();
-    else text += new TextDecoder().decode(buffer.subarray(0, count));
-  }
 }
 
 testExamples("an idle server uses no CPU", async () => {
@@ -193,14 +133,6 @@ testExamples("an idle server uses no CPU", async () => {
     assertLess(used, IDLE, `${present[index]!.title} used ${used} ms`);
   });
 }, absence.proc);
-
-/** The milliseconds that a process has spent on a CPU: utime and stime of proc(5). */
-function cpuTime({ pid }: Program): number {
-  const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-  // The name of the program, in parentheses, may have spaces: the third field follows it.
-  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-  return (Number(fields[11]) + Number(fields[12])) * MILLISECONDS_PER_TICK;
-}
 
 testExamples(
   "multi_client: a refused connection is one line, and status 1",
