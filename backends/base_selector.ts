@@ -66,6 +66,11 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
     return this.#closed;
   }
 
+  /** None, unless the call keeps the interest behind a descriptor that can be polled. */
+  get waitFd(): number {
+    return -1;
+  }
+
   /** Tells the system to watch a descriptor that it does not know yet. */
   protected abstract watch(
     fd: number,

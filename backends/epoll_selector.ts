@@ -119,6 +119,11 @@ export class EpollSelector<T, F extends FileObject = FileObject>
     return this.#epoll.fd;
   }
 
+  /** The instance itself, unless files are ready that it does not know. */
+  override get waitFd(): number {
+    return this.#alwaysReady.size === 0 ? this.#epoll.fd : -1;
+  }
+
   /** Adds a descriptor to what is waited for. */
   protected override watch(
     fd: number,

@@ -75,6 +75,11 @@ export class KqueueSelector<T, F extends FileObject = FileObject>
     return this.#kqueue.fd;
   }
 
+  /** The queue itself; what a library has in its place may not be readable in time. */
+  override get waitFd(): number {
+    return this.#standIn ? -1 : this.#kqueue.fd;
+  }
+
   /** Adds a descriptor to what is waited for. */
   protected override watch(
     fd: number,

@@ -210,6 +210,13 @@ export interface Selector<T, F extends FileObject = FileObject>
   readonly seesChangesWhileParked: boolean;
 
   /**
+   * A descriptor that is readable while something is ready, whatever is registered
+   * later: by it one wait can cover several selectors. -1 where the call has none
+   * (poll, select, `/dev/poll`), and while it would not show everything.
+   */
+  readonly waitFd: number;
+
+  /**
    * The key of a ready entry, as it is registered now.
    *
    * @param index From 0, below what the wait returned

@@ -7,95 +7,139 @@
  * | yields by                                      | turn   | rounds a turn |
  * | ---------------------------------------------- | ------ | ------------- |
  * | one `setImmediate`; sixteen; sixty-four        | 15; 39; 118 µs | 0.02; 0.27; 1.06 |
- * | a read of `node:net` on one end of a pair      | 25 µs  | 0.02          |
  * | a `nonblocking` call                           | 13 µs  | 0.00          |
  * | a read of Deno's on a TCP connection           | 20 µs  | 1.00          |
+ * | a read of Deno's on a pipe, two turns after the last | 13 µs | 0.9     |
  *
  * Deno's loop is a task of a runtime that asks the system only when the task
  * rests, or at every 61st time that it does not. A `setImmediate` does not let it
- * rest: it turns timers and promises, and is a brief turn. What arrives on a TCP
- * connection of Deno's is found by asking: it makes a full turn. (`node:net`
- * reads a Unix socket itself, unasked.) A listener that is adopted gives
- * connections that are Deno's, and needs no permission.
+ * rest: it turns timers and promises, and is a brief turn. What arrives on a pipe
+ * that Deno reads is found by asking: it makes a full turn. After a read Deno
+ * reads once more before it asks again, so a byte that comes within two brief
+ * turns of the last would be found unasked.
  *
  * @module
  */
 
-import type { Socket as NetSocket } from "node:net";
-import { Socket, socketPair } from "../backends/ffi/socket.ts";
-import type { InternetAddress } from "../backends/ffi/socket_address.ts";
+import { setImmediate } from "node:timers";
+import { DenoLink } from "./deno_link.ts";
 import { DenoSelector } from "./deno_selector.ts";
 import { now } from "./timers.ts";
+import { Waker } from "./waker.ts";
 
-type NodeNet = typeof import("node:net");
+/** How many brief turns after a read Deno has to ask the system for the next. */
+const STALE_AFTER = 2;
 
-const ONE_BYTE = new Uint8Array(new ArrayBuffer(1));
+/** How many brief turns are a full one, where there is no link. */
+const BRIEF_TURNS_IN_FULL = 64;
 
-/** A connection with one end in Deno's hands, and what is known of Deno's selector. */
-interface Link {
-  readonly ours: Socket;
-  readonly denos: NetSocket;
-  readonly selector: DenoSelector | null;
-}
+/** How often a turn is looked for that has not ended in time, in milliseconds. */
+const WATCH_INTERVAL = 50;
 
-/** Turns of Deno's loop. */
+/** Turns of Deno's loop, for all reactors of a thread. */
 export class DenoTurn {
-  /** What Deno waits with; null if that cannot be seen here. */
-  readonly selector: DenoSelector | null;
-  readonly #ours: Socket;
-  readonly #denos: NetSocket;
-  readonly #afterRound: typeof setImmediate;
-  readonly #end = (): void => {
-    const resume = this.#resume;
-    this.#resume = null;
-    resume?.();
-  };
-  #resume: (() => void) | null = null;
-  /** When the turn ends at the latest. */
+  #link: DenoLink | null = null;
+  #selector: DenoSelector | null = null;
+  /** Whether a link was tried in vain: it is not tried again. */
+  #unlinkable = false;
+  /** How many reactors use it, and how many keep the process open by it. */
+  #users = 0;
+  #holders = 0;
+  /** The full turn that is under way. */
+  #turn: Promise<void> | null = null;
+  #end: (() => void) | null = null;
+  /** When it ends at the latest. */
   #deadline = 0;
   /** Whether Deno's loop did not rest within the last full turn. */
   #restless = false;
   /** Whether the chain of looks is under way: it outlives the turn by one. */
   #looking = false;
-  #held = true;
+  /** How many brief turns are to pass before a read is one that Deno asks for. */
+  #fresh = 0;
+  #watchdog: ReturnType<typeof setInterval> | null = null;
 
-  private constructor(link: Link, afterRound: typeof setImmediate) {
-    this.selector = link.selector;
-    this.#ours = link.ours;
-    this.#denos = link.denos;
-    this.#afterRound = afterRound;
-    this.#denos.on("data", this.#end);
-    this.#denos.on("error", this.#end);
+  /** What Deno waits with; null if that cannot be seen here, or not yet. */
+  get selector(): DenoSelector | null {
+    return this.#selector;
   }
 
-  /** Makes the connection; `node:net` is loaded only now. */
-  static async create(): Promise<DenoTurn> {
-    const net = await import("node:net");
-    const { setImmediate } = await import("node:timers");
-    return new DenoTurn(
-      await connectByTcp(net) ?? connectByPair(net),
-      setImmediate,
-    );
+  /** Whether full turns are as cheap as they can be here. */
+  get linked(): boolean {
+    return this.#link !== null || this.#unlinkable;
+  }
+
+  /** A reactor that serves begins to use it. */
+  enter(): void {
+    this.#users++;
+  }
+
+  /** A reactor that has served has left; resolves when nothing of the last is kept. */
+  async leave(): Promise<void> {
+    if (--this.#users === 0) await this.#unlink();
+  }
+
+  /**
+   * Makes the link. It holds the thread while Node's part of Deno is loaded.
+   *
+   * @throws {SystemError} if there are no descriptors left: `EMFILE`
+   */
+  link(): void {
+    if (this.linked || this.#users === 0) return;
+    const ended = (): void => this.#end?.();
+    this.#link = DenoLink.create(ended, () => void this.#unlink());
+    if (this.#link === null) {
+      this.#unlinkable = true;
+      return;
+    }
+    this.#fresh = STALE_AFTER;
+    this.#selector = selectorThatWatches(this.#link.fd);
+    this.#link.hold(this.#holders > 0);
   }
 
   /** Resolves once Deno has called what is due, without asking the system for more. */
   brief(): Promise<void> {
-    return new Promise((resolve) => this.#afterRound(resolve));
+    return new Promise(this.#afterRound);
   }
+
+  readonly #afterRound = (resolve: () => void): void => {
+    if (this.#fresh > 0) this.#fresh--;
+    setImmediate(resolve);
+  };
 
   /**
    * Resolves once Deno has asked the system, and called what that brought.
    *
    * @param longest Milliseconds after which it has had its turn in any case
    */
-  async full(longest: number): Promise<void> {
-    const start = now();
-    this.#deadline = start + longest;
-    const turn = new Promise<void>((resolve) => this.#resume = resolve);
-    this.#ours.send(ONE_BYTE);
+  full(longest: number): Promise<void> {
+    // One that is under way already serves all who ask.
+    return this.#turn ??= this.#takeFull(longest).finally(() =>
+      this.#turn = null
+    );
+  }
+
+  async #takeFull(longest: number): Promise<void> {
+    if (this.#link === null) return await this.#manyBrief(longest);
+    while (this.#fresh > 0) await this.brief();
+    if (this.#link === null) return;
+    this.#deadline = now() + longest;
+    const ended = new Promise<void>((resolve) => this.#end = resolve);
+    this.#link.signal();
+    this.#watch();
     if (this.#restless && !this.#looking) this.#look();
-    await turn;
+    await ended;
+    this.#end = null;
+    this.#fresh = STALE_AFTER;
     this.#restless = now() >= this.#deadline;
+  }
+
+  /** So many that Deno has asked the system on the way. */
+  async #manyBrief(longest: number): Promise<void> {
+    const deadline = now() + longest;
+    for (let count = 0; count < BRIEF_TURNS_IN_FULL; count++) {
+      await this.brief();
+      if (now() >= deadline) return;
+    }
   }
 
   /**
@@ -105,72 +149,64 @@ export class DenoTurn {
    */
   #look(): void {
     this.#looking = true;
-    this.#afterRound(() => {
+    setImmediate(() => {
       this.#looking = false;
-      if (this.#resume === null) return;
+      if (this.#end === null) return;
       if (now() >= this.#deadline) this.#end();
       else this.#look();
     });
   }
 
-  /** Whether the connection keeps the process open: only while turns are taken. */
+  /** Ends a turn whose read never comes: its link is lost, and is given up. */
+  #watch(): void {
+    if (this.#watchdog !== null) return;
+    const watchdog = setInterval(() => {
+      const late = this.#end !== null &&
+        now() > this.#deadline + WATCH_INTERVAL;
+      if (late) void this.#unlink();
+      else if (this.#end === null) this.#unwatch();
+    }, WATCH_INTERVAL);
+    Deno.unrefTimer(watchdog);
+    this.#watchdog = watchdog;
+  }
+
+  #unwatch(): void {
+    if (this.#watchdog !== null) clearInterval(this.#watchdog);
+    this.#watchdog = null;
+  }
+
+  /** Whether the link keeps the process open: only while turns are taken. */
   hold(held: boolean): void {
-    if (held === this.#held) return;
-    this.#held = held;
-    if (held) this.#denos.ref();
-    else this.#denos.unref();
-  }
-
-  /** Closes both ends; resolves when Deno has let go of its own. */
-  close(): Promise<void> {
-    this.#ours.close();
-    return new Promise((resolve) => {
-      this.#denos.ref();
-      this.#denos.once("close", () => resolve());
-      this.#denos.destroy();
-    });
-  }
-}
-
-/** A connection to ourselves; null where there is no loopback, or somebody else came first. */
-async function connectByTcp(net: NodeNet): Promise<Link | null> {
-  const ours = Socket.create("IPv4");
-  const server = net.createServer();
-  try {
-    using listener = Socket.create("IPv4");
-    listener.bind({ hostname: "127.0.0.1", port: 0 });
-    listener.listen(1);
-    ours.connect(listener.localAddress);
-    ours.setOption("noDelay", true);
-    const listening = listener.detach();
-    const denos = await acceptWith(server, listening);
-    const { port } = ours.localAddress as InternetAddress;
-    if (denos.remotePort === port) {
-      return { ours, denos, selector: DenoSelector.find(listening, ours.fd) };
+    const before = this.#holders;
+    this.#holders += held ? 1 : -1;
+    if ((before === 0) !== (this.#holders === 0)) {
+      this.#link?.hold(this.#holders > 0);
     }
-    denos.destroy();
-  } catch {
-    // The pair will do, though Deno's network has to wait longer with it.
-  } finally {
-    server.close();
   }
-  ours.close();
-  return null;
+
+  async #unlink(): Promise<void> {
+    const link = this.#link;
+    this.#link = this.#selector = null;
+    this.#unwatch();
+    this.#end?.();
+    await link?.close();
+  }
 }
 
-function acceptWith(
-  server: ReturnType<NodeNet["createServer"]>,
-  fd: number,
-): Promise<NetSocket> {
-  return new Promise((resolve, reject) => {
-    server.on("connection", resolve);
-    server.on("error", reject);
-    server.listen({ fd });
-  });
+/** What watches a descriptor that was given to Deno; null if that cannot be seen. */
+function selectorThatWatches(fd: number): DenoSelector | null {
+  let unwatched: Waker;
+  try {
+    unwatched = new Waker();
+  } catch {
+    return null;
+  }
+  try {
+    return DenoSelector.find(fd, unwatched.fd);
+  } finally {
+    unwatched.close();
+  }
 }
 
-function connectByPair(net: NodeNet): Link {
-  const [ours, theirs] = socketPair();
-  const options = { fd: theirs.detach(), readable: true, writable: false };
-  return { ours, denos: new net.Socket(options), selector: null };
-}
+/** The turns of this thread's Deno. */
+export const denoTurn: DenoTurn = new DenoTurn();

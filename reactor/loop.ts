@@ -12,6 +12,7 @@ import {
   type Selector,
   type SelectorKey,
 } from "../backends/selector.ts";
+import type { Parking, Seat } from "./parking.ts";
 import type { SharedLoop, Sharing } from "./sharing.ts";
 import {
   type Measurement,
@@ -94,11 +95,9 @@ export class Loop implements Disposable, AsyncDisposable {
   /** What `onError` has thrown in this turn. */
   #failure: { readonly error: unknown } | null = null;
   #dispatching = false;
-  /** Resolves what `serve()` waits for while there is nothing to wait for. */
-  #resume: (() => void) | null = null;
-  #parkedUntil: number | null = null;
-  /** Whether the parked wait keeps the process open. */
-  #parkedReferenced = false;
+  #parking: Parking | null = null;
+  /** The place of this reactor among those that serve; null while it does not. */
+  #seat: Seat | null = null;
   #served: Promise<void> | null = null;
   #turns = 0;
   #events = 0;
@@ -308,8 +307,8 @@ export class Loop implements Disposable, AsyncDisposable {
    */
   wake(): void {
     this.#checkOpen();
-    this.#needWaker();
-    this.#poke();
+    wake(this.#needWaker().wakeFd);
+    this.#interrupt();
   }
 
   /**
@@ -579,7 +578,7 @@ export class Loop implements Disposable, AsyncDisposable {
       Number.MAX_VALUE,
     );
     const timer = this.#timers.add(callback, deadline, interval);
-    if (this.#parkedUntil === null || deadline < this.#parkedUntil) {
+    if (this.#seat !== null && deadline < this.#seat.deadline) {
       this.#interrupt();
     }
     return timer;
@@ -677,12 +676,6 @@ export class Loop implements Disposable, AsyncDisposable {
     return this.#selector.getMap().size - this.#internal;
   }
 
-  /** Whether there is something to wait for, be it for its own sake or beside others. */
-  #hasAnything(): boolean {
-    return this.#registered() > 0 || this.#timers.size > 0 ||
-      this.#soon.length > 0;
-  }
-
   /** Whether the process stays while a wait is parked. */
   #keepsOpen(): boolean {
     return this.#referenced && this.#hasWork();
@@ -704,6 +697,8 @@ export class Loop implements Disposable, AsyncDisposable {
       try {
         await sharing.share();
       } finally {
+        await this.#parking!.leave(this.#seat!);
+        this.#seat = null;
         await sharing.close();
       }
     } finally {
@@ -715,6 +710,7 @@ export class Loop implements Disposable, AsyncDisposable {
   /** Loads what `run()` does not need: a start without it is a millisecond shorter. */
   async #createSharing(): Promise<Sharing> {
     const { Sharing } = await import("./sharing.ts");
+    const { parking } = await import("./parking.ts");
     const shared: SharedLoop = {
       ending: () => this.#stopping || this.closed,
       due: () => this.#timeout() === 0,
@@ -722,45 +718,47 @@ export class Loop implements Disposable, AsyncDisposable {
       turn: (longest, most) =>
         this.#turn(Math.min(longest, this.#timeout()), most),
       park: () => this.#park(),
+      lookAfterParked: () => parking.look(),
     };
-    return await Sharing.create(this, shared, this.#yieldInterval);
+    const sharing = Sharing.create(this, shared, this.#yieldInterval);
+    try {
+      this.#seat = parking.enter(this.#selector);
+    } catch (error) {
+      await sharing.close();
+      throw error;
+    }
+    this.#parking = parking;
+    return sharing;
   }
 
-  /** Waits on another thread, or for `wake()` alone if there is nothing else to wait for. */
+  /**
+   * Waits on another thread. With nothing to wait for, `wake()` and what is
+   * registered later still end the wait, which does not keep the process open.
+   */
   async #park(): Promise<void> {
-    if (!this.#hasAnything()) {
-      await new Promise<void>((resolve) => this.#resume = resolve);
-      return;
-    }
+    // What the selector reports without asking the system ends no wait there.
+    if (this.#turn(0) > 0 || this.#stopping) return;
     const timeout = this.#timeout();
-    this.#parkedUntil = now() + timeout;
-    this.#parkedReferenced = this.#keepsOpen();
-    const count = await this.#selector.park(timeout, this.#parkedReferenced);
-    this.#parkedUntil = null;
-    if (!this.closed) this.#process(count);
+    if (timeout === 0) return;
+    await this.#parking!.park(this.#seat!, now() + timeout, this.#keepsOpen());
+    if (!this.closed) this.#turn(0);
   }
 
   /**
    * A parked wait that does not see what changed is ended, and begins anew; so is
-   * one that keeps the process open for nobody's sake any more.
+   * one that keeps the process open for no reason any more.
    */
   #changed(): void {
+    const seat = this.#seat;
+    if (seat === null || seat.resume === null) return;
     if (
-      this.#parkedUntil === null || !this.#selector.seesChangesWhileParked ||
-      this.#parkedReferenced !== this.#keepsOpen()
+      this.#selector.waitFd < 0 || seat.referenced !== this.#keepsOpen()
     ) this.#interrupt();
   }
 
-  /** Ends what `serve()` waits for, if it waits. */
+  /** Ends the parked wait, if there is one. */
   #interrupt(): void {
-    if (this.#parkedUntil !== null || this.#resume !== null) this.#poke();
-  }
-
-  #poke(): void {
-    const resume = this.#resume;
-    this.#resume = null;
-    resume?.();
-    if (this.#waker !== null) wake(this.#waker.wakeFd);
+    if (this.#seat !== null) this.#parking!.unpark(this.#seat);
   }
 
   #needWaker(): Waker {
@@ -782,7 +780,6 @@ export class Loop implements Disposable, AsyncDisposable {
 
   #end(): void {
     this.#stopping = false;
-    this.#parkedUntil = null;
     this.#served = null;
     if (this.closed) this.#release();
     else this.#state = "idle";

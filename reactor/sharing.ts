@@ -5,7 +5,8 @@
  */
 
 import { EVENT_READ, type FileObject } from "../backends/selector.ts";
-import { DenoTurn } from "./deno_turn.ts";
+import { tickScheduled } from "./deno_core.ts";
+import { denoTurn } from "./deno_turn.ts";
 import type { Loop } from "./loop.ts";
 import { createSliceClock, type SliceClock } from "./slice_clock.ts";
 import { now } from "./timers.ts";
@@ -28,6 +29,8 @@ export interface SharedLoop {
   turn(longest: number, most: number): number;
   /** Waits on another thread until something comes, and calls back. */
   park(): Promise<void>;
+  /** Resumes the parked loops of this thread that have something. */
+  lookAfterParked(): void;
 }
 
 /**
@@ -54,32 +57,49 @@ const TURN = 0.2;
 const FEWEST_EVENTS = 8;
 const MOST_EVENTS = 64;
 
+/**
+ * How often promises go on before the next turn of the reactor. A chain of
+ * `await`s goes one step each time: `pipeTo()` takes eight from what is read to
+ * what is written.
+ */
+const HOPS = 8;
+
+/** The same, before a wait that may sleep: it costs fifty times as much as these. */
+const HOPS_BEFORE_SLEEP = 24;
+
+/**
+ * After how long full turns are made cheap, in milliseconds. It holds the thread
+ * for 10 to 20 ms, so it is put off until a pause, or until the loop has been
+ * busy for a while. Until then, what Deno has to do cannot be seen.
+ */
+const LINK_IN_PAUSE = 20;
+const LINK_WHEN_BUSY = 500;
+
 /** The turns of both loops. */
 export class Sharing {
   readonly #shared: SharedLoop;
-  readonly #deno: DenoTurn;
   readonly #clock: SliceClock;
-  readonly #watch: DenoWatch | null;
+  readonly #watch: DenoWatch;
   readonly #interval: number;
+  readonly #started = now();
   /** How many callbacks are to be in one turn. */
   #most = FEWEST_EVENTS;
   #briefTurns = 0;
   /** From when on Deno may have its I/O again, if it has any. */
   #nextFull = 0;
+  /** Whether this reactor keeps the process open by Deno's link. */
+  #holding = false;
 
   private constructor(
     loop: Loop,
     shared: SharedLoop,
-    deno: DenoTurn,
     interval: number,
   ) {
     this.#shared = shared;
-    this.#deno = deno;
     this.#interval = interval;
     this.#clock = createSliceClock(loop, SLICE * interval);
-    this.#watch = deno.selector === null
-      ? null
-      : new DenoWatch(loop, deno.selector.fd);
+    this.#watch = new DenoWatch(loop);
+    denoTurn.enter();
   }
 
   /**
@@ -88,18 +108,8 @@ export class Sharing {
    * @param interval Milliseconds between two turns of Deno's loop, at most
    * @throws {SystemError} if there are no descriptors left: `EMFILE`
    */
-  static async create(
-    loop: Loop,
-    shared: SharedLoop,
-    interval: number,
-  ): Promise<Sharing> {
-    const deno = await DenoTurn.create();
-    try {
-      return new Sharing(loop, shared, deno, interval);
-    } catch (error) {
-      await deno.close();
-      throw error;
-    }
+  static create(loop: Loop, shared: SharedLoop, interval: number): Sharing {
+    return new Sharing(loop, shared, interval);
   }
 
   /**
@@ -108,11 +118,14 @@ export class Sharing {
    */
   async share(): Promise<void> {
     const shared = this.#shared;
+    // Deno's loop is given longer waits than that anyway.
+    if (this.#interval >= LINK_IN_PAUSE) this.#link();
     while (!shared.ending()) {
       const before = shared.events();
       const start = now();
       await this.#takeInterval();
       if (shared.ending()) return;
+      shared.lookAfterParked();
       const events = shared.events() - before;
       if (events > 0 || shared.due()) {
         const end = now();
@@ -128,78 +141,109 @@ export class Sharing {
     this.#most = Math.min(Math.max(most, FEWEST_EVENTS), MOST_EVENTS) | 0;
   }
 
-  /** The reactor's own time, in slices if Deno has I/O to do meanwhile. */
-  async #takeInterval(): Promise<void> {
-    this.#clock.start();
-    this.#watch?.watch(true);
-    while (!this.#slice()) await this.#full();
-  }
-
   /**
-   * @returns false if Deno may go first, since it has something and nobody else has;
-   *   true if the reactor's time is over
+   * The reactor's own time. What its callbacks have resolved goes on between its
+   * turns, and Deno goes first if it has something while the reactor has nothing.
    */
-  #slice(): boolean {
+  async #takeInterval(): Promise<void> {
     const shared = this.#shared;
     const watch = this.#watch;
+    const clock = this.#clock;
+    clock.start();
+    watch.watch(true);
     for (;;) {
-      if (watch !== null) watch.came = false;
-      const ready = shared.turn(this.#clock.timeout(), this.#most);
-      if (shared.ending() || this.#clock.over(ready)) return true;
-      if (ready === 1 && watch !== null && watch.came) return false;
+      watch.came = false;
+      // `process.nextTick` has its turn before a wait that may sleep.
+      const ticks = tickScheduled();
+      const timeout = ticks ? 0 : clock.timeout();
+      const ready = shared.turn(timeout, this.#most);
+      if (shared.ending()) return;
+      if (ready > 0) await hop(clock.sleeps ? HOPS_BEFORE_SLEEP : HOPS);
+      else if (ticks) await denoTurn.brief();
+      else if (!clock.sleeps) await hop(HOPS_BEFORE_SLEEP);
+      if (shared.ending() || (ticks ? clock.passed() : clock.over(ready))) {
+        return;
+      }
+      if (ready === 1 && watch.came) await this.#full();
     }
   }
 
   /** Deno's time: its timers, and once an interval its I/O, if it has any. */
   #yield(time: number): Promise<void> {
+    this.#hold(true);
+    if (!denoTurn.linked && time - this.#started >= LINK_WHEN_BUSY) {
+      this.#link();
+    }
     if (time >= this.#nextFull && this.#hasInput()) {
       this.#nextFull = time + this.#interval;
       return this.#full();
     }
     this.#briefTurns++;
-    this.#deno.hold(true);
-    return this.#deno.brief();
+    return denoTurn.brief();
   }
 
   /** Whether Deno has to ask the system, as far as that can be seen. */
   #hasInput(): boolean {
-    const { selector } = this.#deno;
+    const { selector } = denoTurn;
     return selector === null || this.#briefTurns >= MOST_BRIEF_TURNS ||
       selector.ready;
   }
 
   #full(): Promise<void> {
     this.#briefTurns = 0;
-    this.#deno.hold(true);
-    return this.#deno.full(this.#interval);
+    this.#hold(true);
+    return denoTurn.full(this.#interval);
   }
 
-  #park(): Promise<void> {
-    this.#deno.hold(false);
+  async #park(): Promise<void> {
+    this.#hold(false);
     this.#clock.stop();
-    this.#watch?.watch(false);
-    return this.#shared.park();
+    this.#watch.watch(false);
+    const linking = denoTurn.linked
+      ? null
+      : setTimeout(() => this.#link(), LINK_IN_PAUSE);
+    if (linking !== null) Deno.unrefTimer(linking);
+    await this.#shared.park();
+    if (linking !== null) clearTimeout(linking);
+  }
+
+  #link(): void {
+    try {
+      denoTurn.link();
+    } catch {
+      // Without a descriptor for it, full turns stay as dear as they are.
+    }
+  }
+
+  #hold(held: boolean): void {
+    if (held === this.#holding) return;
+    this.#holding = held;
+    denoTurn.hold(held);
   }
 
   /** Gives back everything; resolves when Deno has let go of its part. */
   async close(): Promise<void> {
+    this.#hold(false);
     this.#clock.close();
-    this.#watch?.watch(false);
-    await this.#deno.close();
+    this.#watch.watch(false);
+    await denoTurn.leave();
   }
+}
+
+/** Lets promises go on, by so many steps. */
+async function hop(steps: number): Promise<void> {
+  for (let step = 0; step < steps; step++) await undefined;
 }
 
 /** Deno's selector among the descriptors of a reactor. */
 class DenoWatch {
   /** Whether it was ready at the last wait. */
   came = false;
-  readonly fd: number;
+  fd = -1;
   readonly #loop: Loop;
-  #watching = false;
 
-  constructor(loop: Loop, fd: number) {
+  constructor(loop: Loop) {
     this.#loop = loop;
-    this.fd = fd;
   }
 
   static readonly #onReady = (fileobj: FileObject): void => {
@@ -210,11 +254,27 @@ class DenoWatch {
 
   /** A parked wait must not see it: Deno wakes by itself then. */
   watch(watching: boolean): void {
-    if (watching === this.#watching || this.#loop.closed) return;
-    this.#watching = watching;
-    if (watching) {
+    const fd = watching ? denoTurn.selector?.fd ?? -1 : -1;
+    if (fd === this.fd || this.#loop.closed) return;
+    if (this.fd !== -1) this.#unwatch();
+    if (fd !== -1) this.#watch(fd);
+  }
+
+  #watch(fd: number): void {
+    this.fd = fd;
+    try {
       this.#loop.selector.register(this, EVENT_READ, DenoWatch.#onReady);
-    } else this.#loop.selector.unregister(this);
-    this.#loop.countInternal(watching ? 1 : -1);
+      this.#loop.countInternal(1);
+    } catch {
+      // Refused, by a limit of watches (ENOSPC) or of the selector: without it
+      // Deno's I/O waits for the end of a slice.
+      this.fd = -1;
+    }
+  }
+
+  #unwatch(): void {
+    this.#loop.selector.unregister(this);
+    this.#loop.countInternal(-1);
+    this.fd = -1;
   }
 }

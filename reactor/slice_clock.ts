@@ -21,6 +21,10 @@ export interface SliceClock {
   start(): void;
   /** How long the next wait may be, in milliseconds. */
   timeout(): number;
+  /** Whether the next wait may sleep. */
+  readonly sleeps: boolean;
+  /** Whether the slice is over, by the clock. */
+  passed(): boolean;
   /**
    * Whether the slice is over.
    *
@@ -93,6 +97,14 @@ class TimerFdClock implements SliceClock {
     return this.#armed ? Infinity : 0;
   }
 
+  get sleeps(): boolean {
+    return this.#armed;
+  }
+
+  passed(): boolean {
+    return this.#over || now() >= this.#end;
+  }
+
   over(ready: number): boolean {
     if (ready === 0) this.#arm();
     // Behind many that are ready the timer has to wait its turn.
@@ -140,6 +152,14 @@ class TimeoutClock implements SliceClock {
 
   timeout(): number {
     return Math.max(this.#end - now(), 0);
+  }
+
+  get sleeps(): boolean {
+    return true;
+  }
+
+  passed(): boolean {
+    return this.over();
   }
 
   over(): boolean {

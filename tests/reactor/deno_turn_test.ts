@@ -17,11 +17,15 @@ const seen = { ignore: Deno.build.os !== "linux" };
 async function withTurns(
   run: (turn: DenoTurn) => Promise<void>,
 ): Promise<void> {
-  const turn = await DenoTurn.create();
+  const turn = new DenoTurn();
+  turn.enter();
+  turn.link();
+  turn.hold(true);
   try {
     await run(turn);
   } finally {
-    await turn.close();
+    turn.hold(false);
+    await turn.leave();
   }
 }
 

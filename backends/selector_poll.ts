@@ -1,0 +1,75 @@
+/**
+ * One poll(2) for several selectors: which of them have something ready.
+ *
+ * The descriptor of an epoll or a kqueue instance is itself readable while one
+ * of its own is ready (epoll(7), kqueue(2)), so one entry stands for all of them.
+ * A selector without such a descriptor is polled by its registrations.
+ *
+ * @module
+ */
+
+import { PollFds } from "./ffi/structs/pollfd.ts";
+import { POLLIN, pollOnce, pollParked } from "./poll.ts";
+import { pollEvents } from "./poll_events.ts";
+import type { Selector } from "./selector.ts";
+
+/** The selectors that a wait covers, each with its part of the structs. */
+export class SelectorPoll {
+  readonly #fds = new PollFds();
+  /** Where the part of each selector ends. */
+  readonly #ends: number[] = [];
+  #count = 0;
+
+  /** Forgets all selectors. */
+  clear(): void {
+    this.#count = 0;
+    this.#ends.length = 0;
+  }
+
+  /** Adds a descriptor that ends the wait once it can be read. */
+  addWaker(fd: number): void {
+    this.#add(fd, POLLIN);
+    this.#ends.push(this.#count);
+  }
+
+  /** Adds a selector, as it stands. */
+  addSelector(selector: Selector<unknown>): void {
+    const { waitFd } = selector;
+    if (waitFd >= 0) this.#add(waitFd, POLLIN);
+    else {
+      for (const { fd, events } of selector.getMap().values()) {
+        this.#add(fd, pollEvents(events));
+      }
+    }
+    this.#ends.push(this.#count);
+  }
+
+  /** Whether what was added at a place, from 0, has come back with something. */
+  isReady(place: number): boolean {
+    const end = this.#ends[place]!;
+    for (let index = this.#ends[place - 1] ?? 0; index < end; index++) {
+      if (this.#fds.returned(index) !== 0) return true;
+    }
+    return false;
+  }
+
+  /** Polls without waiting. */
+  look(): number {
+    return pollOnce(this.#fds, this.#count, 0);
+  }
+
+  /**
+   * Waits on another thread; nothing may be added meanwhile.
+   *
+   * @param timeout Milliseconds; `Infinity` is for ever
+   * @param referenced Whether the wait keeps the process open
+   */
+  park(timeout: number, referenced: boolean): Promise<number> {
+    return pollParked(this.#fds, this.#count, timeout, referenced);
+  }
+
+  #add(fd: number, events: number): void {
+    this.#fds.reserve(this.#count + 1);
+    this.#fds.set(this.#count++, fd, events);
+  }
+}
