@@ -21,7 +21,6 @@
  * @module
  */
 
-import { setImmediate } from "node:timers";
 import { DenoLink } from "./deno_link.ts";
 import { DenoSelector } from "./deno_selector.ts";
 import { now } from "./timers.ts";
@@ -79,11 +78,13 @@ export class DenoTurn {
   }
 
   /**
-   * Makes the link. It holds the thread while Node's part of Deno is loaded.
+   * Makes the link. Node's part of Deno is loaded for it, in two steps that hold
+   * the thread for some milliseconds each.
    *
    * @throws {SystemError} if there are no descriptors left: `EMFILE`
    */
-  link(): void {
+  async link(): Promise<void> {
+    await this.brief();
     if (this.linked || this.#users === 0) return;
     const ended = (): void => this.#end?.();
     this.#link = DenoLink.create(ended, () => void this.#unlink());
@@ -103,7 +104,7 @@ export class DenoTurn {
 
   readonly #afterRound = (resolve: () => void): void => {
     if (this.#fresh > 0) this.#fresh--;
-    setImmediate(resolve);
+    globalThis.setImmediate(resolve);
   };
 
   /**
@@ -149,7 +150,7 @@ export class DenoTurn {
    */
   #look(): void {
     this.#looking = true;
-    setImmediate(() => {
+    globalThis.setImmediate(() => {
       this.#looking = false;
       if (this.#end === null) return;
       if (now() >= this.#deadline) this.#end();

@@ -119,7 +119,7 @@ export class Sharing {
   async share(): Promise<void> {
     const shared = this.#shared;
     // Deno's loop is given longer waits than that anyway.
-    if (this.#interval >= LINK_IN_PAUSE) this.#link();
+    if (this.#interval >= LINK_IN_PAUSE) await this.#link();
     while (!shared.ending()) {
       const before = shared.events();
       const start = now();
@@ -172,7 +172,7 @@ export class Sharing {
   #yield(time: number): Promise<void> {
     this.#hold(true);
     if (!denoTurn.linked && time - this.#started >= LINK_WHEN_BUSY) {
-      this.#link();
+      return this.#link();
     }
     if (time >= this.#nextFull && this.#hasInput()) {
       this.#nextFull = time + this.#interval;
@@ -207,9 +207,9 @@ export class Sharing {
     if (linking !== null) clearTimeout(linking);
   }
 
-  #link(): void {
+  async #link(): Promise<void> {
     try {
-      denoTurn.link();
+      await denoTurn.link();
     } catch {
       // Without a descriptor for it, full turns stay as dear as they are.
     }

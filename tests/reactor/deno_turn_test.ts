@@ -19,7 +19,7 @@ async function withTurns(
 ): Promise<void> {
   const turn = new DenoTurn();
   turn.enter();
-  turn.link();
+  await turn.link();
   turn.hold(true);
   try {
     await run(turn);

@@ -3,6 +3,8 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
+import process from "node:process";
+import { PassThrough } from "node:stream";
 import { socketPair } from "../../backends/ffi/mod.ts";
 import { EVENT_READ, EVENT_WRITE, SelectSelector } from "../../backends/mod.ts";
 import { Reactor } from "../../reactor/mod.ts";
@@ -159,6 +161,77 @@ onEachBackend(
   },
   { needs: "limitsWaits" },
 );
+
+/**
+ * So long that a reactor that slept with something left to do would be late: it
+ * may wait for 0.4 of it before Deno has a turn.
+ */
+const LONG_INTERVAL = 2 * PATIENCE;
+
+/** What goes on after a callback, in the order of its distance from it. */
+const AFTERMATHS: readonly [name: string, go: (then: () => void) => void][] = [
+  ["a promise", (then) => void Promise.resolve().then(then)],
+  [
+    "a chain of twenty promises",
+    async (then) => {
+      for (let step = 0; step < 20; step++) await undefined;
+      then();
+    },
+  ],
+  ["process.nextTick()", (then) => process.nextTick(then)],
+  [
+    "process.nextTick() behind promises and ticks",
+    (then) => {
+      Promise.resolve().then(() =>
+        process.nextTick(() =>
+          Promise.resolve().then(() => process.nextTick(then))
+        )
+      );
+    },
+  ],
+  [
+    "a web stream",
+    (then) => {
+      const { readable, writable } = new TransformStream<number, number>();
+      const writer = writable.getWriter();
+      const reader = readable.pipeThrough(new TransformStream()).getReader();
+      reader.read().then(then);
+      writer.write(1);
+    },
+  ],
+  [
+    "a stream of Node's",
+    (then) => {
+      const through = new PassThrough();
+      through.on("data", then);
+      through.write("x");
+    },
+  ],
+];
+
+for (const [name, go] of AFTERMATHS) {
+  onEachBackend(
+    `${name} that a callback has begun goes on before the reactor waits again`,
+    async (stage) => {
+      const reactor = stage.make({ yieldInterval: LONG_INTERVAL });
+      const [left, right] = stage.pair();
+      const buffer = new Uint8Array(16);
+      let rounds = 0;
+      reactor.register(right, EVENT_READ, () => {
+        right.recv(buffer);
+        go(() => {
+          if (++rounds === 20) reactor.stop();
+          else left.send(buffer, 1);
+        });
+      });
+      const served = reactor.serve();
+      left.send(buffer, 1);
+      const started = performance.now();
+      await served;
+      assert(performance.now() - started < PATIENCE / 3);
+    },
+  );
+}
 
 onAnyBackend(
   "Deno's network goes first while the reactor has nothing to do",

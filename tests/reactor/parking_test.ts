@@ -1,0 +1,248 @@
+/**
+ * Many reactors in one thread: one wait on another thread is enough for all.
+ */
+
+import { assert, assertEquals } from "@std/assert";
+import type { Socket } from "../../backends/ffi/mod.ts";
+import { EVENT_READ, type Selector } from "../../backends/mod.ts";
+import { type Callback, Reactor } from "../../reactor/mod.ts";
+import { denoProgram, nextTurn, PATIENCE, test } from "../util.ts";
+import {
+  onAnyBackend,
+  onEachBackend,
+  reactorBackends,
+  type Stage,
+} from "./stage.ts";
+
+/** More than Deno has threads for blocking calls. */
+const MANY = 40;
+
+/** A reactor in `serve()` that resolves once its socket was sent something. */
+class Server {
+  readonly reactor: Reactor;
+  readonly peer: Socket;
+  readonly served: Promise<void>;
+  readonly #right: Socket;
+  #heard: PromiseWithResolvers<void> = Promise.withResolvers();
+
+  constructor(stage: Stage, reactor: Reactor = stage.make()) {
+    this.reactor = reactor;
+    [this.peer, this.#right] = stage.pair();
+    reactor.register(this.#right, EVENT_READ, () => {
+      this.#right.recv(new Uint8Array(16));
+      this.#heard.resolve();
+    });
+    this.served = reactor.serve();
+  }
+
+  /** Resolves when what is sent now was received. */
+  ask(): Promise<void> {
+    this.#heard = Promise.withResolvers();
+    this.peer.send(new Uint8Array(1));
+    return this.#heard.promise;
+  }
+
+  async stop(): Promise<void> {
+    this.reactor.stop();
+    await this.served;
+  }
+}
+
+/** Fails instead of waiting for ever. */
+async function within<T>(promise: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error("Too late")), PATIENCE);
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** Lets what can park be parked. */
+async function settle(): Promise<void> {
+  for (let turn = 0; turn < 10; turn++) await nextTurn();
+}
+
+onEachBackend(
+  "idle reactors, more than Deno has threads, leave its file system free and all answer",
+  async (stage) => {
+    const servers = Array.from({ length: MANY }, () => new Server(stage));
+    await settle();
+    assert((await within(Deno.stat("."))).isDirectory);
+    for (const server of servers) await within(server.ask());
+    await within(Promise.all(servers.map((server) => server.ask())));
+    await within(Promise.all(servers.map((server) => server.stop())));
+  },
+);
+
+onAnyBackend(
+  "reactors on different selectors share one wait",
+  async (stage) => {
+    const present = reactorBackends.filter(({ absent }) =>
+      absent === undefined
+    );
+    const servers = present.map((backend) =>
+      new Server(
+        stage,
+        stage.use(
+          new Reactor({ selector: backend.make() as Selector<Callback> }),
+        ),
+      )
+    );
+    for (let round = 0; round < 3; round++) {
+      await settle();
+      for (const server of servers) await within(server.ask());
+    }
+    for (const server of servers) await within(server.stop());
+  },
+);
+
+onEachBackend(
+  "a reactor that is parked is heard while another is at work",
+  async (stage) => {
+    const busy = stage.make();
+    let going = true;
+    const again = (): void => {
+      if (going) busy.callSoon(again);
+    };
+    const idle = new Server(stage);
+    await settle();
+    busy.callSoon(again);
+    const served = busy.serve();
+    for (let round = 0; round < 5; round++) await within(idle.ask());
+    const timed = Promise.withResolvers<void>();
+    idle.reactor.callLater(5, timed.resolve);
+    await within(timed.promise);
+    going = false;
+    busy.stop();
+    await within(served);
+    await within(idle.ask());
+    await within(idle.stop());
+  },
+);
+
+onEachBackend(
+  "each of several parked reactors has its timers in time, and stops by itself",
+  async (stage) => {
+    const servers = Array.from({ length: 4 }, () => new Server(stage));
+    await settle();
+    const order: number[] = [];
+    const timed = servers.map(({ reactor }, index) =>
+      new Promise<void>((resolve) =>
+        reactor.callLater(40 - 10 * index, () => {
+          order.push(index);
+          resolve();
+        })
+      )
+    );
+    await within(Promise.all(timed));
+    assertEquals(order, [3, 2, 1, 0]);
+    for (const [index, server] of servers.entries()) {
+      await within(server.stop());
+      for (const other of servers.slice(index + 1)) await within(other.ask());
+    }
+  },
+);
+
+onEachBackend(
+  "a socket that is closed while its reactor is parked is closed at once",
+  async (stage) => {
+    const { reactor } = stage;
+    const [left, right] = stage.pair();
+    reactor.register(right, EVENT_READ, () => {});
+    const others = [new Server(stage), new Server(stage)];
+    const served = reactor.serve();
+    await settle();
+    reactor.unregister(right);
+    right.close();
+    const buffer = new Uint8Array(1);
+    const end = performance.now() + PATIENCE;
+    // A poll(2) under way would keep the file open, and its peer waiting.
+    while (left.recv(buffer) !== 0 && performance.now() < end) await nextTurn();
+    assertEquals(left.recv(buffer), 0);
+    for (const other of others) await within(other.stop());
+    reactor.stop();
+    await within(served);
+  },
+);
+
+onEachBackend(
+  "a regular file that is registered while a reactor is parked is ready",
+  async (stage) => {
+    const { reactor } = stage;
+    const served = new Server(stage, reactor);
+    const path = await Deno.makeTempFile();
+    stage.later(() => Deno.remove(path));
+    const { openFile, close } = await import("../../backends/ffi/mod.ts");
+    await settle();
+    const file = openFile(path);
+    const ready = Promise.withResolvers<void>();
+    reactor.register(file, EVENT_READ, () => {
+      reactor.unregister(file);
+      close(file);
+      ready.resolve();
+    });
+    await within(ready.promise);
+    await within(served.stop());
+  },
+);
+
+/** Serves a Unix socket, and answers itself on it, without a network. */
+const WITHOUT_NETWORK = `
+  import { Reactor } from MODULE;
+  const reactor = new Reactor();
+  const path = Deno.args[0];
+  reactor.listen({ path }, (peer) => peer.onData = (chunk) => peer.write(chunk));
+  reactor.serve();
+  let rounds = 0;
+  const client = reactor.connect({ path });
+  client.onData = () => {
+    if (++rounds === 20) Deno.exit(0);
+    setTimeout(() => client.write(new Uint8Array(1)), 5);
+  };
+  client.write(new Uint8Array(1));
+`;
+
+const unshare = await (async () => {
+  try {
+    const { success } = await new Deno.Command("unshare", {
+      args: ["-n", "true"],
+    }).output();
+    return success;
+  } catch {
+    return false;
+  }
+})();
+
+test(
+  "serve() needs no network: with loopback down it serves Unix sockets",
+  async () => {
+    const directory = await Deno.makeTempDir();
+    try {
+      const program = WITHOUT_NETWORK.replace(
+        "MODULE",
+        JSON.stringify(new URL("../../mod.ts", import.meta.url).href),
+      );
+      await Deno.writeTextFile(`${directory}/program.ts`, program);
+      const child = new Deno.Command("unshare", {
+        args: [
+          "-n",
+          denoProgram(),
+          "run",
+          "--no-config",
+          "-A",
+          `${directory}/program.ts`,
+          `${directory}/socket`,
+        ],
+      }).spawn();
+      const killing = setTimeout(() => child.kill("SIGKILL"), 4 * PATIENCE);
+      const { code } = await child.status;
+      clearTimeout(killing);
+      assertEquals(code, 0);
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+  { ignore: !unshare },
+);
