@@ -4,9 +4,9 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { libraryPath, openLibrary } from "../../backends/ffi/libc.ts";
-import type { SocketAddress } from "../../backends/ffi/mod.ts";
+import type { InternetAddress, SocketAddress } from "../../backends/ffi/mod.ts";
 import { wake } from "../../reactor/mod.ts";
-import { PATIENCE } from "../util.ts";
+import { nextTurn, openFds, PATIENCE } from "../util.ts";
 import {
   onAnyBackend,
   onEachBackend,
@@ -205,6 +205,34 @@ withThreads("each thread has a reactor of its own", async (stage) => {
   const last = await Promise.all(threads.map((next) => next()));
   assertEquals(last, ["stopped", "stopped"]);
 });
+
+withThreads(
+  "a thread that is asked to end gives back its descriptors and its port",
+  async (stage) => {
+    const url = new URL("./ending_worker.ts", import.meta.url);
+    const end = async (): Promise<SocketAddress> => {
+      const worker = new Worker(url, { type: "module" });
+      stage.later(() => worker.terminate());
+      const next = messagesOf(worker);
+      const address = await next() as SocketAddress;
+      const peer = stage.dial(address);
+      peer.send("hello");
+      while (peer.readText(5) !== "hello") await nextTurn();
+      worker.postMessage("end");
+      assertEquals(await next(), "closed");
+      return address;
+    };
+    // What Deno keeps of the first worker it also keeps of the last.
+    await end();
+    const before = openFds().size;
+    const address = await end();
+    assert(openFds().size <= before);
+    const closed = await Deno.connect({
+      port: (address as InternetAddress).port,
+    }).then((conn) => conn.close(), ({ name }) => name);
+    assertEquals(closed, "ConnectionRefused");
+  },
+);
 
 onAnyBackend("wake() by the descriptor is wake()", (stage) => {
   const { reactor } = stage;
