@@ -232,7 +232,7 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
   #listen(wanted: boolean): void {
     if (wanted === this.#accepting) return;
     if (wanted) this.#loop.register(this, EVENT_READ, Acceptor.#onReady);
-    else this.#loop.unregister(this);
+    else this.#loop.withdraw(this);
     this.#accepting = wanted;
     if (!this.#referenced) this.#loop.countUnreferenced(wanted ? 1 : -1);
   }

@@ -127,13 +127,13 @@ export class Connector implements Attempt {
   /** Writable: connected, or failed. SO_ERROR alone knows, whatever else was reported. */
   #settle(fileobj: FileObject, address: SocketAddress): void {
     const socket = fileobj as Socket;
-    const error = socket.takeError("connect", formatAddress(address));
+    const error = outcomeOf(socket, address);
     if (error !== null) {
       this.#drop(socket);
       this.#attemptFailed(error, null);
       return;
     }
-    this.#loop.unregister(socket);
+    this.#loop.withdraw(socket);
     this.#pending.delete(socket);
     this.#cleanUp();
     this.#connection.connected(socket);
@@ -161,7 +161,7 @@ export class Connector implements Attempt {
   }
 
   #drop(socket: Socket): void {
-    if (this.#pending.delete(socket)) this.#loop.unregister(socket);
+    if (this.#pending.delete(socket)) this.#loop.forget(socket);
     socket.close();
   }
 
@@ -171,5 +171,14 @@ export class Connector implements Attempt {
     this.#timeout?.cancel();
     this.#options.signal?.removeEventListener("abort", this.#abort);
     for (const socket of this.#pending) this.#drop(socket);
+  }
+}
+
+/** How a connect has ended; a descriptor that was closed meanwhile cannot be asked. */
+function outcomeOf(socket: Socket, address: SocketAddress): Error | null {
+  try {
+    return socket.takeError("connect", formatAddress(address));
+  } catch (error) {
+    return error as Error;
   }
 }

@@ -558,7 +558,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
       (this.#queue.length > 0 && this.#backOff === null ? EVENT_WRITE : 0);
     if (wanted === this.#interest) return;
     const before = this.#interest;
-    if (wanted === 0) this.#loop.unregister(this);
+    if (wanted === 0) this.#loop.withdraw(this);
     else if (before === 0) {
       this.#loop.register(this, wanted, Datagram.#onReady);
     } else this.#loop.modify(this, wanted, Datagram.#onReady);

@@ -219,6 +219,19 @@ export class Loop implements Disposable, AsyncDisposable {
   }
 
   /**
+   * As `unregister()`, for what may be registered no more, as with `forget()`.
+   *
+   * @ignore
+   */
+  withdraw(fileobj: FileObject): void {
+    try {
+      this.unregister(fileobj);
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error;
+    }
+  }
+
+  /**
    * Calls a function in the next turn, after the callbacks of what is ready.
    * Functions are called in the order in which they were given.
    *

@@ -6,7 +6,7 @@
 
 import { DefaultSelector } from "../default_selector.ts";
 import { close, pipe, read, write } from "../ffi/mod.ts";
-import type { FileObject } from "../ffi/descriptor.ts";
+import { fileDescriptor, type FileObject } from "../ffi/descriptor.ts";
 import { EVENT_READ, EVENT_WRITE, type Selector } from "../selector.ts";
 
 /** How a wait can be called off. */
@@ -38,7 +38,8 @@ interface Wait {
 export class SelectorWaiter implements Waiter, Disposable {
   readonly #selector: Selector<Set<Wait>>;
   readonly #wake: [reader: number, writer: number];
-  readonly #waits = new Map<FileObject, Set<Wait>>();
+  /** Those that are not over. Which descriptor has which the selector knows: it is the keys' data. */
+  readonly #waits = new Set<Wait>();
   #running = false;
   #disposed = false;
 
@@ -64,10 +65,7 @@ export class SelectorWaiter implements Waiter, Disposable {
     if (this.#disposed) return;
     this.#disposed = true;
     const error = new Deno.errors.BadResource("Waiter is closed");
-    for (const waits of this.#waits.values()) {
-      for (const wait of waits) wait.reject(error);
-    }
-    this.#waits.clear();
+    this.#failAll(error);
     if (this.#running) this.#interrupt();
     else this.#release();
   }
@@ -84,50 +82,87 @@ export class SelectorWaiter implements Waiter, Disposable {
       signal?.throwIfAborted();
       const onAbort = (): void => {
         this.#remove(fileobj, wait);
-        reject(signal!.reason);
+        wait.reject(signal!.reason);
         // Else the parked wait would keep the process alive for nothing.
         if (this.#waits.size === 0) this.#interrupt();
       };
+      const end = (): void => {
+        this.#waits.delete(wait);
+        signal?.removeEventListener("abort", onAbort);
+      };
       const wait: Wait = {
         events,
-        reject,
         resolve: () => {
-          signal?.removeEventListener("abort", onAbort);
+          end();
           resolve();
         },
+        reject: (error) => {
+          end();
+          reject(error);
+        },
       };
-      this.#add(fileobj, wait);
+      this.#waits.add(wait);
       signal?.addEventListener("abort", onAbort, { once: true });
+      try {
+        this.#add(fileobj, wait);
+      } catch (error) {
+        return wait.reject(error);
+      }
       if (!this.#running) this.#run();
       else if (!this.#selector.seesChangesWhileParked) this.#interrupt();
     });
   }
 
+  /** The selector alone hears of a number that changes hands. */
+  #waitsOf(fileobj: FileObject): Set<Wait> | undefined {
+    return this.#selector.getMap().get(fileobj)?.data;
+  }
+
   #add(fileobj: FileObject, wait: Wait): void {
-    const waits = this.#waits.get(fileobj);
+    this.#endFormer(fileDescriptor(fileobj));
+    const waits = this.#waitsOf(fileobj);
     if (waits === undefined) {
-      const first = new Set([wait]);
-      this.#selector.register(fileobj, wait.events, first);
-      this.#waits.set(fileobj, first);
+      this.#selector.register(fileobj, wait.events, new Set([wait]));
     } else {
       waits.add(wait);
-      this.#selector.modify(fileobj, eventsOf(waits), waits);
+      this.#modify(fileobj, waits);
     }
+  }
+
+  /** The number of a closed object is free: what waits for that object waits in vain. */
+  #endFormer(fd: number): void {
+    const key = this.#selector.getMap().get(fd);
+    if (typeof key?.fileobj !== "object" || key.fileobj.fd === fd) return;
+    this.#selector.unregister(key.fileobj);
+    fail(key.data, new Deno.errors.BadResource("File object was closed"));
   }
 
   #remove(fileobj: FileObject, wait: Wait): void {
-    const waits = this.#waits.get(fileobj);
+    const waits = this.#waitsOf(fileobj);
     if (waits?.delete(wait)) this.#settle(fileobj, waits);
   }
 
-  /** Brings the registration into line with who still waits. */
+  /** Brings the registration, if it has not ended, into line with what still waits. */
   #settle(fileobj: FileObject, waits: Set<Wait>): void {
-    if (waits.size > 0) {
+    if (this.#waitsOf(fileobj) !== waits) return;
+    if (waits.size > 0) this.#modify(fileobj, waits);
+    else this.#selector.unregister(fileobj);
+  }
+
+  /** What the system refuses is no longer registered. */
+  #modify(fileobj: FileObject, waits: Set<Wait>): void {
+    try {
       this.#selector.modify(fileobj, eventsOf(waits), waits);
-    } else {
-      this.#waits.delete(fileobj);
-      this.#selector.unregister(fileobj);
+    } catch (error) {
+      fail(waits, error);
     }
+  }
+
+  #failAll(error: unknown): void {
+    for (const { fileobj } of [...this.#selector.getMap().values()]) {
+      if (fileobj !== this.#wake[0]) this.#selector.unregister(fileobj);
+    }
+    fail(this.#waits, error);
   }
 
   async #run(): Promise<void> {
@@ -137,10 +172,7 @@ export class SelectorWaiter implements Waiter, Disposable {
         this.#dispatch(await this.#selector.park(Infinity));
       }
     } catch (error) {
-      for (const waits of this.#waits.values()) {
-        for (const wait of waits) wait.reject(error);
-      }
-      this.#waits.clear();
+      this.#failAll(error);
     } finally {
       this.#running = false;
       if (this.#disposed) this.#release();
@@ -171,6 +203,10 @@ export class SelectorWaiter implements Waiter, Disposable {
     this.#selector.close();
     for (const fd of this.#wake) close(fd);
   }
+}
+
+function fail(waits: ReadonlySet<Wait>, error: unknown): void {
+  for (const wait of waits) wait.reject(error);
 }
 
 function eventsOf(waits: ReadonlySet<Wait>): number {

@@ -6,6 +6,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { system } from "../../backends/ffi/current_system.ts";
 import { systemError } from "../../backends/ffi/errors.ts";
+import { type InternetAddress, Socket } from "../../backends/ffi/mod.ts";
 import type { Reactor } from "../../reactor/mod.ts";
 import { bytesOf, openFds } from "../util.ts";
 import {
@@ -212,5 +213,46 @@ onEachBackend(
     stage.turns();
     assertEquals([log.lines, openFds().size], [["close"], before - 1]);
     assertEquals(next(stage, peer), "end");
+  },
+);
+
+onEachBackend(
+  "what was unregistered by its number is closed all the same",
+  (stage) => {
+    const { reactor } = stage;
+    const acceptor = stage.listen(() => {});
+    const datagram = reactor.datagram({ hostname: "127.0.0.1" });
+    datagram.onMessage = () => {};
+    for (const closable of [acceptor, datagram]) {
+      reactor.unregister(closable.fd);
+      closable.close();
+      assert(closable.closed);
+      assertEquals(closable.fd, -1);
+    }
+    assertEquals(reactor.stats().registered, 0);
+  },
+);
+
+onEachBackend(
+  "a connect whose descriptor was unregistered by its number fails in time, once",
+  (stage) => {
+    const { reactor } = stage;
+    const log = new Log();
+    const listener = stage.silentListener(0);
+    const address = listener.localAddress as InternetAddress;
+    // Its backlog is full: the next connect is under way until it is given up.
+    for (let count = 0; count < 4; count++) {
+      stage.use(Socket.create()).connect(address);
+    }
+    const connection = reactor.connect({ ...address, timeout: 30 });
+    connection.onClose = (error) => {
+      log.lines.push(error instanceof Error ? "failed" : "closed");
+    };
+    const [key] = [...reactor.selector.getMap().values()];
+    reactor.unregister(key!.fd);
+    stage.until(() => log.lines.length > 0, "the failure");
+    stage.turns();
+    assertEquals(log.lines, ["failed"]);
+    assertEquals(reactor.stats().registered, 0);
   },
 );

@@ -9,11 +9,13 @@ import {
   type InternetAddress,
   pipe,
   Socket,
+  socketPair,
   write,
 } from "../../../backends/ffi/mod.ts";
 import { SelectorWaiter, WasiHost } from "../../../backends/wasi/mod.ts";
 import { Reactor } from "../../../reactor/mod.ts";
-import { bytesOf, test } from "../../util.ts";
+import { dup2 } from "../../descriptors.ts";
+import { bytesOf, pairOf, test } from "../../util.ts";
 import { assemble, op } from "./assembler.ts";
 import { assembledEcho, compiledEcho } from "./guests.ts";
 
@@ -279,3 +281,43 @@ test("a closed waiter ends the waits that are under way", async () => {
   close(reader);
   close(writer);
 });
+
+for (const make of [DefaultSelector, PollSelector]) {
+  const name = make.name || "DefaultSelector";
+
+  test(`${name}: a wait is over when its closed object's number has another owner`, async () => {
+    using waiter = new SelectorWaiter(new make<unknown>());
+    using pair = pairOf();
+    const [old, other] = socketPair();
+    const { fd } = old;
+    const failed = assertRejects(
+      () => waiter.readable(old),
+      Deno.errors.BadResource,
+      "closed",
+    );
+    old.close();
+    other.close();
+    dup2(pair.right.fd, fd);
+    using owner = Socket.adopt(fd);
+    const reading = waiter.readable(owner);
+    await failed;
+    pair.left.send(bytesOf("x"));
+    await reading;
+  });
+
+  test(`${name}: a descriptor that is closed ends no other's wait`, async () => {
+    using waiter = new SelectorWaiter(new make<unknown>());
+    using pair = pairOf();
+    const [gone, peer] = socketPair();
+    const { fd } = gone;
+    const waiting = waiter.readable(fd);
+    const other = waiter.readable(pair.right);
+    gone.close();
+    // Whether the close is noticed at all is the selector's affair.
+    waiter.writable(fd).catch(() => {});
+    waiting.catch(() => {});
+    pair.left.send(bytesOf("x"));
+    await other;
+    peer.close();
+  });
+}
