@@ -199,6 +199,140 @@ const posix = {
     ],
     result: "i32",
   },
+  openat: {
+    parameters: [
+      "i32", // int dirfd
+      "buffer", // const char *pathname
+      "i32", // int flags
+      "i32", // variadic: mode_t mode
+    ],
+    result: "i32",
+  },
+  mkdirat: {
+    parameters: [
+      "i32", // int dirfd
+      "buffer", // const char *pathname
+      "u32", // mode_t mode
+    ],
+    result: "i32",
+  },
+  unlinkat: {
+    parameters: [
+      "i32", // int dirfd
+      "buffer", // const char *pathname
+      "i32", // int flags
+    ],
+    result: "i32",
+  },
+  renameat: {
+    parameters: [
+      "i32", // int olddirfd
+      "buffer", // const char *oldpath
+      "i32", // int newdirfd
+      "buffer", // const char *newpath
+    ],
+    result: "i32",
+  },
+  linkat: {
+    parameters: [
+      "i32", // int olddirfd
+      "buffer", // const char *oldpath
+      "i32", // int newdirfd
+      "buffer", // const char *newpath
+      "i32", // int flags
+    ],
+    result: "i32",
+  },
+  symlinkat: {
+    parameters: [
+      "buffer", // const char *target
+      "i32", // int newdirfd
+      "buffer", // const char *linkpath
+    ],
+    result: "i32",
+  },
+  readlinkat: {
+    parameters: [
+      "i32", // int dirfd
+      "buffer", // const char *pathname
+      "buffer", // char *buf
+      "u32", // size_t bufsiz
+    ],
+    result: "i32",
+  },
+  utimensat: {
+    parameters: [
+      "i32", // int dirfd
+      "buffer", // const char *pathname
+      "buffer", // const struct timespec times[2]
+      "i32", // int flags
+    ],
+    result: "i32",
+  },
+  futimens: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // const struct timespec times[2]
+    ],
+    result: "i32",
+  },
+  pread: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // void *buf
+      "u32", // size_t count
+      "i64", // off_t offset
+    ],
+    result: "i32",
+  },
+  pwrite: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // const void *buf
+      "u32", // size_t count
+      "i64", // off_t offset
+    ],
+    result: "i32",
+  },
+  lseek: {
+    parameters: [
+      "i32", // int fd
+      "i64", // off_t offset
+      "i32", // int whence
+    ],
+    result: "i64",
+  },
+  ftruncate: {
+    parameters: [
+      "i32", // int fd
+      "i64", // off_t length
+    ],
+    result: "i32",
+  },
+  fsync: {
+    parameters: [
+      "i32", // int fd
+    ],
+    result: "i32",
+  },
+  fdopendir: {
+    parameters: [
+      "i32", // int fd
+    ],
+    result: "pointer",
+  },
+  readdir: {
+    parameters: [
+      "pointer", // DIR *dirp
+    ],
+    result: "pointer",
+  },
+  closedir: {
+    parameters: [
+      "pointer", // DIR *dirp
+    ],
+    result: "i32",
+  },
   dup: {
     parameters: [
       "i32", // int oldfd
@@ -231,6 +365,21 @@ const posix = {
   fcntlOnStack: {
     name: "fcntl",
     parameters: ["i32", "i32", "u32", "u32", "u32", "u32", "u32", "u32", "i32"],
+    result: "i32",
+  },
+  openatOnStack: {
+    name: "openat",
+    parameters: [
+      "i32",
+      "buffer",
+      "i32",
+      "u32",
+      "u32",
+      "u32",
+      "u32",
+      "u32",
+      "i32",
+    ],
     result: "i32",
   },
   openOnStack: {
@@ -328,6 +477,35 @@ const posix = {
 
 /** The functions that some systems lack; a missing one is null. */
 const extensions = {
+  statx: {
+    parameters: [
+      "i32", // int dirfd
+      "buffer", // const char *pathname
+      "i32", // int flags
+      "u32", // unsigned int mask
+      "buffer", // struct statx *statxbuf
+    ],
+    result: "i32",
+    optional: true,
+  },
+  fstatat: {
+    parameters: [
+      "i32", // int dirfd
+      "buffer", // const char *pathname
+      "buffer", // struct stat *statbuf
+      "i32", // int flags
+    ],
+    result: "i32",
+    optional: true,
+  },
+  fstat: {
+    parameters: [
+      "i32", // int fd
+      "buffer", // struct stat *statbuf
+    ],
+    result: "i32",
+    optional: true,
+  },
   accept4: {
     parameters: [
       "i32", // int sockfd
@@ -710,4 +888,16 @@ export function open(
   return system().variadicOnStack
     ? libc().openOnStack(path, flags, 0, 0, 0, 0, 0, 0, mode)
     : libc().open(path, flags, mode);
+}
+
+/** `openat(directory, path, flags, mode)` or -errno, whatever this system does with variadic arguments. */
+export function openat(
+  directory: number,
+  path: Uint8Array<ArrayBuffer>,
+  flags: number,
+  mode = 0,
+): number {
+  return system().variadicOnStack
+    ? libc().openatOnStack(directory, path, flags, 0, 0, 0, 0, 0, mode)
+    : libc().openat(directory, path, flags, mode);
 }

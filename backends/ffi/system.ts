@@ -95,6 +95,18 @@ export interface Constants {
   readonly O_RDWR: number;
   readonly O_NONBLOCK: number;
   readonly O_CLOEXEC: number;
+  /** A terminal does not become the controlling one. */
+  readonly O_NOCTTY: number;
+  readonly O_APPEND: number;
+  readonly O_CREAT: number;
+  readonly O_EXCL: number;
+  readonly O_TRUNC: number;
+  readonly O_DIRECTORY: number;
+  readonly O_NOFOLLOW: number;
+  /** A place in the tree, for which search permission is enough; Linux only. */
+  readonly O_PATH: number | null;
+  readonly AT_SYMLINK_NOFOLLOW: number;
+  readonly AT_REMOVEDIR: number;
 
   // <poll.h>; POLLRDHUP is null where poll() does not know it
   readonly POLLIN: number;
@@ -138,6 +150,33 @@ export interface MsghdrLayout {
   readonly controllen: number;
   readonly controllenBytes: 4 | 8;
   readonly flags: number;
+}
+
+/** `struct stat`, or on Linux `struct statx`, which is the same on every processor. */
+export interface StatLayout {
+  readonly size: number;
+  readonly device: number;
+  readonly deviceBytes: 4 | 8;
+  readonly inode: number;
+  readonly mode: number;
+  readonly links: number;
+  readonly linksBytes: 2 | 4 | 8;
+  /** The length of the file. */
+  readonly length: number;
+  /** When it was read last: a `struct timespec`, as the two that follow. */
+  readonly accessed: number;
+  readonly modified: number;
+  readonly changed: number;
+}
+
+/** `struct dirent`, an entry of a directory. */
+export interface DirentLayout {
+  /** Where the length of the entry is. */
+  readonly length: number;
+  readonly inode: number;
+  /** Null where entries do not say what they lead to. */
+  readonly type: number | null;
+  readonly name: number;
 }
 
 /** Flags of `kevent()`, null on a system without it. See `<sys/event.h>`. */
@@ -214,6 +253,10 @@ export interface System {
   readonly timevalMicrosecondsBytes: 4 | 8;
   readonly constants: Constants;
   readonly msghdr: MsghdrLayout;
+  readonly stat: StatLayout;
+  readonly dirent: DirentLayout;
+  /** AT_FDCWD of `<fcntl.h>`: what stands for the working directory. */
+  readonly currentDirectory: number;
   readonly epollEvent: EpollEventLayout | null;
   readonly kevent: KeventLayout | null;
   readonly kqueue: KqueueConstants | null;

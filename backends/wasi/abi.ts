@@ -45,6 +45,8 @@ export const SUBCLOCKFLAGS_SUBSCRIPTION_CLOCK_ABSTIME = 1 << 0;
 
 /** None of the others: a pipe, for one. */
 export const FILETYPE_UNKNOWN = 0;
+/** A disk, for one. */
+export const FILETYPE_BLOCK_DEVICE = 1;
 /** A terminal. */
 export const FILETYPE_CHARACTER_DEVICE = 2;
 /** A directory. */
@@ -55,6 +57,35 @@ export const FILETYPE_REGULAR_FILE = 4;
 export const FILETYPE_SOCKET_DGRAM = 5;
 /** A stream socket, also one that listens. */
 export const FILETYPE_SOCKET_STREAM = 6;
+/** A symbolic link. */
+export const FILETYPE_SYMBOLIC_LINK = 7;
+
+// __wasi_lookupflags_t
+
+/** The last component of the path may be a symbolic link, which is followed. */
+export const LOOKUPFLAGS_SYMLINK_FOLLOW = 1 << 0;
+
+// __wasi_oflags_t
+
+/** `path_open`: make the file if there is none. */
+export const OFLAGS_CREAT = 1 << 0;
+/** `path_open`: fail if it is no directory. */
+export const OFLAGS_DIRECTORY = 1 << 1;
+/** `path_open`: fail if there is one already. */
+export const OFLAGS_EXCL = 1 << 2;
+/** `path_open`: empty it. */
+export const OFLAGS_TRUNC = 1 << 3;
+
+// __wasi_fstflags_t
+
+/** `path_filestat_set_times`: when it was read is the time given. */
+export const FSTFLAGS_ATIM = 1 << 0;
+/** `path_filestat_set_times`: when it was read is now. */
+export const FSTFLAGS_ATIM_NOW = 1 << 1;
+/** `path_filestat_set_times`: when it was written is the time given. */
+export const FSTFLAGS_MTIM = 1 << 2;
+/** `path_filestat_set_times`: when it was written is now. */
+export const FSTFLAGS_MTIM_NOW = 1 << 3;
 
 // __wasi_fdflags_t
 

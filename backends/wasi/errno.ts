@@ -105,6 +105,13 @@ export const ENOTDIR = ERRNO.ENOTDIR;
 export const ENOTCONN = ERRNO.ENOTCONN;
 export const EMSGSIZE = ERRNO.EMSGSIZE;
 export const EBUSY = ERRNO.EBUSY;
+export const EISDIR = ERRNO.EISDIR;
+export const ELOOP = ERRNO.ELOOP;
+export const EMFILE = ERRNO.EMFILE;
+export const ENAMETOOLONG = ERRNO.ENAMETOOLONG;
+export const ENOENT = ERRNO.ENOENT;
+export const EPERM = ERRNO.EPERM;
+export const EROFS = ERRNO.EROFS;
 
 const names: ReadonlyMap<number, string> = new Map(
   Object.entries(ERRNO).map(([name, number]) => [number, name]),

@@ -5,13 +5,25 @@
  * @module
  */
 
-import { EBADF, Refusal } from "./errno.ts";
+import { EBADF, EMFILE, Refusal } from "./errno.ts";
 
 /** Numbers and what they stand for. A new one gets the lowest that is free, as in POSIX. */
 export class FdTable<Entry> {
   readonly #entries: (Entry | undefined)[] = [];
+  readonly #most: number;
   /** No number below this is free. */
   #firstFree = 0;
+  #count = 0;
+
+  /** @param most How many numbers a guest may have */
+  constructor(most = Infinity) {
+    this.#most = most;
+  }
+
+  /** Before a call makes a new entry. @throws {Refusal} EMFILE if there are enough */
+  requireRoom(): void {
+    if (this.#count >= this.#most) throw new Refusal(EMFILE);
+  }
 
   /** What a number stands for. A guest's numbers are signed and may be any. */
   get(fd: number): Entry | undefined {
@@ -31,6 +43,7 @@ export class FdTable<Entry> {
     while (this.#entries[fd] !== undefined) fd++;
     this.#entries[fd] = entry;
     this.#firstFree = fd + 1;
+    this.#count++;
     return fd;
   }
 
@@ -38,6 +51,7 @@ export class FdTable<Entry> {
   delete(fd: number): void {
     if (this.get(fd) === undefined) return;
     this.#entries[fd] = undefined;
+    this.#count--;
     if (fd < this.#firstFree) this.#firstFree = fd;
   }
 

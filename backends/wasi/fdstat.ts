@@ -7,6 +7,24 @@
  * @module
  */
 
+import {
+  type FileStatus,
+  fileType,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFLNK,
+  S_IFREG,
+} from "../ffi/structs/stat.ts";
+import {
+  FILETYPE_BLOCK_DEVICE,
+  FILETYPE_CHARACTER_DEVICE,
+  FILETYPE_DIRECTORY,
+  FILETYPE_REGULAR_FILE,
+  FILETYPE_SYMBOLIC_LINK,
+  FILETYPE_UNKNOWN,
+} from "./abi.ts";
+
 /** Where the fields of `__wasi_fdstat_t` are, in bytes. */
 export const FDSTAT = {
   size: 24,
@@ -16,8 +34,18 @@ export const FDSTAT = {
   rightsInheriting: 16,
 } as const;
 
-/** Where the fields of `__wasi_filestat_t` are that a socket has, in bytes. */
-export const FILESTAT = { size: 64, filetype: 16, nlink: 24 } as const;
+/** Where the fields of `__wasi_filestat_t` are, in bytes. */
+export const FILESTAT = {
+  size: 64,
+  device: 0,
+  inode: 8,
+  filetype: 16,
+  nlink: 24,
+  length: 32,
+  accessed: 40,
+  modified: 48,
+  changed: 56,
+} as const;
 
 /** What is known of a descriptor. */
 export interface Fdstat {
@@ -61,4 +89,38 @@ export function encodeFilestat(
   }
   view.setUint8(at + FILESTAT.filetype, filetype);
   view.setBigUint64(at + FILESTAT.nlink, 1n, true);
+}
+
+/** The `FILETYPE_*` of a system's `S_IF*`. */
+export function filetypeOf(type: number): number {
+  switch (type) {
+    case S_IFREG:
+      return FILETYPE_REGULAR_FILE;
+    case S_IFDIR:
+      return FILETYPE_DIRECTORY;
+    case S_IFLNK:
+      return FILETYPE_SYMBOLIC_LINK;
+    case S_IFCHR:
+      return FILETYPE_CHARACTER_DEVICE;
+    case S_IFBLK:
+      return FILETYPE_BLOCK_DEVICE;
+    default:
+      return FILETYPE_UNKNOWN;
+  }
+}
+
+/** Writes the `__wasi_filestat_t` of a file. */
+export function encodeStatus(
+  view: DataView,
+  at: number,
+  status: FileStatus,
+): void {
+  encodeFilestat(view, at, filetypeOf(fileType(status.mode)));
+  view.setBigUint64(at + FILESTAT.device, status.device, true);
+  view.setBigUint64(at + FILESTAT.inode, status.inode, true);
+  view.setBigUint64(at + FILESTAT.nlink, status.links, true);
+  view.setBigUint64(at + FILESTAT.length, status.length, true);
+  view.setBigUint64(at + FILESTAT.accessed, status.accessed, true);
+  view.setBigUint64(at + FILESTAT.modified, status.modified, true);
+  view.setBigUint64(at + FILESTAT.changed, status.changed, true);
 }

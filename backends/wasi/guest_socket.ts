@@ -5,7 +5,7 @@
  */
 
 import { system } from "../ffi/current_system.ts";
-import { type Socket, WOULD_BLOCK } from "../ffi/mod.ts";
+import { isSystemError, type Socket, WOULD_BLOCK } from "../ffi/mod.ts";
 import { FILETYPE_SOCKET_DGRAM, FILETYPE_SOCKET_STREAM } from "./abi.ts";
 import { EMSGSIZE, ENOTCONN, errnoOf, Refusal, wasiErrno } from "./errno.ts";
 import { END, type GuestStream } from "./guest_file.ts";
@@ -46,13 +46,9 @@ export class GuestSocket implements GuestStream {
   /** Takes a socket that was made elsewhere, whatever it is. */
   static of(socket: Socket): GuestSocket {
     const { SOCK_DGRAM } = system().constants;
-    return new GuestSocket(
-      socket,
-      socket.getOption("type") === SOCK_DGRAM
-        ? FILETYPE_SOCKET_DGRAM
-        : FILETYPE_SOCKET_STREAM,
-      socket.getOption("acceptsConnections"),
-    );
+    return socket.getOption("type") === SOCK_DGRAM
+      ? new GuestSocket(socket, FILETYPE_SOCKET_DGRAM, false)
+      : new GuestSocket(socket, FILETYPE_SOCKET_STREAM, isListening(socket));
   }
 
   get fileobj(): Socket {
@@ -189,5 +185,33 @@ export class GuestSocket implements GuestStream {
     const kept = Math.min(bytes, room);
     scatter(pieces, kept);
     return { bytes: kept, truncated: bytes > room };
+  }
+}
+
+/**
+ * Whether a stream socket accepts connections. Where the system does not say
+ * (getsockopt of SO_ACCEPTCONN fails on macOS; trio's `SocketListener` allows for
+ * it), one that has an address and no peer is taken for a listener.
+ */
+function isListening(socket: Socket): boolean {
+  try {
+    return socket.getOption("acceptsConnections");
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return hasAddress(socket) && !hasPeer(socket);
+  }
+}
+
+function hasAddress(socket: Socket): boolean {
+  const address = socket.localAddress;
+  return "path" in address ? address.path !== "" : address.port !== 0;
+}
+
+function hasPeer(socket: Socket): boolean {
+  try {
+    return socket.remoteAddress !== undefined;
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+    return false;
   }
 }

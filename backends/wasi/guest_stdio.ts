@@ -8,7 +8,14 @@
  */
 
 import { read, WOULD_BLOCK, write } from "../ffi/mod.ts";
-import { fileDescriptor, type FileObject } from "../ffi/descriptor.ts";
+import {
+  fileDescriptor,
+  type FileObject,
+  isBlocking,
+} from "../ffi/descriptor.ts";
+import { isSystemError } from "../ffi/errors.ts";
+import { statusOf } from "../ffi/files.ts";
+import { fileType, S_IFIFO, S_IFSOCK } from "../ffi/structs/stat.ts";
 import { PollFds } from "../ffi/structs/pollfd.ts";
 import { POLLHUP, POLLIN, pollOnce, POLLOUT } from "../poll.ts";
 import { FILETYPE_CHARACTER_DEVICE, FILETYPE_UNKNOWN } from "./abi.ts";
@@ -19,6 +26,12 @@ import { INPUT_RIGHTS, OUTPUT_RIGHTS } from "./rights.ts";
 
 /** Which of the three it is to be. */
 export type StdioDirection = "input" | "output";
+
+/**
+ * How much room there is, at least, in a pipe or a terminal that poll(2) says can
+ * be written to: a page on Linux (pipe(7)).
+ */
+const ROOM_BYTES = 4096;
 
 const fds = new PollFds(1);
 
@@ -31,10 +44,13 @@ export class GuestStdio implements GuestStream {
   readonly rightsInheriting = 0n;
   nonblocking = false;
   readonly #direction: StdioDirection;
+  /** How many bytes a write may have. */
+  readonly #most: number;
 
   constructor(fileobj: FileObject, direction: StdioDirection) {
     this.fileobj = fileobj;
     this.#direction = direction;
+    this.#most = mayWait(fileDescriptor(fileobj)) ? ROOM_BYTES : Infinity;
     this.rights = direction === "input" ? INPUT_RIGHTS : OUTPUT_RIGHTS;
     this.filetype = isTerminal(fileDescriptor(fileobj))
       ? FILETYPE_CHARACTER_DEVICE
@@ -52,11 +68,14 @@ export class GuestStdio implements GuestStream {
     return count;
   }
 
+  /** Never waits: whoever reads the other end may be in this very thread. */
   write(pieces: readonly Uint8Array<ArrayBuffer>[]): number {
     if (this.#direction !== "output") throw new Refusal(EBADF);
-    if (this.nonblocking && this.#ready(POLLOUT) === 0) return WOULD_BLOCK;
-    if (pieces.length === 1) return write(this.#fd, pieces[0]!);
-    return write(this.#fd, scratchBuffer().subarray(0, gather(pieces)));
+    if (this.#ready(POLLOUT) === 0) return WOULD_BLOCK;
+    const data = pieces.length === 1
+      ? pieces[0]!
+      : scratchBuffer().subarray(0, gather(pieces));
+    return write(this.#fd, data.subarray(0, this.#most));
   }
 
   /** A pipe whose writers are gone hangs up, and says so without POLLIN when it is empty. */
@@ -85,4 +104,16 @@ export class GuestStdio implements GuestStream {
 function isTerminal(fd: number): boolean {
   const stream = [Deno.stdin, Deno.stdout, Deno.stderr][fd];
   return stream !== undefined && stream.isTerminal();
+}
+
+/** Whether a write of more than there is room for would wait. Files and devices have room. */
+function mayWait(fd: number): boolean {
+  try {
+    if (!isBlocking(fd)) return false;
+    const type = fileType(statusOf(fd).mode);
+    return type === S_IFIFO || type === S_IFSOCK || isTerminal(fd);
+  } catch (error) {
+    if (isSystemError(error)) return false; // closed: the first call will say so
+    throw error;
+  }
 }

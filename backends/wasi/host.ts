@@ -7,17 +7,19 @@
 import type { WASI } from "node:wasi";
 import { DefaultSelector } from "../default_selector.ts";
 import type { FileObject } from "../ffi/descriptor.ts";
+import { openDirectory } from "../ffi/files.ts";
 import type { Socket } from "../ffi/mod.ts";
 import type { Selector } from "../selector.ts";
 import { CLOCKID_REALTIME, PREVIEW1 } from "./abi.ts";
 import { errnoOf, ESUCCESS } from "./errno.ts";
 import { FdTable } from "./fd_table.ts";
-import { checkedCalls, fileCalls } from "./files.ts";
+import { fileAnswers, fileCalls } from "./files.ts";
 import type { Guest, GuestCall, GuestCalls } from "./guest.ts";
-import type { GuestDescriptor } from "./guest_file.ts";
+import { type GuestDescriptor, GuestDirectory } from "./guest_file.ts";
 import { GuestSocket } from "./guest_socket.ts";
 import { GuestStdio } from "./guest_stdio.ts";
 import { GuestMemory } from "./memory.ts";
+import { pathCalls } from "./paths.ts";
 import { Patience } from "./patience.ts";
 import { PollOneoff } from "./poll_oneoff.ts";
 import { Readiness } from "./readiness.ts";
@@ -42,7 +44,9 @@ export interface WasiHostOptions {
   readonly env?: Readonly<Record<string, string>>;
   /**
    * The directories that it may use, by the path under which it sees them. Deno
-   * has to be permitted to read and write there.
+   * has to be permitted to read there; without `--allow-write`, what would change
+   * something fails (EROFS). No path of the program leads out of them, whatever
+   * links there are and whatever is moved meanwhile (EPERM).
    */
   readonly preopens?: Readonly<Record<string, string>>;
   /**
@@ -71,6 +75,12 @@ export interface WasiHostOptions {
   readonly selector?: Selector<unknown>;
   /** Who waits while it is suspended: a `Reactor`, for one. */
   readonly waiter?: Waiter;
+  /**
+   * The most descriptors that it may have at once, what it is given among them: one
+   * more is EMFILE. They are the process's own, of which it would take all. 1024 if
+   * left out.
+   */
+  readonly maximumDescriptors?: number;
   /** The socket calls of WasmEdge, and what they may reach. Without it there are none. */
   readonly wasmEdge?: WasmEdgeOptions;
 }
@@ -103,7 +113,7 @@ class Exit {
 /**
  * Runs one WASI preview 1 program, with the sockets that it is given.
  *
- * Files, clocks, chance and arguments are left to `node:wasi`; sockets, standard
+ * Clocks, chance and arguments are left to `node:wasi`; files, sockets, standard
  * streams and `poll_oneoff` are served here, the latter by a selector.
  *
  * @example Run an echo server written in C, Rust or Go
@@ -129,11 +139,11 @@ export class WasiHost {
   #started = false;
 
   /**
-   * Prepares a program's surroundings; no file is opened but its directories.
+   * Prepares a program's surroundings; nothing is opened before it starts.
    *
-   * @throws {Deno.errors.NotCapable} without the permission for a preopened directory
-   * @throws {Error} if a preopened directory cannot be opened
+   * @throws {Deno.errors.NotCapable} without `--allow-read` for all of a preopened directory
    * @throws {TypeError} if WasmEdge's calls are to reach what is no address
+   * @throws {RangeError} if `maximumDescriptors` is no positive integer
    */
   constructor(options: WasiHostOptions = {}) {
     this.#options = options;
@@ -143,7 +153,6 @@ export class WasiHost {
       version: "preview1",
       args: [...options.args ?? []],
       env: { ...options.env },
-      preopens: { ...options.preopens },
     });
     const memory = new GuestMemory();
     this.#guest = {
@@ -174,6 +183,7 @@ export class WasiHost {
    *
    * @returns its exit code
    * @throws {TypeError} if it is no WASI command: without a `_start` or a memory
+   * @throws {SystemError} if a preopened directory cannot be opened
    * @throws {WebAssembly.RuntimeError} if it traps
    */
   run(module: WebAssembly.Module): number {
@@ -255,14 +265,13 @@ export class WasiHost {
     const guest = this.#guest;
     const patience = new Patience(guest.readiness, sleeper);
     const poll = new PollOneoff(guest, sleeper);
-    const inner = checkedCalls(
-      guest.memory,
-      this.#wasi.wasiImport as GuestCalls,
-    );
+    const inner = this.#wasi.wasiImport as GuestCalls;
+    const answers = fileAnswers(guest);
     const reach = this.#reach;
     return {
-      ...fileCalls(guest, inner),
-      ...streamCalls(guest, patience, inner),
+      ...fileCalls(guest, inner, answers),
+      ...pathCalls(guest),
+      ...streamCalls(guest, patience, answers),
       ...socketCalls(guest, patience),
       ...reach && wasmEdgeCalls(guest, patience, reach),
       poll_oneoff: poll.call.bind(poll),
@@ -285,21 +294,31 @@ export class WasiHost {
     this.#guest.memory.attach(memory);
     // All that node:wasi needs to know: an instance that has nothing to initialize.
     this.#wasi.initialize({ exports: { memory } });
+    this.#openDirectories();
     return _start;
+  }
+
+  #openDirectories(): void {
+    const paths = Object.values(this.#options.preopens ?? {});
+    try {
+      for (const entry of this.#guest.table.entries()) {
+        if (entry.kind === "directory") {
+          entry.attach(openDirectory(paths.shift()!));
+        }
+      }
+    } catch (error) {
+      this.#end();
+      throw error;
+    }
   }
 
   /** Closes what the program opened itself and left open. */
   #end(): void {
     const given = new Set<unknown>(this.#options.sockets);
     for (const entry of this.#guest.table.entries()) {
-      if (entry.kind === "stream" && !given.has(entry.fileobj)) entry.close();
-      if (entry.kind === "file") this.#closeFile(entry.number);
+      if (entry.kind !== "stream" || !given.has(entry.fileobj)) entry.close();
     }
     this.#guest.readiness[Symbol.dispose]();
-  }
-
-  #closeFile(number: number): void {
-    (this.#wasi.wasiImport as GuestCalls).fd_close!(number);
   }
 }
 
@@ -313,13 +332,13 @@ function nodeWasi(): typeof import("node:wasi") {
 
 /** Standard streams, directories, sockets: the numbers that a program begins with. */
 function initialTable(options: WasiHostOptions): FdTable<GuestDescriptor> {
-  const table = new FdTable<GuestDescriptor>();
+  const table = new FdTable<GuestDescriptor>(mostDescriptors(options));
   table.add(new GuestStdio(options.stdin ?? 0, "input"));
   table.add(new GuestStdio(options.stdout ?? 1, "output"));
   table.add(new GuestStdio(options.stderr ?? 2, "output"));
-  for (const index of Object.keys(options.preopens ?? {}).keys()) {
-    // node:wasi numbers them in the same way, after three streams of its own.
-    table.add({ kind: "file", number: 3 + index });
+  for (const [name, path] of Object.entries(options.preopens ?? {})) {
+    requireRead(path);
+    table.add(new GuestDirectory(-1, mayWrite(path), name));
   }
   for (const socket of options.sockets ?? []) {
     const entry = GuestSocket.of(socket);
@@ -327,6 +346,41 @@ function initialTable(options: WasiHostOptions): FdTable<GuestDescriptor> {
     table.add(entry);
   }
   return table;
+}
+
+function mostDescriptors(
+  { maximumDescriptors = 1024 }: WasiHostOptions,
+): number {
+  if (!Number.isInteger(maximumDescriptors) || maximumDescriptors < 1) {
+    throw new RangeError(
+      `Cannot use ${maximumDescriptors} as maximumDescriptors: it must be a positive integer`,
+    );
+  }
+  return maximumDescriptors;
+}
+
+/**
+ * A library that is called asks for no permission, so it is asked for here. One
+ * that is denied for a part of the directory is none: a program's path could lead
+ * there.
+ */
+function requireRead(path: string): void {
+  const { state, partial } = Deno.permissions.requestSync({
+    name: "read",
+    path,
+  });
+  if (state === "granted" && !partial) return;
+  throw new Deno.errors.NotCapable(
+    `Requires read access to all of "${path}", run again with the --allow-read flag`,
+  );
+}
+
+function mayWrite(path: string): boolean {
+  const { state, partial } = Deno.permissions.querySync({
+    name: "write",
+    path,
+  });
+  return state === "granted" && !partial;
 }
 
 /**

@@ -11,6 +11,12 @@ import { IOVEC } from "./iovec.ts";
 /** The most pieces that one call may have: IOV_MAX of `<limits.h>` on every system. */
 const IOV_MAX = 1024;
 
+/**
+ * The most bytes of one piece: a call may take less than it is offered, and none
+ * of the system takes 2^31 or more.
+ */
+const PIECE_BYTES = 2 ** 30;
+
 const NOTHING = new ArrayBuffer(0);
 
 /**
@@ -69,7 +75,12 @@ export class GuestMemory {
     this.#view.setUint32(pointer >>> 0, value, true);
   }
 
-  /** The pieces of an array of iovecs. @throws {Refusal} EFAULT if one of them is not within */
+  /**
+   * The pieces of an array of iovecs: all of them, but that the first which is too
+   * long for a call is cut, and the last.
+   *
+   * @throws {Refusal} EFAULT if one of them is not within
+   */
   iovecs(pointer: number, count: number): Uint8Array<ArrayBuffer>[] {
     if (count >>> 0 > IOV_MAX) throw new Refusal(EINVAL);
     this.check(pointer, (count >>> 0) * IOVEC.size);
@@ -78,7 +89,9 @@ export class GuestMemory {
       const at = (pointer >>> 0) + index * IOVEC.size;
       const start = this.#view.getUint32(at + IOVEC.pointer, true);
       const length = this.#view.getUint32(at + IOVEC.length, true);
-      pieces.push(this.bytes(start, length));
+      this.check(start, length);
+      pieces.push(this.bytes(start, Math.min(length, PIECE_BYTES)));
+      if (length > PIECE_BYTES) break;
     }
     return pieces;
   }

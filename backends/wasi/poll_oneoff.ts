@@ -3,6 +3,8 @@
  *
  * The rules, and who learned them the hard way:
  *
+ * - More than 16,384 subscriptions are EINVAL: a call looks at every one before
+ *   anything else has its turn, and 2.5 million held the thread for half a second.
  * - No subscription is EINVAL: nothing would end the wait (wasmer#6073).
  * - All descriptors and clocks are waited for at once, with one deadline
  *   (wazero#1500, wazero#2481).
@@ -31,6 +33,9 @@ import { END, type GuestStream } from "./guest_file.ts";
 import { PollRequest } from "./poll_request.ts";
 import type { Sleeper } from "./sleeper.ts";
 import { SUBSCRIPTION } from "./subscription.ts";
+
+/** The most subscriptions of one call: they take some 3 ms. */
+const MOST_SUBSCRIPTIONS = 16384;
 
 /** The call for one guest. */
 export class PollOneoff {
@@ -64,6 +69,7 @@ export class PollOneoff {
     memory.check(subscriptions, count * SUBSCRIPTION.size);
     memory.check(events, count * EVENT.size);
     memory.check(stored, 4);
+    if (count > MOST_SUBSCRIPTIONS) return EINVAL;
     request.read(memory.view, subscriptions >>> 0, count, table, now);
     this.#ask(request);
     const timeout = request.immediate ? 0 : request.timeout;

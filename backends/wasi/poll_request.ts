@@ -100,7 +100,7 @@ export class PollRequest {
     this.errors[index] = 0;
     this.streams[index] = entry?.kind === "stream" ? entry : undefined;
     if (entry === undefined) this.fail(index, EBADF);
-    else if (entry.kind === "file") this.immediate = true;
+    else if (entry.kind !== "stream") this.immediate = true;
   }
 
   #readClock(index: number, view: DataView, at: number, now: Now): void {

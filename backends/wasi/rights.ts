@@ -40,3 +40,19 @@ export const INPUT_RIGHTS: bigint = ANY | RIGHTS_FD_READ;
 
 /** The rights of standard output and standard error. */
 export const OUTPUT_RIGHTS: bigint = ANY | RIGHTS_FD_WRITE;
+
+/**
+ * The rights of a file: bits 0 to 8 but for what a descriptor alone decides, and
+ * those of `fd_filestat_get`, `fd_filestat_set_size`, `fd_filestat_set_times`.
+ */
+export const FILE_RIGHTS: bigint = 0x1ffn | RIGHTS_FD_FILESTAT_GET |
+  1n << 22n | 1n << 23n | RIGHTS_POLL_FD_READWRITE;
+
+/**
+ * The rights of a directory: those of every `path_*` call (bits 9 to 13, 15 to
+ * 20 and 24 to 26), `fd_readdir` (14), `fd_sync` and `fd_datasync` (4 and 0), and of what
+ * tells about the directory itself.
+ */
+export const DIRECTORY_RIGHTS: bigint = 0x71f_fe00n | 1n | 1n << 4n |
+  RIGHTS_FD_FDSTAT_SET_FLAGS | RIGHTS_FD_FILESTAT_GET | 1n << 23n |
+  RIGHTS_POLL_FD_READWRITE;

@@ -114,6 +114,7 @@ export function accept(
   if (!listener.listening || (flags & ~FDFLAGS_NONBLOCK) !== 0) return EINVAL;
   memory.check(stored, 4);
   return patience.persist(listener, EVENT_READ, () => {
+    table.requireRoom();
     const connection = listener.accept();
     if (connection === null) return EAGAIN;
     connection.nonblocking = (flags & FDFLAGS_NONBLOCK) !== 0;

@@ -1,6 +1,6 @@
 /**
- * The `fd_*` calls on sockets and standard streams. What they are given that is
- * a file of `node:wasi` they leave to it.
+ * The `fd_*` calls on sockets and standard streams, and on files as far as both
+ * have them.
  *
  * @module
  */
@@ -10,6 +10,7 @@ import { EVENT_READ, EVENT_WRITE } from "../selector.ts";
 import { FDFLAGS_NONBLOCK } from "./abi.ts";
 import { EAGAIN, EINVAL, ESUCCESS } from "./errno.ts";
 import { encodeFdstat, encodeFilestat, FDSTAT, FILESTAT } from "./fdstat.ts";
+import type { FileAnswer } from "./files.ts";
 import type { Guest, GuestCalls } from "./guest.ts";
 import type { GuestDescriptor, GuestStream } from "./guest_file.ts";
 import type { Patience } from "./patience.ts";
@@ -23,22 +24,18 @@ type Answer = (
   c: number,
 ) => number | Promise<number>;
 
-/** The calls of a guest on its streams; `files` are those of `node:wasi`. */
+/** The calls of a guest on whatever it has; `files` is what files answer. */
 export function streamCalls(
   guest: Guest,
   patience: Patience,
-  files: GuestCalls,
+  files: Readonly<Record<string, FileAnswer>>,
 ): GuestCalls {
   const { table, readiness } = guest;
 
   /** Lets go of what a number stood for. */
   function release(entry: GuestDescriptor): void {
-    if (entry.kind === "file") {
-      files.fd_close!(entry.number);
-    } else {
-      readiness.forget(entry.fileobj);
-      entry.close();
-    }
+    if (entry.kind === "stream") readiness.forget(entry.fileobj);
+    entry.close();
   }
 
   const calls: GuestCalls = {
@@ -58,9 +55,9 @@ export function streamCalls(
   for (const [name, answer] of Object.entries(answers(guest, patience))) {
     calls[name] = (fd: number, a: number, b: number, c: number) => {
       const entry = table.require(fd);
-      return entry.kind === "file"
-        ? files[name]!(entry.number, a, b, c)
-        : answer(entry, a, b, c);
+      return entry.kind === "stream"
+        ? answer(entry, a, b, c)
+        : files[name]!(entry, a, b, c);
     };
   }
   return calls;

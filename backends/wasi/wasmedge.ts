@@ -100,6 +100,7 @@ export function wasmEdgeCalls(
       const filetype = kind === "stream"
         ? FILETYPE_SOCKET_STREAM
         : FILETYPE_SOCKET_DGRAM;
+      table.requireRoom();
       const socket = Socket.create(domain, kind);
       const entry = new GuestSocket(socket, filetype, false);
       memory.setUint32(stored, table.add(entry));

@@ -9,7 +9,7 @@
  */
 
 import { parseIPv4, parseIPv6 } from "../ffi/ip_address.ts";
-import { EINVAL, ERRNO, ESUCCESS } from "./errno.ts";
+import { EINVAL, ERRNO, ESUCCESS, Refusal } from "./errno.ts";
 import type { GuestMemory } from "./memory.ts";
 import {
   ADDRESS_FAMILY_INET4,
@@ -88,12 +88,17 @@ function fill(
   memory.bytes(data + 2, address.length).set(address);
 }
 
-/** A text, without the NUL that some callers count in. */
+/** The most bytes of a name: NI_MAXHOST of `<netdb.h>`. */
+const NAME_BYTES = 1025;
+
+/** A text, without the NUL that some callers count in. @throws {Refusal} EINVAL, EFAULT */
 function readText(
   memory: GuestMemory,
   pointer: number,
   length: number,
 ): string {
+  memory.check(pointer, length >>> 0);
+  if (length >>> 0 > NAME_BYTES) throw new Refusal(EINVAL);
   const bytes = memory.bytes(pointer, length >>> 0);
   return new TextDecoder().decode(bytes.slice()).replace(/\0+$/, "");
 }

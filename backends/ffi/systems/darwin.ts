@@ -1,7 +1,7 @@
 /**
  * macOS on arm64 and x86-64. The numbers are those of the headers that the
  * kernel's sources install (`sys/socket.h`, `sys/event.h`, `sys/poll.h`,
- * `sys/fcntl.h`, `sys/un.h`, `sys/errno.h`, `netinet/in.h`, `netinet6/in6.h`,
+ * `sys/fcntl.h`, `sys/stat.h`, `dirent.h`, `sys/un.h`, `sys/errno.h`, `netinet/in.h`, `netinet6/in6.h`,
  * `netinet/tcp.h`), read in xnu-11417 of macOS 15.
  *
  * @module
@@ -9,9 +9,11 @@
 
 import type {
   Constants,
+  DirentLayout,
   KeventLayout,
   KqueueConstants,
   MsghdrLayout,
+  StatLayout,
   System,
 } from "../system.ts";
 
@@ -91,6 +93,16 @@ const constants: Constants = {
   O_RDWR: 0x2,
   O_NONBLOCK: 0x4,
   O_CLOEXEC: 0x1000000,
+  O_NOCTTY: 0x20000,
+  O_APPEND: 0x8,
+  O_CREAT: 0x200,
+  O_EXCL: 0x800,
+  O_TRUNC: 0x400,
+  O_DIRECTORY: 0x100000,
+  O_NOFOLLOW: 0x100,
+  O_PATH: null,
+  AT_SYMLINK_NOFOLLOW: 0x20,
+  AT_REMOVEDIR: 0x80,
 
   POLLIN: 0x1,
   POLLPRI: 0x2,
@@ -99,6 +111,29 @@ const constants: Constants = {
   POLLHUP: 0x10,
   POLLNVAL: 0x20,
   POLLRDHUP: null,
+};
+
+/** `struct stat` of `<sys/stat.h>` with 64 bits for an inode. */
+const stat: StatLayout = {
+  size: 144,
+  device: 0,
+  deviceBytes: 4,
+  inode: 8,
+  mode: 4,
+  links: 6,
+  linksBytes: 2,
+  length: 96,
+  accessed: 32,
+  modified: 48,
+  changed: 64,
+};
+
+/** `struct dirent` of `<dirent.h>`. */
+const dirent: DirentLayout = {
+  length: 16,
+  inode: 0,
+  type: 20,
+  name: 21,
 };
 
 /** `struct msghdr` of `<sys/socket.h>`: int and socklen_t counts. */
@@ -178,6 +213,18 @@ const processors: Readonly<Record<string, string>> = {
   aarch64: "arm64",
 };
 
+/** What on x86-64 has another name than on arm64, where there is no past to keep. */
+const renamedSymbols: Readonly<Record<string, string>> = {
+  // <sys/_select.h>: the plain name is the select of before Mac OS X 10.5,
+  // which makes 10 ms of every shorter timeout.
+  select: "select$1050",
+  // <sys/cdefs.h>, __DARWIN_INODE64: the plain names have 32 bits for an inode.
+  fstat: "fstat$INODE64",
+  fstatat: "fstatat$INODE64",
+  fdopendir: "fdopendir$INODE64",
+  readdir: "readdir$INODE64",
+};
+
 /** macOS on `arch`, as `Deno.build.arch` names it. */
 export function darwin(arch: string): System {
   return {
@@ -186,9 +233,7 @@ export function darwin(arch: string): System {
     libraries: ["/usr/lib/libSystem.B.dylib", "libSystem.B.dylib"],
     errnoSymbol: "__error",
     strerrorSymbol: "strerror_r",
-    // <sys/_select.h>: on x86-64 the plain name is the select of before
-    // Mac OS X 10.5, which makes 10 ms of every shorter timeout.
-    renamedSymbols: arch === "x86_64" ? { select: "select$1050" } : {},
+    renamedSymbols: arch === "x86_64" ? renamedSymbols : {},
     variadicOnStack: arch === "aarch64",
     sockaddrHasLength: true,
     unixPathBytes: 104,
@@ -196,6 +241,9 @@ export function darwin(arch: string): System {
     timevalMicrosecondsBytes: 4,
     constants,
     msghdr,
+    stat,
+    dirent,
+    currentDirectory: -2,
     epollEvent: null,
     kevent,
     kqueue,

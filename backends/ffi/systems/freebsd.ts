@@ -1,6 +1,6 @@
 /**
  * FreeBSD 12 and later on x86-64 and arm64. The numbers are those of the
- * system headers (`sys/socket.h`, `sys/event.h`, `sys/poll.h`, `sys/fcntl.h`,
+ * system headers (`sys/socket.h`, `sys/event.h`, `sys/poll.h`, `sys/fcntl.h`, `sys/stat.h`, `dirent.h`,
  * `sys/un.h`, `sys/errno.h`, `netinet/in.h`, `netinet6/in6.h`,
  * `netinet/tcp.h`) of FreeBSD 14.
  *
@@ -9,9 +9,11 @@
 
 import type {
   Constants,
+  DirentLayout,
   KeventLayout,
   KqueueConstants,
   MsghdrLayout,
+  StatLayout,
   System,
 } from "../system.ts";
 
@@ -89,6 +91,16 @@ const constants: Constants = {
   O_RDWR: 0x2,
   O_NONBLOCK: 0x4,
   O_CLOEXEC: 0x100000,
+  O_NOCTTY: 0x8000,
+  O_APPEND: 0x8,
+  O_CREAT: 0x200,
+  O_EXCL: 0x800,
+  O_TRUNC: 0x400,
+  O_DIRECTORY: 0x20000,
+  O_NOFOLLOW: 0x100,
+  O_PATH: null,
+  AT_SYMLINK_NOFOLLOW: 0x200,
+  AT_REMOVEDIR: 0x800,
 
   POLLIN: 0x1,
   POLLPRI: 0x2,
@@ -97,6 +109,29 @@ const constants: Constants = {
   POLLHUP: 0x10,
   POLLNVAL: 0x20,
   POLLRDHUP: 0x4000,
+};
+
+/** `struct stat` of `<sys/stat.h>` since FreeBSD 12. */
+const stat: StatLayout = {
+  size: 224,
+  device: 0,
+  deviceBytes: 8,
+  inode: 8,
+  mode: 24,
+  links: 16,
+  linksBytes: 8,
+  length: 112,
+  accessed: 48,
+  modified: 64,
+  changed: 80,
+};
+
+/** `struct dirent` of `<dirent.h>`. */
+const dirent: DirentLayout = {
+  length: 16,
+  inode: 0,
+  type: 18,
+  name: 24,
 };
 
 /** `struct msghdr` of `<sys/socket.h>`: int and socklen_t counts. */
@@ -188,6 +223,9 @@ export function freebsd(arch: string): System {
     timevalMicrosecondsBytes: 8,
     constants,
     msghdr,
+    stat,
+    dirent,
+    currentDirectory: -100,
     epollEvent: null,
     kevent,
     kqueue,

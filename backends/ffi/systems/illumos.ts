@@ -1,7 +1,7 @@
 /**
  * illumos on x86-64. The numbers are those of the headers in illumos-gate
  * (`sys/socket.h`, `sys/socket_impl.h`, `sys/poll.h`, `sys/devpoll.h`,
- * `sys/fcntl.h`, `sys/un.h`, `sys/errno.h`, `netinet/in.h`,
+ * `sys/fcntl.h`, `sys/stat.h`, `dirent.h`, `sys/un.h`, `sys/errno.h`, `netinet/in.h`,
  * `netinet/tcp.h`) of 2022.
  *
  * @module
@@ -10,7 +10,9 @@
 import type {
   Constants,
   DevPollConstants,
+  DirentLayout,
   MsghdrLayout,
+  StatLayout,
   System,
 } from "../system.ts";
 
@@ -87,6 +89,16 @@ const constants: Constants = {
   O_RDWR: 0x2,
   O_NONBLOCK: 0x80,
   O_CLOEXEC: 0x800000,
+  O_NOCTTY: 0x800,
+  O_APPEND: 0x8,
+  O_CREAT: 0x100,
+  O_EXCL: 0x400,
+  O_TRUNC: 0x200,
+  O_DIRECTORY: 0x1000000,
+  O_NOFOLLOW: 0x20000,
+  O_PATH: null,
+  AT_SYMLINK_NOFOLLOW: 0x1000,
+  AT_REMOVEDIR: 0x1,
 
   POLLIN: 0x1,
   POLLPRI: 0x2,
@@ -95,6 +107,29 @@ const constants: Constants = {
   POLLHUP: 0x10,
   POLLNVAL: 0x20,
   POLLRDHUP: 0x4000,
+};
+
+/** `struct stat` of `<sys/stat.h>`, _LP64. */
+const stat: StatLayout = {
+  size: 128,
+  device: 0,
+  deviceBytes: 8,
+  inode: 8,
+  mode: 16,
+  links: 20,
+  linksBytes: 4,
+  length: 40,
+  accessed: 48,
+  modified: 64,
+  changed: 80,
+};
+
+/** `struct dirent` of `<sys/dirent.h>`: its entries do not say what they lead to. */
+const dirent: DirentLayout = {
+  length: 16,
+  inode: 0,
+  type: null,
+  name: 18,
 };
 
 /**
@@ -182,6 +217,9 @@ export function illumos(arch: string): System {
     timevalMicrosecondsBytes: 8,
     constants,
     msghdr,
+    stat,
+    dirent,
+    currentDirectory: 0xffd19553 | 0,
     epollEvent: null,
     kevent: null,
     kqueue: null,

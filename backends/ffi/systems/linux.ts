@@ -6,9 +6,15 @@
  * @module
  */
 
-import type { Constants, MsghdrLayout, System } from "../system.ts";
+import type {
+  Constants,
+  DirentLayout,
+  MsghdrLayout,
+  StatLayout,
+  System,
+} from "../system.ts";
 
-const constants: Constants = {
+const constants: Omit<Constants, "O_DIRECTORY" | "O_NOFOLLOW"> = {
   AF_UNSPEC: 0,
   AF_UNIX: 1,
   AF_INET: 2,
@@ -81,6 +87,14 @@ const constants: Constants = {
   O_RDWR: 0x2,
   O_NONBLOCK: 0x800,
   O_CLOEXEC: 0x80000,
+  O_NOCTTY: 0x100,
+  O_APPEND: 0x400,
+  O_CREAT: 0x40,
+  O_EXCL: 0x80,
+  O_TRUNC: 0x200,
+  O_PATH: 0x200000,
+  AT_SYMLINK_NOFOLLOW: 0x100,
+  AT_REMOVEDIR: 0x200,
 
   POLLIN: 0x1,
   POLLPRI: 0x2,
@@ -89,6 +103,29 @@ const constants: Constants = {
   POLLHUP: 0x10,
   POLLNVAL: 0x20,
   POLLRDHUP: 0x2000,
+};
+
+/** `struct statx` of `<linux/stat.h>`: the same on every processor. */
+const stat: StatLayout = {
+  size: 256,
+  device: 136,
+  deviceBytes: 8,
+  inode: 32,
+  mode: 28,
+  links: 16,
+  linksBytes: 4,
+  length: 40,
+  accessed: 64,
+  modified: 112,
+  changed: 96,
+};
+
+/** `struct dirent` of `<dirent.h>`. */
+const dirent: DirentLayout = {
+  length: 16,
+  inode: 0,
+  type: 18,
+  name: 19,
 };
 
 /** `struct msghdr` of glibc: size_t counts. */
@@ -158,8 +195,14 @@ export function linux(arch: string): System {
     unixPathBytes: 108,
     abstractSockets: true,
     timevalMicrosecondsBytes: 8,
-    constants,
+    // <asm/fcntl.h>: arm64 keeps what 32-bit ARM had.
+    constants: arch === "aarch64"
+      ? { ...constants, O_DIRECTORY: 0x4000, O_NOFOLLOW: 0x8000 }
+      : { ...constants, O_DIRECTORY: 0x10000, O_NOFOLLOW: 0x20000 },
     msghdr,
+    stat,
+    dirent,
+    currentDirectory: -100,
     // <linux/eventpoll.h>: __attribute__((packed)) under #ifdef __x86_64__ alone
     epollEvent: arch === "x86_64"
       ? { size: 12, events: 0, data: 4 }

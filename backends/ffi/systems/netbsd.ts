@@ -1,6 +1,6 @@
 /**
  * NetBSD 10 and later on x86-64 and arm64. The numbers are those of the system
- * headers (`sys/socket.h`, `sys/event.h`, `sys/poll.h`, `sys/fcntl.h`,
+ * headers (`sys/socket.h`, `sys/event.h`, `sys/poll.h`, `sys/fcntl.h`, `sys/stat.h`, `dirent.h`,
  * `sys/un.h`, `sys/errno.h`, `netinet/in.h`, `netinet6/in6.h`,
  * `netinet/tcp.h`) of NetBSD 10.
  *
@@ -9,9 +9,11 @@
 
 import type {
   Constants,
+  DirentLayout,
   KeventLayout,
   KqueueConstants,
   MsghdrLayout,
+  StatLayout,
   System,
 } from "../system.ts";
 
@@ -89,6 +91,16 @@ const constants: Constants = {
   O_RDWR: 0x2,
   O_NONBLOCK: 0x4,
   O_CLOEXEC: 0x400000,
+  O_NOCTTY: 0x8000,
+  O_APPEND: 0x8,
+  O_CREAT: 0x200,
+  O_EXCL: 0x800,
+  O_TRUNC: 0x400,
+  O_DIRECTORY: 0x200000,
+  O_NOFOLLOW: 0x100,
+  O_PATH: null,
+  AT_SYMLINK_NOFOLLOW: 0x200,
+  AT_REMOVEDIR: 0x800,
 
   POLLIN: 0x1,
   POLLPRI: 0x2,
@@ -97,6 +109,29 @@ const constants: Constants = {
   POLLHUP: 0x10,
   POLLNVAL: 0x20,
   POLLRDHUP: null,
+};
+
+/** `struct stat` of `<sys/stat.h>`. */
+const stat: StatLayout = {
+  size: 152,
+  device: 0,
+  deviceBytes: 8,
+  inode: 16,
+  mode: 8,
+  links: 24,
+  linksBytes: 4,
+  length: 112,
+  accessed: 48,
+  modified: 64,
+  changed: 80,
+};
+
+/** `struct dirent` of `<dirent.h>`. */
+const dirent: DirentLayout = {
+  length: 8,
+  inode: 0,
+  type: 12,
+  name: 13,
 };
 
 /** `struct msghdr` of `<sys/socket.h>`: int and socklen_t counts. */
@@ -182,6 +217,8 @@ const renamedSymbols: Readonly<Record<string, string>> = {
   socket: "__socket30", // <sys/socket.h>
   select: "__select50", // <sys/select.h>: tv_sec has 64 bits
   kevent: "__kevent50", // <sys/event.h>: tv_sec has 64 bits
+  fstat: "__fstat50", // <sys/stat.h>: tv_sec has 64 bits
+  readdir: "__readdir30", // <dirent.h>: d_fileno has 64 bits
 };
 
 /** NetBSD on `arch`, as `Deno.build.arch` names it. */
@@ -199,6 +236,9 @@ export function netbsd(arch: string): System {
     timevalMicrosecondsBytes: 4,
     constants,
     msghdr,
+    stat,
+    dirent,
+    currentDirectory: -100,
     epollEvent: null,
     kevent,
     kqueue,

@@ -224,6 +224,22 @@ for (const expected of rows) {
     assertEquals(new Set(flags).size, flags.length);
   });
 
+  Deno.test(`${title}: the flags of open are single bits, and each another one`, () => {
+    const flags = Object.entries(constants)
+      .filter(([name, value]) => name.startsWith("O_") && value !== null)
+      .map(([_, value]) => value as number);
+    assert(flags.every(isSingleBit), flags.join(", "));
+    assertEquals(new Set(flags).size, flags.length);
+  });
+
+  Deno.test(`${title}: the fields of struct stat lie within it, each at its own place`, () => {
+    const { size, deviceBytes: _device, linksBytes: _links, ...places } =
+      system.stat;
+    const offsets = Object.values(places);
+    assertEquals(new Set(offsets).size, offsets.length);
+    assert(offsets.every((offset) => offset < size));
+  });
+
   Deno.test(`${title}: the flags of send and recv are single bits, and each another one`, () => {
     const flags = Object.entries(constants)
       .filter(([name, value]) => name.startsWith("MSG_") && value !== null)
@@ -326,6 +342,22 @@ function programFor(system: System): string {
     ["msghdr.controllen", "offsetof(struct msghdr, msg_controllen)"],
     ["msghdr.controllenBytes", "sizeof(((struct msghdr *) 0)->msg_controllen)"],
     ["msghdr.flags", "offsetof(struct msghdr, msg_flags)"],
+    ["stat.size", "sizeof(struct statx)"],
+    ["stat.device", "offsetof(struct statx, stx_dev_major)"],
+    ["stat.deviceBytes", "2 * sizeof(((struct statx *) 0)->stx_dev_major)"],
+    ["stat.inode", "offsetof(struct statx, stx_ino)"],
+    ["stat.mode", "offsetof(struct statx, stx_mode)"],
+    ["stat.links", "offsetof(struct statx, stx_nlink)"],
+    ["stat.linksBytes", "sizeof(((struct statx *) 0)->stx_nlink)"],
+    ["stat.length", "offsetof(struct statx, stx_size)"],
+    ["stat.accessed", "offsetof(struct statx, stx_atime)"],
+    ["stat.modified", "offsetof(struct statx, stx_mtime)"],
+    ["stat.changed", "offsetof(struct statx, stx_ctime)"],
+    ["dirent.length", "offsetof(struct dirent, d_reclen)"],
+    ["dirent.inode", "offsetof(struct dirent, d_ino)"],
+    ["dirent.type", "offsetof(struct dirent, d_type)"],
+    ["dirent.name", "offsetof(struct dirent, d_name)"],
+    ["currentDirectory", "AT_FDCWD"],
     ["unixPathBytes", "sizeof(((struct sockaddr_un *) 0)->sun_path)"],
     [
       "timevalMicrosecondsBytes",
@@ -333,6 +365,7 @@ function programFor(system: System): string {
     ],
   ];
   return `#define _GNU_SOURCE
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
@@ -342,6 +375,7 @@ function programFor(system: System): string {
 #include <stdio.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <sys/un.h>
 int main(void) {
@@ -366,6 +400,13 @@ function linesOf(system: System): string[] {
     ...Object.entries(msghdr).map(([name, value]) =>
       [`msghdr.${name}`, value] as const
     ),
+    ...Object.entries(system.stat).map(([name, value]) =>
+      [`stat.${name}`, value] as const
+    ),
+    ...Object.entries(system.dirent).map(([name, value]) =>
+      [`dirent.${name}`, value] as const
+    ),
+    ["currentDirectory", system.currentDirectory] as const,
     ["unixPathBytes", system.unixPathBytes] as const,
     ["timevalMicrosecondsBytes", system.timevalMicrosecondsBytes] as const,
   ].filter(([_, value]) => value !== null)

@@ -68,6 +68,23 @@ test("poll_oneoff without subscriptions is EINVAL", () => {
   });
 });
 
+test("poll_oneoff takes 16,384 subscriptions, and one more is EINVAL", () => {
+  const count = 16384;
+  runProgram({}, (program) => {
+    const at = program.allocate((count + 1) * SUBSCRIPTION.size);
+    const events = program.allocate((count + 1) * EVENT.size);
+    for (let index = 0; index <= count; index++) {
+      const place = at + index * SUBSCRIPTION.size;
+      encodeSubscription(program.view, place, onClock(0));
+    }
+    const stored = program.allocate(4);
+    program.must("poll_oneoff", at, events, count, stored);
+    assertEquals(program.view.getUint32(stored, true), count);
+    const errno = program.call("poll_oneoff", at, events, count + 1, stored);
+    assertEquals(errnoName(errno), "EINVAL");
+  }, 32);
+});
+
 test("poll_oneoff says how many bytes can be read", () => {
   withPair((program, peer) => {
     peer.send(bytesOf("hello"));

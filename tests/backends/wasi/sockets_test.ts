@@ -3,7 +3,14 @@
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { close, pipe, read, Socket } from "../../../backends/ffi/mod.ts";
+import { systemError } from "../../../backends/ffi/errors.ts";
+import {
+  close,
+  pipe,
+  read,
+  setBlocking,
+  Socket,
+} from "../../../backends/ffi/mod.ts";
 import {
   FDFLAGS_NONBLOCK,
   FILETYPE_SOCKET_DGRAM,
@@ -534,4 +541,65 @@ test("a full pipe as standard output is EAGAIN only where the program asked for 
   });
   close(reader);
   close(writer);
+});
+
+test("a write to a pipe that waits takes what there is room for, and never waits", () => {
+  const [reader, writer] = pipe();
+  setBlocking(writer, true);
+  runProgram({ stdout: writer }, (program) => {
+    program.must("fd_fdstat_set_flags", 1, FDFLAGS_NONBLOCK);
+    const { iovecs } = program.buffers(500_000);
+    const stored = program.allocate(4);
+    let written = 0;
+    while (program.call("fd_write", 1, iovecs, 1, stored) === 0) {
+      written += program.view.getUint32(stored, true);
+    }
+    assert(written > 0 && written < 500_000, `${written}`);
+  }, 16);
+  close(reader);
+  close(writer);
+});
+
+/** What macOS does: it has no SO_ACCEPTCONN. */
+function withoutAcceptsConnections(socket: Socket): Socket {
+  const getOption = socket.getOption.bind(socket);
+  return Object.assign(socket, {
+    getOption(name: Parameters<typeof getOption>[0]): unknown {
+      if (name === "acceptsConnections") throw systemError("getsockopt", 92);
+      return getOption(name);
+    },
+  }) as Socket;
+}
+
+test("where the system does not say who listens, an address without a peer does", () => {
+  using listener = Socket.create("IPv4", "stream");
+  listener.bind({ hostname: "127.0.0.1", port: 0 });
+  listener.listen();
+  using client = Socket.create("IPv4", "stream");
+  using fresh = Socket.create("IPv4", "stream");
+  using pair = pairOf("datagram");
+  client.connect(listener.localAddress);
+  const sockets = [listener, client, fresh, pair.left]
+    .map(withoutAcceptsConnections);
+  runProgram({ sockets }, (program) => {
+    const accepts = [3, 4, 5, 6].map((fd) =>
+      (program.fdstat(fd).rightsBase & RIGHTS_SOCK_ACCEPT) !== 0n
+    );
+    assertEquals(accepts, [true, false, false, false]);
+    assertEquals(program.accept(3).errno, "ESUCCESS");
+  });
+});
+
+test("a connection more than the program may have descriptors is EMFILE, and waits on", () => {
+  using listener = Socket.create("IPv4", "stream");
+  listener.bind({ hostname: "127.0.0.1", port: 0 });
+  listener.listen();
+  using client = Socket.create("IPv4", "stream");
+  runProgram({ sockets: [listener], maximumDescriptors: 4 }, (program) => {
+    client.connect(listener.localAddress);
+    assertEquals(program.accept(3).errno, "EMFILE");
+    program.must("fd_close", 2);
+    assertEquals(program.accept(3), { errno: "ESUCCESS", fd: 2 });
+  });
+  assertThrows(() => new WasiHost({ maximumDescriptors: 0 }), RangeError);
 });

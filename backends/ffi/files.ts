@@ -1,0 +1,243 @@
+/**
+ * Files by their name in an open directory: openat(2) and the calls that came
+ * with it. A name is bytes, and one component: what it may be is up to the
+ * caller. Every call throws a `SystemError` where it fails.
+ *
+ * @module
+ */
+
+import { system } from "./current_system.ts";
+import { retrying } from "./descriptor.ts";
+import { systemError } from "./errors.ts";
+import { libc, open, openat } from "./libc.ts";
+import {
+  decodeDirent,
+  type DirectoryEntry,
+  DIRENT_BYTES,
+  direntHeadBytes,
+  direntLength,
+} from "./structs/dirent.ts";
+import { decodeStat, encodeTimes, type FileStatus } from "./structs/stat.ts";
+
+/** A name as C has it: bytes and a NUL. */
+export type CString = Uint8Array<ArrayBuffer>;
+
+const THIS_DIRECTORY: CString = Uint8Array.of(0x2e, 0);
+const NO_NAME: CString = Uint8Array.of(0);
+
+/** The longest path of every system (PATH_MAX of `<limits.h>`: 4096 on Linux, 1024 elsewhere). */
+const PATH_BYTES = 4096;
+
+// <linux/stat.h>, <linux/fcntl.h>: for statx, which no other system has
+const STATX_BASIC_STATS = 0x7ff;
+const AT_EMPTY_PATH = 0x1000;
+
+/** Opens a directory by its path, links and all. */
+export function openDirectory(path: string): number {
+  const { O_DIRECTORY, O_NONBLOCK, O_CLOEXEC } = system().constants;
+  const name = new TextEncoder().encode(`${path}\0`);
+  const flags = O_DIRECTORY | O_NONBLOCK | O_CLOEXEC;
+  return retrying("open", () => open(name, flags));
+}
+
+/** Opens a name, without following it if it is a link, and without waiting for anything. */
+export function openAt(
+  directory: number,
+  name: CString,
+  flags: number,
+  mode = 0,
+): number {
+  const { O_NOFOLLOW, O_NONBLOCK, O_NOCTTY, O_CLOEXEC } = system().constants;
+  const all = flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC;
+  return retrying("openat", () => openat(directory, name, all, mode));
+}
+
+/** Makes a directory. */
+export function makeDirectoryAt(directory: number, name: CString): void {
+  retrying("mkdirat", () => libc().mkdirat(directory, name, 0o777));
+}
+
+/** Removes a name, of a directory or of anything else. */
+export function removeAt(
+  directory: number,
+  name: CString,
+  isDirectory: boolean,
+): void {
+  const flags = isDirectory ? system().constants.AT_REMOVEDIR : 0;
+  retrying("unlinkat", () => libc().unlinkat(directory, name, flags));
+}
+
+/** Gives what has one name another one. */
+export function renameAt(
+  from: number,
+  oldName: CString,
+  to: number,
+  newName: CString,
+): void {
+  retrying("renameat", () => libc().renameat(from, oldName, to, newName));
+}
+
+/** Gives a file a further name; of a link, to the link itself. */
+export function linkAt(
+  from: number,
+  oldName: CString,
+  to: number,
+  newName: CString,
+): void {
+  retrying("linkat", () => libc().linkat(from, oldName, to, newName, 0));
+}
+
+/** Makes a symbolic link. */
+export function symbolicLinkAt(
+  target: CString,
+  directory: number,
+  name: CString,
+): void {
+  retrying("symlinkat", () => libc().symlinkat(target, directory, name));
+}
+
+/** What a symbolic link says; undefined if the name is none, or nothing's. */
+export function readLinkAt(
+  directory: number,
+  name: CString,
+): Uint8Array<ArrayBuffer> | undefined {
+  const target = new Uint8Array(new ArrayBuffer(PATH_BYTES));
+  const length = libc().readlinkat(directory, name, target, target.length);
+  return length < 0 ? undefined : target.subarray(0, length);
+}
+
+const statBuffer = new DataView(new ArrayBuffer(512));
+
+/** What is known of a name; of a link, of the link itself. */
+export function statusAt(directory: number, name: CString): FileStatus {
+  const { AT_SYMLINK_NOFOLLOW } = system().constants;
+  const { statx, fstatat } = libc();
+  retrying(
+    "fstatat",
+    () =>
+      statx === null
+        ? fstatat!(directory, name, statBuffer, AT_SYMLINK_NOFOLLOW)
+        : statx(
+          directory,
+          name,
+          AT_SYMLINK_NOFOLLOW,
+          STATX_BASIC_STATS,
+          statBuffer,
+        ),
+  );
+  return decodeStat(statBuffer, system().stat);
+}
+
+/** What is known of an open file. */
+export function statusOf(fd: number): FileStatus {
+  const { statx, fstat } = libc();
+  retrying(
+    "fstat",
+    () =>
+      statx === null
+        ? fstat!(fd, statBuffer)
+        : statx(fd, NO_NAME, AT_EMPTY_PATH, STATX_BASIC_STATS, statBuffer),
+  );
+  return decodeStat(statBuffer, system().stat);
+}
+
+/**
+ * Says when a name's file was read and written last; of a link, the link itself.
+ *
+ * @param accessed Nanoseconds since 1970
+ * @param modified Nanoseconds since 1970
+ */
+export function setTimesAt(
+  directory: number,
+  name: CString,
+  accessed: bigint,
+  modified: bigint,
+): void {
+  const times = encodeTimes(accessed, modified);
+  const { AT_SYMLINK_NOFOLLOW } = system().constants;
+  retrying(
+    "utimensat",
+    () => libc().utimensat(directory, name, times, AT_SYMLINK_NOFOLLOW),
+  );
+}
+
+/** Says when an open file was read and written last. */
+export function setTimes(fd: number, accessed: bigint, modified: bigint): void {
+  const times = encodeTimes(accessed, modified);
+  retrying("futimens", () => libc().futimens(fd, times));
+}
+
+/** Reads from a place of the file. @returns the number of bytes, 0 at its end */
+export function readFrom(
+  fd: number,
+  buffer: Uint8Array<ArrayBuffer>,
+  position: bigint,
+): number {
+  return retrying(
+    "pread",
+    () => libc().pread(fd, buffer, buffer.length, position),
+  );
+}
+
+/** Writes to a place of the file. @returns the number of bytes that were taken */
+export function writeTo(
+  fd: number,
+  data: Uint8Array<ArrayBuffer>,
+  position: bigint,
+): number {
+  return retrying(
+    "pwrite",
+    () => libc().pwrite(fd, data, data.length, position),
+  );
+}
+
+/** Moves to a place of the file, from its start (0), from here (1) or from its end (2). */
+export function seek(fd: number, offset: bigint, whence: number): bigint {
+  const position = libc().lseek(fd, offset, whence);
+  if (position >= 0n) return position;
+  // Its error number does not come with a result of 64 bits, and is one of two.
+  const { EINVAL, ESPIPE } = system().errno;
+  const isSeekable = libc().lseek(fd, 0n, 1) >= 0n;
+  throw systemError("lseek", isSeekable ? EINVAL! : ESPIPE!);
+}
+
+/** Makes the file as long as that. */
+export function setLength(fd: number, length: bigint): void {
+  retrying("ftruncate", () => libc().ftruncate(fd, length));
+}
+
+/** Waits until the disk has what was written. */
+export function sync(fd: number): void {
+  retrying("fsync", () => libc().fsync(fd));
+}
+
+/** The entries of an open directory, "." and ".." among them. */
+export function readDirectory(fd: number): DirectoryEntry[] {
+  const stream = openStream(fd);
+  const { dirent } = system();
+  const entry = new Uint8Array(new ArrayBuffer(DIRENT_BYTES));
+  const head = new DataView(entry.buffer);
+  const entries: DirectoryEntry[] = [];
+  try {
+    for (;;) {
+      const at = libc().readdir(stream);
+      if (at === null) return entries;
+      // Its length first: behind the last entry may be nothing that can be read.
+      libc().memcpyFrom(entry, at, direntHeadBytes(dirent));
+      const length = Math.min(direntLength(head, dirent), DIRENT_BYTES);
+      libc().memcpyFrom(entry, at, length);
+      entries.push(decodeDirent(entry.subarray(0, length), dirent));
+    }
+  } finally {
+    libc().closedir(stream);
+  }
+}
+
+/** A `DIR`, which has a descriptor of its own, and so its own place in the directory. */
+function openStream(fd: number): Deno.PointerObject {
+  const own = openAt(fd, THIS_DIRECTORY, system().constants.O_DIRECTORY);
+  const stream = libc().fdopendir(own);
+  if (stream !== null) return stream;
+  libc().close(own);
+  throw systemError("fdopendir", system().errno.ENOMEM!);
+}

@@ -1,0 +1,81 @@
+/**
+ * `struct stat`: what the file system knows of a file.
+ *
+ * @module
+ */
+
+import type { StatLayout } from "../system.ts";
+
+/** What is known of a file. */
+export interface FileStatus {
+  /** The device that it is on, and its number there: together they name it. */
+  readonly device: bigint;
+  readonly inode: bigint;
+  /** Its type and its permissions: `S_IF*` of `<sys/stat.h>`. */
+  readonly mode: number;
+  readonly links: bigint;
+  /** Bytes. */
+  readonly length: bigint;
+  /** Nanoseconds since 1970: read, written, changed in any way. */
+  readonly accessed: bigint;
+  readonly modified: bigint;
+  readonly changed: bigint;
+}
+
+/** The bits of a mode that are the type; the same on every system. */
+const S_IFMT = 0xf000;
+/** The types of files, `S_IF*` of `<sys/stat.h>`: the same on every system. */
+export const S_IFIFO = 0x1000;
+export const S_IFCHR = 0x2000;
+export const S_IFDIR = 0x4000;
+export const S_IFBLK = 0x6000;
+export const S_IFREG = 0x8000;
+export const S_IFLNK = 0xa000;
+export const S_IFSOCK = 0xc000;
+
+/** The type of a file: one of `S_IF*`. */
+export function fileType(mode: number): number {
+  return mode & S_IFMT;
+}
+
+const NANOSECONDS_PER_SECOND = 1_000_000_000n;
+
+/** Reads a struct. */
+export function decodeStat(view: DataView, layout: StatLayout): FileStatus {
+  return {
+    device: unsigned(view, layout.device, layout.deviceBytes),
+    inode: view.getBigUint64(layout.inode, true),
+    mode: view.getUint16(layout.mode, true),
+    links: unsigned(view, layout.links, layout.linksBytes),
+    length: view.getBigInt64(layout.length, true),
+    accessed: time(view, layout.accessed),
+    modified: time(view, layout.modified),
+    changed: time(view, layout.changed),
+  };
+}
+
+function unsigned(view: DataView, at: number, bytes: 2 | 4 | 8): bigint {
+  if (bytes === 8) return view.getBigUint64(at, true);
+  return BigInt(
+    bytes === 4 ? view.getUint32(at, true) : view.getUint16(at, true),
+  );
+}
+
+/** A `struct timespec`, whose nanoseconds fit into their lower half. */
+function time(view: DataView, at: number): bigint {
+  return view.getBigInt64(at, true) * NANOSECONDS_PER_SECOND +
+    BigInt(view.getUint32(at + 8, true));
+}
+
+/** Writes the `struct timespec [2]` of utimensat(2): read, written. */
+export function encodeTimes(
+  accessed: bigint,
+  modified: bigint,
+): BigInt64Array<ArrayBuffer> {
+  const times = new BigInt64Array(new ArrayBuffer(32));
+  [accessed, modified].forEach((time, index) => {
+    times[index * 2] = time / NANOSECONDS_PER_SECOND;
+    times[index * 2 + 1] = time % NANOSECONDS_PER_SECOND;
+  });
+  return times;
+}
