@@ -1,8 +1,44 @@
 /**
- * Waits that signals interrupt, and that last as long as they were asked to.
+ * Waits that signals interrupt, or a want of memory, and that last as long as they
+ * were asked to.
  *
  * @module
  */
+
+import { system } from "./ffi/current_system.ts";
+
+/** How long a wait for which there was no memory is left alone, in milliseconds. */
+const REST = 10;
+
+let bell: Int32Array | undefined;
+
+/** Sleeps a moment, in a way that asks the system for no memory. */
+export function rest(milliseconds: number = REST): void {
+  bell ??= new Int32Array(new SharedArrayBuffer(4));
+  Atomics.wait(bell, 0, 0, milliseconds);
+}
+
+/**
+ * Whether a wait that has failed is to be made again: a signal came first, or the
+ * system has no memory for it at the moment. Linux says ENOMEM then, others EAGAIN,
+ * which is to be treated as EINTR (poll(2), "Notes"; select(2), "Errors"). Since the
+ * next wait may fail as fast, it comes a moment later.
+ *
+ * @param timeout How long the wait was to last at most, in milliseconds
+ */
+export function isPassing(number: number, timeout: number): boolean {
+  const { EINTR, ENOMEM, EAGAIN } = system().errno;
+  if (number === EINTR) return true;
+  if (number !== ENOMEM && number !== EAGAIN) return false;
+  if (timeout > 0) rest(Math.min(timeout, REST));
+  return true;
+}
+
+/** The result of a parked wait that was asked again here: as above, if that failed, too. */
+export function askedAgain(count: number): number {
+  if (count < 0) rest();
+  return count;
+}
 
 /**
  * The milliseconds of a timeout that a user gave.

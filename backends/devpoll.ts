@@ -20,7 +20,7 @@
  * @module
  */
 
-import { checkTimeout, waitFully } from "./deadline.ts";
+import { askedAgain, checkTimeout, isPassing, waitFully } from "./deadline.ts";
 import { system } from "./ffi/current_system.ts";
 import {
   close,
@@ -198,13 +198,13 @@ export class DevPoll implements Disposable {
    * Waits once, and leaves what it found in `fds`.
    *
    * @param timeout Milliseconds; `Infinity` is for ever
-   * @returns how many; -1 if a signal came first
+   * @returns how many; -1 if a signal came first, or there was no memory to wait
    */
   wait(timeout: number): number {
     this.#found = this.#fds;
     const count = this.#calls.poll(this.#checkOpen(), this.#request(timeout));
     if (count >= 0) return count;
-    if (-count === system().errno.EINTR) return -1;
+    if (isPassing(-count, timeout)) return -1;
     throw systemError("ioctl", -count, "DP_POLL");
   }
 
@@ -219,7 +219,7 @@ export class DevPoll implements Disposable {
     const count = await holding(referenced, call, request, fds.bytes);
     this.#found = fds;
     if (count >= 0) return count;
-    return this.#fd === -1 ? 0 : this.wait(0);
+    return this.#fd === -1 ? 0 : askedAgain(this.wait(0));
   }
 
   /** `struct dvpoll`: where the answer goes, how much fits, and how long to wait. */

@@ -20,7 +20,7 @@
  * @module
  */
 
-import { checkTimeout, waitFully } from "./deadline.ts";
+import { askedAgain, checkTimeout, isPassing, waitFully } from "./deadline.ts";
 import { system } from "./ffi/current_system.ts";
 import {
   close,
@@ -244,7 +244,7 @@ export class Epoll implements Disposable {
    * @param timeout Milliseconds; `Infinity` is for ever
    * @param most How many at the most, as far as there is room: the others stay for
    *   the next wait
-   * @returns how many; -1 if a signal came first
+   * @returns how many; -1 if a signal came first, or there was no memory to wait
    */
   wait(timeout: number, most: number = Infinity): number {
     const events = this.#events;
@@ -258,7 +258,7 @@ export class Epoll implements Disposable {
         maximum,
         toMilliseconds(timeout),
       );
-    return count >= 0 ? count : this.#interrupted(-count);
+    return count >= 0 ? count : this.#interrupted(-count, timeout);
   }
 
   /**
@@ -279,22 +279,28 @@ export class Epoll implements Disposable {
     const count = await holding(referenced, call, events.bytes);
     this.#found = events;
     if (count >= 0) return count;
-    return this.#fd === -1 ? 0 : this.wait(0);
+    return this.#fd === -1 ? 0 : askedAgain(this.wait(0));
   }
 
   /**
    * Puts a new instance in the place of this one, under the same number. The
-   * registrations are gone with the old one, also those that nobody could delete.
+   * registrations are gone with the old one, also those that nobody could delete;
+   * gone, too, is that of the number with another epoll instance.
+   *
+   * @param refill Registers with the new one what is to stay, if anything; false calls it
+   *   off
+   * @returns false if nothing has changed: by `refill`, or for want of a descriptor
    */
-  renew(): void {
+  renew(refill: () => boolean = () => true): boolean {
     const { epoll_create1, dup3 } = libc();
-    const fresh = retrying(
-      "epoll_create1",
-      () => epoll_create1!(EPOLL_CLOEXEC),
-    );
+    const old = this.#checkOpen();
+    const fresh = epoll_create1!(EPOLL_CLOEXEC);
+    if (fresh < 0) return false;
+    this.#fd = fresh;
     try {
-      retrying("dup3", () => dup3!(fresh, this.#fd, EPOLL_CLOEXEC));
+      return refill() && dup3!(fresh, old, EPOLL_CLOEXEC) >= 0;
     } finally {
+      this.#fd = old;
       close(fresh);
     }
   }
@@ -318,9 +324,9 @@ export class Epoll implements Disposable {
     return epoll_wait!(this.#fd, bytes, maximum, 1);
   }
 
-  #interrupted(number: number): number {
+  #interrupted(number: number, timeout: number): number {
     this.#checkOpen();
-    if (number === system().errno.EINTR) return -1;
+    if (isPassing(number, timeout)) return -1;
     throw systemError("epoll_wait", number);
   }
 

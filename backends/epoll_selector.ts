@@ -20,6 +20,7 @@ import {
   EPOLLPRI,
   EPOLLRDHUP,
 } from "./epoll.ts";
+import { rest } from "./deadline.ts";
 import { system } from "./ffi/current_system.ts";
 import { isOpen } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
@@ -99,6 +100,7 @@ export class EpollSelector<T, F extends FileObject = FileObject>
   #hasOneShot = false;
   /** Whether the last wait met an event whose registration has ended. */
   #sawStale = false;
+  #renewals = 0;
 
   /**
    * Makes a selector, and the epoll instance that it needs.
@@ -122,6 +124,15 @@ export class EpollSelector<T, F extends FileObject = FileObject>
   /** The instance itself, unless files are ready that it does not know. */
   override get waitFd(): number {
     return this.#alwaysReady.size === 0 ? this.#epoll.fd : -1;
+  }
+
+  /**
+   * How often another instance was put under `fd`: when a registered descriptor was
+   * closed while a copy of it lives on, whose events nobody could end otherwise. Who
+   * watches `fd` with an epoll instance of his own has to register it again then.
+   */
+  get renewals(): number {
+    return this.#renewals;
   }
 
   /** Adds a descriptor to what is waited for. */
@@ -187,7 +198,6 @@ export class EpollSelector<T, F extends FileObject = FileObject>
   protected override fill(timeout: number, most: number): void {
     const idle = this.#alwaysReady.size === 0;
     this.#decode(this.#epoll.wait(idle ? timeout : 0, most));
-    if (this.#hasOneShot) this.#noteFired();
   }
 
   /** As `fill`, on another thread. */
@@ -235,6 +245,7 @@ export class EpollSelector<T, F extends FileObject = FileObject>
           ((bits & HANG_UP) === 0 ? 0 : this.#hangUpEvents(fd, bits)),
       );
     }
+    if (this.#hasOneShot) this.#noteFired();
     if (stale || this.#sawStale) this.#noteStale(stale);
     if (this.#alwaysReady.size > 0) this.#pushAlwaysReady();
   }
@@ -285,17 +296,29 @@ export class EpollSelector<T, F extends FileObject = FileObject>
     const again = stale && this.#sawStale;
     this.#sawStale = stale && !again;
     if (!again) return;
-    this.#epoll.renew();
+    if (this.#epoll.renew(() => this.#refill())) this.#renewals++;
+    else {
+      // Now and then until there is room for it: the next wait meets it as well.
+      this.#sawStale = true;
+      if (this.ready.count === 0) rest();
+    }
+  }
+
+  /** Registers all with a new instance; false if the system has no room for them. */
+  #refill(): boolean {
+    const { ENOMEM, ENOSPC } = system().errno;
     for (const { fd, events } of this.registrations.keys()) {
       if (this.#refused.has(fd) || this.#fired.has(fd)) continue;
-      // Whoever was closed behind our back is refused, and stays as silent as before.
-      this.#epoll.tryControl(
+      const number = this.#epoll.tryControl(
         EPOLL_CTL_ADD,
         fd,
         epollEvents(events),
         this.registrations.generation(fd),
       );
+      // Any other was closed behind our back, and stays as silent as before.
+      if (number === ENOMEM || number === ENOSPC) return false;
     }
+    return true;
   }
 
   #handleRefusal(

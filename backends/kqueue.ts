@@ -19,7 +19,7 @@
  * @module
  */
 
-import { checkTimeout, waitFully } from "./deadline.ts";
+import { askedAgain, checkTimeout, isPassing, waitFully } from "./deadline.ts";
 import { system } from "./ffi/current_system.ts";
 import { close, setCloseOnExec } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
@@ -203,7 +203,7 @@ export class Kqueue implements Disposable {
    * @param timeout Milliseconds; `Infinity` is for ever
    * @param most How many at the most, as far as there is room: the others stay for
    *   the next wait
-   * @returns how many; -1 if a signal came first
+   * @returns how many; -1 if a signal came first, or there was no memory to wait
    */
   wait(timeout: number, most: number = Infinity): number {
     this.#found = this.#events;
@@ -217,7 +217,7 @@ export class Kqueue implements Disposable {
       this.#timespecOf(timeout),
     );
     if (count >= 0) return count;
-    if (-count === system().errno.EINTR) return -1;
+    if (isPassing(-count, timeout)) return -1;
     throw systemError("kevent", -count);
   }
 
@@ -239,7 +239,7 @@ export class Kqueue implements Disposable {
     const count = await holding(referenced, call, events.bytes, timespec);
     this.#found = events;
     if (count >= 0) return count;
-    return this.#fd === -1 ? 0 : this.wait(0);
+    return this.#fd === -1 ? 0 : askedAgain(this.wait(0));
   }
 
   #timespecOf(timeout: number): Timespec["bytes"] | null {

@@ -16,8 +16,7 @@
  * @module
  */
 
-import { checkTimeout, waitFully } from "./deadline.ts";
-import { system } from "./ffi/current_system.ts";
+import { askedAgain, checkTimeout, isPassing, waitFully } from "./deadline.ts";
 import { fileDescriptor, type FileObject } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
 import { holding, libc } from "./ffi/libc.ts";
@@ -47,7 +46,8 @@ const timespec = new Timespec();
  * `poll(fds, count, timeout)`, once.
  *
  * @param timeout Milliseconds; `Infinity` is for ever
- * @returns how many structs came back with something; -1 if a signal came first
+ * @returns how many structs came back with something; -1 if a signal came first, or
+ *   there was no memory to wait
  */
 export function pollOnce(
   fds: PollFds,
@@ -63,7 +63,7 @@ export function pollOnce(
     result = poll(fds.bytes, count, toMilliseconds(timeout));
   }
   if (result >= 0) return result;
-  if (-result === system().errno.EINTR) return -1;
+  if (isPassing(-result, timeout)) return -1;
   throw systemError("poll", -result);
 }
 
@@ -84,7 +84,7 @@ export async function pollParked(
     libc().pollParked(bytes, count, toMilliseconds(timeout)),
     bytes,
   );
-  return result >= 0 ? result : pollOnce(fds, count, 0);
+  return result >= 0 ? result : askedAgain(pollOnce(fds, count, 0));
 }
 
 /**

@@ -15,7 +15,7 @@
  * @module
  */
 
-import { checkTimeout, waitFully } from "./deadline.ts";
+import { checkTimeout, isPassing, waitFully } from "./deadline.ts";
 import { system } from "./ffi/current_system.ts";
 import { fileDescriptor, type FileObject } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
@@ -61,7 +61,8 @@ function timevalOf(timeout: number): Timeval["bytes"] | null {
  *
  * @param nfds One more than the largest descriptor in the sets
  * @param timeout Milliseconds; `Infinity` is for ever
- * @returns how many bits are set; -1 if a signal came first
+ * @returns how many bits are set; -1 if a signal came first, or there was no memory to
+ *   wait
  * @throws {SystemError} `Deno.errors.BadResource` if one of them is closed
  */
 export function selectOnce(
@@ -77,7 +78,7 @@ export function selectOnce(
     timevalOf(timeout),
   );
   if (result >= 0) return result;
-  if (-result === system().errno.EINTR) return -1;
+  if (isPassing(-result, timeout)) return -1;
   throw systemError("select", -result);
 }
 

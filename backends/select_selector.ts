@@ -6,6 +6,7 @@
  */
 
 import { BaseSelector } from "./base_selector.ts";
+import { askedAgain } from "./deadline.ts";
 import { isOpen } from "./ffi/descriptor.ts";
 import { FD_SETSIZE } from "./ffi/structs/fd_set.ts";
 import { selectOnce, selectParked, SelectSets } from "./select.ts";
@@ -67,6 +68,10 @@ export class SelectSelector<T, F extends FileObject = FileObject>
 
   /** Waits once, and fills `ready`. */
   protected override fill(timeout: number): void {
+    this.#look(timeout);
+  }
+
+  #look(timeout: number): number {
     const found = this.#found;
     found.copyFrom(this.#asked);
     let count: number;
@@ -75,9 +80,10 @@ export class SelectSelector<T, F extends FileObject = FileObject>
     } catch (error) {
       if (!(error instanceof Deno.errors.BadResource)) throw error;
       this.#loseClosed();
-      return;
+      return 0;
     }
     if (count > 0) this.#decode(found, this.#nfds);
+    return count;
   }
 
   /** As `fill`, on another thread. */
@@ -94,7 +100,7 @@ export class SelectSelector<T, F extends FileObject = FileObject>
     );
     const count = await selectParked(found, nfds, timeout, referenced);
     if (this.closed) return;
-    if (count < 0) this.fill(0);
+    if (count < 0) askedAgain(this.#look(0));
     else if (count > 0) this.#decode(found, nfds, generations);
   }
 

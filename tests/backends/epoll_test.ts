@@ -242,14 +242,20 @@ testEpoll(
   { ignore: ignore || emulated || libc().epoll_pwait2 === null },
 );
 
-/** Makes the selector find a file that lives on in a copy of its descriptor, until it renews its instance. */
-function renew(selector: EpollSelector<string>): void {
+/** Ends a registration whose file lives on, and is ready, in the copy that this returns. */
+function leaveCopy(selector: EpollSelector<string>): number {
   using pair = pairOf();
   const copy = duplicate(pair.right);
   selector.register(pair.right, EVENT_READ, "copied");
   pair.right.close();
   selector.unregister(pair.right);
   pair.left.send(bytesOf("x"));
+  return copy;
+}
+
+/** Makes the selector find a file that lives on in a copy of its descriptor, until it renews its instance. */
+function renew(selector: EpollSelector<string>): void {
+  const copy = leaveCopy(selector);
   for (let round = 0; round < 3; round++) selector.wait(0);
   close(copy);
 }
@@ -280,5 +286,50 @@ testEpoll(
     expectNoEvents(selector);
     selector.modify(pair.right, EVENT_WRITE | MODE_ONE_SHOT, "right");
     expectEvents(selector, [["right", EVENT_WRITE]]);
+  },
+);
+
+testEpoll(
+  "a single shot that was fired in a parked wait is not armed by a renewal either",
+  async () => {
+    using selector = new EpollSelector<string>();
+    using pair = pairOf();
+    selector.register(pair.right, EVENT_WRITE | MODE_ONE_SHOT, "right");
+    assertEquals(await selector.park(1000), 1);
+    const copy = leaveCopy(selector);
+    for (let round = 0; round < 3; round++) assertEquals(selector.wait(0), 0);
+    assertEquals(selector.renewals, 1);
+    close(copy);
+  },
+);
+
+testEpoll(
+  "a single shot that is fired in the very wait that renews is not armed again",
+  () => {
+    using selector = new EpollSelector<string>();
+    using pair = pairOf();
+    const copy = leaveCopy(selector);
+    selector.wait(0);
+    selector.register(pair.right, EVENT_WRITE | MODE_ONE_SHOT, "right");
+    // It meets the copy for the second time.
+    assertEquals([selector.wait(0), selector.renewals], [1, 1]);
+    close(copy);
+    expectNoEvents(selector);
+  },
+);
+
+testEpoll(
+  "an epoll instance that watches a selector's is to register it again after a renewal",
+  () => {
+    using outer = new Epoll();
+    using selector = new EpollSelector<string>();
+    using pair = pairOf();
+    selector.register(pair.right, EVENT_READ, "right");
+    outer.register(selector, EPOLLIN);
+    renew(selector);
+    pair.left.send(bytesOf("x"));
+    assertEquals([selector.renewals, outer.poll(0)], [1, []]);
+    outer.register(selector, EPOLLIN);
+    assertEquals(outer.poll(0), [[selector.fd, EPOLLIN]]);
   },
 );
