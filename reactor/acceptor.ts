@@ -96,7 +96,8 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
     this.#onClose = onClose;
     try {
       loop.own(this);
-      this.#listen(true);
+      loop.register(this, EVENT_READ, Acceptor.#onReady);
+      this.#accepting = true;
     } catch (error) {
       this.close();
       throw error;
@@ -155,7 +156,10 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
   close(): void {
     if (this.closed) return;
     this.#backOff?.cancel();
-    this.#listen(false);
+    if (this.#accepting) {
+      this.#loop.forget(this);
+      this.#setAccepting(false);
+    }
     this.#socket.close();
     this.#loop.disown(this);
     this.#onClose();
@@ -210,8 +214,12 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
    * that nobody thought of is treated alike: told, and tried again.
    */
   #suspend(error: unknown): void {
-    this.#loop.countBackOff();
     if (this.#backOff === null) this.#loop.report(error);
+    this.#wait();
+  }
+
+  #wait(): void {
+    this.#loop.countBackOff();
     this.#backOff = this.#loop.callLater(BACK_OFF, () => this.#retry());
     this.#update();
   }
@@ -226,14 +234,25 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
 
   #update(): void {
     const waiting = this.#backOff !== null && this.#backOff.active;
-    this.#listen(!this.closed && !this.#paused && !waiting);
+    const wanted = !this.closed && !this.#paused && !waiting;
+    if (wanted === this.#accepting) return;
+    try {
+      if (wanted) this.#loop.register(this, EVENT_READ, Acceptor.#onReady);
+      else this.#loop.withdraw(this);
+    } catch (error) {
+      this.#setAccepting(false);
+      // A method may have come here, and methods never call back.
+      if (this.#backOff === null) {
+        this.#loop.callSoon(() => this.#loop.report(error));
+      }
+      return this.#wait();
+    }
+    this.#setAccepting(wanted);
   }
 
-  #listen(wanted: boolean): void {
-    if (wanted === this.#accepting) return;
-    if (wanted) this.#loop.register(this, EVENT_READ, Acceptor.#onReady);
-    else this.#loop.withdraw(this);
-    this.#accepting = wanted;
-    if (!this.#referenced) this.#loop.countUnreferenced(wanted ? 1 : -1);
+  #setAccepting(accepting: boolean): void {
+    if (accepting === this.#accepting) return;
+    this.#accepting = accepting;
+    if (!this.#referenced) this.#loop.countUnreferenced(accepting ? 1 : -1);
   }
 }

@@ -326,8 +326,8 @@ function closedError(): Error {
   return new Deno.errors.BadResource("Connection is closed");
 }
 
-/** In the words of Deno, down to the code. */
-function interrupted(): Error {
+/** What is pending at a close is told, in the words of Deno, down to the code. */
+export function interrupted(): Error {
   const error = new Deno.errors.Interrupted("operation canceled");
   return Object.assign(error, { code: "EINTR" });
 }

@@ -896,7 +896,7 @@ export class Connection implements Owned {
     this.#interest = 0;
     try {
       // With nothing wanted, a hang-up would wake every wait: the fd is taken out.
-      if (wanted === 0) this.#loop.unregister(this);
+      if (wanted === 0) this.#loop.withdraw(this);
       else if (before === 0) {
         this.#loop.register(this, wanted, Connection.#onReady);
       } else this.#loop.modify(this, wanted, Connection.#onReady);

@@ -44,6 +44,9 @@ const MAXIMUM_QUEUED = 128 * 1024 * 1024;
  */
 const BACK_OFF = 10;
 
+/** How long until the system is asked again to watch a socket, in milliseconds. */
+const RETRY = 100;
+
 /**
  * How often in a row, before the message is told to `onError` instead. Some never fit:
  * on Linux those whose fragments take more than twice the send buffer.
@@ -109,7 +112,10 @@ function newBatch(): MessageBatch {
  */
 export class Datagram<Address extends SocketAddress = SocketAddress>
   implements Owned {
-  /** Called with what could not be sent, and what an ICMP message reported; the socket stays open. */
+  /**
+   * Called with what could not be sent, what an ICMP message reported, and once if
+   * the system refuses to watch the socket: that is tried again. The socket stays open.
+   */
   onError: ((error: Error, datagram: Datagram) => void) | null = null;
   /** Called when the queue is empty after `send()` returned false, or refused a message. */
   onDrain: ((datagram: Datagram) => void) | null = null;
@@ -140,6 +146,8 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
   #backOff: Timer | null = null;
   /** How many moments there were since something was sent. */
   #backOffs = 0;
+  /** After the system has refused to watch the socket, until it no longer does. */
+  #retry: Timer | null = null;
   #held: Held[] = [];
   /** Whom the last message was from: the next is often from the same. */
   #lastBytes = new Uint8Array(0);
@@ -289,6 +297,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     if (this.#referenced) return;
     this.#referenced = true;
     this.#backOff?.ref();
+    this.#retry?.ref();
     if (this.#interest !== 0) this.#loop.countUnreferenced(-1);
   }
 
@@ -297,6 +306,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     if (!this.#referenced) return;
     this.#referenced = false;
     this.#backOff?.unref();
+    this.#retry?.unref();
     if (this.#interest !== 0) this.#loop.countUnreferenced(1);
   }
 
@@ -306,9 +316,10 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     this.#loop.countQueued(-this.#queue.bytes);
     this.#queue.clear();
     this.#backOff?.cancel();
+    this.#retry?.cancel();
     this.#onMessage = null;
     this.#held = [];
-    this.#updateInterest();
+    this.#leave();
     this.#socket.close();
     this.#loop.disown(this);
     this.#loop.callSoon(() => this.onClose?.(this));
@@ -556,16 +567,50 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     const reads = this.#held.length === 0 && this.#reads();
     const wanted = (reads ? EVENT_READ : 0) |
       (this.#queue.length > 0 && this.#backOff === null ? EVENT_WRITE : 0);
-    if (wanted === this.#interest) return;
-    const before = this.#interest;
-    if (wanted === 0) this.#loop.withdraw(this);
-    else if (before === 0) {
-      this.#loop.register(this, wanted, Datagram.#onReady);
-    } else this.#loop.modify(this, wanted, Datagram.#onReady);
-    this.#interest = wanted;
-    if (!this.#referenced && (wanted === 0) !== (before === 0)) {
-      this.#loop.countUnreferenced(wanted === 0 ? -1 : 1);
+    if (wanted === this.#interest || this.#retry?.active) return;
+    try {
+      this.#changeInterest(wanted);
+      this.#retry = null;
+    } catch (error) {
+      this.#askAgain(error);
     }
+  }
+
+  #changeInterest(wanted: number): void {
+    const before = this.#interest;
+    // A change that the system refuses ends the registration.
+    this.#interest = 0;
+    try {
+      if (wanted === 0) this.#loop.withdraw(this);
+      else if (before === 0) {
+        this.#loop.register(this, wanted, Datagram.#onReady);
+      } else this.#loop.modify(this, wanted, Datagram.#onReady);
+      this.#interest = wanted;
+    } finally {
+      this.#countUnreferenced(before);
+    }
+  }
+
+  /** A socket that nothing watches would be deaf for ever; the refusal is told once. */
+  #askAgain(error: unknown): void {
+    if (this.#retry === null) this.#loop.callSoon(() => this.#tell(error));
+    this.#retry = this.#loop.callLater(RETRY, () => this.#updateInterest());
+    if (!this.#referenced) this.#retry.unref();
+  }
+
+  /** Ends the registration: the descriptor is closed next. */
+  #leave(): void {
+    const before = this.#interest;
+    if (before === 0) return;
+    this.#interest = 0;
+    this.#loop.forget(this);
+    this.#countUnreferenced(before);
+  }
+
+  #countUnreferenced(before: number): void {
+    const registered = this.#interest !== 0;
+    if (this.#referenced || registered === (before !== 0)) return;
+    this.#loop.countUnreferenced(registered ? 1 : -1);
   }
 }
 

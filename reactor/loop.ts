@@ -776,8 +776,14 @@ export class Loop implements Disposable, AsyncDisposable {
 
   #needWaker(): Waker {
     if (this.#waker === null) {
-      this.#waker = new Waker();
-      this.#selector.register(this.#waker, EVENT_READ, drainWaker);
+      const waker = new Waker();
+      try {
+        this.#selector.register(waker, EVENT_READ, drainWaker);
+      } catch (error) {
+        waker.close();
+        throw error;
+      }
+      this.#waker = waker;
       this.countInternal(1);
     }
     return this.#waker;
@@ -823,6 +829,8 @@ export class Loop implements Disposable, AsyncDisposable {
     this.#selector.close();
     this.#waker?.close();
     this.#waker = null;
+    // The registrations that were counted are gone with the selector.
+    this.#internal = this.#unreferenced = 0;
   }
 
   #checkOpen(): void {

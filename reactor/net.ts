@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Conn, type NetAddr, type UnixAddr } from "./conn.ts";
+import { Conn, interrupted, type NetAddr, type UnixAddr } from "./conn.ts";
 import {
   Listener,
   type TcpListenOptions,
@@ -114,7 +114,8 @@ export class Net {
         connection.onClose = null;
         resolve(new Conn(connection));
       });
-      connection.onClose = reject;
+      // Without an error it is the reactor that was closed.
+      connection.onClose = (error) => reject(error ?? interrupted());
     });
   }
 }

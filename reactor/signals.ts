@@ -83,10 +83,17 @@ export class Signals implements Owned {
   constructor(loop: Loop) {
     this.#loop = loop;
     [this.fd, this.#wakeFd] = pipe();
-    this.#worker = startWorker(this.#wakeFd);
-    loop.register(this, EVENT_READ, Signals.#onReady);
+    try {
+      loop.own(this);
+      loop.register(this, EVENT_READ, Signals.#onReady);
+    } catch (error) {
+      loop.disown(this);
+      close(this.fd);
+      close(this.#wakeFd);
+      throw error;
+    }
     loop.countUnreferenced(1);
-    loop.own(this);
+    this.#worker = startWorker(this.#wakeFd);
   }
 
   /**
@@ -105,7 +112,7 @@ export class Signals implements Owned {
 
   /** Ends all watches: the reactor is closed. */
   destroy(): void {
-    this.#loop.unregister(this);
+    this.#loop.forget(this);
     this.#loop.countUnreferenced(-1);
     close(this.fd);
     // Until the worker has ended it may write: the number must not be another's.

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isSystemError } from "../backends/ffi/errors.ts";
 import { TimerFd } from "../backends/ffi/timer_fd.ts";
 import { EVENT_READ, type FileObject } from "../backends/selector.ts";
 import type { Loop } from "./loop.ts";
@@ -37,15 +38,21 @@ export interface SliceClock {
   close(): void;
 }
 
-/** The clock of this system: a descriptor where there is one, else timeouts. */
+/**
+ * The clock of this system: a descriptor where there is one, else timeouts. They
+ * have to do, too, where the system refuses the descriptor, or to watch it.
+ */
 export function createSliceClock(
   loop: Loop,
   milliseconds: number,
 ): SliceClock {
-  const timer = TimerFd.create();
-  return timer === null
-    ? new TimeoutClock(milliseconds)
-    : new TimerFdClock(loop, timer, milliseconds);
+  try {
+    const timer = TimerFd.create();
+    if (timer !== null) return new TimerFdClock(loop, timer, milliseconds);
+  } catch (error) {
+    if (!isSystemError(error)) throw error;
+  }
+  return new TimeoutClock(milliseconds);
 }
 
 /**

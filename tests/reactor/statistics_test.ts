@@ -5,7 +5,7 @@
 import { assertEquals, assertGreaterOrEqual, assertLess } from "@std/assert";
 import { EVENT_READ } from "../../backends/mod.ts";
 import type { SlowCallback } from "../../reactor/mod.ts";
-import { bytesOf, drainSocket } from "../util.ts";
+import { bytesOf, drainSocket, nextTurn } from "../util.ts";
 import { onAnyBackend, onEachBackend } from "./stage.ts";
 
 /** Holds the thread up, as a slow callback does. */
@@ -122,3 +122,19 @@ onEachBackend("a slow callback is told with its name", (stage) => {
   }
   assertEquals(stage.takeErrors(), ["thrown"]);
 });
+
+onAnyBackend(
+  "stats() of a reactor that has served and was closed has nothing registered",
+  async (stage) => {
+    const reactor = stage.make();
+    const served = reactor.serve();
+    const [left] = stage.pair();
+    reactor.register(left, EVENT_READ, () => {});
+    await nextTurn();
+    assertEquals(reactor.stats().registered, 1);
+    reactor.close();
+    assertEquals(reactor.stats().registered >= 0, true);
+    await served;
+    assertEquals(reactor.stats().registered, 0);
+  },
+);
