@@ -14,7 +14,7 @@ interface Counter {
   readonly command: string;
   /** Its arguments for a process. */
   args(pid: number): string[];
-  /** What an attached one has open or is, so that nothing is missed. */
+  /** Whether it sees every thread, as far as `/proc` tells. */
   attached(own: number, pid: number): boolean;
   /** The number, in what it says on standard error. */
   count(output: string): number;
@@ -23,8 +23,8 @@ interface Counter {
 /** How long a program may take to attach itself, in milliseconds. */
 const ATTACH_MS = 3000;
 
-/** Long enough for all threads, once one is attached. */
-const SETTLE_MS = 50;
+/** How long it is left alone between two questions, and to begin once it is attached. */
+const SETTLE_MS = 100;
 
 const perf: Counter = {
   command: "perf",
@@ -32,11 +32,12 @@ const perf: Counter = {
     ...["stat", "-x", ",", "-e", "raw_syscalls:sys_enter"],
     ...["-p", String(pid)],
   ],
-  attached: (own) => {
-    const files = `/proc/${own}/fd`;
-    return [...Deno.readDirSync(files)].some(({ name }) =>
-      linkOf(`${files}/${name}`) === "anon_inode:[perf_event]"
+  attached: (own, pid) => {
+    const files = namesIn(`/proc/${own}/fd`);
+    const counters = files.filter((name) =>
+      linkOf(`/proc/${own}/fd/${name}`) === "anon_inode:[perf_event]"
     );
+    return counters.length >= namesIn(`/proc/${pid}/task`).length;
   },
   // The number comes first: "1234,,raw_syscalls:sys_enter,…"
   count: (output) => Number(/^(\d+),/m.exec(output)?.[1] ?? NaN),
@@ -45,10 +46,11 @@ const perf: Counter = {
 const strace: Counter = {
   command: "strace",
   args: (pid) => ["-f", "-c", "-p", String(pid)],
-  attached: (own, pid) => {
-    const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-    return status.includes(`\nTracerPid:\t${own}\n`);
-  },
+  attached: (own, pid) =>
+    namesIn(`/proc/${pid}/task`).every((task) =>
+      Deno.readTextFileSync(`/proc/${pid}/task/${task}/status`)
+        .includes(`\nTracerPid:\t${own}\n`)
+    ),
   // % time, seconds, usecs/call, calls: "100.00    0.5    1    1234    5 total"
   count: (output) =>
     Number(/^ *[\d.]+ +[\d.]+ +\d+ +(\d+).* total$/m.exec(output)?.[1] ?? NaN),
@@ -119,6 +121,10 @@ async function awaitAttached(
     return true;
   }
   return false;
+}
+
+function namesIn(directory: string): string[] {
+  return Array.from(Deno.readDirSync(directory), ({ name }) => name);
 }
 
 function linkOf(path: string): string {
