@@ -45,7 +45,9 @@ function listen(library: string, wakeFd: number): void {
   const { symbols } = Deno.dlopen(library, {
     write: { parameters: ["i32", "buffer", "u32"], result: "i32" },
   });
+  // A byte that does not fit is lost with its number: the pipe has plenty to tell.
   const say = (byte: number): number =>
+    // deno-lint-ignore pollux/bare-symbol
     symbols.write(wakeFd, Uint8Array.of(byte), 1);
   addEventListener("message", (event) => {
     const { signal, byte } = (event as MessageEvent).data;
