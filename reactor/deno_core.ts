@@ -1,11 +1,16 @@
 /**
- * What Deno's own loop has to do, as far as only Deno's internals tell.
+ * What Deno's own loop has to do, as far as it tells.
  *
  * @module
  */
 
 interface DenoCore {
   hasTickScheduled?(): boolean;
+  getActiveImmediateCount?(): number;
+}
+
+interface NodeProcess {
+  getActiveResourcesInfo?(): string[];
 }
 
 const { internal } = Deno as unknown as { internal?: symbol };
@@ -14,9 +19,20 @@ const core = internal === undefined
   : (Deno as unknown as Record<symbol, { core?: DenoCore }>)[internal]?.core;
 
 /**
- * Whether `process.nextTick` has something to call. Its queue is not the one of
- * promises: only a turn of Deno's loop empties it. False where Deno does not tell.
+ * Whether `process.nextTick` or `setImmediate` has something to call. Their queues
+ * are not the one of promises: only a turn of Deno's loop empties them. False
+ * where Deno does not tell, for it is only its internals that do.
  */
-export function tickScheduled(): boolean {
-  return core?.hasTickScheduled?.() === true;
+export function callsDue(): boolean {
+  return core?.hasTickScheduled?.() === true ||
+    (core?.getActiveImmediateCount?.() ?? 0) > 0;
+}
+
+/**
+ * Whether a timer keeps Deno's loop going; true where Deno does not tell. It does
+ * not tell of timers that are unreferenced. Node's part of Deno has to be loaded.
+ */
+export function hasTimers(): boolean {
+  const { process } = globalThis as unknown as { process?: NodeProcess };
+  return process?.getActiveResourcesInfo?.().includes("Timeout") ?? true;
 }

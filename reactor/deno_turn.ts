@@ -21,6 +21,7 @@
  * @module
  */
 
+import { hasTimers } from "./deno_core.ts";
 import { DenoLink } from "./deno_link.ts";
 import { DenoSelector } from "./deno_selector.ts";
 import { now } from "./timers.ts";
@@ -31,6 +32,9 @@ const STALE_AFTER = 2;
 
 /** How many brief turns are a full one, where there is no link. */
 const BRIEF_TURNS_IN_FULL = 64;
+
+/** How often Deno is asked for its timers, in milliseconds: it takes a microsecond. */
+const TIMERS_LOOK_INTERVAL = 10;
 
 /** How often a turn is looked for that has not ended in time, in milliseconds. */
 const WATCH_INTERVAL = 50;
@@ -55,6 +59,9 @@ export class DenoTurn {
   #looking = false;
   /** How many brief turns are to pass before a read is one that Deno asks for. */
   #fresh = 0;
+  /** Whether Deno had timers at the last look, and when the next one is. */
+  #timers = true;
+  #nextLook = 0;
   #watchdog: ReturnType<typeof setInterval> | null = null;
 
   /** What Deno waits with; null if that cannot be seen here, or not yet. */
@@ -95,6 +102,16 @@ export class DenoTurn {
     this.#fresh = STALE_AFTER;
     this.#selector = selectorThatWatches(this.#link.fd);
     this.#link.hold(this.#holders > 0);
+  }
+
+  /** Whether timers of Deno may be due soon, as it was some milliseconds ago. */
+  mayHaveTimers(time: number): boolean {
+    if (this.#link === null) return true;
+    if (time >= this.#nextLook) {
+      this.#nextLook = time + TIMERS_LOOK_INTERVAL;
+      this.#timers = hasTimers();
+    }
+    return this.#timers;
   }
 
   /** Resolves once Deno has called what is due, without asking the system for more. */

@@ -731,6 +731,7 @@ export class Loop implements Disposable, AsyncDisposable {
       turn: (longest, most) =>
         this.#turn(Math.min(longest, this.#timeout()), most),
       park: () => this.#park(),
+      alone: () => parking.seats === 1,
       lookAfterParked: () => parking.look(),
     };
     const sharing = Sharing.create(this, shared, this.#yieldInterval);

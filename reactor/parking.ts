@@ -47,12 +47,12 @@ interface Wait {
 
 /** The serving reactors of a thread. */
 export class Parking {
+  /** How many reactors serve, parked or not. */
+  seats = 0;
   readonly #parked = new Set<Seat>();
   readonly #covered = new SelectorPoll();
   readonly #looked = new SelectorPoll();
   #waker: Waker | null = null;
-  /** How many reactors serve, parked or not. */
-  #seats = 0;
   #wait: Wait | null = null;
 
   /**
@@ -62,20 +62,20 @@ export class Parking {
    */
   enter(selector: Selector<unknown>): Seat {
     this.#waker ??= new Waker();
-    this.#seats++;
+    this.seats++;
     return new Seat(selector);
   }
 
   /** Frees a place; resolves when no wait on another thread uses its selector. */
   async leave(seat: Seat): Promise<void> {
     seat.resume?.();
-    this.#seats--;
+    this.seats--;
     const wait = this.#wait;
-    if (wait !== null && (this.#seats === 0 || wait.seats.includes(seat))) {
+    if (wait !== null && (this.seats === 0 || wait.seats.includes(seat))) {
       await this.#end(wait);
     }
     // Others may have come or gone meanwhile.
-    if (this.#seats > 0) return this.#settle();
+    if (this.seats > 0) return this.#settle();
     this.#waker?.close();
     this.#waker = null;
   }
@@ -125,7 +125,7 @@ export class Parking {
 
   /** Has a wait under way that covers all parked, if all are. */
   #settle(): void {
-    if (this.#parked.size === 0 || this.#parked.size < this.#seats) return;
+    if (this.#parked.size === 0 || this.#parked.size < this.seats) return;
     const deadline = Math.min(...this.#deadlines());
     const referenced = this.#anyReferenced();
     const wait = this.#wait;

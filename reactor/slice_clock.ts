@@ -18,8 +18,8 @@ const SHORTEST = 0.01;
 
 /** The end of a slice of time, as the loop sees it. */
 export interface SliceClock {
-  /** Begins a slice. */
-  start(): void;
+  /** Begins a slice at a time, by `now()`, of so many milliseconds. */
+  start(time: number, milliseconds: number): void;
   /** How long the next wait may be, in milliseconds. */
   timeout(): number;
   /** Whether the next wait may sleep. */
@@ -44,15 +44,14 @@ export interface SliceClock {
  */
 export function createSliceClock(
   loop: Loop,
-  milliseconds: number,
 ): SliceClock {
   try {
     const timer = TimerFd.create();
-    if (timer !== null) return new TimerFdClock(loop, timer, milliseconds);
+    if (timer !== null) return new TimerFdClock(loop, timer);
   } catch (error) {
     if (!isSystemError(error)) throw error;
   }
-  return new TimeoutClock(milliseconds);
+  return new TimeoutClock();
 }
 
 /**
@@ -65,7 +64,6 @@ class TimerFdClock implements SliceClock {
   readonly fd: number;
   readonly #loop: Loop;
   readonly #timer: TimerFd;
-  readonly #milliseconds: number;
   #end = 0;
   #over = false;
   /** Whether the timer is set, so that waits may sleep. */
@@ -73,10 +71,9 @@ class TimerFdClock implements SliceClock {
   /** Events since the last look at the clock. */
   #unseen = 0;
 
-  constructor(loop: Loop, timer: TimerFd, milliseconds: number) {
+  constructor(loop: Loop, timer: TimerFd) {
     this.#loop = loop;
     this.#timer = timer;
-    this.#milliseconds = milliseconds;
     this.fd = timer.fd;
     try {
       loop.selector.register(this, EVENT_READ, TimerFdClock.#onReady);
@@ -93,10 +90,10 @@ class TimerFdClock implements SliceClock {
     clock.#loop.countOwnEvent();
   };
 
-  start(): void {
+  start(time: number, milliseconds: number): void {
     this.#over = false;
     this.#unseen = 0;
-    this.#end = now() + this.#milliseconds;
+    this.#end = time + milliseconds;
     this.stop();
   }
 
@@ -146,15 +143,10 @@ class TimerFdClock implements SliceClock {
 
 /** The time that is left is the timeout of each wait. */
 class TimeoutClock implements SliceClock {
-  readonly #milliseconds: number;
   #end = 0;
 
-  constructor(milliseconds: number) {
-    this.#milliseconds = milliseconds;
-  }
-
-  start(): void {
-    this.#end = now() + this.#milliseconds;
+  start(time: number, milliseconds: number): void {
+    this.#end = time + milliseconds;
   }
 
   timeout(): number {
