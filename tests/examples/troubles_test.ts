@@ -6,7 +6,9 @@ import {
   assertLess,
   assertMatch,
   assertStringIncludes,
+  assertThrows,
 } from "@std/assert";
+import { system } from "../../backends/ffi/current_system.ts";
 import { Socket } from "../../mod.ts";
 import { bytesOf } from "../util.ts";
 import { connectNarrowly, MOST_TAKEN, sendUntilStopped } from "./flood.ts";
@@ -105,6 +107,20 @@ for (const server of servers) {
     },
     absent,
   );
+
+  testExamples(`${title}: serves on after urgent data`, async () => {
+    await using program = startServer(server);
+    using client = Socket.create();
+    client.setBlocking(true);
+    client.connect({ hostname: HOST, port: await program.port() });
+    client.send(bytesOf("!"), 1, system().constants.MSG_OOB);
+    await assertServes(program);
+    // Select and poll report it, and then the article closes: with the byte unread, a reset.
+    if (["select_server", "poll_server"].includes(name)) {
+      const read = (): number => client.recv(new Uint8Array(1));
+      assertThrows(read, Deno.errors.ConnectionReset);
+    }
+  }, absent);
 
   testExamples(
     `${title}: bad arguments are one line, and status 2`,
