@@ -1,5 +1,5 @@
-// The article's server with callbacks: the data of a key is the function to call
-// when its file object is ready, and the loop knows nothing else.
+// Step 8 of docs/io_multiplexing.md, the server with callbacks: the data of a key is the
+// function to call when its file object is ready, and the loop knows nothing else.
 //
 //     deno run --allow-ffi examples/callback_server.ts
 //

@@ -1,5 +1,5 @@
-// The article's server with epoll, which keeps the registrations in the kernel. It
-// reports what is there (level-triggered) or, with --edge, what is new.
+// Step 5 of docs/io_multiplexing.md, the server with epoll, which keeps the registrations
+// in the kernel. It reports what is there (level-triggered) or, with --edge, what is new.
 //
 //     deno run --allow-ffi examples/epoll_server.ts
 //     deno run --allow-ffi examples/epoll_server.ts --edge

@@ -1,5 +1,5 @@
-// The article's client: two sockets that send the parts of a message in turn. Start one
-// of the servers in another terminal, and then
+// The client of docs/io_multiplexing.md, step 2: two sockets that send the parts of a
+// message in turn. Start one of the servers in another terminal, and then
 //
 //     deno run --allow-ffi examples/multi_client.ts
 

@@ -1,5 +1,5 @@
-// The article's server with poll: the descriptors are registered once, and come
-// back as numbers, each with the events that are there.
+// Step 4 of docs/io_multiplexing.md, the server with poll: the descriptors are
+// registered once, and come back as numbers, each with the events that are there.
 //
 //     deno run --allow-ffi examples/poll_server.ts
 //

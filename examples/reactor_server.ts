@@ -1,5 +1,5 @@
-// The article's server with callbacks again, on the reactor: who accepts, who waits for
-// room and who closes is not said here any more, only what a connection is for.
+// Step 10 of docs/io_multiplexing.md, the server on the reactor, which accepts, waits for
+// room and closes by itself: only the purpose of a connection is left to write.
 //
 //     deno run --allow-ffi examples/reactor_server.ts
 //

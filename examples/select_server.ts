@@ -1,5 +1,5 @@
-// The article's server with select: the lists of sockets are handed over at every
-// call, and those that are ready come back in three others.
+// Step 3 of docs/io_multiplexing.md, the server with select: the lists of sockets are
+// handed over at every call, and those that are ready come back in three others.
 //
 //     deno run --allow-ffi examples/select_server.ts
 //

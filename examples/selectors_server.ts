@@ -1,5 +1,5 @@
-// The article's server with a selector: the best readiness call of the system, and
-// a queue of messages for each connection.
+// Step 7 of docs/io_multiplexing.md, the server with a selector: the best readiness call
+// of the system, and a queue of messages for each connection.
 //
 //     deno run --allow-ffi examples/selectors_server.ts
 //
