@@ -66,6 +66,7 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
   readonly #socket: Socket;
   readonly #onAccept: (socket: Socket) => void;
   readonly #onClose: () => void;
+  readonly #file: { remove(): void } | null;
   /**
    * Where the reactor keeps this acceptor.
    *
@@ -83,17 +84,20 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
    * @param socket A listening socket, which is the acceptor's from now on
    * @param onAccept Called with each connection
    * @param onClose Called when the acceptor is closed
+   * @param file What is to be removed with the socket, if anything
    */
   constructor(
     loop: Loop,
     socket: Socket,
     onAccept: (socket: Socket) => void,
     onClose: () => void = (): void => {},
+    file: { remove(): void } | null = null,
   ) {
     this.#loop = loop;
     this.#socket = socket;
     this.#onAccept = onAccept;
     this.#onClose = onClose;
+    this.#file = file;
     try {
       loop.own(this);
       loop.register(this, EVENT_READ, Acceptor.#onReady);
@@ -160,6 +164,8 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
       this.#loop.forget(this);
       this.#setAccepting(false);
     }
+    // The file first: without a listener it would be in the next one's way.
+    this.#file?.remove();
     this.#socket.close();
     this.#loop.disown(this);
     this.#onClose();

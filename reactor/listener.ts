@@ -74,15 +74,20 @@ export class Listener<Address extends NetAddr | UnixAddr = NetAddr>
     const { tcpBacklog, ...rest } = options as TcpListenOptions;
     const backlog = tcpBacklog === undefined ? {} : { backlog: tcpBacklog };
     const port = "path" in options ? {} : { port: options.port ?? 0 };
-    const socket = createListener({
+    const { socket, file } = createListener({
       noDelay: false,
       ...rest,
       ...port,
       ...backlog,
     });
-    this.#acceptor = new Acceptor(loop, socket, (accepted) => {
-      this.#hand(new Conn(new Connection(loop, accepted, limits)));
-    }, () => this.#end());
+    this.#acceptor = new Acceptor(
+      loop,
+      socket,
+      (accepted) =>
+        this.#hand(new Conn(new Connection(loop, accepted, limits))),
+      () => this.#end(),
+      file,
+    );
     // Nobody waits yet: newcomers stay in the system's backlog.
     this.#acceptor.pause();
     this.addr = denoAddr(socket.localAddress) as Address;

@@ -5,7 +5,12 @@
  */
 
 import { Socket } from "../backends/ffi/socket.ts";
-import { isStaleSocket, unlink } from "../backends/ffi/path.ts";
+import {
+  type FileIdentity,
+  identityOf,
+  isStaleSocket,
+  unlinkOwn,
+} from "../backends/ffi/path.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
 
 /** Where to listen, and how. */
@@ -49,6 +54,35 @@ export function listenAddress(options: ListenOptions): SocketAddress {
     : { hostname: numericHostname(hostname), port: port! };
 }
 
+/** The file of a Unix listener. */
+export class SocketFile {
+  readonly #path: string;
+  readonly #identity: FileIdentity;
+
+  private constructor(path: string, identity: FileIdentity) {
+    this.#path = path;
+    this.#identity = identity;
+  }
+
+  /** The file that a bound socket has just made; null if it has none. */
+  static of(address: SocketAddress): SocketFile | null {
+    if (!("path" in address)) return null;
+    const identity = identityOf(address.path);
+    return identity && new SocketFile(address.path, identity);
+  }
+
+  /** Removes it, unless another one is in its place by now. */
+  remove(): void {
+    unlinkOwn(this.#path, this.#identity);
+  }
+}
+
+/** A socket that listens, and its file if it has one. */
+export interface ListeningSocket {
+  readonly socket: Socket;
+  readonly file: SocketFile | null;
+}
+
 /**
  * Makes a socket that listens. If anything fails, the socket is closed again.
  *
@@ -56,15 +90,18 @@ export function listenAddress(options: ListenOptions): SocketAddress {
  * @throws {RangeError} if the port, the backlog or the length of the path is
  * @throws {SystemError} `Deno.errors.AddrInUse` and others
  */
-export function createListener(options: ListenOptions): Socket {
+export function createListener(options: ListenOptions): ListeningSocket {
   const address = listenAddress(options);
   const socket = Socket.create(domainOf(address));
+  let file: SocketFile | null = null;
   try {
     if (!("path" in address)) setOptions(socket, address.hostname, options);
     bind(socket, address);
+    file = SocketFile.of(address);
     socket.listen(options.backlog);
-    return socket;
+    return { socket, file };
   } catch (error) {
+    file?.remove();
     socket.close();
     throw error;
   }
@@ -95,10 +132,10 @@ function bind(socket: Socket, address: SocketAddress): void {
     socket.bind(address);
   } catch (error) {
     const inUse = error instanceof Deno.errors.AddrInUse;
-    if (!inUse || !("path" in address) || !isStaleSocket(address.path)) {
-      throw error;
-    }
-    unlink(address.path);
+    if (!inUse || !("path" in address)) throw error;
+    const found = SocketFile.of(address);
+    if (found === null || !isStaleSocket(address.path)) throw error;
+    found.remove();
     socket.bind(address);
   }
 }

@@ -224,7 +224,8 @@ export class Reactor extends Loop {
    * neither keep `run()` going nor the process open. The first one starts a thread,
    * which takes about a tenth of a second.
    *
-   * @param signal As in "SIGTERM"; from now on its default action is off
+   * @param signal As in "SIGTERM"; its default action is off until the last watch of
+   *   it is cancelled, or the reactor closed
    * @throws {TypeError} if there is no such signal, or nobody can catch it
    * @throws {Deno.errors.BadResource} if the reactor is closed
    * @throws {Deno.errors.TimedOut} if the thread does not start within 10 seconds
@@ -259,7 +260,9 @@ export class Reactor extends Loop {
     onConnection: (connection: Connection) => void,
   ): Acceptor<InternetAddress>;
   /**
-   * Accepts connections on the path of a Unix socket. As on a port.
+   * Accepts connections on the path of a Unix socket. As on a port. A socket that a
+   * dead server left there is replaced; the file is removed when the acceptor is
+   * closed, unless another one is in its place by then.
    *
    * @throws as on a port
    */
@@ -282,8 +285,8 @@ export class Reactor extends Loop {
     onConnection: (connection: Connection) => void,
   ): Acceptor {
     const limits = connectionLimits(options);
-    const socket = createListener(options);
-    return new Acceptor(this, socket, (accepted) => {
+    const { socket, file } = createListener(options);
+    const onAccept = (accepted: Socket): void => {
       const connection = new Connection(this, accepted, limits);
       try {
         onConnection(connection);
@@ -291,7 +294,8 @@ export class Reactor extends Loop {
         connection.abort(error as Error);
         throw error;
       }
-    });
+    };
+    return new Acceptor(this, socket, onAccept, () => {}, file);
   }
 
   /**
@@ -358,7 +362,8 @@ export class Reactor extends Loop {
     options?: DatagramOptions & Partial<OnPort>,
   ): Datagram<InternetAddress>;
   /**
-   * Makes a socket for the datagrams of Unix. As for UDP.
+   * Makes a socket for the datagrams of Unix. As for UDP. Its file stays after
+   * `close()`, as Deno's does.
    *
    * @throws as for UDP
    */

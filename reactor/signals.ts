@@ -24,8 +24,8 @@ export interface SignalWatch extends Disposable {
 /** How long the worker may take to start, in milliseconds: about 100 is usual. */
 const START_TIMEOUT = 10_000;
 
-/** The byte by which the worker says that it listens. */
-const LISTENING = 0;
+/** The byte by which the worker says that it has done what it was told. */
+const DONE = 0;
 
 /** What is used of a `Worker` of `node:worker_threads`: unlike the web's, it can be unreferenced. */
 interface Listener {
@@ -49,9 +49,18 @@ function listen(library: string, wakeFd: number): void {
   const say = (byte: number): number =>
     // deno-lint-ignore pollux/bare-symbol
     symbols.write(wakeFd, Uint8Array.of(byte), 1);
+  const listeners = new Map<Deno.Signal, () => void>();
   addEventListener("message", (event) => {
     const { signal, byte } = (event as MessageEvent).data;
-    Deno.addSignalListener(signal, () => void say(byte));
+    const known = listeners.get(signal);
+    if (known === undefined) {
+      const listener = (): void => void say(byte);
+      listeners.set(signal, listener);
+      Deno.addSignalListener(signal, listener);
+    } else {
+      listeners.delete(signal);
+      Deno.removeSignalListener(signal, known);
+    }
     say(0);
   });
 }
@@ -103,17 +112,28 @@ export class Signals implements Owned {
    * comes after this has returned.
    */
   watch(signal: Deno.Signal, callback: () => void): SignalWatch {
-    const byte = this.#bytes.get(signal) ?? this.#listenTo(signal);
+    const byte = this.#byteOf(signal);
+    const watchers = this.#callbacks[byte]!;
+    if (watchers.size === 0) this.#toggle(signal, byte);
     // A function of its own for each watch: one callback may watch twice.
     const watcher = (): void => callback();
-    const watchers = this.#callbacks[byte]!;
     watchers.add(watcher);
-    const cancel = (): boolean => watchers.delete(watcher);
+    const cancel = (): boolean => {
+      if (!watchers.delete(watcher)) return false;
+      if (watchers.size === 0) this.#toggle(signal, byte);
+      return true;
+    };
     return { cancel, [Symbol.dispose]: () => void cancel() };
   }
 
   /** Ends all watches: the reactor is closed. */
   destroy(): void {
+    for (const [signal, byte] of this.#bytes) {
+      const watchers = this.#callbacks[byte]!;
+      if (watchers.size === 0) continue;
+      watchers.clear();
+      this.#toggle(signal, byte);
+    }
     this.#loop.forget(this);
     this.#loop.countUnreferenced(-1);
     close(this.fd);
@@ -135,18 +155,24 @@ export class Signals implements Owned {
     }
   }
 
-  #listenTo(signal: Deno.Signal): number {
-    // Byte 0 is taken.
+  /** The byte that stands for a signal; 0 is taken. */
+  #byteOf(signal: Deno.Signal): number {
+    const known = this.#bytes.get(signal);
+    if (known !== undefined) return known;
     const byte = this.#bytes.size + 1;
     this.#bytes.set(signal, byte);
     this.#callbacks[byte] = new Set();
-    this.#worker.postMessage({ signal, byte });
-    this.#awaitListening();
     return byte;
   }
 
+  /** Has the worker listen to a signal or, if it does, leave it to its default action. */
+  #toggle(signal: Deno.Signal, byte: number): void {
+    this.#worker.postMessage({ signal, byte });
+    this.#awaitDone();
+  }
+
   /** The worker starts on its own thread, whatever this one does meanwhile. */
-  #awaitListening(): void {
+  #awaitDone(): void {
     using selector = new PollSelector<null>();
     selector.register(this.fd, EVENT_READ, null);
     const one = new Uint8Array(new ArrayBuffer(1));
@@ -155,7 +181,7 @@ export class Signals implements Owned {
       if (selector.select(START_TIMEOUT).length === 0) {
         throw new Deno.errors.TimedOut("Signal worker does not start");
       }
-      if (read(this.fd, one) === 1 && one[0] === LISTENING) break;
+      if (read(this.fd, one) === 1 && one[0] === DONE) break;
       // A signal that was watched before came meanwhile: it is not forgotten.
       early.push(one[0]!);
     }

@@ -23,13 +23,19 @@ export function isCloseOnExec(fd: number): boolean {
 const TIOCSPTLCK = 0x40045431;
 const TIOCGPTN = 0x80045430;
 
-/** A pseudo terminal of Linux: what posix_openpt, unlockpt and ptsname do. */
+/** A pseudo terminal of Linux, both ends of it. */
 export function openTerminal(): [master: number, slave: number] {
+  const [master, path] = openMaster();
+  return [master, openFile(path, "r+")];
+}
+
+/** One end of a pseudo terminal: what posix_openpt, unlockpt and ptsname do. */
+export function openMaster(): [master: number, slave: string] {
   const master = openFile("/dev/ptmx", "r+");
   const word = new Int32Array(new ArrayBuffer(4));
   control(master, TIOCSPTLCK, word);
   control(master, TIOCGPTN, word);
-  return [master, openFile(`/dev/pts/${word[0]}`, "r+")];
+  return [master, `/dev/pts/${word[0]}`];
 }
 
 function control(

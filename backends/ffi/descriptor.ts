@@ -232,7 +232,8 @@ export function duplicate(fileobj: FileObject): number {
 
 /**
  * Opens a file that is to be waited for: a FIFO, a terminal, a device. It is
- * non-blocking and close-on-exec.
+ * non-blocking and close-on-exec, and a terminal does not become the controlling one
+ * (O_NOCTTY), whose hang-up would end the process.
  *
  * @param path The file's path
  * @param mode "r", "w" or "r+": which directions are wanted
@@ -256,12 +257,12 @@ export function openFile(path: string, mode: "r" | "w" | "r+" = "r"): number {
       `Cannot use path ${JSON.stringify(path)}: it contains a NUL`,
     );
   }
-  const { O_NONBLOCK, O_CLOEXEC, O_RDWR } = system().constants;
+  const { O_NONBLOCK, O_NOCTTY, O_CLOEXEC, O_RDWR } = system().constants;
   // <fcntl.h>: O_RDONLY is 0 and O_WRONLY 1 on every system
   const access = { "r": 0, "w": 1, "r+": O_RDWR }[mode];
   const name = new TextEncoder().encode(`${path}\0`);
   return retrying(
     "open",
-    () => open(name, access | O_NONBLOCK | O_CLOEXEC),
+    () => open(name, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC),
   );
 }

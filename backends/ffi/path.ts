@@ -6,12 +6,46 @@
 
 import { system } from "./current_system.ts";
 import { close } from "./descriptor.ts";
-import { systemError } from "./errors.ts";
+import { isSystemError } from "./errors.ts";
+import { statusAt } from "./files.ts";
 import { libc, open } from "./libc.ts";
 import { Socket } from "./socket.ts";
 
 function bytesOf(path: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(`${path}\0`);
+}
+
+/** Which file a path leads to: another file has another device or another number there. */
+export interface FileIdentity {
+  readonly device: bigint;
+  readonly inode: bigint;
+}
+
+/**
+ * Which file a path leads to; a link is a file of its own.
+ *
+ * @returns null if there is none, or if it cannot be looked at
+ */
+export function identityOf(path: string): FileIdentity | null {
+  if (path === "" || path.startsWith("\0")) return null;
+  try {
+    return statusAt(system().currentDirectory, bytesOf(path));
+  } catch (error) {
+    if (isSystemError(error)) return null;
+    throw error;
+  }
+}
+
+/**
+ * Removes a path if it leads to this file still: what a later owner has put there
+ * stays.
+ *
+ * @returns whether it was removed
+ */
+export function unlinkOwn(path: string, identity: FileIdentity): boolean {
+  const found = identityOf(path);
+  return found?.device === identity.device &&
+    found.inode === identity.inode && libc().unlink(bytesOf(path)) >= 0;
 }
 
 /**
@@ -21,9 +55,9 @@ function bytesOf(path: string): Uint8Array<ArrayBuffer> {
  */
 export function isStaleSocket(path: string): boolean {
   if (path.startsWith("\0")) return false;
-  const { O_NONBLOCK, O_CLOEXEC } = system().constants;
+  const { O_NONBLOCK, O_NOCTTY, O_CLOEXEC } = system().constants;
   const { ENXIO, EOPNOTSUPP } = system().errno;
-  const fd = open(bytesOf(path), O_NONBLOCK | O_CLOEXEC);
+  const fd = open(bytesOf(path), O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
   if (fd >= 0) {
     close(fd);
     return false;
@@ -38,14 +72,4 @@ export function isStaleSocket(path: string): boolean {
   } catch (error) {
     return error instanceof Deno.errors.ConnectionRefused;
   }
-}
-
-/**
- * Removes a path, as unlink(2) does.
- *
- * @throws {SystemError} `Deno.errors.NotFound` and others
- */
-export function unlink(path: string): void {
-  const result = libc().unlink(bytesOf(path));
-  if (result < 0) throw systemError("unlink", -result, path);
 }

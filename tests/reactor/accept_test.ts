@@ -5,7 +5,12 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { system } from "../../backends/ffi/current_system.ts";
 import { systemError } from "../../backends/ffi/errors.ts";
-import type { Acceptor, Connection, ListenOptions } from "../../reactor/mod.ts";
+import {
+  type Acceptor,
+  type Connection,
+  type ListenOptions,
+  Reactor,
+} from "../../reactor/mod.ts";
 import { bytesOf, denoProgram, test } from "../util.ts";
 import { codeOf, Log, onAnyBackend, onEachBackend, textOf } from "./stage.ts";
 
@@ -184,7 +189,7 @@ onAnyBackend(
     const path = stage.path();
     const { reactor } = stage;
     let accepted = 0;
-    reactor.listen({ path }, () => {}).close();
+    stage.deadServer(path);
     const second = reactor.listen({ path }, () => accepted++);
     assertThrows(
       () => reactor.listen({ path }, () => {}),
@@ -193,13 +198,70 @@ onAnyBackend(
     stage.dial({ path });
     stage.until(() => accepted === 1, "a client by the path");
     second.close();
-    Deno.removeSync(path);
     Deno.writeTextFileSync(path, "precious");
     assertThrows(
       () => reactor.listen({ path }, () => {}),
       Deno.errors.AddrInUse,
     );
     assertEquals(Deno.readTextFileSync(path), "precious");
+  },
+);
+
+onAnyBackend(
+  "close() of a Unix listener removes its file, as Deno's does",
+  (stage) => {
+    const path = stage.path();
+    stage.reactor.listen({ path }, () => {}).close();
+    assertThrows(() => Deno.lstatSync(path), Deno.errors.NotFound);
+    const listener = stage.reactor.net.listen({ path, transport: "unix" });
+    listener.close();
+    assertThrows(() => Deno.lstatSync(path), Deno.errors.NotFound);
+  },
+);
+
+onAnyBackend(
+  "close() of a Unix listener leaves what its next owner has put at the path",
+  (stage) => {
+    const path = stage.path();
+    const first = stage.reactor.listen({ path }, () => {});
+    Deno.removeSync(path);
+    let accepted = 0;
+    const second = stage.reactor.listen({ path }, () => accepted++);
+    first.close();
+    stage.dial({ path });
+    stage.until(() => accepted === 1, "a client of the next owner");
+    second.close();
+    const third = stage.reactor.listen({ path }, () => {});
+    Deno.removeSync(path);
+    Deno.writeTextFileSync(path, "precious");
+    third.close();
+    assertEquals(Deno.readTextFileSync(path), "precious");
+  },
+);
+
+onAnyBackend(
+  "a listener in the abstract namespace has no file, and a datagram socket keeps its own",
+  (stage) => {
+    const path = stage.path();
+    const name = `\0pollux-${Deno.pid}`;
+    Deno.writeTextFileSync(path, "");
+    if (Deno.build.os === "linux") {
+      stage.reactor.listen({ path: name }, () => {}).close();
+    }
+    Deno.removeSync(path);
+    stage.reactor.datagram({ path }).close();
+    assert(Deno.lstatSync(path).isSocket);
+  },
+);
+
+onAnyBackend(
+  "a reactor that is closed removes the files of its listeners",
+  (stage) => {
+    const path = stage.path();
+    const reactor = new Reactor();
+    reactor.listen({ path }, () => {});
+    reactor.close();
+    assertThrows(() => Deno.lstatSync(path), Deno.errors.NotFound);
   },
 );
 

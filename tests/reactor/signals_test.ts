@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Reactor } from "../../reactor/mod.ts";
 import { openLibrary } from "../../backends/ffi/libc.ts";
-import { openFds, PATIENCE } from "../util.ts";
+import { denoProgram, openFds, PATIENCE } from "../util.ts";
 
 openLibrary();
 
@@ -171,4 +171,75 @@ test("onSignal(): a watch that throws, where onError throws too, ends run() at o
   assertThrows(() => reactor.run(), Error, "enough");
   assert(performance.now() - start < PATIENCE / 2);
   waiting.cancel();
+});
+
+/** What a program of its own prints, and which signal it dies of. */
+async function dying(
+  body: string,
+): Promise<[text: string, signal: Deno.Signal | null]> {
+  const root = new URL("../../", import.meta.url).href;
+  const file = await Deno.makeTempFile({ suffix: ".ts" });
+  await Deno.writeTextFile(
+    file,
+    `import { Reactor } from "${root}reactor/mod.ts";
+const reactor = new Reactor();
+const kill = () => Deno.kill(Deno.pid, "SIGTERM");
+${body}`,
+  );
+  const { stdout, signal } = await new Deno.Command(denoProgram(), {
+    args: ["run", "--no-check", "-A", file],
+  }).output();
+  await Deno.remove(file);
+  return [new TextDecoder().decode(stdout), signal];
+}
+
+test("onSignal(): after the last watch is cancelled, the signal has its default action again", async () => {
+  const outcome = await dying(`
+    const first = reactor.onSignal("SIGTERM", () => console.log("first"));
+    const second = reactor.onSignal("SIGTERM", () => {
+      console.log("second");
+      second.cancel();
+      kill();
+    });
+    first.cancel();
+    reactor.callSoon(kill);
+    reactor.callLater(${PATIENCE}, () => console.log("deaf"));
+    reactor.run();
+  `);
+  assertEquals(outcome, ["second\n", "SIGTERM"]);
+});
+
+test("onSignal(): a signal whose watches were cancelled can be watched again", async () => {
+  const outcome = await dying(`
+    reactor.onSignal("SIGTERM", () => console.log("first")).cancel();
+    reactor.onSignal("SIGTERM", () => {
+      console.log("second");
+      reactor.stop();
+    });
+    reactor.callSoon(kill);
+    reactor.callLater(${PATIENCE}, () => console.log("deaf"));
+    reactor.run();
+    Deno.exit(0);
+  `);
+  assertEquals(outcome, ["second\n", null]);
+});
+
+test("onSignal(): a closed reactor leaves the signal to its default action", async () => {
+  const outcome = await dying(`
+    reactor.onSignal("SIGTERM", () => console.log("heard"));
+    reactor.close();
+    kill();
+    setTimeout(() => console.log("deaf"), ${PATIENCE});
+  `);
+  assertEquals(outcome, ["", "SIGTERM"]);
+});
+
+test("onSignal(): a watch that is cancelled leaves the listeners of Deno alone", async () => {
+  const outcome = await dying(`
+    Deno.addSignalListener("SIGTERM", () => Deno.exit(0));
+    reactor.onSignal("SIGTERM", () => console.log("heard")).cancel();
+    kill();
+    setTimeout(() => console.log("deaf"), ${PATIENCE});
+  `);
+  assertEquals(outcome, ["", null]);
 });

@@ -138,6 +138,13 @@ export class Stage implements AsyncDisposable {
     return `${directory}/socket`;
   }
 
+  /** What a server that died leaves at its path. */
+  deadServer(path: string): void {
+    using socket = Socket.create("unix");
+    socket.bind({ path });
+    socket.listen();
+  }
+
   /** A listener of the reactor on a port of the system's choice. */
   listen(
     onConnection: (connection: Connection) => void,

@@ -17,8 +17,14 @@ import {
   WOULD_BLOCK,
   write,
 } from "../../../backends/ffi/mod.ts";
-import { isCloseOnExec } from "../../descriptors.ts";
-import { bytesOf, drainSocket, fillSocket, test } from "../../util.ts";
+import { isCloseOnExec, openMaster } from "../../descriptors.ts";
+import {
+  bytesOf,
+  denoProgram,
+  drainSocket,
+  fillSocket,
+  test,
+} from "../../util.ts";
 
 /** Calls a body with a pipe, and closes what the body has left open. */
 function withPipe(body: (reader: number, writer: number) => void): () => void {
@@ -137,3 +143,38 @@ test("openFile() of a missing file is NotFound, of a cut name a TypeError", () =
   assertThrows(() => openFile("/nowhere"), Deno.errors.NotFound);
   assertThrows(() => openFile("/dev/null\0x"), TypeError, "NUL");
 });
+
+/** Opens the terminal that is its argument, and lives until its input ends. */
+const TERMINAL_USER = `
+import { openFile } from "POLLUX/backends/ffi/mod.ts";
+openFile(Deno.args[0], "r+");
+console.log("open");
+for await (const _ of Deno.stdin.readable);
+console.log("alive");
+`;
+
+test(
+  "openFile(): a terminal does not become the controlling one, so its hang-up ends nobody",
+  async () => {
+    const [master, path] = openMaster();
+    const root = new URL("../../../", import.meta.url).href;
+    const file = await Deno.makeTempFile({ suffix: ".ts" });
+    await Deno.writeTextFile(file, TERMINAL_USER.replaceAll("POLLUX/", root));
+    // A session leader without a terminal: what opens one without O_NOCTTY gets it.
+    const child = new Deno.Command("setsid", {
+      args: ["--wait", denoProgram(), "run", "--no-check", "-A", file, path],
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+    const output = child.stdout.pipeThrough(new TextDecoderStream());
+    const said = output.values();
+    assertEquals((await said.next()).value, "open\n");
+    close(master); // hangs up
+    await child.stdin.close();
+    assertEquals((await said.next()).value, "alive\n");
+    await said.return!();
+    assertEquals((await child.status).code, 0);
+    await Deno.remove(file);
+  },
+  { ignore: Deno.build.os !== "linux" },
+);
