@@ -132,21 +132,38 @@ export class Listener<Address extends NetAddr | UnixAddr = NetAddr>
     this.#acceptor.unref();
   }
 
-  /** Accepts connections until the listener is closed. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<Conn<Address>, void, void> {
-    for (;;) {
-      try {
-        yield await this.accept();
-      } catch (error) {
-        if (error instanceof Deno.errors.BadResource && this.#closed) return;
-        throw error;
-      }
-    }
+  /**
+   * Accepts connections until the listener is closed. Who leaves the loop closes it:
+   * as in Deno, that throws `Deno.errors.BadResource` if it is closed already.
+   */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Conn<Address>, void> {
+    const iterator: AsyncIterableIterator<Conn<Address>, void> = {
+      next: () => this.#next(),
+      // It ends a `next()` that waits; that of a generator would wait for it.
+      // deno-lint-ignore require-await -- what fails is told by the promise
+      return: async () => {
+        this.close();
+        return { value: undefined, done: true };
+      },
+      [Symbol.asyncIterator]: () => iterator,
+    };
+    return iterator;
   }
 
   /** Stops listening at the end of a `using` scope. */
   [Symbol.dispose](): void {
     if (!this.#closed) this.close();
+  }
+
+  async #next(): Promise<IteratorResult<Conn<Address>, void>> {
+    try {
+      return { value: await this.accept(), done: false };
+    } catch (error) {
+      if (!(error instanceof Deno.errors.BadResource && this.#closed)) {
+        throw error;
+      }
+      return { value: undefined, done: true };
+    }
   }
 
   #hand(conn: Conn<Address>): void {

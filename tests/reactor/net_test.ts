@@ -263,6 +263,34 @@ onBoth(
   },
 );
 
+onBoth("`break` out of a listener closes it", async (net, say) => {
+  const listener = net.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  const client = await net.connect({ hostname: "127.0.0.1", port });
+  for await (const conn of listener) {
+    conn.close();
+    break;
+  }
+  await say("accept", () => listener.accept());
+  await say("close", () => listener.close());
+  await say("connect", () => net.connect({ hostname: "127.0.0.1", port }));
+  client.close();
+});
+
+onBoth(
+  "a listener's iterator can be ended while it waits",
+  async (net, say) => {
+    const listener = net.listen({ hostname: "127.0.0.1", port: 0 });
+    const iterator = listener[Symbol.asyncIterator]();
+    const next = iterator.next();
+    await say("second next", () => iterator.next());
+    await say("return", async () => (await iterator.return!()).done);
+    await say("next", () => next);
+    await say("next after it", () => iterator.next());
+    await say("return again", () => iterator.return!());
+  },
+);
+
 onBoth("what cannot be connected or bound says why", async (net, say) => {
   const taken = net.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = taken.addr;
