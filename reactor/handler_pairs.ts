@@ -93,6 +93,17 @@ export class HandlerPairs {
     this.#removeIf(fileobj, event, (entry) => entry.handler === handler);
   }
 
+  /** Before a number is registered by other means: its owner may be closed. */
+  makeWay(fileobj: FileObject): void {
+    this.#livingKey(fileDescriptor(fileobj));
+  }
+
+  /** After a registration was ended by other means: what waits on it waits in vain. */
+  leave({ data }: SelectorKey<Callback>): void {
+    const pair = this.#pairs.get(data);
+    if (pair !== undefined) failWaits(pair, unregistered());
+  }
+
   #add(fileobj: FileObject, event: number, entry: Entry): void {
     const fd = fileDescriptor(fileobj);
     const slot = slotOf(event);
@@ -220,6 +231,10 @@ function failWaits({ reader, writer }: Pair, error: unknown): void {
 
 function busy(fd: number, slot: Slot): Error {
   return new Deno.errors.Busy(`File descriptor ${fd} has a ${slot} already`);
+}
+
+function unregistered(): Error {
+  return new Deno.errors.Interrupted("File object was unregistered");
 }
 
 function closedError(): Error {

@@ -212,10 +212,11 @@ export class Loop implements Disposable, AsyncDisposable {
    */
   forget(fileobj: FileObject): void {
     try {
-      this.unregisterClosing(fileobj);
+      this.#selector.unregisterClosing(fileobj);
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
+    this.#changed();
   }
 
   /**

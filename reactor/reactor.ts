@@ -14,6 +14,7 @@ import {
   EVENT_READ,
   EVENT_WRITE,
   type FileObject,
+  type SelectorKey,
 } from "../backends/selector.ts";
 import { Acceptor } from "./acceptor.ts";
 import {
@@ -30,7 +31,7 @@ import {
   type ListenOptions,
   numericHostname,
 } from "./listening.ts";
-import { Loop } from "./loop.ts";
+import { type Callback, Loop } from "./loop.ts";
 import { Net } from "./net.ts";
 import { Readiness, type ReadinessOptions } from "./readiness.ts";
 import { knownAddresses, resolve } from "./resolver.ts";
@@ -126,6 +127,66 @@ export class Reactor extends Loop {
   #signals: Signals | undefined;
 
   /**
+   * Calls back whenever a file object is ready. What waits by `readable()` or
+   * `writable()` for an object that was closed, and had this number, is rejected.
+   *
+   * @param callback Called with the file object and the events that are there. It may
+   *   unregister, register, close and stop whatever it likes
+   * @throws {TypeError} if it is not a function
+   * @throws as `Selector.register`
+   */
+  override register<F extends FileObject>(
+    fileobj: F,
+    events: number,
+    callback: Callback<F>,
+  ): SelectorKey<Callback, F> {
+    this.#pairs.makeWay(fileobj);
+    return super.register(fileobj, events, callback);
+  }
+
+  /**
+   * Waits for other events, or calls another callback: instead of what waits by
+   * `readable()` or `writable()`, which is rejected with `Deno.errors.Interrupted`.
+   *
+   * @throws as `Selector.modify`
+   */
+  override modify<F extends FileObject>(
+    fileobj: F,
+    events: number,
+    callback: Callback<F>,
+  ): SelectorKey<Callback, F> {
+    const before = this.selector.getMap().get(fileobj);
+    const key = super.modify(fileobj, events, callback);
+    if (before!.data !== callback) this.#pairs.leave(before!);
+    return key;
+  }
+
+  /**
+   * Ends the callbacks of a file object: before it is closed, or after. One that
+   * is ready in this very turn is not called either; a `readable()` or `writable()`
+   * that is awaited is rejected with `Deno.errors.Interrupted`.
+   *
+   * @throws as `Selector.unregister`
+   */
+  override unregister(fileobj: FileObject): SelectorKey<Callback> {
+    const key = super.unregister(fileobj);
+    this.#pairs.leave(key);
+    return key;
+  }
+
+  /**
+   * Unregisters a file object that is closed next, as the last that has the file
+   * open: with epoll and kqueue it costs no call. Waits as with `unregister()`.
+   *
+   * @throws as `Selector.unregister`
+   */
+  override unregisterClosing(fileobj: FileObject): SelectorKey<Callback> {
+    const key = super.unregisterClosing(fileobj);
+    this.#pairs.leave(key);
+    return key;
+  }
+
+  /**
    * Calls back whenever a file object can be read. A writer of the same
    * descriptor is left alone; a reader that it has is replaced.
    *
@@ -188,8 +249,10 @@ export class Reactor extends Loop {
    *
    * @throws {Deno.errors.Busy} if the descriptor has a reader already, or somebody waits
    * @throws {Deno.errors.Interrupted} if the reactor is closed meanwhile
+   * @throws {Deno.errors.Interrupted} if the file object is unregistered meanwhile: no
+   *   system tells of its close, so that is the way to end the wait before it
    * @throws {Deno.errors.BadResource} if the file object was closed, and its number is
-   *   given a handler again
+   *   registered again
    * @throws with the signal's reason, if it is aborted
    *
    * @example

@@ -49,15 +49,16 @@ export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
   }
 
   /** Waits until the file object is ready, then again, until the loop over it ends. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<void> {
-    for (;;) {
-      await this.#once();
-      yield;
-    }
+  [Symbol.asyncIterator](): AsyncIterableIterator<void, void> {
+    return new ReadinessIterator((wait) => this.#once(wait));
   }
 
-  /** Registers for one event. Whatever ends the wait ends the registration. */
-  #once(): Promise<void> {
+  /**
+   * Registers for one event. Whatever ends the wait ends the registration.
+   *
+   * @param begun Is given the way to end the wait as if the file object were ready
+   */
+  #once(begun?: Wait): Promise<void> {
     const signal = this.#signal;
     const { loop } = this.#pairs;
     return new Promise((resolve, reject) => {
@@ -77,10 +78,60 @@ export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
         end();
         resolve();
       };
-      this.#pairs.addWait(this.#fileobj, this.#event, ready, fail);
       loop.own(wait);
+      try {
+        this.#pairs.addWait(this.#fileobj, this.#event, ready, fail);
+      } catch (error) {
+        loop.disown(wait);
+        throw error;
+      }
       signal?.addEventListener("abort", abort);
+      if (begun !== undefined) begun.end = ready;
     });
+  }
+}
+
+/** A wait that is under way. */
+interface Wait {
+  end: () => void;
+}
+
+/** Not a generator: to end that would wait for what it waits for. */
+class ReadinessIterator implements AsyncIterableIterator<void, void> {
+  readonly #once: (wait: Wait) => Promise<void>;
+  #wait: Wait | null = null;
+  #over = false;
+
+  constructor(once: (wait: Wait) => Promise<void>) {
+    this.#once = once;
+  }
+
+  async next(): Promise<IteratorResult<void, void>> {
+    if (this.#over) return { value: undefined, done: true };
+    const wait: Wait = { end: () => {} };
+    this.#wait ??= wait;
+    try {
+      await this.#once(wait);
+    } catch (error) {
+      // One at a time: the wait that is under way goes on.
+      if (this.#wait === wait) this.#over = true;
+      throw error;
+    } finally {
+      if (this.#wait === wait) this.#wait = null;
+    }
+    return { value: undefined, done: this.#over };
+  }
+
+  /** Ends the wait that is under way. */
+  // deno-lint-ignore require-await -- as the interface has it
+  async return(): Promise<IteratorResult<void, void>> {
+    this.#over = true;
+    this.#wait?.end();
+    return { value: undefined, done: true };
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
   }
 }
 

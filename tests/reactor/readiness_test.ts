@@ -10,7 +10,7 @@ import { dup2 } from "../descriptors.ts";
 import { bytesOf, drainSocket, eventually, fillSocket } from "../util.ts";
 import { Log, onAnyBackend, onEachBackend, type Stage } from "./stage.ts";
 
-const { AlreadyExists, BadResource, Busy } = Deno.errors;
+const { AlreadyExists, BadResource, Busy, Interrupted } = Deno.errors;
 
 /** Runs a body while the reactor serves. */
 async function serving(
@@ -345,10 +345,84 @@ onAnyBackend(
     reactor.unregister(right);
     reactor.addReader(right, () => {});
     controller.abort(new Error("enough"));
-    await assertRejects(() => waiting, Error, "enough");
+    await assertRejects(() => waiting, Interrupted, "unregistered");
     assert(reactor.removeReader(right));
   },
 );
+
+onEachBackend(
+  "whatever else ends a registration ends the waits that hang on it",
+  async (stage) => {
+    const { reactor } = stage;
+    const ends: [how: string, end: (socket: Socket) => void][] = [
+      ["unregister", (it) => reactor.unregister(it)],
+      ["unregister by number", (it) => reactor.unregister(it.fd)],
+      ["unregisterClosing", (it) => reactor.unregisterClosing(it)],
+      ["modify", (it) => reactor.modify(it, EVENT_READ, () => {})],
+    ];
+    for (const [how, end] of ends) {
+      const [, right] = stage.pair();
+      const waiting = [
+        begun(reactor.readable(right)),
+        begun(reactor.writable(right)),
+      ];
+      end(right);
+      for (const wait of waiting) {
+        await assertRejects(() => wait, Interrupted, "unregistered", how);
+      }
+    }
+    // What replaced them is left alone.
+    assertEquals(reactor.stats().registered, 1);
+  },
+);
+
+onEachBackend(
+  "a wait for an object that was closed ends when its number is registered again",
+  async (stage) => {
+    const { reactor } = stage;
+    const [, right] = stage.pair();
+    const { fd } = right;
+    const waiting = begun(reactor.readable(right));
+    right.close();
+    const [left] = stage.pair();
+    assertEquals(left.fd, fd);
+    reactor.register(left, EVENT_READ, () => {});
+    await assertRejects(() => waiting, BadResource, "closed");
+  },
+);
+
+onEachBackend(
+  "an iterator that is ended while it waits ends the wait",
+  async (stage) => {
+    const { reactor } = stage;
+    const [left, right] = stage.pair();
+    await serving(stage, async () => {
+      const iterator = reactor.readable(right)[Symbol.asyncIterator]();
+      left.send(bytesOf("x"));
+      assertEquals(await iterator.next(), { value: undefined, done: false });
+      drainSocket(right);
+      const next = iterator.next();
+      await assertRejects(() => iterator.next(), Busy);
+      const over = { value: undefined, done: true } as const;
+      assertEquals(await iterator.return!(), over);
+      assertEquals(await next, over);
+      assertEquals(await iterator.next(), over);
+      assertEquals(reactor.stats().registered, 0);
+    });
+  },
+);
+
+onAnyBackend("an iterator is over after an error", async (stage) => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  const [, right] = stage.pair();
+  const iterator = stage.reactor.readable(right, { signal })
+    [Symbol.asyncIterator]();
+  const next = iterator.next();
+  controller.abort(new Error("enough"));
+  await assertRejects(() => next, Error, "enough");
+  assertEquals(await iterator.next(), { value: undefined, done: true });
+});
 
 onEachBackend(
   "`break` ends an iteration with nothing left behind",
