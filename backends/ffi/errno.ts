@@ -14,7 +14,7 @@
  */
 
 /** A function of a library, as `Deno.dlopen` gives it. */
-export type ForeignFunction = (...parameters: never[]) => number;
+export type ForeignFunction = (...parameters: never[]) => number | bigint;
 
 /** `memcpy(to, from, bytes)`. */
 type Memcpy = (
@@ -51,7 +51,7 @@ function inOneFrame(
       copy(memory, location, 4);
       number = memory[0]!;
     }
-    return -number;
+    return typeof result === "bigint" ? BigInt(-number) : -number;
   };
 }
 

@@ -195,10 +195,7 @@ export function writeTo(
 export function seek(fd: number, offset: bigint, whence: number): bigint {
   const position = libc().lseek(fd, offset, whence);
   if (position >= 0n) return position;
-  // Its error number does not come with a result of 64 bits, and is one of two.
-  const { EINVAL, ESPIPE } = system().errno;
-  const isSeekable = libc().lseek(fd, 0n, 1) >= 0n;
-  throw systemError("lseek", isSeekable ? EINVAL! : ESPIPE!);
+  throw systemError("lseek", Number(-position));
 }
 
 /** Makes the file as long as that. */

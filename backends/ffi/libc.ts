@@ -761,7 +761,8 @@ export function errorsByValue<Symbols extends Deno.ForeignLibraryInterface>(
   const changed = Object.entries(symbols).map(([key, symbol]) => {
     const definition = definitions[key] as Deno.ForeignFunction;
     const { parameters, result, nonblocking } = definition;
-    const fails = symbol !== null && result === "i32" && !nonblocking;
+    const fails = symbol !== null && !nonblocking &&
+      (result === "i32" || result === "i64");
     return [
       key,
       fails ? errorByValue(symbol, parameters.length, errno()) : symbol,

@@ -16,9 +16,9 @@ const CLOSED = 1_000_000;
 
 /** What `symbol` returns through a frame of its own, with EBADF in a mapped errno. */
 function throughFrame(
-  symbol: (...parameters: number[]) => number,
+  symbol: (...parameters: number[]) => number | bigint,
   ...parameters: number[]
-): number {
+): number | bigint {
   const memory = Int32Array.of(EBADF!);
   const errno = { memory, location: null, copy: null };
   const framed = errorByValue(symbol, parameters.length, errno);
@@ -32,6 +32,11 @@ Deno.test("what succeeds returns its result, whatever errno is", () => {
 
 Deno.test("what fails returns its error number, negated", () => {
   assertEquals(throughFrame(() => -1), -EBADF!);
+});
+
+Deno.test("a number of 64 bits has 64 bits, whether it is a result or an error", () => {
+  assertEquals(throughFrame(() => 2n ** 40n), 2n ** 40n);
+  assertEquals(throughFrame(() => -1n), BigInt(-EBADF!));
 });
 
 Deno.test("where errno cannot be mapped it is copied after a failure, and only then", () => {
@@ -56,6 +61,7 @@ test("every kind of call returns the number of its error", () => {
     dup: calls.dup(CLOSED),
     fcntl: fcntl(CLOSED, system().constants.F_GETFD),
     listen: calls.listen(CLOSED, 1),
+    lseek: Number(calls.lseek(CLOSED, 0n, 0)),
     read: calls.read(CLOSED, bytes, 1),
     recv: calls.recv(CLOSED, bytes, 1, 0),
     recvfrom: calls.recvfrom(CLOSED, bytes, 1, 0, null, null),
