@@ -44,18 +44,19 @@ function describe(value: unknown): string {
 /**
  * Checks the part of a buffer that a call may touch.
  *
- * @throws {RangeError} if `length` is not a whole number within the buffer, or
- *   reaches 2^31
+ * @returns how much of it the call is given: less than 2^31 bytes, which of a longer
+ *   one is a part, as a call takes and gives parts anyway
+ * @throws {RangeError} if `length` is not a whole number within the buffer
  */
-export function checkLength(buffer: BufferSource, length: number): void {
+export function checkLength(buffer: BufferSource, length: number): number {
   if (
-    !Number.isInteger(length) || length < 0 || length > buffer.byteLength ||
-    length > INT_MAX
+    !Number.isInteger(length) || length < 0 || length > buffer.byteLength
   ) {
     throw new RangeError(
       `Cannot use ${length} bytes of a buffer of ${buffer.byteLength}`,
     );
   }
+  return Math.min(length, INT_MAX);
 }
 
 let again = -1;
@@ -100,9 +101,9 @@ export function retrying(syscall: string, call: () => number): number {
  */
 export function read(fileobj: FileObject, buffer: BufferSource): number {
   const fd = fileDescriptor(fileobj);
-  checkLength(buffer, buffer.byteLength);
+  const length = checkLength(buffer, buffer.byteLength);
   for (;;) {
-    const count = libc().read(fd, buffer, buffer.byteLength);
+    const count = libc().read(fd, buffer, length);
     if (count >= 0) return count;
     if (wouldBlock("read", -count)) return WOULD_BLOCK;
   }
@@ -119,9 +120,9 @@ export function read(fileobj: FileObject, buffer: BufferSource): number {
  */
 export function write(fileobj: FileObject, data: BufferSource): number {
   const fd = fileDescriptor(fileobj);
-  checkLength(data, data.byteLength);
+  const length = checkLength(data, data.byteLength);
   for (;;) {
-    const count = libc().write(fd, data, data.byteLength);
+    const count = libc().write(fd, data, length);
     if (count >= 0) return count;
     if (wouldBlock("write", -count)) return WOULD_BLOCK;
   }

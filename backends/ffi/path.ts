@@ -10,9 +10,10 @@ import { isSystemError } from "./errors.ts";
 import { statusAt } from "./files.ts";
 import { libc, open } from "./libc.ts";
 import { Socket } from "./socket.ts";
+import { encodePath } from "./unix_path.ts";
 
 function bytesOf(path: string): Uint8Array<ArrayBuffer> {
-  return new TextEncoder().encode(`${path}\0`);
+  return encodePath(`${path}\0`);
 }
 
 /** Which file a path leads to: another file has another device or another number there. */

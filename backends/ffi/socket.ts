@@ -16,6 +16,7 @@ import {
   wouldBlock,
 } from "./descriptor.ts";
 import { type SystemError, systemError } from "./errors.ts";
+import { interfaceNumber } from "./interface.ts";
 import { parseIPv4, parseIPv6 } from "./ip_address.ts";
 import { libc } from "./libc.ts";
 import {
@@ -30,8 +31,11 @@ import {
 import { type SocketOptions, socketOptions } from "./socket_options.ts";
 import { GatheredMessage, type MessageBatch } from "./structs/message.ts";
 
-/** Which kind of address a socket has. */
-export type SocketDomain = "IPv4" | "IPv6" | "unix";
+/**
+ * Which kind of address a socket has. "other" is one that was adopted, as of netlink or
+ * vsock: it cannot be made here.
+ */
+export type SocketDomain = "IPv4" | "IPv6" | "unix" | "other";
 
 /** How a socket carries data: as a stream, or message by message. */
 export type SocketType = "stream" | "datagram" | "seqpacket" | "raw";
@@ -43,8 +47,11 @@ export type ShutdownDirection = "read" | "write" | "both";
 export interface ReceivedFrom {
   /** How many bytes are in the buffer; what did not fit is lost with the datagram. */
   readonly bytes: number;
-  /** Who sent them. */
-  readonly address: SocketAddress;
+  /**
+   * Whom they are from: null where recvfrom(2) has no address, as of a stream over TCP,
+   * or one that has no form here, as of a netlink socket.
+   */
+  readonly address: SocketAddress | null;
 }
 
 /** The kernel writes an address here, and its length there; both are read at once. */
@@ -61,7 +68,8 @@ function receivedAddress(): SocketAddress {
 
 function domainNumber(domain: SocketDomain): number {
   const { AF_INET, AF_INET6, AF_UNIX } = system().constants;
-  const number = { IPv4: AF_INET, IPv6: AF_INET6, unix: AF_UNIX }[domain];
+  const numbers = { IPv4: AF_INET, IPv6: AF_INET6, unix: AF_UNIX };
+  const number = numbers[domain as keyof typeof numbers];
   if (number === undefined) {
     throw new TypeError(
       `Cannot use domain "${domain}": it must be "IPv4", "IPv6" or "unix"`,
@@ -209,7 +217,11 @@ export class Socket implements Disposable {
     expectAddress();
     const result = libc().getsockname(fd, addressBytes, addressLength);
     if (result < 0) throw systemError("getsockname", -result);
-    const family = readFamily(addressBytes, system());
+    const { AF_UNIX } = system().constants;
+    // Some systems have nothing to say of a Unix socket without a name.
+    const family = addressLength[0] === 0
+      ? AF_UNIX
+      : readFamily(addressBytes, system());
     setBlocking(fd, false);
     setCloseOnExec(fd);
     return new Socket(fd, family);
@@ -237,11 +249,15 @@ export class Socket implements Disposable {
     return this.#fd;
   }
 
-  /** Which kind of address it has. */
+  /**
+   * Which kind of address it has. One of an "other" kind, as of netlink, sends, receives
+   * and has options like the rest; what takes or gives an address it cannot be asked for.
+   */
   get domain(): SocketDomain {
-    const { AF_INET, AF_INET6 } = system().constants;
+    const { AF_INET, AF_INET6, AF_UNIX } = system().constants;
     if (this.#family === AF_INET) return "IPv4";
-    return this.#family === AF_INET6 ? "IPv6" : "unix";
+    if (this.#family === AF_INET6) return "IPv6";
+    return this.#family === AF_UNIX ? "unix" : "other";
   }
 
   /**
@@ -295,7 +311,13 @@ export class Socket implements Disposable {
   acceptFrom(): [connection: Socket, address: SocketAddress] | null {
     expectAddress();
     const connection = this.#accept(addressBytes, addressLength);
-    return connection === null ? null : [connection, receivedAddress()];
+    if (connection === null) return null;
+    try {
+      return [connection, receivedAddress()];
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
   }
 
   #accept(
@@ -351,7 +373,7 @@ export class Socket implements Disposable {
   ): number {
     if (
       (length | 0) !== length || length < 0 || length > buffer.byteLength
-    ) checkLength(buffer, length);
+    ) length = checkLength(buffer, length);
     for (;;) {
       const count = libc().recv(this.#fd, buffer, length, flags);
       if (count >= 0) return count;
@@ -368,18 +390,18 @@ export class Socket implements Disposable {
    * @throws {SystemError} as `recv`
    */
   recvFrom(buffer: BufferSource, flags: number = 0): ReceivedFrom | null {
-    checkLength(buffer, buffer.byteLength);
+    const length = checkLength(buffer, buffer.byteLength);
     for (;;) {
       expectAddress();
       const bytes = libc().recvfrom(
         this.#fd,
         buffer,
-        buffer.byteLength,
+        length,
         flags,
         addressBytes,
         addressLength,
       );
-      if (bytes >= 0) return { bytes, address: receivedAddress() };
+      if (bytes >= 0) return { bytes, address: this.#sender() };
       if (this.#wouldBlock("recvfrom", -bytes)) return null;
     }
   }
@@ -402,7 +424,7 @@ export class Socket implements Disposable {
   ): number {
     if (
       (length | 0) !== length || length < 0 || length > data.byteLength
-    ) checkLength(data, length);
+    ) length = checkLength(data, length);
     for (;;) {
       const count = libc().send(this.#fd, data, length, quietly(flags));
       if (count >= 0) return count;
@@ -467,12 +489,12 @@ export class Socket implements Disposable {
     addressLength: number,
     flags: number = 0,
   ): number {
-    checkLength(data, data.byteLength);
+    const length = checkLength(data, data.byteLength);
     for (;;) {
       const count = libc().sendto(
         this.#fd,
         data,
-        data.byteLength,
+        length,
         quietly(flags),
         address,
         addressLength,
@@ -547,8 +569,9 @@ export class Socket implements Disposable {
    *
    * @param group The group's numeric address
    * @param networkInterface For IPv4 the address of the interface, for IPv6 its
-   *   number; the system chooses, if left out
-   * @throws {TypeError} if the group is no address of the socket's domain
+   *   number or its name; the system chooses, if left out
+   * @throws {TypeError} if the group is no address of the socket's domain, or there is
+   *   no such interface
    * @throws {SystemError} `Deno.errors.AddrInUse` if it is joined already, and others
    */
   joinGroup(group: string, networkInterface?: string | number): void {
@@ -788,7 +811,7 @@ export class Socket implements Disposable {
     if (this.#family === c.AF_INET6) {
       const request = new Uint8Array(new ArrayBuffer(20));
       request.set(requireAddress(parseIPv6(group), group));
-      const number = Number(networkInterface ?? 0);
+      const number = requireInterface(networkInterface ?? 0);
       new DataView(request.buffer).setUint32(16, number, true);
       const option = join ? c.IPV6_JOIN_GROUP : c.IPV6_LEAVE_GROUP;
       return this.setRawOption(c.IPPROTO_IPV6, option, request);
@@ -799,6 +822,15 @@ export class Socket implements Disposable {
     request.set(requireAddress(parseIPv4(local), local), 4);
     const option = join ? c.IP_ADD_MEMBERSHIP : c.IP_DROP_MEMBERSHIP;
     this.setRawOption(c.IPPROTO_IP, option, request);
+  }
+
+  /** Without an address there are bytes all the same: they are not to be lost. */
+  #sender(): SocketAddress | null {
+    const { domain } = this;
+    if (domain === "other") return null;
+    return addressLength[0] === 0 && domain !== "unix"
+      ? null
+      : receivedAddress();
   }
 
   #encode(address: SocketAddress): number {
@@ -832,6 +864,12 @@ export class Socket implements Disposable {
     }
     return { level, number, type };
   }
+}
+
+function requireInterface(given: string | number): number {
+  const number = interfaceNumber(String(given));
+  if (number !== null) return number;
+  throw new TypeError(`Cannot use "${given}" as a network interface`);
 }
 
 function requireAddress(

@@ -5,12 +5,18 @@
  * @module
  */
 
-import type { System } from "./system.ts";
+import { interfaceNumber } from "./interface.ts";
 import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from "./ip_address.ts";
+import type { System } from "./system.ts";
+import { decodePath, encodePath } from "./unix_path.ts";
 
 /** The address of an IPv4 or IPv6 socket. */
 export interface InternetAddress {
-  /** A numeric address: "127.0.0.1", "::1", "fe80::1%2" with the number of an interface. */
+  /**
+   * A numeric address: "127.0.0.1", "::1", "[::1]" as `URL.hostname` has it, "fe80::1%2"
+   * or "fe80::1%eth0" with an interface. The system's own have no brackets, and the
+   * number of the interface.
+   */
   readonly hostname: string;
   /** 0 to 65535; 0 lets the system choose. */
   readonly port: number;
@@ -20,7 +26,8 @@ export interface InternetAddress {
 export interface UnixAddress {
   /**
    * A path of the file system, "" for a socket without a name, or a name in
-   * Linux's abstract namespace, which starts with "\0".
+   * Linux's abstract namespace, which starts with "\0". A byte that is not UTF-8 is a
+   * lone surrogate, U+DC80 to U+DCFF, as in Python ("surrogateescape").
    */
   readonly path: string;
 }
@@ -61,7 +68,7 @@ export function encodeAddress(
   target.fill(0);
   const family = familyOf(address, system);
   const length = "path" in address
-    ? encodePath(target, address.path, system)
+    ? encodeUnix(target, address.path, system)
     : encodeInternet(target, address);
   if (system.sockaddrHasLength) {
     target[0] = length;
@@ -86,36 +93,49 @@ function encodeInternet(
     target.set(ipv4, 4);
     return IPV4_BYTES;
   }
-  const [text, scope] = splitScope(hostname);
+  const [text, zone] = splitZone(unbracketed(hostname));
   const ipv6 = parseIPv6(text);
-  if (ipv6 === null || scope === null) {
+  if (ipv6 === null || zone === "") {
     throw new TypeError(
       `Cannot use hostname "${hostname}": it is not a numeric IP address`,
     );
   }
   target.set(ipv6, 8);
-  view.setUint32(24, scope, true);
+  view.setUint32(24, zone === undefined ? 0 : scopeOf(zone, hostname), true);
   return IPV6_BYTES;
 }
 
-/** "fe80::1%2" is the address and the number of the interface that it is valid on. */
-function splitScope(hostname: string): [text: string, scope: number | null] {
-  const percent = hostname.indexOf("%");
-  if (percent === -1) return [hostname, 0];
-  const digits = hostname.slice(percent + 1);
-  const scope = /^\d{1,10}$/.test(digits) ? Number(digits) : null;
-  return [
-    hostname.slice(0, percent),
-    scope !== null && scope <= 0xffff_ffff ? scope : null,
-  ];
+/** "[::1]", as `URL.hostname` has it, is "::1". */
+export function unbracketed(hostname: string): string {
+  return /^\[.*:.*\]$/.test(hostname) ? hostname.slice(1, -1) : hostname;
 }
 
-function encodePath(
+/** "fe80::1%2" is the address and the interface that it is valid on. */
+export function splitZone(
+  hostname: string,
+): [address: string, zone: string | undefined] {
+  const percent = hostname.indexOf("%");
+  if (percent === -1) return [hostname, undefined];
+  return [hostname.slice(0, percent), hostname.slice(percent + 1)];
+}
+
+function scopeOf(zone: string, hostname: string): number {
+  const scope = interfaceNumber(zone);
+  if (scope !== null) return scope;
+  throw new TypeError(
+    `Cannot use hostname "${hostname}": there is no interface "${zone}"`,
+  );
+}
+
+function encodeUnix(
   target: Uint8Array<ArrayBuffer>,
   path: string,
   system: System,
 ): number {
-  const bytes = new TextEncoder().encode(path);
+  if (typeof path !== "string") {
+    throw new TypeError(`Cannot use ${String(path)} as a path`);
+  }
+  const bytes = encodePath(path);
   const abstract = bytes[0] === 0;
   if (abstract && !system.abstractSockets) {
     throw new TypeError(
@@ -185,7 +205,7 @@ export function decodeAddress(
       };
     }
     case AF_UNIX:
-      return { path: decodePath(source.subarray(PATH_OFFSET, length)) };
+      return { path: decodeUnix(source.subarray(PATH_OFFSET, length)) };
     default:
       throw new Deno.errors.NotSupported(
         `Cannot read a socket address of family ${readFamily(source, system)}`,
@@ -193,12 +213,10 @@ export function decodeAddress(
   }
 }
 
-function decodePath(bytes: Uint8Array<ArrayBuffer>): string {
+function decodeUnix(bytes: Uint8Array<ArrayBuffer>): string {
   const abstract = bytes.length > 0 && bytes[0] === 0;
   const end = abstract ? -1 : bytes.indexOf(0);
-  return new TextDecoder("utf-8", { ignoreBOM: true }).decode(
-    end === -1 ? bytes : bytes.subarray(0, end),
-  );
+  return decodePath(end === -1 ? bytes : bytes.subarray(0, end));
 }
 
 /**
@@ -216,7 +234,8 @@ function decodePath(bytes: Uint8Array<ArrayBuffer>): string {
  */
 export function formatAddress(address: SocketAddress): string {
   if ("path" in address) return address.path.replace("\0", "@");
-  const { hostname, port } = address;
+  const { port } = address;
+  const hostname = unbracketed(address.hostname);
   return hostname.includes(":")
     ? `[${hostname}]:${port}`
     : `${hostname}:${port}`;

@@ -200,7 +200,8 @@ export function wasmEdgeCalls(
         if (received === null) return EAGAIN;
         const kept = Math.min(received.bytes, room);
         scatter(pieces, kept);
-        const from = writeAddress(memory, address, received.address);
+        const sender = received.address ?? { path: "" };
+        const from = writeAddress(memory, address, sender);
         if (port !== undefined) memory.setUint32(port, from);
         memory.setUint32(stored, kept);
         const truncated = received.bytes > room;

@@ -15,6 +15,9 @@ const IOVEC_BYTES = 16;
 /** The fewest pieces that POSIX lets one call take are 16; every system here takes 1024. */
 export const MAXIMUM_PIECES = 64;
 
+/** What one call takes of longer pieces: its result is an `int` here. */
+const MAXIMUM_BYTES = 0x7fff_ffff;
+
 /** One message made of several pieces, for `sendmsg`. */
 export class GatheredMessage {
   /** The bytes of `struct msghdr`. */
@@ -50,11 +53,14 @@ export class GatheredMessage {
     offset: number,
   ): void {
     const count = Math.min(pieces.length - first, MAXIMUM_PIECES);
+    let room = MAXIMUM_BYTES;
     for (let index = 0; index < count; index++) {
       const piece = pieces[first + index]!;
       const skipped = index === 0 ? offset : 0;
+      const length = Math.min(piece.length - skipped, room);
       this.#iovecs[2 * index] = addressOf(piece) + BigInt(skipped);
-      this.#iovecs[2 * index + 1] = BigInt(piece.length - skipped);
+      this.#iovecs[2 * index + 1] = BigInt(length);
+      room -= length;
     }
     this.#view.setInt32(this.#layout.iovlen, count, true);
   }

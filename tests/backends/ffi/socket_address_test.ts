@@ -17,7 +17,7 @@ import { freebsd } from "../../../backends/ffi/systems/freebsd.ts";
 import { illumos } from "../../../backends/ffi/systems/illumos.ts";
 import { linux } from "../../../backends/ffi/systems/linux.ts";
 import { netbsd } from "../../../backends/ffi/systems/netbsd.ts";
-import { type Random, withSeed } from "../../util.ts";
+import { type Random, test, withSeed } from "../../util.ts";
 
 const systems = [
   linux("x86_64"),
@@ -195,14 +195,19 @@ const BAD_HOSTS = [
   "1.2.3",
   "::g",
   "fe80::1%",
-  "fe80::1%eth0",
+  "fe80::1%nonexistent",
+  "fe80::1%longer_than_any_name",
   "fe80::1%4294967296",
+  "[127.0.0.1]",
+  "[::1",
+  "::1]",
+  "[[::1]]",
   "127.0.0.1%1",
   "::1\0",
 ];
 
 for (const hostname of BAD_HOSTS) {
-  Deno.test(`hostname ${JSON.stringify(hostname)} is refused by its value`, () => {
+  test(`hostname ${JSON.stringify(hostname)} is refused by its value`, () => {
     assertThrows(
       () => encodeAddress(storage(), { hostname, port: 1 }, linux("x86_64")),
       TypeError,
@@ -236,8 +241,86 @@ Deno.test("addresses are written as people write them", () => {
       { hostname: "127.0.0.1", port: 8001 },
       { hostname: "::1", port: 8001 },
       { path: "/run/echo.sock" },
+      { hostname: "[::1]", port: 8001 },
       { path: "\0echo" },
     ].map(formatAddress),
-    ["127.0.0.1:8001", "[::1]:8001", "/run/echo.sock", "@echo"],
+    ["127.0.0.1:8001", "[::1]:8001", "/run/echo.sock", "[::1]:8001", "@echo"],
   );
 });
+
+/** What comes back from the bytes of an address. */
+function throughBytes(address: SocketAddress): SocketAddress {
+  const target = storage();
+  const length = encodeAddress(target, address, linux("x86_64"));
+  return decodeAddress(target, length, linux("x86_64"));
+}
+
+Deno.test("an IPv6 address may be in brackets, as a URL has it", () => {
+  const { hostname } = new URL("http://[2001:DB8:0::1]:80/");
+  assertEquals(throughBytes({ hostname, port: 80 }), {
+    hostname: "2001:db8::1",
+    port: 80,
+  });
+  assertEquals(throughBytes({ hostname: "[fe80::1%7]", port: 80 }), {
+    hostname: "fe80::1%7",
+    port: 80,
+  });
+});
+
+test("an interface may be named, and is a number when it comes back", () => {
+  const path = "/sys/class/net/lo/ifindex";
+  const number = Deno.readTextFileSync(path).trim();
+  assertEquals(throughBytes({ hostname: "fe80::1%lo", port: 1 }), {
+    hostname: `fe80::1%${number}`,
+    port: 1,
+  });
+}, { ignore: Deno.build.os !== "linux" });
+
+Deno.test(
+  "a path of any bytes comes back from its text",
+  withSeed((random) => {
+    const target = storage();
+    for (let round = 0; round < 2000; round++) {
+      const name = random.bytes(1 + random.below(100))
+        .map((byte) => random.below(2) === 0 ? byte : byte & 0x7f)
+        .map((byte) => byte || 1);
+      const length = 2 + name.length + 1;
+      target.fill(0).set([1, 0, ...name]);
+      const address = decodeAddress(target, length, linux("x86_64"));
+      const copy = storage();
+      assertEquals(encodeAddress(copy, address, linux("x86_64")), length);
+      assertEquals(copy, target, JSON.stringify(address));
+    }
+  }),
+);
+
+Deno.test("a byte that is not UTF-8 is a lone surrogate, and nothing else is", () => {
+  const target = storage();
+  const cases: [bytes: number[], text: string][] = [
+    [[0xff, 0x41], "\udcffA"],
+    [[0xc3, 0xa9, 0xc3], "é\udcc3"],
+    [[0xef, 0xbb, 0xbf, 0x80], "\ufeff\udc80"],
+    [[0xed, 0xb2, 0x80], "\udced\udcb2\udc80"],
+    [[0xf0, 0x9f, 0x98, 0x80], "😀"],
+    [[0xc0, 0x80], "\udcc0\udc80"],
+  ];
+  for (const [bytes, text] of cases) {
+    target.fill(0).set([1, 0, 0, ...bytes]);
+    const length = 3 + bytes.length;
+    const address = { path: `\0${text}` };
+    assertEquals(decodeAddress(target, length, linux("x86_64")), address);
+    const copy = storage();
+    assertEquals(encodeAddress(copy, address, linux("x86_64")), length);
+    assertEquals(copy, target);
+  }
+});
+
+for (const path of ["/a\ud800", "/\udc7f", "/\udd00"]) {
+  Deno.test(`path ${JSON.stringify(path)}, whose surrogate is no byte, is refused`, () => {
+    assertThrows(
+      () => encodeAddress(storage(), { path }, linux("x86_64")),
+      TypeError,
+      "lone surrogate",
+    );
+  });
+}

@@ -18,13 +18,16 @@ import {
   isBlocking,
   isSystemError,
   pipe,
+  read,
   Socket,
   type SocketAddress,
   type SocketDomain,
   socketPair,
   type SocketType,
   WOULD_BLOCK,
+  write,
 } from "../../../backends/ffi/mod.ts";
+import { libc } from "../../../backends/ffi/libc.ts";
 import { EVENT_READ, PollSelector } from "../../../backends/mod.ts";
 import { dup2, isCloseOnExec } from "../../descriptors.ts";
 import {
@@ -44,11 +47,12 @@ const LOOPBACK = { hostname: "127.0.0.1", port: 0 };
 function testWith(
   name: string,
   body: (scope: Closing) => void | Promise<void>,
+  options: { readonly ignore?: boolean } = {},
 ): void {
   test(name, async () => {
     using scope = new Closing();
     await body(scope);
-  });
+  }, options);
 }
 
 function listenerOn(scope: Closing, address: SocketAddress): Socket {
@@ -509,6 +513,87 @@ testWith(
     assertEquals([adopted.domain, isBlocking(adopted)], ["IPv6", false]);
   },
 );
+
+/** <linux/socket.h>, <linux/netlink.h> */
+const AF_NETLINK = 16;
+const NETLINK_KOBJECT_UEVENT = 15;
+
+testWith(
+  "adopt() knows a netlink socket for another domain, and hears it all the same",
+  (scope) => {
+    const { SOCK_RAW } = system().constants;
+    const fd = libc().socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT);
+    const adopted = scope.keep(Socket.adopt(fd));
+    assertEquals(adopted.domain, "other");
+    assertEquals(adopted.recvFrom(new Uint8Array(9)), null);
+    assertThrows(() => adopted.localAddress, Deno.errors.NotSupported);
+    assertThrows(() => adopted.bind({ path: "" }), TypeError, "other");
+    assertThrows(() => Socket.create(adopted.domain), TypeError, "other");
+  },
+  { ignore: Deno.build.os !== "linux" },
+);
+
+testWith("a stream over TCP says of what it received no address", (scope) => {
+  const listener = listenerOn(scope, { hostname: "127.0.0.1", port: 0 });
+  const client = scope.keep(Socket.create());
+  client.connect(listener.localAddress);
+  waitFor(listener);
+  const server = scope.keep(listener.accept()!);
+  client.send(bytesOf("x"));
+  waitFor(server);
+  assertEquals(server.recvFrom(new Uint8Array(9)), { bytes: 1, address: null });
+});
+
+testWith(
+  "a peer of the Unix domain without a name has an empty path",
+  (scope) => {
+    const [left, right] = socketPair("datagram").map((end) => scope.keep(end));
+    left!.send(bytesOf("x"));
+    assertEquals(right!.recvFrom(new Uint8Array(9)), {
+      bytes: 1,
+      address: { path: "" },
+    });
+  },
+);
+
+testWith(
+  "an answer reaches an abstract name that is not UTF-8",
+  (scope) => {
+    const [asking, answering] = [1, 2].map(() =>
+      scope.keep(Socket.create("unix", "datagram"))
+    );
+    const unique = `${Deno.pid}.${performance.now()}`;
+    asking!.bind({ path: `\0${unique}\udcff\udc80` });
+    answering!.bind({ path: `\0${unique}` });
+    asking!.sendTo(bytesOf("question"), { path: `\0${unique}` });
+    const { address } = answering!.recvFrom(new Uint8Array(9))!;
+    assertEquals(address, { path: `\0${unique}\udcff\udc80` });
+    answering!.sendTo(bytesOf("answer"), address!);
+    assertEquals(textOf(asking!), "answer");
+  },
+  { ignore: !system().abstractSockets },
+);
+
+testWith("what reaches 2^31 bytes is sent and received in parts", (scope) => {
+  const huge = new Uint8Array(2 ** 31 + 1);
+  const [left, right] = socketPair().map((end) => scope.keep(end));
+  assertGreater(left!.send(huge), 0);
+  assertGreater(right!.recv(huge), 0);
+  assertGreater(left!.sendPieces([huge, huge]), 0);
+  assertGreater(right!.recvFrom(huge)!.bytes, 0);
+  assertGreater(write(left!, huge), 0);
+  assertGreater(read(right!, huge), 0);
+  assertThrows(() => left!.send(huge, 2 ** 31 + 2), RangeError);
+});
+
+testWith("an interface of a multicast group may be named", (scope) => {
+  const socket = scope.keep(Socket.create("IPv6", "datagram"));
+  const group = "ff02::1234";
+  socket.joinGroup(group, "lo");
+  socket.leaveGroup(group, "lo");
+  assertThrows(() => socket.joinGroup(group, "nonexistent"), TypeError);
+  assertThrows(() => socket.joinGroup(group, -1), TypeError);
+}, { ignore: Deno.build.os !== "linux" });
 
 test("adopt() refuses what is no socket", () => {
   const [reader, writer] = pipe();

@@ -160,7 +160,7 @@ test("datagrams go and come with their addresses", () => {
     const received = peer.recvFrom(new Uint8Array(8))!;
     assertEquals(received.bytes, 5);
 
-    peer.sendTo(bytesOf("answer"), received.address);
+    peer.sendTo(bytesOf("answer"), received.address!);
     const from = addressOf(program, [], 128);
     const fromPort = program.allocate(4);
     const flags = program.allocate(4);
@@ -174,7 +174,7 @@ test("datagrams go and come with their addresses", () => {
     assertEquals(addressBytes(program, from, 6), LOOPBACK_V2);
     assertEquals(program.text(pointers[0]!, 3), "ans");
 
-    peer.sendTo(bytesOf("again"), received.address);
+    peer.sendTo(bytesOf("again"), received.address!);
     const narrow = addressOf(program, [], 16);
     program.must("sock_recv_from", fd, iovecs, 2, narrow, 0, stored, flags);
     assertEquals(program.view.getUint32(flags, true), 0);
