@@ -67,6 +67,7 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
   readonly #onAccept: (socket: Socket) => void;
   readonly #onClose: () => void;
   readonly #file: { remove(): void } | null;
+  readonly #wanted: () => boolean;
   /**
    * Where the reactor keeps this acceptor.
    *
@@ -75,8 +76,12 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
   place: number = -1;
   #accepting = false;
   #paused = false;
+  /** Whether the last attempt has found a connection. */
+  #mayHaveMore = false;
   #backOff: Timer | null = null;
   #referenced = true;
+  /** Whether the loop counts the registration as unreferenced. */
+  #unreferenced = false;
 
   /**
    * Made by `Reactor.listen`.
@@ -85,6 +90,8 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
    * @param onAccept Called with each connection
    * @param onClose Called when the acceptor is closed
    * @param file What is to be removed with the socket, if anything
+   * @param wanted Whether a connection is wanted just now. It pauses if one comes
+   *   while none is
    */
   constructor(
     loop: Loop,
@@ -92,12 +99,14 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
     onAccept: (socket: Socket) => void,
     onClose: () => void = (): void => {},
     file: { remove(): void } | null = null,
+    wanted: () => boolean = (): boolean => true,
   ) {
     this.#loop = loop;
     this.#socket = socket;
     this.#onAccept = onAccept;
     this.#onClose = onClose;
     this.#file = file;
+    this.#wanted = wanted;
     try {
       loop.own(this);
       loop.register(this, EVENT_READ, Acceptor.#onReady);
@@ -146,14 +155,25 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
 
   /** Keeps `run()` going, and the process open, as at the beginning. */
   ref(): void {
-    if (!this.#referenced && this.#accepting) this.#loop.countUnreferenced(-1);
     this.#referenced = true;
+    this.#count();
   }
 
   /** Lets `run()` return and the process end although it listens. */
   unref(): void {
-    if (this.#referenced && this.#accepting) this.#loop.countUnreferenced(1);
     this.#referenced = false;
+    this.#count();
+  }
+
+  /**
+   * Accepts again, and what may be in the backlog at once.
+   *
+   * @ignore
+   */
+  acceptNow(): void {
+    this.resume();
+    this.#count();
+    if (this.#mayHaveMore) this.#acceptSome();
   }
 
   /** Stops listening. Connections that were accepted go on; closing again does nothing. */
@@ -193,6 +213,10 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
     for (let count = 0; count < ACCEPTS_PER_TURN; count++) {
       // The callback may have closed or paused the listener.
       if (!this.#accepting) return;
+      if (!this.#wanted()) {
+        if (count === 0) this.pause();
+        return;
+      }
       let socket: Socket | null;
       try {
         socket = this.#socket.accept();
@@ -200,8 +224,10 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
         if (isSystemError(error) && TRANSIENT.has(error.code)) continue;
         return this.#suspend(error);
       }
+      this.#mayHaveMore = socket !== null;
       if (socket === null) return;
       this.#hand(socket);
+      this.#count();
     }
   }
 
@@ -259,6 +285,15 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
   #setAccepting(accepting: boolean): void {
     if (accepting === this.#accepting) return;
     this.#accepting = accepting;
-    if (!this.#referenced) this.#loop.countUnreferenced(accepting ? 1 : -1);
+    this.#count();
+  }
+
+  /** Has the loop count the registration as one that keeps nothing open, or as one that does. */
+  #count(): void {
+    const unreferenced = this.#accepting &&
+      !(this.#referenced && this.#wanted());
+    if (unreferenced === this.#unreferenced) return;
+    this.#unreferenced = unreferenced;
+    this.#loop.countUnreferenced(unreferenced ? 1 : -1);
   }
 }

@@ -77,6 +77,8 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
   readonly connection: Connection;
   readonly #reads: Pending[] = [];
   readonly #writes: Pending[] = [];
+  readonly #onReadable = (): void => this.#read();
+  readonly #onWritable = (): void => this.#write();
   #closed = false;
   /** Whether the last read took all there was: then the next need not look first. */
   #drained = false;
@@ -123,12 +125,21 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
     const ended = this.#ended();
     if (ended !== null) return Promise.reject(ended);
     if (p.length === 0) return Promise.resolve(0);
+    const buffer = p as Uint8Array<ArrayBuffer>;
+    if (this.#reads.length === 0 && !this.#drained) {
+      // What is there already needs no turn of the reactor.
+      try {
+        const count = this.#receive(buffer);
+        if (count !== WOULD_BLOCK) {
+          return Promise.resolve(count === 0 ? null : count);
+        }
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
     return new Promise((resolve, reject) => {
-      const buffer = p as Uint8Array<ArrayBuffer>;
       this.#reads.push({ buffer, resolve, reject });
-      if (this.#reads.length > 1) return;
-      if (this.#drained) this.#awaitReadable();
-      else this.#read();
+      if (this.#reads.length === 1) this.#awaitReadable();
     });
   }
 
@@ -146,7 +157,17 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
     const ended = this.#ended();
     if (ended !== null) return Promise.reject(ended);
     if (p.length === 0) return Promise.resolve(0);
-    return this.#enqueue(p as Uint8Array<ArrayBuffer>);
+    const buffer = p as Uint8Array<ArrayBuffer>;
+    if (this.#writes.length === 0) {
+      // Most writes are taken at once.
+      try {
+        const count = this.connection.sendNow(buffer);
+        if (count !== WOULD_BLOCK) return Promise.resolve(count);
+      } catch (error) {
+        return Promise.reject(error);
+      }
+    }
+    return this.#enqueue(buffer);
   }
 
   /**
@@ -224,21 +245,26 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
       const { buffer, resolve, reject } = this.#reads[0]!;
       let count: number;
       try {
-        count = this.connection.receiveInto(buffer);
+        count = this.#receive(buffer);
       } catch (error) {
         this.#reads.shift();
         reject(error);
         continue;
       }
       if (count === WOULD_BLOCK) return this.#awaitReadable();
-      this.#drained = count > 0 && count < buffer.length;
       this.#reads.shift();
       resolve(count === 0 ? null : count);
     }
   }
 
+  #receive(buffer: Uint8Array<ArrayBuffer>): number {
+    const count = this.connection.receiveInto(buffer);
+    this.#drained = count > 0 && count < buffer.length;
+    return count;
+  }
+
   #awaitReadable(): void {
-    this.connection.whenReadable(() => this.#read());
+    this.connection.whenReadable(this.#onReadable);
   }
 
   #enqueue(buffer: Uint8Array<ArrayBuffer>): Promise<number> {
@@ -268,7 +294,7 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
         continue;
       }
       if (count === WOULD_BLOCK) {
-        return this.connection.whenWritable(() => this.#write());
+        return this.connection.whenWritable(this.#onWritable);
       }
       this.#writes.shift();
       resolve(count);

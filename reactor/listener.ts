@@ -87,8 +87,9 @@ export class Listener<Address extends NetAddr | UnixAddr = NetAddr>
         this.#hand(new Conn(new Connection(loop, accepted, limits))),
       () => this.#end(),
       file,
+      () => this.#waiter !== null,
     );
-    // Nobody waits yet: newcomers stay in the system's backlog.
+    // Until the first accept(), connections stay in the system's backlog.
     this.#acceptor.pause();
     this.addr = denoAddr(socket.localAddress) as Address;
   }
@@ -108,7 +109,7 @@ export class Listener<Address extends NetAddr | UnixAddr = NetAddr>
     }
     return new Promise((resolve, reject) => {
       this.#waiter = { resolve, reject };
-      this.#acceptor.resume();
+      this.#acceptor.acceptNow();
     });
   }
 
@@ -167,7 +168,6 @@ export class Listener<Address extends NetAddr | UnixAddr = NetAddr>
   }
 
   #hand(conn: Conn<Address>): void {
-    this.#acceptor.pause();
     const waiter = this.#waiter!;
     this.#waiter = null;
     waiter.resolve(conn);

@@ -491,6 +491,17 @@ const ENDINGS: readonly [name: string, program: string][] = [
     reactor.serve();
     setTimeout(() => timer.unref(), 50);`,
   ],
+  [
+    "left with a listener that accepts no more",
+    `reactor.unregister(reader);
+    const { listen, connect } = reactor.net;
+    const listener = listen({ hostname: "127.0.0.1", port: 0 });
+    reactor.serve();
+    const accepted = listener.accept();
+    const client = await connect({ port: listener.addr.port });
+    (await accepted).close();
+    client.close();`,
+  ],
   ["never run", ""],
 ];
 
