@@ -14,6 +14,7 @@ import {
 } from "../backends/default_selector.ts";
 import { Epoll, EPOLLIN } from "../backends/epoll.ts";
 import { EpollSelector } from "../backends/epoll_selector.ts";
+import { errorByValue } from "../backends/ffi/errno.ts";
 import { libc, libraryPath } from "../backends/ffi/libc.ts";
 import { EVENT_READ } from "../backends/selector.ts";
 import { circumstances } from "./circumstances.ts";
@@ -120,22 +121,26 @@ function registrationBytes(): number {
   return (used() - before) / MANY;
 }
 
-/** Nanoseconds of learning why a call failed, beyond the bare call. */
+/** Nanoseconds of learning why a call failed, beyond the bare call: `toupper(EOF)` is -1. */
 function errnoCost(): number {
-  const bare = Deno.dlopen(libraryPath(), {
-    close: { parameters: ["i32"], result: "i32" },
+  const { toupper } = Deno.dlopen(libraryPath(), {
+    toupper: { parameters: ["i32"], result: "i32" },
   }).symbols;
-  const failures = nanosecondsPerCall((calls) => {
+  const location = libc().errnoLocation()!;
+  const memory = Deno.UnsafePointerView.getArrayBuffer(location, 4);
+  const errno = { memory: new Int32Array(memory), location, copy: null };
+  const framed = errorByValue(toupper, 1, errno) as typeof toupper;
+  const bareCost = nanosecondsPerCall((calls) => {
     let sum = 0;
-    for (let i = 0; i < calls; i++) sum += bare.close(-1);
+    for (let i = 0; i < calls; i++) sum += toupper(-1);
     return sum;
   });
-  const numbers = nanosecondsPerCall((calls) => {
+  const framedCost = nanosecondsPerCall((calls) => {
     let sum = 0;
-    for (let i = 0; i < calls; i++) sum += libc().close(-1);
+    for (let i = 0; i < calls; i++) sum += framed(-1);
     return sum;
   });
-  return numbers - failures;
+  return framedCost - bareCost;
 }
 
 /** Milliseconds from the start of a program to its end, which is when it could accept. */
