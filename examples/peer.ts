@@ -137,8 +137,8 @@ export class Peer {
   }
 
   /**
-   * Whether to wait for room. The article waits for it with nothing to send too: a
-   * socket nearly always has room, so its loop never sleeps again and takes a whole CPU.
+   * Whether to wait for room. The article's selectors server waits for it with nothing
+   * to send, too: a socket nearly always has room, so its loop never sleeps.
    */
   get wantsWrite(): boolean {
     return this.#messages.length > 0;

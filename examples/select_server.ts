@@ -48,10 +48,7 @@ function serve(address: InternetAddress): void {
     for (const peer of writable) peer.sendMessages();
     // Urgent data is no part of this protocol.
     for (const peer of exceptional) close(peer);
-    for (const peer of peers) {
-      // The article closes at the end of the messages, with replies still in the queue.
-      if (!peer.wantsRead && !peer.wantsWrite) close(peer);
-    }
+    closeEnded();
   }
 }
 
@@ -71,6 +68,13 @@ function read(peer: Peer): void {
   const shown = bytesRepr(data);
   console.log(`received "${shown}" from ${peer.address}`);
   peer.put(`Server received ${shown}`);
+}
+
+/** A peer that sends no more is closed when it has its replies. */
+function closeEnded(): void {
+  for (const peer of peers) {
+    if (!peer.wantsRead && !peer.wantsWrite) close(peer);
+  }
 }
 
 function close(peer: Peer): void {

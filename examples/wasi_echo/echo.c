@@ -1,5 +1,6 @@
 /* An echo server for WASI preview 1, with nothing but POSIX: poll, accept, recv,
- * send. Its listener is descriptor 3.
+ * send. Its listener is descriptor 3. Sending waits: a client that does not read
+ * its echoes keeps the others waiting.
  *
  * clang --target=wasm32-wasi --sysroot=/usr -O2 -o echo.wasm echo.c
  */
@@ -14,6 +15,7 @@
 
 #define LISTENER 3
 #define MAX_FDS 1024
+#define REST_MS 100
 
 static struct pollfd fds[MAX_FDS];
 static nfds_t count;
@@ -38,11 +40,14 @@ static int send_all(int fd, const char *data, size_t length) {
   return 0;
 }
 
-static void accept_one(void) {
+/* Returns whether to accept again at once. With no descriptor left, the connection
+ * that waits would end every poll. */
+static int accept_one(void) {
   int fd = accept(LISTENER, NULL, NULL);
-  if (fd < 0) return;
+  if (fd < 0) return errno != EMFILE && errno != ENFILE && errno != ENOMEM;
   if (count < MAX_FDS) watch(fd);
   else close(fd);
+  return 1;
 }
 
 /* Returns whether the connection goes on. */
@@ -55,8 +60,11 @@ int main(void) {
   watch(LISTENER);
   puts("Listening on descriptor 3");
   fflush(stdout);
-  for (;;) {
-    if (poll(fds, count, -1) < 0) {
+  for (int accepting = 1;;) {
+    /* The listener is the first: a rest leaves it out. */
+    nfds_t first = accepting ? 0 : 1;
+    fds[0].revents = 0;
+    if (poll(fds + first, count - first, accepting ? -1 : REST_MS) < 0) {
       fprintf(stderr, "poll: %s\n", strerror(errno));
       return 1;
     }
@@ -64,7 +72,8 @@ int main(void) {
     for (nfds_t i = count; i-- > 1;) {
       if (fds[i].revents != 0 && !echo(fds[i].fd)) drop(i);
     }
-    if (fds[0].revents & POLLIN) accept_one();
+    if (fds[0].revents & POLLIN) accepting = accept_one();
     else if (fds[0].revents != 0) return 0;
+    else accepting = 1;
   }
 }

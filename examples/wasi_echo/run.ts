@@ -21,38 +21,62 @@
  */
 
 import { parseArgs } from "node:util";
-import { type InternetAddress, Socket } from "../../backends/ffi/mod.ts";
+import { formatAddress, Socket } from "../../backends/ffi/mod.ts";
 import { WasiHost } from "../../backends/wasi/mod.ts";
-import { main } from "../command_line.ts";
+import { main, orRefuse, parsePort, refuse } from "../command_line.ts";
 
-const { values, positionals: args } = parseArgs({
-  options: {
-    port: { type: "string", default: "8001" },
-    mode: { type: "string", default: "serve" },
-    nonblocking: { type: "boolean", default: false },
-  },
-  allowPositionals: true,
-});
-const [path] = args;
-if (path === undefined) {
-  console.error(
-    "Usage: run.ts [--port N] [--mode run|serve] [--nonblocking] PROGRAM [ARG...]",
-  );
-  Deno.exit(2);
+const USAGE =
+  "Usage: run.ts [--port N] [--mode run|serve] [--nonblocking] PROGRAM [ARG...]";
+
+interface Arguments {
+  readonly port: number;
+  readonly mode: "run" | "serve";
+  readonly nonblocking: boolean;
+  /** Where the program is, and its own arguments. */
+  readonly args: readonly [path: string, ...string[]];
+}
+
+function parse(): Arguments {
+  const { values: { port, mode, nonblocking }, positionals } = parseArgs({
+    options: {
+      port: { type: "string", default: "8001" },
+      mode: { type: "string", default: "serve" },
+      nonblocking: { type: "boolean", default: false },
+    },
+    allowPositionals: true,
+  });
+  const [path, ...rest] = positionals;
+  if (path === undefined) throw new TypeError(USAGE);
+  if (mode !== "run" && mode !== "serve") {
+    throw new TypeError(`Cannot use mode "${mode}": it must be run or serve`);
+  }
+  return { port: parsePort(port), mode, nonblocking, args: [path, ...rest] };
+}
+
+function listen(port: number): Socket {
+  const listener = Socket.create("IPv4", "stream");
+  listener.setOption("reuseAddress", true);
+  listener.bind({ hostname: "127.0.0.1", port });
+  listener.listen();
+  return listener;
+}
+
+/** A file that is not there, or no program, ends this one like a bad argument. */
+async function compile(path: string): Promise<WebAssembly.Module> {
+  try {
+    return await WebAssembly.compile(await Deno.readFile(path));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    refuse(`Cannot run "${path}": ${(error as Error).message}`);
+  }
 }
 
 await main(async () => {
-  using listener = Socket.create("IPv4", "stream");
-  listener.setOption("reuseAddress", true);
-  listener.bind({ hostname: "127.0.0.1", port: Number(values.port) });
-  listener.listen();
-  const { hostname, port } = listener.localAddress as InternetAddress;
-
-  const program = await WebAssembly.compile(await Deno.readFile(path));
-  const { nonblocking } = values;
+  const { port, mode, nonblocking, args } = orRefuse(parse);
+  const program = await compile(args[0]);
+  using listener = listen(port);
   const host = new WasiHost({ args, sockets: [listener], nonblocking });
-  console.error(`Serving ${hostname}:${port}; try: nc ${hostname} ${port}`);
-  Deno.exit(
-    values.mode === "run" ? host.run(program) : await host.serve(program),
-  );
+  const address = formatAddress(listener.localAddress);
+  console.error(`Serving ${address}; try: nc ${address.replace(":", " ")}`);
+  Deno.exit(mode === "run" ? host.run(program) : await host.serve(program));
 });

@@ -3,6 +3,7 @@
 import { ffiPermissionFlag } from "../../backends/ffi/mod.ts";
 import {
   absence,
+  freePort,
   type Program,
   servers,
   startArticle,
@@ -96,12 +97,6 @@ for (const name of ["selectors_server", "callback_server"]) {
 /** The article's client; all it reads of its arguments is the port. */
 function startArticleClient(_name: string, args: readonly string[]): Program {
   return startArticle("multi_client", Number(args.at(-1)));
-}
-
-/** A port that no program has: the article's servers cannot ask for any. */
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 testExamples("Python's client over IPv6", async () => {

@@ -3,7 +3,7 @@
  * waits for what they print.
  */
 
-import { assertMatch, fail } from "@std/assert";
+import { assertMatch, assertStringIncludes, fail } from "@std/assert";
 import { emulated, test } from "../util.ts";
 import { read } from "./transcripts.ts";
 
@@ -154,12 +154,13 @@ export function startLimited(
   limit: number,
   name: string,
   args: readonly string[],
+  permissions: readonly string[] = ["--allow-ffi"],
 ): Program {
   const file = new URL(`examples/${name}.ts`, ROOT).href;
   const program = Deno.env.get("POLLUX_DENO") ?? Deno.execPath();
-  const command = [program, "run", "--no-prompt", "--allow-ffi", file, ...args];
+  const command = [program, "run", "--no-prompt", ...permissions, file];
   const script = 'ulimit -n "$0" && exec "$@"';
-  return new Program("sh", ["-c", script, `${limit}`, ...command], {
+  return new Program("sh", ["-c", script, `${limit}`, ...command, ...args], {
     // A file that Deno would open after a while, and warn of if it cannot.
     NODE_EXTRA_CA_CERTS: "",
   });
@@ -273,4 +274,36 @@ export function startServer(
   permissions?: readonly string[],
 ): Program {
   return startExample(name, [...args, "--port", "0"], permissions);
+}
+
+/** The program with five services, and the port from which theirs are counted. */
+export interface Services extends AsyncDisposable {
+  readonly program: Program;
+  readonly base: number;
+}
+
+/** Starts them where all of their ports are free, as a person would: by trying. */
+export async function startServices(
+  start: (name: string, args: readonly string[]) => Program = startExample,
+): Promise<Services> {
+  for (;;) {
+    // Below the ports that the system gives away.
+    const base = 20_000 + Math.floor(Math.random() * 10_000);
+    const program = start("services", ["--base-port", `${base}`]);
+    const close = (): Promise<void> => program[Symbol.asyncDispose]();
+    try {
+      await program.line(/\(time\)$/);
+      return { program, base, [Symbol.asyncDispose]: close };
+    } catch {
+      const { errors } = await program.ending();
+      assertStringIncludes(errors, "Address already in use");
+      await close();
+    }
+  }
+}
+
+/** A port that no program has, for one that cannot ask for any. */
+export function freePort(): number {
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  return listener.addr.port;
 }

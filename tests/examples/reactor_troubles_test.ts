@@ -2,7 +2,12 @@
 
 import { assertEquals } from "@std/assert";
 import { bytesOf } from "../util.ts";
-import { type Program, startExample, testExamples } from "./program.ts";
+import {
+  type Program,
+  startExample,
+  startServices,
+  testExamples,
+} from "./program.ts";
 import { assertFailed } from "./user.ts";
 
 const HOST = "127.0.0.1";
@@ -46,6 +51,11 @@ async function endsByCtrlC(program: Program): Promise<void> {
   assertEquals({ signal, errors }, { signal: "SIGINT", errors: "" });
 }
 
+testExamples("services: Ctrl-C ends it without a word", async () => {
+  await using services = await startServices();
+  await endsByCtrlC(services.program);
+});
+
 testExamples("services: a port in use is one line, and status 1", async () => {
   using holder = Deno.listen({ hostname: HOST, port: 0 });
   const { port } = holder.addr;
@@ -82,6 +92,8 @@ const BAD_ARGUMENTS: readonly (readonly [command: string, line: RegExp])[] = [
   ["reactor_server 8001", /8001/],
   ["tcp_udp_echo --host nowhere", /^Cannot use host "nowhere"/],
   ["tcp_udp_echo --udp", /--udp/],
+  ["demo --port 70000", /^Cannot use port "70000"/],
+  ["demo 8001", /8001/],
   ["chat --port x --connect", /^Cannot use port "x"/],
   ["chat --connect=somewhere", /--connect/],
   ["services --base-port -1", /--base-port/],

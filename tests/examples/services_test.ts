@@ -5,14 +5,13 @@ import {
   assertAlmostEquals,
   assertEquals,
   assertLessOrEqual,
-  assertStringIncludes,
 } from "@std/assert";
 import { Socket } from "../../mod.ts";
 import { bytesOf, eventually } from "../util.ts";
 import {
   absence,
   type Program,
-  startExample,
+  startServices,
   testExamples,
 } from "./program.ts";
 import { askInPython, netcatAbsence, startNetcat } from "./user.ts";
@@ -24,29 +23,6 @@ const ECHO = 7, DISCARD = 9, DAYTIME = 13, CHARGEN = 19, TIME = 37;
 
 /** What differs by more is another time, in seconds. */
 const MINUTE = 60;
-
-interface Services extends AsyncDisposable {
-  readonly program: Program;
-  readonly base: number;
-}
-
-/** Starts them where all of their ports are free, as a person would: by trying. */
-async function startServices(): Promise<Services> {
-  for (;;) {
-    // Below the ports that the system gives away.
-    const base = 20_000 + Math.floor(Math.random() * 10_000);
-    const program = startExample("services", ["--base-port", `${base}`]);
-    const close = (): Promise<void> => program[Symbol.asyncDispose]();
-    try {
-      await program.line(/\(time\)$/);
-      return { program, base, [Symbol.asyncDispose]: close };
-    } catch {
-      const { errors } = await program.ending();
-      assertStringIncludes(errors, "Address already in use");
-      await close();
-    }
-  }
-}
 
 /** The stream of RFC 864's example, as one character after the other. */
 function patternAt(index: number): number {

@@ -1,20 +1,34 @@
 /** A server without a descriptor left waits for one: it neither ends, nor panics, nor spins. */
 
 import { assert, assertEquals, assertLess } from "@std/assert";
-import { bytesOf, Closing, eventually } from "../util.ts";
+import { build } from "../../examples/wasi_echo/build.ts";
+import { bytesOf, Closing, eventually, nextTurn, PATIENCE } from "../util.ts";
 import {
   absence,
   cpuTime,
   descriptorsOf,
+  freePort,
+  type Program,
   reactorServers,
-  type Server,
   servers,
   startLimited,
+  startServices,
   testExamples,
 } from "./program.ts";
 
+const directory = await Deno.makeTempDir();
+globalThis.addEventListener(
+  "unload",
+  () => Deno.removeSync(directory, { recursive: true }),
+);
+const guest = `${directory}/echo.wasm`;
+const compiled = await build(guest);
+
 /** As many descriptors as a server may have: Deno itself has about 30 of them. */
 const LIMIT = 80;
+
+/** Where the service that echoes is, from the base port. */
+const ECHO = 7;
 
 /** So many more clients connect than there are descriptors for. */
 const BEYOND = 8;
@@ -23,50 +37,91 @@ const BEYOND = 8;
 const WATCHED = 1000;
 const IDLE = 150;
 
-const chat: Server = {
-  title: "chat",
-  name: "chat",
-  args: [],
-  absent: undefined,
-};
+for (const { title, name, args, absent } of [...servers, ...reactorServers]) {
+  testShortage(title, async () => {
+    await using program = startLimited(LIMIT, name, [...args, "--port", "0"]);
+    const port = await program.port();
+    // A reactor that shares its thread with Deno opens some more at first.
+    if (args.includes("serve")) {
+      using first = await Deno.connect({ port });
+      await assertAnswers(first);
+    }
+    await assertOutlives(program, port);
+  }, absent);
+}
 
-for (
-  const { title, name, args, absent } of [
-    ...servers,
-    ...reactorServers,
-    chat,
-  ]
-) {
-  testExamples(
-    `${title}: serves all who connect once there are descriptors again`,
-    async () => {
-      await using program = startLimited(LIMIT, name, [...args, "--port", "0"]);
-      const port = await program.port();
-      using clients = new Closing();
-      const connect = async (): Promise<Deno.TcpConn> =>
-        clients.keep(await Deno.connect({ port }));
-      // A reactor that shares its thread with Deno opens some more at first.
-      if (args.includes("serve")) await assertAnswers(await connect());
+testShortage("chat", async () => {
+  await using program = startLimited(LIMIT, "chat", ["--port", "0"]);
+  await assertOutlives(program, await program.port());
+});
 
-      const room = LIMIT - descriptorsOf(program);
-      const served = await Promise.all(Array.from({ length: room }, connect));
-      await eventually(() => descriptorsOf(program) >= LIMIT, "the limit");
-      const waiting = await Promise.all(
-        Array.from({ length: BEYOND }, connect),
-      );
-      const before = cpuTime(program);
-      await new Promise((resolve) => setTimeout(resolve, WATCHED));
-      assertLess(cpuTime(program) - before, IDLE);
-
-      for (const client of served) client.close();
-      for (const client of waiting) await assertAnswers(client);
-      program.kill("SIGKILL");
-      const { errors } = await program.ending();
-      assertEquals(errors, "Too many open files (os error 24)\n");
-    },
-    absent,
-    absence.proc,
+testShortage("services", async () => {
+  await using services = await startServices((name, args) =>
+    startLimited(LIMIT, name, args)
   );
+  await assertOutlives(services.program, services.base + ECHO);
+});
+
+testShortage("wasi_echo in C", async () => {
+  const port = freePort();
+  await using program = startLimited(
+    LIMIT,
+    "wasi_echo/run",
+    ["--mode", "run", "--port", `${port}`, guest],
+    ["--allow-ffi", "--allow-read"],
+  );
+  await untilListening(port);
+  const start = `Serving 127.0.0.1:${port}; try: nc 127.0.0.1 ${port}\n`;
+  await assertOutlives(program, port, start);
+}, compiled === true ? undefined : compiled.split("\n")[0]);
+
+function testShortage(
+  title: string,
+  body: () => Promise<void>,
+  absent?: string,
+): void {
+  const name =
+    `${title}: serves all who connect once there are descriptors again`;
+  testExamples(name, body, absent, absence.proc);
+}
+
+/** Takes all descriptors of a server by connections, and leaves it some again. */
+async function assertOutlives(
+  program: Program,
+  port: number,
+  report = "Too many open files (os error 24)\n",
+): Promise<void> {
+  using clients = new Closing();
+  const connect = async (): Promise<Deno.TcpConn> =>
+    clients.keep(await Deno.connect({ port }));
+  const connectTo = (count: number): Promise<Deno.TcpConn[]> =>
+    Promise.all(Array.from({ length: count }, connect));
+
+  const served = await connectTo(LIMIT - descriptorsOf(program));
+  await eventually(() => descriptorsOf(program) >= LIMIT, "the limit");
+  const waiting = await connectTo(BEYOND);
+  const before = cpuTime(program);
+  await new Promise((resolve) => setTimeout(resolve, WATCHED));
+  assertLess(cpuTime(program) - before, IDLE);
+
+  for (const client of served) client.close();
+  for (const client of waiting) await assertAnswers(client);
+  program.kill("SIGKILL");
+  const { errors } = await program.ending();
+  assertEquals(errors, report);
+}
+
+/** Waits for a program that has nothing on standard output to say it by. */
+async function untilListening(port: number): Promise<void> {
+  for (const start = performance.now();;) {
+    try {
+      (await Deno.connect({ port })).close();
+      return;
+    } catch (error) {
+      assertLess(performance.now() - start, PATIENCE, `${error}`);
+      await nextTurn();
+    }
+  }
 }
 
 async function assertAnswers(client: Deno.TcpConn): Promise<void> {

@@ -1,0 +1,60 @@
+/** What goes wrong with a WASI program is one line, and a status. */
+
+import { type Program, startExample, testExamples } from "./program.ts";
+import { assertFailed } from "./user.ts";
+
+const HOST = "127.0.0.1";
+
+const PERMISSIONS = ["--allow-ffi", "--allow-read"];
+
+/** A program that does nothing: the magic word, and the version. */
+const EMPTY = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
+
+function start(...args: string[]): Program {
+  return startExample("wasi_echo/run", args, PERMISSIONS);
+}
+
+const BAD_ARGUMENTS: readonly (readonly [command: string, line: RegExp])[] = [
+  ["", /^Usage: run.ts /],
+  ["--port 70000 echo.wasm", /^Cannot use port "70000"/],
+  ["--mode fast echo.wasm", /^Cannot use mode "fast"/],
+  ["--edge echo.wasm", /--edge/],
+  ["nowhere.wasm", /^Cannot run "nowhere.wasm": No such file or directory/],
+  ["deno.json", /^Cannot run "deno.json": WebAssembly.compile/],
+];
+
+for (const [command, line] of BAD_ARGUMENTS) {
+  testExamples(
+    `wasi_echo/run ${command || "alone"} is one line, and status 2`,
+    async () => {
+      const args = command.split(" ").filter((word) => word !== "");
+      await using program = start(...args);
+      assertFailed(await program.ending(), 2, line);
+    },
+  );
+}
+
+testExamples(
+  "wasi_echo/run: a port in use is one line, and status 1",
+  async () => {
+    using holder = Deno.listen({ hostname: HOST, port: 0 });
+    const file = await Deno.makeTempFile({ suffix: ".wasm" });
+    try {
+      await Deno.writeFile(file, EMPTY);
+      await using program = start("--port", `${holder.addr.port}`, file);
+      assertFailed(await program.ending(), 1, /: Address already in use /);
+    } finally {
+      await Deno.remove(file);
+    }
+  },
+);
+
+testExamples(
+  "wasi_echo/run: without a permission it says which, in one line",
+  async () => {
+    await using program = startExample("wasi_echo/run", ["deno.json"], [
+      "--allow-ffi",
+    ]);
+    assertFailed(await program.ending(), 1, /--allow-read/);
+  },
+);
