@@ -6,13 +6,13 @@
 
 import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
-import { readableOf, writableOf } from "./conn_streams.ts";
+import { readableOf, type ReadRequest, writableOf } from "./conn_streams.ts";
 import type { Connection } from "./connection.ts";
 
-/** A read or a write that has not come to its end. */
-interface Pending {
+/** A write that has not come to its end. */
+interface WriteRequest {
   readonly buffer: Uint8Array<ArrayBuffer>;
-  readonly resolve: (count: number | null) => void;
+  readonly resolve: (count: number) => void;
   readonly reject: (error: unknown) => void;
 }
 
@@ -75,8 +75,8 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
   implements Disposable {
   /** The connection underneath, for what Deno has no name for. */
   readonly connection: Connection;
-  readonly #reads: Pending[] = [];
-  readonly #writes: Pending[] = [];
+  readonly #reads: ReadRequest[] = [];
+  readonly #writes: WriteRequest[] = [];
   readonly #onReadable = (): void => this.#read();
   readonly #onWritable = (): void => this.#write();
   #closed = false;
@@ -126,21 +126,9 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
     if (ended !== null) return Promise.reject(ended);
     if (p.length === 0) return Promise.resolve(0);
     const buffer = p as Uint8Array<ArrayBuffer>;
-    if (this.#reads.length === 0 && !this.#drained) {
-      // What is there already needs no turn of the reactor.
-      try {
-        const count = this.#receive(buffer);
-        if (count !== WOULD_BLOCK) {
-          return Promise.resolve(count === 0 ? null : count);
-        }
-      } catch (error) {
-        return Promise.reject(error);
-      }
-    }
-    return new Promise((resolve, reject) => {
-      this.#reads.push({ buffer, resolve, reject });
-      if (this.#reads.length === 1) this.#awaitReadable();
-    });
+    return new Promise((resolve, reject) =>
+      this.#readBy({ buffer, resolve, reject })
+    );
   }
 
   /**
@@ -154,20 +142,13 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
    * @throws {SystemError} `Deno.errors.BrokenPipe`, `Deno.errors.ConnectionReset` and others
    */
   write(p: Uint8Array): Promise<number> {
-    const ended = this.#ended();
-    if (ended !== null) return Promise.reject(ended);
-    if (p.length === 0) return Promise.resolve(0);
-    const buffer = p as Uint8Array<ArrayBuffer>;
-    if (this.#writes.length === 0) {
-      // Most writes are taken at once.
-      try {
-        const count = this.connection.sendNow(buffer);
-        if (count !== WOULD_BLOCK) return Promise.resolve(count);
-      } catch (error) {
-        return Promise.reject(error);
-      }
+    if (p.length === 0 && this.#ended() === null) return Promise.resolve(0);
+    try {
+      const count = this.#writeNow(p as Uint8Array<ArrayBuffer>);
+      return typeof count === "number" ? Promise.resolve(count) : count;
+    } catch (error) {
+      return Promise.reject(error);
     }
-    return this.#enqueue(buffer);
   }
 
   /**
@@ -220,12 +201,18 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
 
   /** What comes, as a stream of bytes. At its end, or cancelled, it closes the connection. */
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return this.#readable ??= readableOf(this);
+    return this.#readable ??= readableOf({
+      read: (request) => this.#readBy(request),
+      close: () => this.closeOnce(),
+    });
   }
 
   /** What goes, as a stream. Closed or aborted, it closes the connection. */
   get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
-    return this.#writable ??= writableOf(this);
+    return this.#writable ??= writableOf({
+      write: (bytes) => this.#writeNow(bytes),
+      close: () => this.closeOnce(),
+    });
   }
 
   /** Closes the connection, unless it is closed already. */
@@ -236,6 +223,16 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
   /** Closes the connection at the end of a `using` scope. */
   [Symbol.dispose](): void {
     this.closeOnce();
+  }
+
+  /** Serves a read at once, if something is there, or else in its turn. */
+  #readBy(request: ReadRequest): void {
+    const ended = this.#ended();
+    if (ended !== null) return request.reject(ended);
+    this.#reads.push(request);
+    if (this.#reads.length > 1) return;
+    if (this.#drained) this.#awaitReadable();
+    else this.#read();
   }
 
   /** Serves the reads in their order, as far as there is something. */
@@ -267,13 +264,20 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
     this.connection.whenReadable(this.#onReadable);
   }
 
+  /** Sends at once what the socket takes, unless others are first. */
+  #writeNow(buffer: Uint8Array<ArrayBuffer>): number | Promise<number> {
+    const ended = this.#ended();
+    if (ended !== null) throw ended;
+    if (this.#writes.length === 0) {
+      const count = this.connection.sendNow(buffer);
+      if (count !== WOULD_BLOCK) return count;
+    }
+    return this.#enqueue(buffer);
+  }
+
   #enqueue(buffer: Uint8Array<ArrayBuffer>): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#writes.push({
-        buffer,
-        resolve: resolve as (count: number | null) => void,
-        reject,
-      });
+      this.#writes.push({ buffer, resolve, reject });
       if (this.#writes.length === 1) this.#write();
     });
   }

@@ -1,73 +1,132 @@
 /**
- * The two Web Streams of a connection.
+ * The two Web Streams of a connection. They go without a promise of their own for
+ * a chunk: what comes is enqueued as it comes, once it is asked for, and a chunk
+ * that the system takes at once is written when `write()` returns.
  *
  * @module
  */
 
-import type { Conn, NetAddr, UnixAddr } from "./conn.ts";
-
-type AnyConn = Conn<NetAddr | UnixAddr>;
-
-/** How much is read at once for who brings no memory of his own. */
-const CHUNK_BYTES = 64 * 1024;
-
-/** A byte stream, which reads only when somebody wants something. */
-export function readableOf(
-  conn: AnyConn,
-): ReadableStream<Uint8Array<ArrayBuffer>> {
-  return new ReadableStream({
-    type: "bytes",
-    autoAllocateChunkSize: CHUNK_BYTES,
-    async pull(controller): Promise<void> {
-      const request = controller.byobRequest!;
-      const count = await readInto(conn, request.view!);
-      if (count !== null) return request.respond(count);
-      conn.closeOnce();
-      controller.close();
-      request.respond(0);
-    },
-    cancel(): void {
-      conn.closeOnce();
-    },
-  });
+/** A read that has not come to its end. */
+export interface ReadRequest {
+  /** Where the bytes go. */
+  readonly buffer: Uint8Array<ArrayBuffer>;
+  /** Called with their number; null at end of file. */
+  readonly resolve: (count: number | null) => void;
+  readonly reject: (error: unknown) => void;
 }
 
-/** Whoever cannot read can do nothing else with the connection either. */
-async function readInto(
-  conn: AnyConn,
-  view: ArrayBufferView,
-): Promise<number | null> {
-  try {
-    return await conn.read(
-      new Uint8Array(view.buffer, view.byteOffset, view.byteLength),
-    );
-  } catch (error) {
-    conn.closeOnce();
-    throw error;
-  }
+/** What a stream of what comes needs of its connection. */
+interface Source {
+  read(request: ReadRequest): void;
+  /** Closes the connection, unless it is closed already. */
+  close(): void;
+}
+
+/** What a stream of what goes needs of its connection. */
+interface Sink {
+  /** @returns how many bytes were taken, at once or later */
+  write(bytes: Uint8Array<ArrayBuffer>): number | Promise<number>;
+  /** Closes the connection, unless it is closed already. */
+  close(): void;
+}
+
+/**
+ * What was just received for a reader without memory of its own. All connections
+ * of a thread share it: bytes are copied out before anything else runs.
+ */
+const received = new Uint8Array(new ArrayBuffer(256 * 1024));
+
+/** A byte stream, which receives only what is asked for. */
+export function readableOf(
+  source: Source,
+): ReadableStream<Uint8Array<ArrayBuffer>> {
+  let stream: ReadableByteStreamController;
+  // One read at a time: what it is answered with asks for the next.
+  let reading = false;
+  const reject = (error: unknown): void => {
+    source.close();
+    stream.error(error);
+  };
+  const end = (): void => {
+    source.close();
+    stream.close();
+    stream.byobRequest?.respond(0);
+  };
+  const request: ReadRequest = {
+    buffer: received,
+    resolve: (count) => {
+      reading = false;
+      if (count === null) end();
+      else stream.enqueue(received.slice(0, count));
+    },
+    reject,
+  };
+  return new ReadableStream({
+    type: "bytes",
+    start(controller): void {
+      stream = controller;
+    },
+    pull(): void {
+      if (reading) return;
+      reading = true;
+      const byob = stream.byobRequest;
+      if (byob === null) return source.read(request);
+      const { buffer, byteOffset, byteLength } = byob.view!;
+      source.read({
+        buffer: new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength),
+        resolve: (count) => {
+          reading = false;
+          if (count === null) end();
+          else byob.respond(count);
+        },
+        reject,
+      });
+    },
+    cancel(): void {
+      source.close();
+    },
+  });
 }
 
 /** A stream whose writes resolve when the system has taken the bytes. */
 export function writableOf(
-  conn: AnyConn,
+  sink: Sink,
 ): WritableStream<Uint8Array<ArrayBufferLike>> {
+  const fail = (
+    error: unknown,
+    controller: WritableStreamDefaultController,
+  ): never => {
+    controller.error(error);
+    sink.close();
+    throw error;
+  };
   return new WritableStream({
-    async write(chunk, controller): Promise<void> {
+    write(chunk, controller): void | Promise<void> {
+      const bytes = chunk as Uint8Array<ArrayBuffer>;
       try {
-        for (let sent = 0; sent < chunk.length;) {
-          sent += await conn.write(chunk.subarray(sent));
-        }
+        const count = sink.write(bytes);
+        if (count === bytes.length) return;
+        return writeRest(sink, bytes, count)
+          .catch((error) => fail(error, controller));
       } catch (error) {
-        controller.error(error);
-        conn.closeOnce();
-        throw error;
+        fail(error, controller);
       }
     },
     close(): void {
-      conn.closeOnce();
+      sink.close();
     },
     abort(): void {
-      conn.closeOnce();
+      sink.close();
     },
   });
+}
+
+async function writeRest(
+  sink: Sink,
+  bytes: Uint8Array<ArrayBuffer>,
+  first: number | Promise<number>,
+): Promise<void> {
+  for (let sent = await first; sent < bytes.length;) {
+    sent += await sink.write(bytes.subarray(sent));
+  }
 }

@@ -187,6 +187,50 @@ onBoth("`readable` reads into memory of the caller", async (net, say) => {
   server.close();
 });
 
+onBoth("several reads of `readable` wait at a time", async (net, say) => {
+  for (const mode of ["byob", undefined] as const) {
+    const [client, server] = await pair(net);
+    const reader = mode === "byob"
+      ? client.readable.getReader({ mode })
+      : client.readable.getReader();
+    const reads = [1, 2, 3].map(() =>
+      (reader as ReadableStreamBYOBReader).read(new Uint8Array(2))
+    );
+    for (const byte of [1, 2, 3]) {
+      await server.write(bytes(byte));
+      await say("read", async () => [...(await reads[byte - 1]!).value!]);
+    }
+    client.close();
+    server.close();
+  }
+});
+
+onBoth(
+  "a read of `readable` waits for as many as it wants",
+  async (net, say) => {
+    const [client, server] = await pair(net);
+    const reader = client.readable.getReader({ mode: "byob" });
+    const read = reader.read(new Uint8Array(8), { min: 3 });
+    for (const byte of [1, 2, 3]) await server.write(bytes(byte));
+    await say("read", async () => [...(await read).value!]);
+    client.close();
+    server.close();
+  },
+);
+
+onBoth("both branches of a `readable` get everything", async (net, say) => {
+  const [client, server] = await pair(net);
+  const branches = server.readable.tee();
+  await client.write(bytes(1, 2, 3));
+  await client.closeWrite();
+  for (const branch of branches) {
+    await say("branch", async () => [
+      ...new Uint8Array(await new Response(branch).arrayBuffer()),
+    ]);
+  }
+  client.close();
+});
+
 onBoth("a cancelled `readable` closes the connection", async (net, say) => {
   const [client, server] = await pair(net);
   await client.readable.cancel("enough");
