@@ -10,9 +10,9 @@ import {
   type SocketAddress,
 } from "../backends/ffi/socket_address.ts";
 import { EVENT_WRITE, type FileObject } from "../backends/selector.ts";
+import { domainOf } from "./addresses.ts";
 import type { Attempt, Connection } from "./connection.ts";
-import { domainOf } from "./listening.ts";
-import type { Loop } from "./loop.ts";
+import type { Loop, PromiseBound } from "./loop.ts";
 import type { Timer } from "./timers.ts";
 
 /** How long one address has before the next is tried beside it: RFC 8305, section 5. */
@@ -37,38 +37,65 @@ export interface ConnectorOptions {
  * One connect, in the manner of Happy Eyeballs (RFC 8305): the addresses are
  * tried in their order; the next begins when one has failed, or has not
  * answered within a quarter of a second. The first that answers wins, and the
- * others are closed.
+ * others are closed. What limits the connect limits the look-up before it, too.
  */
-export class Connector implements Attempt {
+export class Connector implements Attempt, PromiseBound {
   readonly #loop: Loop;
   readonly #connection: Connection;
-  readonly #addresses: SocketAddress[];
+  #addresses: SocketAddress[] = [];
   readonly #options: ConnectorOptions;
   readonly #pending = new Set<Socket>();
   readonly #abort = (): void => this.#fail(this.#options.signal!.reason);
   #next: Timer | null = null;
   #timeout: Timer | null = null;
   #lastError: Error | null = null;
+  #name = "";
   #over = false;
 
-  /** @param addresses Where to connect to, the best first */
-  constructor(
-    loop: Loop,
-    connection: Connection,
-    addresses: readonly SocketAddress[],
-    options: ConnectorOptions,
-  ) {
+  constructor(loop: Loop, connection: Connection, options: ConnectorOptions) {
     this.#loop = loop;
     this.#connection = connection;
-    this.#addresses = [...addresses];
     this.#options = options;
     connection.connectingBy(this);
   }
 
-  /** Begins. What goes wrong at once is told from the loop, like everything else. */
-  start(): void {
+  /**
+   * Begins. What goes wrong at once is told from the loop, like everything else.
+   *
+   * @param addresses Where to connect to, the best first
+   */
+  start(addresses: readonly SocketAddress[]): void {
+    if (this.#begin()) this.#try(addresses);
+  }
+
+  /**
+   * As `start`, once it is known where.
+   *
+   * @param name What is looked up
+   */
+  startAfter(name: string, lookUp: () => Promise<SocketAddress[]>): void {
+    this.#name = name;
+    if (!this.#begin() || !this.#loop.awaitPromise(this)) return;
+    const end = (): void => this.#loop.forgetPromise(this);
+    lookUp().finally(end).then(
+      (addresses) => this.#try(addresses),
+      (error) => this.#fail(error),
+    );
+  }
+
+  /** The look-up does not go on: `run()` has the thread. */
+  blocked(): void {
+    const why = `Cannot look up "${this.#name}" during run(): it needs serve()`;
+    this.#failSoon(new Deno.errors.NotSupported(why));
+  }
+
+  /** @returns false if it is given up already */
+  #begin(): boolean {
     const { signal, timeout } = this.#options;
-    if (signal?.aborted) return this.#failSoon(signal.reason);
+    if (signal?.aborted) {
+      this.#failSoon(signal.reason);
+      return false;
+    }
     signal?.addEventListener("abort", this.#abort);
     if (timeout !== undefined) {
       this.#timeout = this.#loop.callLater(timeout, () => {
@@ -76,6 +103,12 @@ export class Connector implements Attempt {
         this.#fail(new Deno.errors.TimedOut(`Cannot connect within ${time}`));
       });
     }
+    return true;
+  }
+
+  #try(addresses: readonly SocketAddress[]): void {
+    if (this.#over) return;
+    this.#addresses = [...addresses];
     this.#tryNext();
   }
 
@@ -93,7 +126,7 @@ export class Connector implements Attempt {
     }
     // Before the attempt, which may fail at once and go on to the next itself.
     if (this.#addresses.length > 0) this.#tryNextAfter(ATTEMPT_DELAY);
-    this.#try(address);
+    this.#attempt(address);
   }
 
   #tryNextAfter(milliseconds: number): void {
@@ -101,7 +134,7 @@ export class Connector implements Attempt {
     this.#next = this.#loop.callLater(milliseconds, () => this.#tryNext());
   }
 
-  #try(address: SocketAddress): void {
+  #attempt(address: SocketAddress): void {
     let socket: Socket | null = null;
     try {
       socket = Socket.create(domainOf(address));
@@ -167,6 +200,7 @@ export class Connector implements Attempt {
 
   #cleanUp(): void {
     this.#over = true;
+    this.#loop.forgetPromise(this);
     this.#next?.cancel();
     this.#timeout?.cancel();
     this.#options.signal?.removeEventListener("abort", this.#abort);

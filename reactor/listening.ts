@@ -12,6 +12,7 @@ import {
   unlinkOwn,
 } from "../backends/ffi/path.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
+import { domainOf, hostnameOf, numericHostname, portOf } from "./addresses.ts";
 
 /** Where to listen, and how. */
 export interface ListenOptions {
@@ -34,24 +35,21 @@ export interface ListenOptions {
   readonly noDelay?: boolean;
 }
 
-/** "localhost" is the one name that needs no resolver. */
-export function numericHostname(hostname: string): string {
-  return hostname === "localhost" ? "127.0.0.1" : hostname;
-}
-
 /**
  * The address that options mean.
  *
- * @throws {TypeError} if they name both a port and a path, or neither
+ * @throws {TypeError} if they name both a port and a path, or neither, or the hostname
+ *   or the port is malformed
+ * @throws {RangeError} if the port is out of range
  */
 export function listenAddress(options: ListenOptions): SocketAddress {
-  const { hostname = "0.0.0.0", port, path } = options;
+  const { port, path } = options;
   if ((port === undefined) === (path === undefined)) {
     throw new TypeError("Cannot listen: it takes either a port or a path");
   }
-  return path !== undefined
-    ? { path }
-    : { hostname: numericHostname(hostname), port: port! };
+  if (path !== undefined) return { path };
+  const hostname = hostnameOf(options.hostname, "0.0.0.0");
+  return { hostname: numericHostname(hostname), port: portOf(port) };
 }
 
 /** The file of a Unix listener. */
@@ -105,12 +103,6 @@ export function createListener(options: ListenOptions): ListeningSocket {
     socket.close();
     throw error;
   }
-}
-
-/** Which domain an address needs. */
-export function domainOf(address: SocketAddress): "IPv4" | "IPv6" | "unix" {
-  if ("path" in address) return "unix";
-  return address.hostname.includes(":") ? "IPv6" : "IPv4";
 }
 
 function setOptions(

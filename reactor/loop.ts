@@ -64,6 +64,12 @@ export interface Owned {
   destroy(error?: Error): void;
 }
 
+/** What waits for a promise, which does not move while `run()` has the thread. */
+export interface PromiseBound {
+  /** Called when it would wait in vain. */
+  blocked(): void;
+}
+
 /** How many timers are called in one turn: the rest waits until I/O had its turn. */
 const TIMERS_PER_TURN = 1024;
 
@@ -85,6 +91,9 @@ export class Loop implements Disposable, AsyncDisposable {
   readonly #stopwatch: Stopwatch | null;
   readonly #timers = new TimerQueue(() => this.#changed());
   readonly #owned: Owned[] = [];
+  readonly #promiseBound = new Set<PromiseBound>();
+  /** Whether `run()` has the thread, from its first turn to its last. */
+  #hasThread = false;
   #soon: (() => void)[] = [];
   #waker: Waker | null = null;
   #unreferenced = 0;
@@ -328,18 +337,21 @@ export class Loop implements Disposable, AsyncDisposable {
   /**
    * Waits and calls back until `stop()` is called or nothing is left to wait for.
    * The thread is the reactor's meanwhile: no promise, timer or signal listener
-   * of Deno moves.
+   * of Deno moves. A connect to a name, which is looked up by a promise, fails.
    *
    * @throws {Deno.errors.Busy} if the reactor is running
    * @throws {Deno.errors.BadResource} if it is closed
    */
   run(): void {
     this.#begin("running");
+    this.#hasThread = true;
     try {
+      for (const waiting of this.#promiseBound) waiting.blocked();
       // Stopped before it began: one look, and back.
       if (this.#stopping) this.#turn(0);
       while (!this.#stopping && this.#hasWork()) this.#turn(this.#timeout());
     } finally {
+      this.#hasThread = false;
       this.#end();
     }
   }
@@ -528,6 +540,28 @@ export class Loop implements Disposable, AsyncDisposable {
     if (last === resource) return;
     this.#owned[resource.place] = last;
     last.place = resource.place;
+  }
+
+  /**
+   * Keeps what waits for a promise, until `forgetPromise()`, or tells it at once that
+   * it would wait in vain.
+   *
+   * @returns false if so
+   * @ignore
+   */
+  awaitPromise(waiting: PromiseBound): boolean {
+    if (this.#hasThread) waiting.blocked();
+    else this.#promiseBound.add(waiting);
+    return !this.#hasThread;
+  }
+
+  /**
+   * Forgets what has waited for a promise.
+   *
+   * @ignore
+   */
+  forgetPromise(waiting: PromiseBound): void {
+    this.#promiseBound.delete(waiting);
   }
 
   /**

@@ -32,6 +32,9 @@ export interface UnixConnectOptions {
   readonly transport: "unix";
 }
 
+const NOT_SERVING = "Cannot connect while the reactor does not turn: " +
+  "it needs serve()";
+
 /**
  * `Deno.listen` and `Deno.connect` on a reactor: what was written for Deno's
  * runs on it unchanged, in `serve()`.
@@ -93,7 +96,10 @@ export class Net {
   /**
    * As `Deno.connect`, for TCP.
    *
+   * @throws {TypeError} if the hostname or the port is malformed
    * @throws {RangeError} if the port is out of range
+   * @throws {Deno.errors.NotSupported} if neither `serve()` is under way nor begins
+   *   within a turn of Deno's loop
    * @throws {SystemError} `Deno.errors.ConnectionRefused` and others
    * @throws with the signal's reason, if it is aborted
    */
@@ -112,10 +118,34 @@ export class Net {
       const target: ConnectOptions = { noDelay: false, ...rest };
       const connection = this.#reactor.connect(target, () => {
         connection.onClose = null;
+        clearTimeout(look);
         resolve(new Conn(connection));
       });
       // Without an error it is the reactor that was closed.
-      connection.onClose = (error) => reject(error ?? interrupted());
+      connection.onClose = (error) => {
+        clearTimeout(look);
+        reject(error ?? interrupted());
+      };
+      const look = this.#expectTurns(() => {
+        connection.onClose = null;
+        connection.abort();
+        reject(new Deno.errors.NotSupported(NOT_SERVING));
+      });
     });
+  }
+
+  /**
+   * Looks after a turn of Deno's loop whether the reactor turns, if it does not yet:
+   * else the promise would never be settled, in silence.
+   */
+  #expectTurns(
+    onIdle: () => void,
+  ): ReturnType<typeof setTimeout> | undefined {
+    const reactor = this.#reactor;
+    if (reactor.running) return undefined;
+    const { turns } = reactor.stats();
+    return setTimeout(() => {
+      if (!reactor.running && reactor.stats().turns === turns) onIdle();
+    }, 0);
   }
 }

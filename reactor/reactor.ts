@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Socket, type SocketDomain } from "../backends/ffi/socket.ts";
+import { Socket } from "../backends/ffi/socket.ts";
 import type {
   InternetAddress,
   SocketAddress,
@@ -17,6 +17,7 @@ import {
   type SelectorKey,
 } from "../backends/selector.ts";
 import { Acceptor } from "./acceptor.ts";
+import { domainOf, hostnameOf, numericHostname, portOf } from "./addresses.ts";
 import {
   Connection,
   connectionLimits,
@@ -25,12 +26,7 @@ import {
 import { Connector, type ConnectorOptions } from "./connector.ts";
 import { Datagram, maximumQueuedOf } from "./datagram.ts";
 import { type Handler, HandlerPairs } from "./handler_pairs.ts";
-import {
-  createListener,
-  domainOf,
-  type ListenOptions,
-  numericHostname,
-} from "./listening.ts";
+import { createListener, type ListenOptions } from "./listening.ts";
 import { type Callback, Loop } from "./loop.ts";
 import { Net } from "./net.ts";
 import { Readiness, type ReadinessOptions } from "./readiness.ts";
@@ -39,7 +35,10 @@ import { checkSignal, Signals, type SignalWatch } from "./signals.ts";
 
 /** Where to connect to, and how. */
 export interface ConnectOptions extends ConnectionOptions, ConnectorOptions {
-  /** A numeric address, or a name, which needs `--allow-net` and `serve()`: "127.0.0.1", if left out. */
+  /**
+   * A numeric address, or a name, which needs `--allow-net` and `serve()`: in `run()` it
+   * fails. "127.0.0.1", if left out.
+   */
   readonly hostname?: string;
   /** 1 to 65535. */
   readonly port?: number;
@@ -65,7 +64,7 @@ export interface OnPath {
 
 /** What a datagram socket is bound to, and how. */
 export interface DatagramOptions {
-  /** A numeric address, or "localhost": "0.0.0.0", if left out. */
+  /** A numeric address, or "localhost": if left out, any of the domain of `remoteAddress`, or of IPv4. */
   readonly hostname?: string;
   /** 0 to 65535; with 0, or left out, the system chooses. */
   readonly port?: number;
@@ -368,7 +367,8 @@ export class Reactor extends Loop {
    * @param options A `port` or a `path`, and more
    * @param onConnect Called when it stands; a failure is told to `onClose`
    * @returns the connection, which is still connecting
-   * @throws {TypeError} if neither a port nor a path is given, or both
+   * @throws {TypeError} if neither a port nor a path is given, or both, or the hostname
+   *   or the port is malformed
    * @throws {RangeError} if the port, the timeout or a water mark is out of range
    * @throws {Deno.errors.BadResource} if the reactor is closed
    *
@@ -389,27 +389,25 @@ export class Reactor extends Loop {
     options: ConnectOptions,
     onConnect: ((connection: Connection) => void) | null = null,
   ): Connection {
-    const { hostname = "127.0.0.1", port, path } = options;
+    const { port, path, timeout = Infinity } = options;
     if ((port === undefined) === (path === undefined)) {
       throw new TypeError("Cannot connect: it takes either a port or a path");
     }
-    if (
-      port !== undefined &&
-      !(Number.isInteger(port) && port >= 0 && port <= 65535)
-    ) {
-      throw new RangeError(`Cannot use port ${port}: it must be 0 to 65535`);
-    }
-    const { timeout = Infinity } = options;
+    const target = path === undefined
+      ? {
+        hostname: hostnameOf(options.hostname, "127.0.0.1"),
+        port: portOf(port, 1),
+      }
+      : { path };
     if (!(timeout >= 0)) {
       throw new RangeError(`Cannot connect within ${timeout} milliseconds`);
     }
     const limits = connectionLimits(options);
     const connection = new Connection(this, null, limits);
     connection.onConnect = onConnect;
-    const start = (addresses: SocketAddress[]): void =>
-      new Connector(this, connection, addresses, options).start();
-    if (path !== undefined) start([{ path }]);
-    else this.#startByName(connection, hostname, port!, start);
+    const connector = new Connector(this, connection, options);
+    if ("path" in target) connector.start([target]);
+    else startByName(connector, target);
     return connection;
   }
 
@@ -438,41 +436,58 @@ export class Reactor extends Loop {
    */
   datagram(options: DatagramOptions): Datagram;
   datagram(options: DatagramOptions = {}): Datagram {
-    const { hostname = "0.0.0.0", port = 0, path } = options;
-    const address: SocketAddress = path !== undefined
-      ? { path }
-      : { hostname: numericHostname(hostname), port };
-    const domain: SocketDomain = domainOf(address);
+    const peer = options.remoteAddress &&
+      remoteAddressOf(options.remoteAddress);
+    const address = datagramAddress(options, peer);
+    const domain = domainOf(address);
     const maximumQueued = maximumQueuedOf(options);
     const socket = Socket.create(domain, "datagram");
     try {
       if (options.broadcast) socket.setOption("broadcast", true);
       if (options.reusePort) socket.setOption("reusePort", true);
       if (options.reuseAddress) socket.setOption("reuseAddress", true);
-      if (path !== "") socket.bind(address);
-      if (options.remoteAddress !== undefined) {
-        socket.connect(options.remoteAddress);
-      }
+      if (!("path" in address) || address.path !== "") socket.bind(address);
+      if (peer !== undefined) socket.connect(peer);
       return new Datagram(this, socket, maximumQueued);
     } catch (error) {
       socket.close();
       throw error;
     }
   }
+}
 
-  #startByName(
-    connection: Connection,
-    hostname: string,
-    port: number,
-    start: (addresses: SocketAddress[]) => void,
-  ): void {
-    const begin = (hostnames: string[]): void => {
-      if (!connection.closed) {
-        start(hostnames.map((hostname) => ({ hostname, port })));
-      }
-    };
-    const known = knownAddresses(hostname);
-    if (known !== null) begin(known);
-    else resolve(hostname).then(begin).catch((error) => connection.fail(error));
+/** Connects to what a hostname stands for: at once, unless it is to be looked up. */
+function startByName(
+  connector: Connector,
+  { hostname, port }: InternetAddress,
+): void {
+  const addresses = (hostnames: string[]): InternetAddress[] =>
+    hostnames.map((hostname) => ({ hostname, port }));
+  const known = knownAddresses(hostname);
+  if (known !== null) connector.start(addresses(known));
+  else {
+    connector.startAfter(
+      hostname,
+      async () => addresses(await resolve(hostname)),
+    );
   }
+}
+
+function remoteAddressOf(address: SocketAddress): SocketAddress {
+  if ("path" in address) return address;
+  const hostname = hostnameOf(address.hostname, "127.0.0.1");
+  return { hostname: numericHostname(hostname), port: portOf(address.port) };
+}
+
+/** Where a datagram socket is: what is left out is of the domain of its peer, if it has one. */
+function datagramAddress(
+  { hostname, port, path }: DatagramOptions,
+  peer: SocketAddress | undefined,
+): SocketAddress {
+  if (path !== undefined) return { path };
+  const bare = hostname === undefined && port === undefined;
+  const domain = peer === undefined ? "IPv4" : domainOf(peer);
+  if (bare && domain === "unix") return { path: "" };
+  const given = hostnameOf(hostname, domain === "IPv6" ? "::" : "0.0.0.0");
+  return { hostname: numericHostname(given), port: portOf(port ?? 0) };
 }

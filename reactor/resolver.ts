@@ -4,17 +4,11 @@
  * @module
  */
 
-import { parseIPv4, parseIPv6 } from "../backends/ffi/ip_address.ts";
-
-/** Whether a hostname is an address already. */
-export function isNumeric(hostname: string): boolean {
-  const [address] = hostname.split("%");
-  return parseIPv4(hostname) !== null || parseIPv6(address!) !== null;
-}
+import { isLocalhost, isNumeric } from "./addresses.ts";
 
 /** The addresses of a hostname that needs no question to anybody; null for any other. */
 export function knownAddresses(hostname: string): string[] | null {
-  if (hostname === "localhost") return ["::1", "127.0.0.1"];
+  if (isLocalhost(hostname)) return ["::1", "127.0.0.1"];
   return isNumeric(hostname) ? [hostname] : null;
 }
 

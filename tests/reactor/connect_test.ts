@@ -5,8 +5,8 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { type InternetAddress, Socket } from "../../backends/ffi/mod.ts";
 import { Connection, connectionLimits } from "../../reactor/connection.ts";
-import { Connector } from "../../reactor/connector.ts";
-import { bytesOf } from "../util.ts";
+import { Connector, type ConnectorOptions } from "../../reactor/connector.ts";
+import { bytesOf, eventually } from "../util.ts";
 import {
   codeOf,
   Log,
@@ -215,7 +215,7 @@ onAnyBackend(
     watch(connection, log);
     const missing = { path: "/nonexistent/socket" };
     const addresses = [missing, first!, second!];
-    new Connector(reactor, connection, addresses, {}).start();
+    new Connector(reactor, connection, {}).start(addresses);
     stage.until(() => log.lines.length > 0, "the connection");
     assertEquals(connection.remoteAddress, first);
     // The next address is due a quarter of a second after the one before.
@@ -314,3 +314,62 @@ onEachBackend(
   },
   { needs: "keepsErrors" },
 );
+
+/** A connect to a name whose look-up never ends. */
+function lookingUp(
+  stage: Stage,
+  log: Log,
+  options: ConnectorOptions,
+): Connection {
+  const connection = new Connection(stage.reactor, null, connectionLimits({}));
+  watch(connection, log);
+  new Connector(stage.reactor, connection, options)
+    .startAfter("slow.invalid", () => new Promise(() => {}));
+  return connection;
+}
+
+onAnyBackend("a timeout holds during the look-up of a name", async (stage) => {
+  const log = new Log();
+  lookingUp(stage, log, { timeout: 20 });
+  const served = stage.reactor.serve();
+  await eventually(() => log.lines.length > 0, "the timeout");
+  stage.reactor.stop();
+  await served;
+  assertEquals(log.lines, ["close Cannot connect within 20 milliseconds"]);
+});
+
+onAnyBackend("a signal holds during the look-up of a name", async (stage) => {
+  const log = new Log();
+  const controller = new AbortController();
+  const { signal } = controller;
+  lookingUp(stage, log, { signal });
+  lookingUp(stage, log, { signal: AbortSignal.abort(new Error("early")) });
+  const served = stage.reactor.serve();
+  controller.abort(new Error("changed my mind"));
+  await eventually(() => log.lines.length === 2, "both ends");
+  stage.reactor.stop();
+  await served;
+  assertEquals(log.lines.sort(), ["close changed my mind", "close early"]);
+});
+
+onAnyBackend("close() ends a look-up, and the timer with it", (stage) => {
+  const log = new Log();
+  lookingUp(stage, log, { timeout: 60_000 }).close();
+  stage.turns();
+  assertEquals(log.lines, ["close"]);
+  assertEquals(stage.reactor.stats().timers, 0);
+});
+
+onAnyBackend("a look-up that run() would wait for in vain fails", (stage) => {
+  const { reactor } = stage;
+  const log = new Log();
+  lookingUp(stage, log, {});
+  reactor.callSoon(() => {
+    watch(reactor.connect({ hostname: "example.invalid", port: 1 }), log);
+  });
+  reactor.run();
+  assertEquals(log.lines, [
+    'close Cannot look up "slow.invalid" during run(): it needs serve()',
+    'close Cannot look up "example.invalid" during run(): it needs serve()',
+  ]);
+});
