@@ -23,6 +23,12 @@ import { bytesRepr } from "./python_notation.ts";
 /** A hang-up or an error is found out by the call that follows. */
 const HANG_UP = EPOLLHUP | EPOLLERR;
 
+/** Both directions, once and for all: an edge is no burden while nothing is new. */
+const EDGES = EPOLLIN | EPOLLOUT | EPOLLET;
+
+/** After so many reads from one peer it is another's turn. */
+const READS_A_TURN = 16;
+
 /** The peer of each number. */
 const peers = new Map<number, Peer>();
 
@@ -58,7 +64,7 @@ function welcomeAll(epoll: Epoll, acceptor: Acceptor): void {
   for (;;) {
     const accepted = acceptor.accept();
     if (accepted === null) return;
-    add(epoll, new Peer(...accepted), EPOLLIN | EPOLLOUT | EPOLLET);
+    add(epoll, new Peer(...accepted), EDGES);
   }
 }
 
@@ -77,10 +83,16 @@ function converseByLevel(epoll: Epoll, peer: Peer, events: number): void {
   else epoll.modify(peer, wanted);
 }
 
-/** An edge is reported once: send until there is no room, read until there is nothing. */
+/**
+ * An edge is reported once: send until there is no room, read until there is nothing.
+ * While a peer sends without end, the others would wait: `modify` has it reported again.
+ */
 function converseByEdge(epoll: Epoll, peer: Peer): void {
   peer.sendMessages();
-  while (peer.wantsRead && read(peer)) peer.sendMessages();
+  for (let count = 0; peer.wantsRead && read(peer); count++) {
+    peer.sendMessages();
+    if (count === READS_A_TURN) return epoll.modify(peer, EDGES);
+  }
   if (!peer.wantsRead && !peer.wantsWrite) close(epoll, peer);
 }
 

@@ -40,6 +40,20 @@ async function connectTo(server: Program): Promise<Deno.TcpConn> {
   return await Deno.connect({ hostname: HOST, port: await server.port() });
 }
 
+async function writeUntil(
+  client: Deno.TcpConn,
+  condition: () => boolean,
+): Promise<void> {
+  const chunk = bytesOf("x".repeat(65536));
+  while (!condition()) await client.write(chunk);
+  await client.closeWrite();
+}
+
+async function readToEnd(client: Deno.TcpConn): Promise<void> {
+  const buffer = new Uint8Array(1024 * 1024);
+  while (await client.read(buffer) !== null);
+}
+
 /** Says something as a client does that is well, and asserts that it is answered. */
 async function assertServes(server: Program): Promise<void> {
   using client = await connectTo(server);
@@ -104,6 +118,25 @@ for (const server of servers) {
       client.resetOnClose();
       client.close();
       await assertServes(program);
+    },
+    absent,
+  );
+
+  testExamples(
+    `${title}: answers others while one client sends without end`,
+    async () => {
+      await using program = startServer(server);
+      using loud = await connectTo(program);
+      let isOver = false;
+      const flood = Promise.all([
+        writeUntil(loud, () => isOver),
+        readToEnd(loud),
+      ]);
+      // It has got into its stride.
+      await program.until(() => program.lines.length > 1000);
+      await assertServes(program);
+      isOver = true;
+      await flood;
     },
     absent,
   );
