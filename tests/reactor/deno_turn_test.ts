@@ -4,11 +4,13 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { setImmediate } from "node:timers";
-import { Socket } from "../../backends/ffi/mod.ts";
+import { system } from "../../backends/ffi/current_system.ts";
+import { libc } from "../../backends/ffi/libc.ts";
+import { close, pipe, Socket } from "../../backends/ffi/mod.ts";
 import type { InternetAddress } from "../../backends/ffi/mod.ts";
 import { DenoSelector } from "../../reactor/deno_selector.ts";
 import { DenoTurn } from "../../reactor/deno_turn.ts";
-import { test } from "../util.ts";
+import { openFds, PATIENCE, test } from "../util.ts";
 
 /** Where Deno waits with an epoll instance, and the kernel tells which. */
 const seen = { ignore: Deno.build.os !== "linux" };
@@ -101,3 +103,40 @@ test("a program that never rests takes no more than its turn", () =>
     // Asked for its I/O, Deno would work sixty times first.
     assert(took < 30, `${took} ms`);
   }));
+
+/** The end that Deno reads, among the descriptors that were opened since. */
+function linkAmong(before: ReadonlyMap<number, string>): number {
+  for (const [fd, target] of openFds()) {
+    if (before.get(fd) === target || !target.startsWith("pipe:")) continue;
+    const info = Deno.readTextFileSync(`/proc/self/fdinfo/${fd}`);
+    if (/^flags:\s+\d*0$/m.test(info)) return fd;
+  }
+  throw new Error("There is no link");
+}
+
+test(
+  "a link that is lost is given up: turns end, and Deno's network goes on without it",
+  async () => {
+    const before = openFds();
+    await withTurns(async (turn) => {
+      const fd = linkAmong(before);
+      const [reader, writer] = pipe();
+      // Another file under the number: what is written to the link is never read.
+      libc().dup3!(reader, fd, system().constants.O_CLOEXEC);
+      close(reader);
+      close(writer);
+      await turn.full(5);
+      await turn.full(5);
+      assertEquals(turn.selector, null);
+      using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+      const accepting = listener.accept();
+      using _client = dial(listener);
+      let accepted = false;
+      accepting.then(() => accepted = true);
+      const end = performance.now() + PATIENCE;
+      while (!accepted && performance.now() < end) await turn.full(1000);
+      (await accepting).close();
+    });
+  },
+  seen,
+);

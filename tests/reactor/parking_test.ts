@@ -15,7 +15,7 @@ import {
 } from "./stage.ts";
 
 /** More than Deno has threads for blocking calls. */
-const MANY = 40;
+const MANY = 100;
 
 /** A reactor in `serve()` that resolves once its socket was sent something. */
 class Server {
