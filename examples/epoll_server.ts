@@ -89,7 +89,7 @@ function converseByLevel(epoll: Epoll, peer: Peer, events: number): void {
  */
 function converseByEdge(epoll: Epoll, peer: Peer): void {
   peer.sendMessages();
-  for (let count = 0; peer.wantsRead && read(peer); count++) {
+  for (let count = 1; peer.wantsRead && read(peer); count++) {
     peer.sendMessages();
     if (count === READS_A_TURN) return epoll.modify(peer, EDGES);
   }

@@ -41,13 +41,21 @@ function listen(reactor: Reactor, address: InternetAddress): InternetAddress {
 function bind(reactor: Reactor, address: InternetAddress): void {
   const datagrams = reactor.datagram(address);
   datagrams.onMessage = (message, sender) => {
-    // Two such servers would echo each other for ever, had a forged sender introduced them.
-    const { port } = sender as InternetAddress;
-    if (port !== address.port) echoTo(sender, message, datagrams);
+    if (isAnswered(sender as InternetAddress, address)) {
+      echoTo(sender, message, datagrams);
+    }
   };
   datagrams.onDrain = () => datagrams.resume();
   // A sender that cannot be answered is not the end of the others.
   datagrams.onError = report;
+}
+
+/**
+ * Two such servers would echo each other for ever, had a forged sender introduced them.
+ * An answer to port 0 is refused: each would be a line on standard error.
+ */
+function isAnswered(sender: InternetAddress, own: InternetAddress): boolean {
+  return sender.port !== own.port && sender.port !== 0;
 }
 
 await main(() => {

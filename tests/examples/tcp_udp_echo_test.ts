@@ -72,3 +72,27 @@ testExamples("tcp_udp_echo: a port that UDP lacks is one line", async () => {
   assertFailed(ending, 1, new RegExp(line));
   assertEquals(ending.lines, []);
 });
+
+const rawAbsence = await runPortZero() ? undefined : "raw sockets need a right";
+
+testExamples(
+  "tcp_udp_echo writes no line for a datagram from port 0",
+  async () => {
+    await using server = startServer();
+    const port = await server.port();
+    await runPortZero(port);
+    assertEquals(await askInPython("udp", port, "?"), bytesOf("?"));
+    server.kill("SIGKILL");
+    assertEquals((await server.ending()).errors, "");
+  },
+  absence.python ?? rawAbsence,
+);
+
+/** Returns whether it could send. */
+async function runPortZero(...ports: number[]): Promise<boolean> {
+  if (absence.python !== undefined) return false;
+  const script = new URL("python/port_zero.py", import.meta.url).pathname;
+  const args = [script, ...ports.map(String)];
+  const { success } = await new Deno.Command("python3", { args }).output();
+  return success;
+}
