@@ -397,8 +397,10 @@ export class Loop implements Disposable, AsyncDisposable {
    */
   serve(options: ServeOptions = {}): Promise<void> {
     this.#begin("serving");
-    this.#served = this.#serve(options.signal);
-    return this.#served;
+    const served = this.#serve(options.signal);
+    // What cannot begin has ended already.
+    if (this.running) this.#served = served;
+    return served;
   }
 
   /**

@@ -110,9 +110,12 @@ class TimerFdClock implements SliceClock {
   }
 
   over(ready: number): boolean {
-    if (ready === 0) this.#arm();
-    // Behind many that are ready the timer has to wait its turn.
-    else if ((this.#unseen += ready) >= MANY) {
+    if (ready === 0) {
+      // A wait that was refused does not hear the timer.
+      if (this.#armed && now() >= this.#end) this.#over = true;
+      this.#arm();
+    } else if ((this.#unseen += ready) >= MANY) {
+      // Behind many that are ready the timer has to wait its turn.
       this.#unseen = 0;
       if (now() >= this.#end) this.#over = true;
     }
