@@ -108,6 +108,7 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
     this.#file = file;
     this.#wanted = wanted;
     try {
+      this.address = socket.localAddress as Address;
       loop.own(this);
       loop.register(this, EVENT_READ, Acceptor.#onReady);
       this.#accepting = true;
@@ -127,14 +128,8 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
     return this.#socket;
   }
 
-  /**
-   * Where it listens; with port 0 the port that the system chose.
-   *
-   * @throws {Deno.errors.BadResource} once closed
-   */
-  get address(): Address {
-    return this.#socket.localAddress as Address;
-  }
+  /** Where it listens, or has listened; with port 0 the port that the system chose. */
+  readonly address: Address;
 
   /** Whether it was closed. */
   get closed(): boolean {

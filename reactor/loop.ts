@@ -54,6 +54,11 @@ export interface LoopOptions {
 export interface ServeOptions {
   /** Stops the reactor, as `stop()` does. */
   readonly signal?: AbortSignal;
+  /**
+   * Ends when nothing is left to wait for, as `run()` does, instead of waiting for
+   * what may be registered later: false, if left out.
+   */
+  readonly untilIdle?: boolean;
 }
 
 /** A resource that the reactor closes with itself. */
@@ -108,6 +113,8 @@ export class Loop implements Disposable, AsyncDisposable {
   /** The place of this reactor among those that serve; null while it does not. */
   #seat: Seat | null = null;
   #served: Promise<void> | null = null;
+  /** Whether `serve()` ends with nothing left to wait for. */
+  #untilIdle = false;
   #turns = 0;
   #events = 0;
 
@@ -381,7 +388,8 @@ export class Loop implements Disposable, AsyncDisposable {
    * `yieldInterval` milliseconds; while idle it costs nothing. It keeps the
    * process open as long as something is registered.
    *
-   * @returns resolves when `stop()` or `close()` is called, or the signal is aborted
+   * @returns resolves when `stop()` or `close()` is called, or the signal is aborted;
+   *   with `untilIdle`, also when nothing is left to wait for
    * @throws {Deno.errors.Busy} if the reactor is running
    * @throws {Deno.errors.BadResource} if it is closed
    *
@@ -397,6 +405,7 @@ export class Loop implements Disposable, AsyncDisposable {
    */
   serve(options: ServeOptions = {}): Promise<void> {
     this.#begin("serving");
+    this.#untilIdle = options.untilIdle ?? false;
     const served = this.#serve(options.signal);
     // What cannot begin has ended already.
     if (this.running) this.#served = served;
@@ -542,6 +551,15 @@ export class Loop implements Disposable, AsyncDisposable {
     if (last === resource) return;
     this.#owned[resource.place] = last;
     last.place = resource.place;
+  }
+
+  /**
+   * What is closed with the reactor.
+   *
+   * @ignore
+   */
+  resources(): readonly Owned[] {
+    return this.#owned;
   }
 
   /**
@@ -791,6 +809,7 @@ export class Loop implements Disposable, AsyncDisposable {
     if (this.#turn(0) > 0 || this.#stopping) return;
     const timeout = this.#timeout();
     if (timeout === 0) return;
+    if (this.#untilIdle && !this.#hasWork()) return this.stop();
     await this.#parking!.park(this.#seat!, now() + timeout, this.#keepsOpen());
     if (!this.closed) this.#turn(0);
   }

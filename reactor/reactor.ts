@@ -27,10 +27,15 @@ import { Connector, type ConnectorOptions } from "./connector.ts";
 import { Datagram, maximumQueuedOf } from "./datagram.ts";
 import { type Handler, HandlerPairs } from "./handler_pairs.ts";
 import { createListener, type ListenOptions } from "./listening.ts";
-import { type Callback, Loop } from "./loop.ts";
+import { type Callback, Loop, type Owned } from "./loop.ts";
 import { Net } from "./net.ts";
 import { Readiness, type ReadinessOptions } from "./readiness.ts";
 import { knownAddresses, resolve } from "./resolver.ts";
+import {
+  countConnections,
+  Shutdown,
+  type ShutdownOptions,
+} from "./shutdown.ts";
 import { checkSignal, Signals, type SignalWatch } from "./signals.ts";
 
 /** Where to connect to, and how. */
@@ -124,6 +129,64 @@ export class Reactor extends Loop {
   readonly net: Net = new Net(this);
   readonly #pairs = new HandlerPairs(this);
   #signals: Signals | undefined;
+  #shutdown: Shutdown | null = null;
+
+  /** How many connections are open or being made, those of `net` among them. */
+  get connections(): number {
+    return countConnections(this);
+  }
+
+  /**
+   * Ends the reactor in good order: closes its listeners, lets its connections
+   * finish, and stops. Its datagram sockets go on until then. Called again, it
+   * sets another timeout.
+   *
+   * @returns resolves when no connection is left; under `run()`, after it has returned
+   * @throws {RangeError} if the timeout is negative or not a number
+   * @throws {Deno.errors.BadResource} if the reactor is closed
+   *
+   * @example
+   * ```ts
+   * import { Reactor } from "@pollux/reactor/reactor";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using reactor = new Reactor();
+   * const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, (peer) => {
+   *   peer.onData = (chunk) => peer.end(chunk);
+   *   reactor.shutdown({ timeout: 5000 }); // or in `reactor.onSignal("SIGTERM", …)`
+   * });
+   * const client = reactor.connect(server.address);
+   * client.end(new TextEncoder().encode("the last one"));
+   * client.onData = () => {};
+   * await reactor.serve();
+   * assertEquals(reactor.connections, 0);
+   * ```
+   */
+  shutdown({ timeout = Infinity }: ShutdownOptions = {}): Promise<void> {
+    if (this.closed) throw new Deno.errors.BadResource("Reactor is closed");
+    if (!(timeout >= 0)) {
+      throw new RangeError(`Cannot shut down within ${timeout} milliseconds`);
+    }
+    this.#shutdown ??= new Shutdown(this, () => this.#shutdown = null);
+    this.#shutdown.begin(timeout);
+    return this.#shutdown.done;
+  }
+
+  /**
+   * As in the loop; the last connection of a shutdown ends it.
+   *
+   * @ignore
+   */
+  override disown(resource: Owned): void {
+    super.disown(resource);
+    const shutdown = this.#shutdown;
+    if (shutdown !== null) this.callSoon(() => shutdown.check());
+  }
+
+  override close(): void {
+    super.close();
+    this.#shutdown?.check();
+  }
 
   /**
    * Calls back whenever a file object is ready. What waits by `readable()` or

@@ -1,0 +1,154 @@
+/**
+ * Ending a reactor in good order, and `serve()` that ends by itself.
+ */
+
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import type { Connection } from "../../reactor/mod.ts";
+import { bytesOf, denoProgram, PATIENCE, test } from "../util.ts";
+import { onAnyBackend, onEachBackend } from "./stage.ts";
+
+onEachBackend(
+  "shutdown() accepts no more, and stops when the last connection has finished",
+  async (stage) => {
+    const { reactor } = stage;
+    const peers: Connection[] = [];
+    const both = Promise.withResolvers<void>();
+    const server = stage.listen((peer) => {
+      peer.onData = () => {};
+      if (peers.push(peer) === 2) both.resolve();
+    });
+    const clients = [0, 1].map(() => reactor.connect(server.address));
+    const served = reactor.serve();
+    await both.promise;
+    assertEquals(reactor.connections, 4);
+    let done = false;
+    const shutdown = reactor.shutdown().then(() => done = true);
+    assert(server.closed);
+    const failed = Promise.withResolvers<Error | undefined>();
+    reactor.connect(server.address).onClose = failed.resolve;
+    assertEquals((await failed.promise)?.name, "ConnectionRefused");
+    clients[0]!.end(bytesOf("x"));
+    await new Promise<void>((resolve) => peers[0]!.onClose = () => resolve());
+    assert(!done && reactor.running);
+    clients[1]!.end();
+    await shutdown;
+    await served;
+    assertEquals(reactor.connections, 0);
+  },
+);
+
+onEachBackend(
+  "shutdown() aborts what is left after its timeout",
+  async (stage) => {
+    const { reactor } = stage;
+    const ends: (string | undefined)[] = [];
+    const accepted = Promise.withResolvers<void>();
+    const server = stage.listen((peer) => {
+      peer.onData = () => {};
+      peer.onClose = (error) => ends.push(error?.name);
+      accepted.resolve();
+    });
+    const client = stage.dial(server.address);
+    const served = reactor.serve();
+    await accepted.promise;
+    const started = performance.now();
+    await reactor.shutdown({ timeout: 20 });
+    assert(performance.now() - started >= 20);
+    await served;
+    assertEquals(ends, ["TimedOut"]);
+    void client;
+  },
+);
+
+onAnyBackend("shutdown() ends run(), too", (stage) => {
+  const { reactor } = stage;
+  const server = stage.listen((peer) => {
+    peer.onData = (chunk) => peer.end(chunk);
+    reactor.shutdown();
+  });
+  reactor.callEvery(1000, () => {});
+  reactor.connect(server.address).end(bytesOf("x"));
+  reactor.run();
+  assertEquals(reactor.connections, 0);
+});
+
+onAnyBackend("after a shutdown the reactor serves again", async (stage) => {
+  const { reactor } = stage;
+  for (let round = 0; round < 2; round++) {
+    const server = stage.listen((peer) => {
+      peer.onData = (chunk) => peer.end(chunk);
+      reactor.shutdown();
+    });
+    reactor.connect(server.address).end(bytesOf("x"));
+    await reactor.serve();
+    assertEquals([reactor.connections, server.closed], [0, true]);
+  }
+});
+
+onAnyBackend("close() during a shutdown ends it", async (stage) => {
+  const reactor = stage.make();
+  const connected = Promise.withResolvers<void>();
+  const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, (peer) => {
+    peer.onData = () => {};
+    connected.resolve();
+  });
+  reactor.connect(server.address);
+  const served = reactor.serve();
+  await connected.promise;
+  const shutdown = reactor.shutdown();
+  reactor.close();
+  await shutdown;
+  await served;
+  assertThrows(() => reactor.shutdown(), Deno.errors.BadResource);
+});
+
+onAnyBackend("a timeout that is no time is refused", (stage) => {
+  for (const timeout of [-1, NaN]) {
+    assertThrows(() => stage.reactor.shutdown({ timeout }), RangeError);
+  }
+  assert(!stage.reactor.closed);
+});
+
+onEachBackend(
+  "serve({ untilIdle }) ends when its last listener is closed",
+  async (stage) => {
+    const { reactor } = stage;
+    const server = stage.listen((peer) => {
+      peer.onData = (chunk) => peer.end(chunk);
+      server.close();
+    });
+    const client = reactor.connect(server.address);
+    client.onData = () => client.end();
+    client.write(bytesOf("x"));
+    await reactor.serve({ untilIdle: true });
+    assert(!reactor.running);
+    await reactor.serve({ untilIdle: true });
+    await assertRejects(async () => {
+      const served = reactor.serve();
+      try {
+        await reactor.serve({ untilIdle: true });
+      } finally {
+        reactor.stop();
+        await served;
+      }
+    }, Deno.errors.Busy);
+  },
+);
+
+const PROGRAM = `
+  import { Reactor } from MODULE;
+  const reactor = new Reactor();
+  const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, () => {});
+  setTimeout(() => server.close(), 50);
+  await reactor.serve({ untilIdle: true });
+`;
+
+test("a program that serves until its listener is closed ends with status 0", async () => {
+  const module = new URL("../../mod.ts", import.meta.url).href;
+  const child = new Deno.Command(denoProgram(), {
+    args: ["eval", PROGRAM.replace("MODULE", JSON.stringify(module))],
+  }).spawn();
+  const killing = setTimeout(() => child.kill("SIGKILL"), 4 * PATIENCE);
+  assertEquals((await child.status).code, 0);
+  clearTimeout(killing);
+});
