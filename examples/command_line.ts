@@ -98,6 +98,15 @@ export async function main(program: () => void | Promise<void>): Promise<void> {
   }
 }
 
+/**
+ * Calls back at Ctrl-C, in a program that shares its thread with Deno. The first listener
+ * opens two sockets: without one Deno opens them half a second after its start, and
+ * panics if there is no descriptor left by then.
+ */
+export function onInterrupt(callback: () => void): void {
+  Deno.addSignalListener("SIGINT", callback);
+}
+
 /** Tells what went wrong while a server goes on: the `onError` of its reactor. */
 export function report(error: unknown): void {
   console.error(isRefusal(error) ? describe(error) : error);

@@ -16,7 +16,13 @@ import {
   Reactor,
   type SelectorName,
 } from "../mod.ts";
-import { main, parseCommandLine, refuse, report } from "./command_line.ts";
+import {
+  main,
+  onInterrupt,
+  parseCommandLine,
+  refuse,
+  report,
+} from "./command_line.ts";
 
 const MODES = ["run", "serve"];
 const SELECTORS = ["epoll", "kqueue", "devpoll", "poll", "select"];
@@ -64,8 +70,7 @@ await main(async () => {
   });
   const mode = oneOf(MODES, values.mode);
   const reactor = makeReactor(oneOf(SELECTORS, values.selector));
-  // Deno's own signals come beside a reactor that shares its thread.
-  if (mode === "serve") Deno.addSignalListener("SIGINT", () => reactor.close());
+  if (mode === "serve") onInterrupt(() => reactor.close());
   listen(reactor, address);
   if (mode === "serve") await reactor.serve();
   else reactor.run();

@@ -23,7 +23,13 @@
 import { parseArgs } from "node:util";
 import { formatAddress, Socket } from "../../backends/ffi/mod.ts";
 import { WasiHost } from "../../backends/wasi/mod.ts";
-import { main, orRefuse, parsePort, refuse } from "../command_line.ts";
+import {
+  main,
+  onInterrupt,
+  orRefuse,
+  parsePort,
+  refuse,
+} from "../command_line.ts";
 
 const USAGE =
   "Usage: run.ts [--port N] [--mode run|serve] [--nonblocking] PROGRAM [ARG...]";
@@ -77,6 +83,8 @@ await main(async () => {
   using listener = listen(port);
   const host = new WasiHost({ args, sockets: [listener], nonblocking });
   const address = formatAddress(listener.localAddress);
+  // The status that a shell gives to a program that Ctrl-C has ended.
+  if (mode === "serve") onInterrupt(() => Deno.exit(130));
   console.error(`Serving ${address}; try: nc ${address.replace(":", " ")}`);
   Deno.exit(mode === "run" ? host.run(program) : await host.serve(program));
 });
