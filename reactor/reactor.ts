@@ -183,6 +183,7 @@ export class Reactor extends Loop {
     if (shutdown !== null) this.callSoon(() => shutdown.check());
   }
 
+  /** As in the loop; it ends a shutdown that is under way. */
   override close(): void {
     super.close();
     this.#shutdown?.check();
