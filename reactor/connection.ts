@@ -17,6 +17,7 @@ import {
 } from "../backends/selector.ts";
 import { IdleWatch } from "./idle_watch.ts";
 import type { Loop, Owned } from "./loop.ts";
+import type { OptionNames } from "./options.ts";
 import { LentBuffer, Slab } from "./receive_buffer.ts";
 import { WriteQueue } from "./send_queue.ts";
 
@@ -38,6 +39,14 @@ export interface ConnectionOptions {
    */
   readonly lend?: boolean;
 }
+
+/** Their names. */
+export const CONNECTION_OPTIONS: OptionNames<ConnectionOptions> = {
+  highWaterMark: true,
+  lowWaterMark: true,
+  maximumQueued: true,
+  lend: true,
+};
 
 /** Options with nothing left out; connections of one listener share them. */
 export interface ConnectionLimits {

@@ -13,6 +13,7 @@ import { EVENT_WRITE, type FileObject } from "../backends/selector.ts";
 import { domainOf } from "./addresses.ts";
 import type { Attempt, Connection } from "./connection.ts";
 import type { Loop, PromiseBound } from "./loop.ts";
+import type { OptionNames } from "./options.ts";
 import type { Timer } from "./timers.ts";
 
 /** How long one address has before the next is tried beside it: RFC 8305, section 5. */
@@ -31,7 +32,21 @@ export interface ConnectorOptions {
   readonly noDelay?: boolean;
   /** The address to connect from. */
   readonly localAddress?: SocketAddress;
+  /**
+   * Milliseconds that one address of a host has before the next is tried beside it: 250,
+   * if left out. With `Infinity` the next one waits for the one before to fail.
+   */
+  readonly attemptDelay?: number;
 }
+
+/** Their names. */
+export const CONNECTOR_OPTIONS: OptionNames<ConnectorOptions> = {
+  timeout: true,
+  signal: true,
+  noDelay: true,
+  localAddress: true,
+  attemptDelay: true,
+};
 
 /**
  * One connect, in the manner of Happy Eyeballs (RFC 8305): the addresses are
@@ -125,7 +140,8 @@ export class Connector implements Attempt, PromiseBound {
       return;
     }
     // Before the attempt, which may fail at once and go on to the next itself.
-    if (this.#addresses.length > 0) this.#tryNextAfter(ATTEMPT_DELAY);
+    const { attemptDelay = ATTEMPT_DELAY } = this.#options;
+    if (this.#addresses.length > 0) this.#tryNextAfter(attemptDelay);
     this.#attempt(address);
   }
 

@@ -13,6 +13,7 @@ import {
 } from "../backends/ffi/path.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
 import { domainOf, hostnameOf, numericHostname, portOf } from "./addresses.ts";
+import type { OptionNames } from "./options.ts";
 
 /** Where to listen, and how. */
 export interface ListenOptions {
@@ -34,6 +35,17 @@ export interface ListenOptions {
   /** Sends small writes of accepted connections at once: true, if left out. */
   readonly noDelay?: boolean;
 }
+
+/** Their names. */
+export const LISTEN_OPTIONS: OptionNames<ListenOptions> = {
+  hostname: true,
+  port: true,
+  path: true,
+  backlog: true,
+  reusePort: true,
+  ipv6Only: true,
+  noDelay: true,
+};
 
 /**
  * The address that options mean.

@@ -13,6 +13,7 @@ import {
   type SelectorKey,
 } from "../backends/selector.ts";
 import type { Parking, Seat } from "./parking.ts";
+import { checkOptions, type OptionNames } from "./options.ts";
 import type { SharedLoop, Sharing } from "./sharing.ts";
 import {
   type Measurement,
@@ -50,6 +51,13 @@ export interface LoopOptions {
   readonly measure?: Measurement | boolean;
 }
 
+const LOOP_OPTIONS: OptionNames<LoopOptions> = {
+  selector: true,
+  onError: true,
+  yieldInterval: true,
+  measure: true,
+};
+
 /** How `serve()` runs. */
 export interface ServeOptions {
   /** Stops the reactor, as `stop()` does. */
@@ -60,6 +68,11 @@ export interface ServeOptions {
    */
   readonly untilIdle?: boolean;
 }
+
+const SERVE_OPTIONS: OptionNames<ServeOptions> = {
+  signal: true,
+  untilIdle: true,
+};
 
 /** A resource that the reactor closes with itself. */
 export interface Owned {
@@ -121,10 +134,12 @@ export class Loop implements Disposable, AsyncDisposable {
   /**
    * Makes a reactor, and its selector.
    *
+   * @throws {TypeError} if an option is unknown
    * @throws {RangeError} if the yield interval is not a positive number
    * @throws {Deno.errors.NotCapable} without `--allow-ffi`
    */
   constructor(options: LoopOptions = {}) {
+    checkOptions(options, LOOP_OPTIONS);
     const { yieldInterval = 1, measure = false } = options;
     if (!(yieldInterval > 0)) {
       throw new RangeError(`Cannot yield every ${yieldInterval} milliseconds`);
@@ -404,6 +419,7 @@ export class Loop implements Disposable, AsyncDisposable {
    * ```
    */
   serve(options: ServeOptions = {}): Promise<void> {
+    checkOptions(options, SERVE_OPTIONS);
     this.#begin("serving");
     this.#untilIdle = options.untilIdle ?? false;
     const served = this.#serve(options.signal);

@@ -10,6 +10,7 @@ import {
   type TcpListenOptions,
   type UnixListenOptions,
 } from "./listener.ts";
+import { checkOptions, type OptionNames } from "./options.ts";
 import type { ConnectOptions, Reactor } from "./reactor.ts";
 
 /** As `Deno.ConnectOptions`. */
@@ -22,6 +23,10 @@ export interface TcpConnectOptions {
   readonly transport?: "tcp";
   /** Gives it up, with the signal's reason. */
   readonly signal?: AbortSignal;
+  /** Tries the addresses of a host beside each other: true, if left out. */
+  readonly autoSelectFamily?: boolean;
+  /** Milliseconds that one address has before the next is tried: 250, if left out. */
+  readonly autoSelectFamilyAttemptDelay?: number;
 }
 
 /** As `Deno.UnixConnectOptions`. */
@@ -31,6 +36,25 @@ export interface UnixConnectOptions {
   /** As in Deno. */
   readonly transport: "unix";
 }
+
+const LISTEN_OPTIONS: OptionNames<TcpListenOptions & UnixListenOptions> = {
+  hostname: true,
+  path: true,
+  port: true,
+  reusePort: true,
+  tcpBacklog: true,
+  transport: true,
+};
+
+const CONNECT_OPTIONS: OptionNames<TcpConnectOptions & UnixConnectOptions> = {
+  autoSelectFamily: true,
+  autoSelectFamilyAttemptDelay: true,
+  hostname: true,
+  path: true,
+  port: true,
+  signal: true,
+  transport: true,
+};
 
 const NOT_SERVING = "Cannot connect while the reactor does not turn: " +
   "it needs serve()";
@@ -72,7 +96,7 @@ export class Net {
   /**
    * As `Deno.listen`, for TCP.
    *
-   * @throws {TypeError} if the hostname is no numeric address
+   * @throws {TypeError} if the hostname is no numeric address, or an option unknown
    * @throws {RangeError} if the port or the backlog is out of range
    * @throws {SystemError} `Deno.errors.AddrInUse` and others
    */
@@ -88,6 +112,8 @@ export class Net {
   listen(
     options: TcpListenOptions | UnixListenOptions,
   ): Listener<NetAddr> | Listener<UnixAddr> {
+    checkOptions(options, LISTEN_OPTIONS);
+    checkTransport(options.transport);
     return "path" in options
       ? new Listener<UnixAddr>(this.#reactor, options)
       : new Listener<NetAddr>(this.#reactor, options);
@@ -96,7 +122,7 @@ export class Net {
   /**
    * As `Deno.connect`, for TCP.
    *
-   * @throws {TypeError} if the hostname or the port is malformed
+   * @throws {TypeError} if the hostname or the port is malformed, or an option unknown
    * @throws {RangeError} if the port is out of range
    * @throws {Deno.errors.NotSupported} if neither `serve()` is under way nor begins
    *   within a turn of Deno's loop
@@ -114,8 +140,7 @@ export class Net {
     options: TcpConnectOptions | UnixConnectOptions,
   ): Promise<Conn<NetAddr | UnixAddr>> {
     return new Promise((resolve, reject) => {
-      const { transport: _, ...rest } = options;
-      const target: ConnectOptions = { noDelay: false, ...rest };
+      const target = connectOptions(options);
       const connection = this.#reactor.connect(target, () => {
         connection.onClose = null;
         clearTimeout(look);
@@ -148,4 +173,33 @@ export class Net {
       if (!reactor.running && reactor.stats().turns === turns) onIdle();
     }, 0);
   }
+}
+
+/** What `Reactor.connect` calls the options of Deno. */
+function connectOptions(
+  options: TcpConnectOptions | UnixConnectOptions,
+): ConnectOptions {
+  checkOptions(options, CONNECT_OPTIONS);
+  checkTransport(options.transport);
+  const {
+    transport: _,
+    autoSelectFamily = true,
+    autoSelectFamilyAttemptDelay,
+    ...rest
+  } = options as TcpConnectOptions;
+  const attemptDelay = autoSelectFamily
+    ? autoSelectFamilyAttemptDelay
+    : Infinity;
+  return {
+    noDelay: false,
+    ...rest,
+    ...attemptDelay === undefined ? {} : { attemptDelay },
+  };
+}
+
+function checkTransport(transport: unknown): void {
+  if (["tcp", "unix", undefined].includes(transport as string)) return;
+  throw new TypeError(
+    `Cannot use transport "${transport}": it must be "tcp" or "unix"`,
+  );
 }

@@ -20,20 +20,31 @@ import { Acceptor } from "./acceptor.ts";
 import { domainOf, hostnameOf, numericHostname, portOf } from "./addresses.ts";
 import {
   Connection,
+  CONNECTION_OPTIONS,
   connectionLimits,
   type ConnectionOptions,
 } from "./connection.ts";
-import { Connector, type ConnectorOptions } from "./connector.ts";
+import {
+  Connector,
+  CONNECTOR_OPTIONS,
+  type ConnectorOptions,
+} from "./connector.ts";
 import { Datagram, maximumQueuedOf } from "./datagram.ts";
 import { type Handler, HandlerPairs } from "./handler_pairs.ts";
-import { createListener, type ListenOptions } from "./listening.ts";
+import {
+  createListener,
+  LISTEN_OPTIONS,
+  type ListenOptions,
+} from "./listening.ts";
 import { type Callback, Loop, type Owned } from "./loop.ts";
 import { Net } from "./net.ts";
+import { checkOptions, type OptionNames } from "./options.ts";
 import { Readiness, type ReadinessOptions } from "./readiness.ts";
 import { knownAddresses, resolve } from "./resolver.ts";
 import {
   countConnections,
   Shutdown,
+  SHUTDOWN_OPTIONS,
   type ShutdownOptions,
 } from "./shutdown.ts";
 import { checkSignal, Signals, type SignalWatch } from "./signals.ts";
@@ -89,6 +100,36 @@ export interface DatagramOptions {
    */
   readonly maximumQueued?: number;
 }
+
+const CONNECT_OPTIONS: OptionNames<ConnectOptions> = {
+  ...CONNECTION_OPTIONS,
+  ...CONNECTOR_OPTIONS,
+  hostname: true,
+  port: true,
+  path: true,
+};
+
+const ACCEPT_OPTIONS: OptionNames<ListenOptions & ConnectionOptions> = {
+  ...CONNECTION_OPTIONS,
+  ...LISTEN_OPTIONS,
+};
+
+const DATAGRAM_OPTIONS: OptionNames<DatagramOptions> = {
+  hostname: true,
+  port: true,
+  path: true,
+  broadcast: true,
+  reusePort: true,
+  reuseAddress: true,
+  remoteAddress: true,
+  maximumQueued: true,
+};
+
+const ADDRESS: OptionNames<InternetAddress & UnixAddress> = {
+  hostname: true,
+  port: true,
+  path: true,
+};
 
 /**
  * Dispatches what is ready to callbacks, with servers and clients on top.
@@ -162,7 +203,9 @@ export class Reactor extends Loop {
    * assertEquals(reactor.connections, 0);
    * ```
    */
-  shutdown({ timeout = Infinity }: ShutdownOptions = {}): Promise<void> {
+  shutdown(options: ShutdownOptions = {}): Promise<void> {
+    checkOptions(options, SHUTDOWN_OPTIONS);
+    const { timeout = Infinity } = options;
     if (this.closed) throw new Deno.errors.BadResource("Reactor is closed");
     if (!(timeout >= 0)) {
       throw new RangeError(`Cannot shut down within ${timeout} milliseconds`);
@@ -333,7 +376,7 @@ export class Reactor extends Loop {
    * ```
    */
   readable(fileobj: FileObject, options: ReadinessOptions = {}): Readiness {
-    return new Readiness(this.#pairs, fileobj, EVENT_READ, options.signal);
+    return new Readiness(this.#pairs, fileobj, EVENT_READ, options);
   }
 
   /**
@@ -342,7 +385,7 @@ export class Reactor extends Loop {
    * @throws as `readable`
    */
   writable(fileobj: FileObject, options: ReadinessOptions = {}): Readiness {
-    return new Readiness(this.#pairs, fileobj, EVENT_WRITE, options.signal);
+    return new Readiness(this.#pairs, fileobj, EVENT_WRITE, options);
   }
 
   /**
@@ -377,7 +420,7 @@ export class Reactor extends Loop {
    *
    * @param options A `port` (0 for one that the system chooses), and more
    * @param onConnection Called with each connection, to set its callbacks
-   * @throws {TypeError} if the address is malformed
+   * @throws {TypeError} if the address is malformed, or an option unknown
    * @throws {RangeError} if the port, the backlog or a water mark is out of range
    * @throws {SystemError} `Deno.errors.AddrInUse` and others
    */
@@ -410,6 +453,7 @@ export class Reactor extends Loop {
     options: ListenOptions & ConnectionOptions,
     onConnection: (connection: Connection) => void,
   ): Acceptor {
+    checkOptions(options, ACCEPT_OPTIONS);
     const limits = connectionLimits(options);
     const { socket, file } = createListener(options);
     const onAccept = (accepted: Socket): void => {
@@ -432,7 +476,7 @@ export class Reactor extends Loop {
    * @param onConnect Called when it stands; a failure is told to `onClose`
    * @returns the connection, which is still connecting
    * @throws {TypeError} if neither a port nor a path is given, or both, or the hostname
-   *   or the port is malformed
+   *   or the port is malformed, or an option unknown
    * @throws {RangeError} if the port, the timeout or a water mark is out of range
    * @throws {Deno.errors.BadResource} if the reactor is closed
    *
@@ -453,7 +497,8 @@ export class Reactor extends Loop {
     options: ConnectOptions,
     onConnect: ((connection: Connection) => void) | null = null,
   ): Connection {
-    const { port, path, timeout = Infinity } = options;
+    checkOptions(options, CONNECT_OPTIONS);
+    const { port, path, timeout = Infinity, attemptDelay = 0 } = options;
     if ((port === undefined) === (path === undefined)) {
       throw new TypeError("Cannot connect: it takes either a port or a path");
     }
@@ -465,6 +510,9 @@ export class Reactor extends Loop {
       : { path };
     if (!(timeout >= 0)) {
       throw new RangeError(`Cannot connect within ${timeout} milliseconds`);
+    }
+    if (!(attemptDelay >= 0)) {
+      throw new RangeError(`Cannot try for ${attemptDelay} milliseconds`);
     }
     const limits = connectionLimits(options);
     const connection = new Connection(this, null, limits);
@@ -479,7 +527,7 @@ export class Reactor extends Loop {
    * Makes a socket for UDP. See `Datagram` for an example.
    *
    * @param options Where it is: any port of any IPv4 address, if left out
-   * @throws {TypeError} if the address is malformed
+   * @throws {TypeError} if the address is malformed, or an option unknown
    * @throws {RangeError} if the port or `maximumQueued` is out of range
    * @throws {SystemError} `Deno.errors.AddrInUse` and others
    */
@@ -500,6 +548,7 @@ export class Reactor extends Loop {
    */
   datagram(options: DatagramOptions): Datagram;
   datagram(options: DatagramOptions = {}): Datagram {
+    checkOptions(options, DATAGRAM_OPTIONS);
     const peer = options.remoteAddress &&
       remoteAddressOf(options.remoteAddress);
     const address = datagramAddress(options, peer);
@@ -538,8 +587,9 @@ function startByName(
 }
 
 function remoteAddressOf(address: SocketAddress): SocketAddress {
+  checkOptions(address, ADDRESS);
   if ("path" in address) return address;
-  const hostname = hostnameOf(address.hostname, "127.0.0.1");
+  const hostname = hostnameOf(address.hostname ?? "", "");
   return { hostname: numericHostname(hostname), port: portOf(address.port) };
 }
 

@@ -8,12 +8,15 @@ import { fileDescriptor, type FileObject } from "../backends/ffi/descriptor.ts";
 import type { EVENT_READ, EVENT_WRITE } from "../backends/selector.ts";
 import type { HandlerPairs } from "./handler_pairs.ts";
 import type { Owned } from "./loop.ts";
+import { checkOptions, type OptionNames } from "./options.ts";
 
 /** How to wait. */
 export interface ReadinessOptions {
   /** Ends the wait: the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal;
 }
+
+const READINESS_OPTIONS: OptionNames<ReadinessOptions> = { signal: true };
 
 /**
  * What `readable()` and `writable()` return: a promise of being ready once, and
@@ -31,13 +34,14 @@ export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
     pairs: HandlerPairs,
     fileobj: FileObject,
     event: typeof EVENT_READ | typeof EVENT_WRITE,
-    signal: AbortSignal | undefined,
+    options: ReadinessOptions,
   ) {
+    checkOptions(options, READINESS_OPTIONS);
     fileDescriptor(fileobj);
     this.#pairs = pairs;
     this.#fileobj = fileobj;
     this.#event = event;
-    this.#signal = signal;
+    this.#signal = options.signal;
   }
 
   /** Waits until the file object is ready. */

@@ -8,6 +8,7 @@
 import { Acceptor } from "./acceptor.ts";
 import { Connection } from "./connection.ts";
 import type { Loop } from "./loop.ts";
+import type { OptionNames } from "./options.ts";
 import type { Timer } from "./timers.ts";
 
 /** How long what is there may take. */
@@ -15,6 +16,9 @@ export interface ShutdownOptions {
   /** Milliseconds after which connections are aborted: never, if left out. */
   readonly timeout?: number;
 }
+
+/** Their names. */
+export const SHUTDOWN_OPTIONS: OptionNames<ShutdownOptions> = { timeout: true };
 
 /** The shutdown of a reactor. */
 export class Shutdown {

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { checkOptions, type OptionNames } from "./options.ts";
+
 /** What `reactor.stats()` returns. Times are in milliseconds. */
 export interface ReactorStatistics {
   /** How often the loop has waited and dispatched. */
@@ -42,6 +44,8 @@ export interface Measurement {
   readonly onSlow?: (callback: SlowCallback) => void;
 }
 
+const MEASUREMENT: OptionNames<Measurement> = { slow: true, onSlow: true };
+
 /** Takes the time of callbacks. */
 export class Stopwatch {
   /** The time of all callbacks. */
@@ -51,7 +55,9 @@ export class Stopwatch {
   readonly #slow: number;
   readonly #onSlow: ((callback: SlowCallback) => void) | undefined;
 
-  constructor({ slow = Infinity, onSlow }: Measurement) {
+  constructor(options: Measurement) {
+    checkOptions(options, MEASUREMENT);
+    const { slow = Infinity, onSlow } = options;
     this.#slow = slow;
     this.#onSlow = onSlow;
   }

@@ -1,0 +1,141 @@
+/**
+ * Options of which one is unknown are refused before anything is touched.
+ */
+
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { Reactor } from "../../reactor/mod.ts";
+import { checkOptions } from "../../reactor/options.ts";
+import { onAnyBackend } from "./stage.ts";
+
+/** Options as they come from a variable, which the compiler lets through. */
+function through(options: object): never {
+  return options as never;
+}
+
+/** Each of the doors that takes options, given what it does not know. */
+const DOORS: readonly (readonly [
+  name: string,
+  open: (reactor: Reactor, options: never) => unknown,
+  options: object,
+  message: string,
+])[] = [
+  [
+    "listen()",
+    (reactor, options) => reactor.listen(options, () => {}),
+    { host: "127.0.0.1", port: 0 },
+    'Unknown option "host"; did you mean "hostname"?',
+  ],
+  [
+    "connect()",
+    (reactor, options) => reactor.connect(options),
+    { host: "192.0.2.1", port: 1 },
+    'Unknown option "host"; did you mean "hostname"?',
+  ],
+  [
+    "datagram()",
+    (reactor, options) => reactor.datagram(options),
+    { remoteAdress: { hostname: "127.0.0.1", port: 1 } },
+    'Unknown option "remoteAdress"; did you mean "remoteAddress"?',
+  ],
+  [
+    "datagram() of a peer",
+    (reactor, options) => reactor.datagram(options),
+    { remoteAddress: { host: "127.0.0.1", port: 1 } },
+    'Unknown option "host"; did you mean "hostname"?',
+  ],
+  [
+    "net.listen()",
+    (reactor, options) => reactor.net.listen(options),
+    { hostName: "127.0.0.1", port: 0 },
+    'Unknown option "hostName"; did you mean "hostname"?',
+  ],
+  [
+    "serve()",
+    (reactor, options) => reactor.serve(options),
+    { abort: AbortSignal.abort() },
+    'Unknown option "abort"',
+  ],
+  [
+    "shutdown()",
+    (reactor, options) => reactor.shutdown(options),
+    { timeOut: 5 },
+    'Unknown option "timeOut"; did you mean "timeout"?',
+  ],
+  [
+    "readable()",
+    (reactor, options) => reactor.readable(0, options),
+    { timeout: 5 },
+    'Unknown option "timeout"',
+  ],
+  [
+    "new Reactor()",
+    (_, options) => new Reactor(options),
+    { onerror: (): void => {} },
+    'Unknown option "onerror"; did you mean "onError"?',
+  ],
+  [
+    "new Reactor() with a measurement",
+    (_, options) => new Reactor(options),
+    { measure: { onslow: (): void => {} } },
+    'Unknown option "onslow"; did you mean "onSlow"?',
+  ],
+];
+
+for (const [name, open, options, message] of DOORS) {
+  onAnyBackend(`${name} names an option that it does not know`, (stage) => {
+    const error = assertThrows(
+      () => open(stage.reactor, through(options)),
+      TypeError,
+    );
+    assertEquals(error.message, message);
+    assertEquals(stage.reactor.stats().registered, 0);
+  });
+}
+
+onAnyBackend(
+  "net.connect() rejects with the option that it does not know",
+  async ({ reactor }) => {
+    await assertRejects(
+      () => reactor.net.connect(through({ host: "192.0.2.1", port: 1 })),
+      TypeError,
+      'Unknown option "host"; did you mean "hostname"?',
+    );
+  },
+);
+
+onAnyBackend("what Deno takes beside, net takes, too", async (stage) => {
+  const reactor = stage.make();
+  const served = reactor.serve();
+  {
+    using listener = reactor.net.listen({
+      hostname: "127.0.0.1",
+      port: 0,
+      tcpBacklog: 5,
+      transport: "tcp",
+    });
+    using conn = await reactor.net.connect({
+      hostname: "localhost",
+      port: listener.addr.port,
+      transport: "tcp",
+      autoSelectFamily: false,
+      autoSelectFamilyAttemptDelay: 10,
+    });
+    using accepted = await listener.accept();
+    assertEquals(conn.localAddr, accepted.remoteAddr);
+  }
+  assertThrows(
+    () => reactor.net.listen(through({ port: 0, transport: "udp" })),
+    TypeError,
+    '"udp"',
+  );
+  reactor.stop();
+  await served;
+});
+
+Deno.test("no option is meant by a name that is like none", () => {
+  const names = { hostname: true, port: true, path: true } as const;
+  const error = assertThrows(() => checkOptions({ backlog: 1 }, names));
+  assertEquals((error as Error).message, 'Unknown option "backlog"');
+  checkOptions({ path: "/x" }, names);
+  checkOptions({}, names);
+});
