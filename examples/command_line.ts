@@ -103,7 +103,7 @@ export async function main(program: () => void | Promise<void>): Promise<void> {
  * opens two sockets: without one Deno opens them half a second after its start, and
  * panics if there is no descriptor left by then.
  */
-export function onInterrupt(callback: () => void): void {
+export function onInterrupt(callback: () => unknown): void {
   Deno.addSignalListener("SIGINT", callback);
 }
 

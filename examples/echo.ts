@@ -24,6 +24,9 @@ import {
   report,
 } from "./command_line.ts";
 
+/** How long connections may take to finish after Ctrl-C, in milliseconds. */
+const GRACE = 2000;
+
 const MODES = ["run", "serve"];
 const SELECTORS = ["epoll", "kqueue", "devpoll", "poll", "select"];
 
@@ -70,7 +73,7 @@ await main(async () => {
   });
   const mode = oneOf(MODES, values.mode);
   const reactor = makeReactor(oneOf(SELECTORS, values.selector));
-  if (mode === "serve") onInterrupt(() => reactor.close());
+  if (mode === "serve") onInterrupt(() => reactor.shutdown({ timeout: GRACE }));
   listen(reactor, address);
   if (mode === "serve") await reactor.serve();
   else reactor.run();

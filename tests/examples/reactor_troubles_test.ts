@@ -1,7 +1,7 @@
 /** What goes wrong with the reactor's programs is one line, and a status. */
 
-import { assertEquals } from "@std/assert";
-import { bytesOf } from "../util.ts";
+import { assertEquals, assertInstanceOf } from "@std/assert";
+import { bytesOf, nextTurn } from "../util.ts";
 import {
   type Program,
   startExample,
@@ -31,19 +31,40 @@ for (const name of ["reactor_server", "tcp_udp_echo", "chat"]) {
   });
 }
 
-testExamples(
-  "echo --mode serve: Ctrl-C closes it, and it ends well",
-  async () => {
+for (const leaves of [true, false]) {
+  const when = leaves ? "when its client has left" : "though its client stays";
+  testExamples(`echo --mode serve: Ctrl-C ends it well, ${when}`, async () => {
     const args = ["--mode", "serve", "--port", "0"];
     await using program = startExample("echo", args);
-    using client = await Deno.connect({ port: await program.port() });
-    await client.write(bytesOf("still there?"));
-    await client.read(new Uint8Array(100));
+    const port = await program.port();
+    using client = await Deno.connect({ port });
+    await echo(client);
     program.kill("SIGINT");
+    while (await isAccepted(port)) await nextTurn();
+    if (leaves) {
+      // The connection that there is goes on for a while.
+      await echo(client);
+      await client.closeWrite();
+    }
     const { code, errors } = await program.ending();
     assertEquals({ code, errors }, { code: 0, errors: "" });
-  },
-);
+  });
+}
+
+async function echo(client: Deno.TcpConn): Promise<void> {
+  await client.write(bytesOf("still there?"));
+  assertEquals(await client.read(new Uint8Array(100)), 12);
+}
+
+async function isAccepted(port: number): Promise<boolean> {
+  try {
+    (await Deno.connect({ port })).close();
+    return true;
+  } catch (error) {
+    assertInstanceOf(error, Deno.errors.ConnectionRefused);
+    return false;
+  }
+}
 
 async function endsByCtrlC(program: Program): Promise<void> {
   program.kill("SIGINT");
