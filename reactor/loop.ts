@@ -12,8 +12,10 @@ import {
   type Selector,
   type SelectorKey,
 } from "../backends/selector.ts";
+import { takeDenoDescriptors } from "./deno_descriptors.ts";
 import type { Parking, Seat } from "./parking.ts";
 import { checkOptions, type OptionNames } from "./options.ts";
+import { printError } from "./print_error.ts";
 import type { SharedLoop, Sharing } from "./sharing.ts";
 import {
   type Measurement,
@@ -145,7 +147,7 @@ export class Loop implements Disposable, AsyncDisposable {
       throw new RangeError(`Cannot yield every ${yieldInterval} milliseconds`);
     }
     this.#yieldInterval = yieldInterval;
-    this.#onError = options.onError ?? ((error) => console.error(error));
+    this.#onError = options.onError ?? printError;
     this.#stopwatch = measure === false
       ? null
       : new Stopwatch(measure === true ? {} : measure);
@@ -407,6 +409,7 @@ export class Loop implements Disposable, AsyncDisposable {
    *   with `untilIdle`, also when nothing is left to wait for
    * @throws {Deno.errors.Busy} if the reactor is running
    * @throws {Deno.errors.BadResource} if it is closed
+   * @throws {SystemError} `EMFILE`, `ENFILE`: rejects, if fewer than 12 descriptors are free
    *
    * @example
    * ```ts
@@ -776,6 +779,7 @@ export class Loop implements Disposable, AsyncDisposable {
     signal?.addEventListener("abort", abort);
     if (signal?.aborted) this.stop();
     try {
+      takeDenoDescriptors();
       this.#needWaker();
       const sharing = await this.#createSharing();
       try {

@@ -6,6 +6,7 @@
 import { assert, assertEquals, fail } from "@std/assert";
 import { isOpen } from "../backends/ffi/descriptor.ts";
 import { openLibrary } from "../backends/ffi/libc.ts";
+import { takeDenoDescriptors } from "../reactor/deno_descriptors.ts";
 import {
   type FileObject,
   read,
@@ -77,10 +78,14 @@ export function withFdCheck(
   };
 }
 
-/** The C library stays open, which Deno would blame on the first test that needs it. */
+/**
+ * The C library stays open, which Deno would blame on the first test that needs it,
+ * and so does what Deno opens for itself.
+ */
 function openEverything(): void {
   try {
     openLibrary();
+    takeDenoDescriptors();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotSupported)) throw error;
   }

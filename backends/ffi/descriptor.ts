@@ -220,6 +220,21 @@ export function pipe(): [reader: number, writer: number] {
 }
 
 /**
+ * Makes sure that so many descriptors can be opened.
+ *
+ * @throws {SystemError} `EMFILE` or `ENFILE` if there are fewer
+ */
+export function requireDescriptors(count: number): void {
+  const [reader, writer] = pipe();
+  const taken = [reader, writer];
+  try {
+    while (taken.length < count) taken.push(duplicate(reader));
+  } finally {
+    for (const fd of taken) close(fd);
+  }
+}
+
+/**
  * Another number for the same open file, close-on-exec as its original may not be.
  *
  * @throws {SystemError} if the number is not open, or there are none left

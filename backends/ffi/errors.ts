@@ -11,7 +11,8 @@ import { system } from "./current_system.ts";
  * An error of the operating system, as every failed call throws it: an
  * instance of the matching `Deno.errors.*` class, a `TypeError` for `EINVAL`, a
  * plain `Error` where Deno has no class, with more properties. The message is
- * Deno's own, as in "Connection refused (os error 111)".
+ * Deno's own, as in "Connection refused (os error 111)". `EMFILE` and `ENFILE` have
+ * no stack: to print one takes a descriptor, without which Deno ends the process.
  *
  * Source of the names: `<errno.h>`.
  */
@@ -94,12 +95,32 @@ export function systemError(
 ): SystemError {
   const code = errnoName(errno);
   const message = `${errnoMessage(errno)} (os error ${errno})`;
-  const error = new (classes[code] ?? Error)(message);
+  const error = OUT_OF_DESCRIPTORS.has(code)
+    ? withoutStack(() => new Error(message))
+    : new (classes[code] ?? Error)(message);
   const properties = { code, errno, syscall };
   return Object.assign(
     error,
     detail === undefined ? properties : { ...properties, detail },
   );
+}
+
+/** What is short when these come is what it takes to print a stack. */
+const OUT_OF_DESCRIPTORS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE"]);
+
+/**
+ * Makes an error whose stack has no frames. For the lines of a stack Deno opens
+ * files, and where none can be opened it ends the process: whoever prints, throws
+ * or rejects with such an error would go down with it.
+ */
+function withoutStack(make: () => Error): Error {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
+  }
 }
 
 /**

@@ -1,0 +1,200 @@
+/**
+ * No descriptor left: the process lives, says so once, and goes on when there is one.
+ */
+
+import { assert, assertEquals, assertMatch } from "@std/assert";
+import * as selectors from "../../backends/mod.ts";
+import { denoProgram, test } from "../util.ts";
+
+/** How many descriptors the processes may have. */
+const LIMIT = 64;
+
+/** More than fit, whatever the process has open itself. */
+const CLIENTS = LIMIT + 8;
+
+const root = new URL("../../", import.meta.url).href;
+
+/** A server as the documentation has it, which prints its port. */
+const SERVER = `
+import * as selectors from "${root}backends/mod.ts";
+import { Reactor } from "${root}reactor/mod.ts";
+
+const [name, way] = Deno.args;
+const reactor = new Reactor({ selector: new selectors[name]() });
+const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, (peer) => {
+  peer.onData = (data) => {
+    peer.write(data);
+  };
+});
+console.log(server.address.port);
+if (way === "serve()") await reactor.serve();
+else reactor.run();
+`;
+
+/** Starts a program that may have few descriptors. */
+async function limited(
+  source: string,
+  args: readonly string[],
+): Promise<{ child: Deno.ChildProcess; file: string }> {
+  const file = await Deno.makeTempFile({ suffix: ".ts" });
+  await Deno.writeTextFile(file, source);
+  const command = [denoProgram(), "run", "--no-check", "-A", file, ...args];
+  const child = new Deno.Command("sh", {
+    args: ["-c", `ulimit -n ${LIMIT}; exec "$@"`, "sh", ...command],
+    env: { NO_COLOR: "1" },
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  return { child, file };
+}
+
+/** The lines of a stream, one at a time; what Deno says of its own is left out. */
+async function* linesOf(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+): AsyncGenerator<string> {
+  let rest = "";
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split("\n");
+    rest = lines.pop()!;
+    yield* lines.filter((line) => line !== "" && !line.includes("extra certs"));
+  }
+}
+
+/** Sends a byte, and waits until it comes back. */
+async function echoed(client: Deno.TcpConn): Promise<void> {
+  await client.write(new Uint8Array([7]));
+  const answer = new Uint8Array(1);
+  assertEquals([await client.read(answer), answer[0]], [1, 7]);
+}
+
+async function starve(name: string, way: string): Promise<void> {
+  const { child, file } = await limited(SERVER, [name, way]);
+  const output = linesOf(child.stdout);
+  const errors = linesOf(child.stderr);
+  const clients: Deno.TcpConn[] = [];
+  try {
+    const port = Number((await output.next()).value);
+    for (let count = 0; count < CLIENTS; count++) {
+      clients.push(await Deno.connect({ hostname: "127.0.0.1", port }));
+    }
+    const { value: report } = await errors.next();
+    assertMatch(report, /^Error: Too many open files/);
+    await echoed(clients[0]!);
+    // Those that wait are served as soon as others have gone.
+    for (const client of clients.splice(0, LIMIT)) client.close();
+    for (const client of clients) await echoed(client);
+  } finally {
+    for (const client of clients) client.close();
+    child.kill("SIGKILL");
+    await output.return(undefined);
+    const more: string[] = [];
+    for await (const line of errors) more.push(line);
+    assertEquals(more, [], "it was told once");
+    await child.status;
+    await Deno.remove(file);
+  }
+}
+
+/** The selectors that a program can make here. */
+function possibleSelectors(): string[] {
+  const { EpollSelector, PollSelector, SelectSelector } = selectors;
+  const { KqueueSelector, DevpollSelector } = selectors;
+  return [
+    EpollSelector,
+    PollSelector,
+    SelectSelector,
+    KqueueSelector,
+    DevpollSelector,
+  ].filter(isPossible).map(({ name }) => name);
+}
+
+function isPossible(Selector: new () => selectors.Selector<unknown>): boolean {
+  try {
+    new Selector().close();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+for (const name of possibleSelectors()) {
+  for (const way of ["run()", "serve()"]) {
+    test(`${name}, ${way}: eight clients beyond the limit end nothing, are told once, and are served later`, () =>
+      starve(name, way));
+  }
+}
+
+/** Takes all descriptors but some, and serves. */
+const STARTER = `
+import { close, duplicate } from "${root}backends/ffi/mod.ts";
+import { Reactor } from "${root}reactor/mod.ts";
+
+const reactor = new Reactor();
+const taken = [];
+try {
+  for (;;) taken.push(duplicate(0));
+} catch {
+  // There are no more.
+}
+for (let count = 0; count < Number(Deno.args[0]); count++) close(taken.pop());
+reactor.callLater(50, () => reactor.stop());
+try {
+  await reactor.serve();
+  console.log("served");
+} catch (error) {
+  console.log(error.code);
+}
+`;
+
+/** Throws a plain error with no descriptor left. */
+const THROWER = `
+import { duplicate } from "${root}backends/ffi/mod.ts";
+import { Reactor } from "${root}reactor/mod.ts";
+
+const reactor = new Reactor();
+reactor.callSoon(() => {
+  try {
+    for (;;) duplicate(0);
+  } catch {
+    // There are no more.
+  }
+  throw new TypeError("mistaken");
+});
+reactor.run();
+console.log("alive");
+`;
+
+/** What a program prints that may have few descriptors. */
+async function outcome(
+  source: string,
+  ...args: string[]
+): Promise<{ stdout: string; stderr: string }> {
+  const { child, file } = await limited(source, args);
+  const { stdout, stderr } = await child.output();
+  await Deno.remove(file);
+  const text = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+  return { stdout: text(stdout).trim(), stderr: text(stderr).trim() };
+}
+
+test("serve(): with too few descriptors to start with, it rejects with EMFILE", async () => {
+  for (const free of [0, 2, 4, 7]) {
+    const { stdout } = await outcome(STARTER, String(free));
+    assertEquals(stdout, "EMFILE", `${free} free`);
+  }
+  assertEquals((await outcome(STARTER, "20")).stdout, "served");
+});
+
+test("the default onError prints any error without a stack where there is no descriptor for it", async () => {
+  const { stdout, stderr } = await outcome(THROWER);
+  assertEquals(stdout, "alive");
+  assertEquals(stderr, "TypeError: mistaken");
+});
+
+test("an EMFILE that is thrown and not caught is printed, and does not make Deno panic", async () => {
+  const { stderr } = await outcome(`
+import { duplicate } from "${root}backends/ffi/mod.ts";
+for (;;) duplicate(0);
+`);
+  assertMatch(stderr, /Uncaught.*Error: Too many open files/);
+  assert(!stderr.includes("panicked"));
+});
