@@ -109,14 +109,25 @@ export class Net {
    * @throws {SystemError} `Deno.errors.AddrInUse` and others
    */
   listen(options: UnixListenOptions): Listener<UnixAddr>;
+  /**
+   * As `Deno.listen`, for VM sockets, which the reactor does not have.
+   *
+   * @throws {Deno.errors.NotSupported} always
+   */
   listen(
-    options: TcpListenOptions | UnixListenOptions,
+    options: Deno.VsockListenOptions & { transport: "vsock" },
+  ): never;
+  listen(
+    options:
+      | TcpListenOptions
+      | UnixListenOptions
+      | Deno.VsockListenOptions & { transport: "vsock" },
   ): Listener<NetAddr> | Listener<UnixAddr> {
-    checkOptions(options, LISTEN_OPTIONS);
     checkTransport(options.transport);
+    checkOptions(options, LISTEN_OPTIONS);
     return "path" in options
       ? new Listener<UnixAddr>(this.#reactor, options)
-      : new Listener<NetAddr>(this.#reactor, options);
+      : new Listener<NetAddr>(this.#reactor, options as TcpListenOptions);
   }
 
   /**
@@ -136,8 +147,17 @@ export class Net {
    * @throws {SystemError} `Deno.errors.NotFound` if there is no such path, and others
    */
   connect(options: UnixConnectOptions): Promise<Conn<UnixAddr>>;
+  /**
+   * As `Deno.connect`, for VM sockets, which the reactor does not have.
+   *
+   * @throws {Deno.errors.NotSupported} always
+   */
+  connect(options: Deno.VsockConnectOptions): Promise<never>;
   connect(
-    options: TcpConnectOptions | UnixConnectOptions,
+    options:
+      | TcpConnectOptions
+      | UnixConnectOptions
+      | Deno.VsockConnectOptions,
   ): Promise<Conn<NetAddr | UnixAddr>> {
     return new Promise((resolve, reject) => {
       const target = connectOptions(options);
@@ -177,10 +197,10 @@ export class Net {
 
 /** What `Reactor.connect` calls the options of Deno. */
 function connectOptions(
-  options: TcpConnectOptions | UnixConnectOptions,
+  options: TcpConnectOptions | UnixConnectOptions | Deno.VsockConnectOptions,
 ): ConnectOptions {
-  checkOptions(options, CONNECT_OPTIONS);
   checkTransport(options.transport);
+  checkOptions(options, CONNECT_OPTIONS);
   const {
     transport: _,
     autoSelectFamily = true,
@@ -198,6 +218,9 @@ function connectOptions(
 }
 
 function checkTransport(transport: unknown): void {
+  if (transport === "vsock") {
+    throw new Deno.errors.NotSupported('Cannot use transport "vsock"');
+  }
   if (["tcp", "unix", undefined].includes(transport as string)) return;
   throw new TypeError(
     `Cannot use transport "${transport}": it must be "tcp" or "unix"`,

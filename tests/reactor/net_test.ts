@@ -3,7 +3,7 @@
  * network and on the reactor's: each scenario has to end alike, error for error.
  */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Reactor } from "../../reactor/mod.ts";
 import { test } from "../util.ts";
 
@@ -374,4 +374,16 @@ onBoth("Unix sockets have paths for addresses", async (net, say) => {
   server.close();
   listener.close();
   await Deno.remove(directory, { recursive: true });
+});
+
+test("reactor.net: is taken where Deno's listen and connect are asked for", async () => {
+  await using reactor = new Reactor();
+  const network: Pick<typeof Deno, "listen" | "connect"> = reactor.net;
+  const vsock = { transport: "vsock", cid: 2, port: 1 } as const;
+  assertThrows(() => network.listen(vsock), Deno.errors.NotSupported, "vsock");
+  await assertRejects(
+    () => network.connect(vsock),
+    Deno.errors.NotSupported,
+    "vsock",
+  );
 });
