@@ -774,6 +774,11 @@ export class Loop implements Disposable, AsyncDisposable {
       this.#timers.referenced > 0 || this.#soon.length > 0;
   }
 
+  /** Whether nothing is left to wait for, a promise of Deno's included. */
+  #isIdle(): boolean {
+    return !this.#hasWork() && this.#promiseBound.size === 0;
+  }
+
   async #serve(signal: AbortSignal | undefined): Promise<void> {
     const abort = (): void => this.stop();
     signal?.addEventListener("abort", abort);
@@ -829,7 +834,7 @@ export class Loop implements Disposable, AsyncDisposable {
     if (this.#turn(0) > 0 || this.#stopping) return;
     const timeout = this.#timeout();
     if (timeout === 0) return;
-    if (this.#untilIdle && !this.#hasWork()) return this.stop();
+    if (this.#untilIdle && this.#isIdle()) return this.stop();
     await this.#parking!.park(this.#seat!, now() + timeout, this.#keepsOpen());
     if (!this.closed) this.#turn(0);
   }

@@ -3,10 +3,14 @@
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
-import { type InternetAddress, Socket } from "../../backends/ffi/mod.ts";
+import {
+  type InternetAddress,
+  Socket,
+  type SocketAddress,
+} from "../../backends/ffi/mod.ts";
 import { Connection, connectionLimits } from "../../reactor/connection.ts";
 import { Connector, type ConnectorOptions } from "../../reactor/connector.ts";
-import { bytesOf, eventually } from "../util.ts";
+import { bytesOf, eventually, nextTurn } from "../util.ts";
 import {
   codeOf,
   Log,
@@ -351,6 +355,25 @@ onAnyBackend("a signal holds during the look-up of a name", async (stage) => {
   await served;
   assertEquals(log.lines.sort(), ["close changed my mind", "close early"]);
 });
+
+onAnyBackend(
+  "serve() until nothing is left waits for a look-up, too",
+  async (stage) => {
+    const { reactor } = stage;
+    const address = stage.silentListener().localAddress;
+    const log = new Log();
+    const connection = new Connection(reactor, null, connectionLimits({}));
+    watch(connection, log);
+    connection.onConnect = () => connection.close();
+    const { promise, resolve } = Promise.withResolvers<SocketAddress[]>();
+    new Connector(reactor, connection, {}).startAfter("late", () => promise);
+    const served = reactor.serve({ untilIdle: true });
+    await nextTurn();
+    resolve([address]);
+    await served;
+    assertEquals(log.lines, ["close"]);
+  },
+);
 
 onAnyBackend("close() ends a look-up, and the timer with it", (stage) => {
   const log = new Log();
