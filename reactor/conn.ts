@@ -171,7 +171,6 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
    */
   close(): void {
     this.#checkOpen();
-    this.#remember();
     this.#closed = true;
     this.connection.close();
     this.#settle(interrupted);
@@ -334,17 +333,6 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
   #ended(): Error | null {
     if (!this.#closed && !this.connection.closed) return null;
     return (this.#closed ? undefined : this.connection.error) ?? closedError();
-  }
-
-  /** The addresses are asked for while the socket can still tell them. */
-  #remember(): void {
-    if (this.connection.closed) return;
-    try {
-      void this.localAddr;
-      void this.remoteAddr;
-    } catch {
-      // The peer is gone, and its address with it.
-    }
   }
 
   #checkOpen(): void {

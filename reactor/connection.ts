@@ -199,6 +199,8 @@ export class Connection implements Owned {
    */
   place: number = -1;
   #queue: WriteQueue | null = null;
+  /** This side's address, once it was asked for. */
+  #localAddress: SocketAddress | null = null;
   /** What few connections have: ten thousand idle ones need no room for it. */
   #extras: Extras | null = null;
 
@@ -260,23 +262,32 @@ export class Connection implements Owned {
   }
 
   /**
-   * This side's address.
+   * This side's address. After the end it is known if it was asked for before, or if
+   * an error ended the connection.
    *
-   * @throws {Deno.errors.NotConnected} while connecting
-   * @throws {Deno.errors.BadResource} once closed
+   * @throws {Deno.errors.NotConnected} while connecting, and if that has failed
+   * @throws {Deno.errors.BadResource} after the end, if it is not known
    */
   get localAddress(): SocketAddress {
-    return this.socket.localAddress;
+    if (this.#localAddress !== null) return this.#localAddress;
+    // Frozen: all who ask share it.
+    return this.#localAddress = Object.freeze(this.socket.localAddress);
   }
 
   /**
-   * The peer's address.
+   * The peer's address; it outlives the peer, and the connection.
    *
-   * @throws {Deno.errors.NotConnected} while connecting, or if the peer is gone
-   * @throws {Deno.errors.BadResource} once closed
+   * @throws {Deno.errors.NotConnected} while connecting, and if that has failed
    */
   get remoteAddress(): SocketAddress {
-    return this.socket.remoteAddress;
+    const { socket } = this;
+    try {
+      return socket.remoteAddress;
+    } catch (error) {
+      const kept = socket.keptRemoteAddress;
+      if (kept === null) throw error;
+      return kept;
+    }
   }
 
   /**
@@ -833,6 +844,7 @@ export class Connection implements Owned {
     if (this.#is(CLOSED)) return;
     this.#state |= CLOSED;
     if (error !== undefined) this.#needExtras().error = error;
+    if (error !== undefined || this.#is(MANUAL)) this.#keepLocalAddress();
     this.#leave();
     this.#loop.countQueued(-this.bufferedAmount);
     this.#queue = null;
@@ -844,6 +856,16 @@ export class Connection implements Owned {
     if (this.#extras !== null || this.#onClose !== null) {
       this.#loop.callSoon(() => this.#tellClosed());
     } else this.#state |= UNTOLD;
+  }
+
+  /** It is a call to the system, which the many that end orderly are spared. */
+  #keepLocalAddress(): void {
+    if (this.#socket === null) return;
+    try {
+      void this.localAddress;
+    } catch {
+      // The descriptor was closed behind our back.
+    }
   }
 
   /** The last that is called, and then nothing is held on to. */

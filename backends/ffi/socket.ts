@@ -19,6 +19,7 @@ import { type SystemError, systemError } from "./errors.ts";
 import { interfaceNumber } from "./interface.ts";
 import { parseIPv4, parseIPv6 } from "./ip_address.ts";
 import { libc } from "./libc.ts";
+import { keepAddress, type KeptAddress, keptAddress } from "./kept_address.ts";
 import {
   decodeAddress,
   encodeAddress,
@@ -124,16 +125,12 @@ function createFd(family: number, type: number, protocol: number): number {
 }
 
 /** One connection off a listener's backlog: its descriptor, or -errno. */
-function acceptFd(
-  listener: number,
-  address: typeof addressBytes | null,
-  length: typeof addressLength | null,
-): number {
+function acceptFd(listener: number): number {
   const { accept, accept4 } = libc();
   if (accept4 !== null && birthFlags() !== 0) {
-    return accept4(listener, address, length, birthFlags());
+    return accept4(listener, addressBytes, addressLength, birthFlags());
   }
-  const fd = accept(listener, address, length);
+  const fd = accept(listener, addressBytes, addressLength);
   if (fd >= 0) completeBirth(fd);
   return fd;
 }
@@ -176,10 +173,17 @@ function quietly(flags: number): number {
 export class Socket implements Disposable {
   #fd: number;
   readonly #family: number;
+  /** Whom `accept()` had it from, or `connect()` was given. */
+  #peer: KeptAddress | null;
 
-  private constructor(fd: number, family: number) {
+  private constructor(
+    fd: number,
+    family: number,
+    peer: KeptAddress | null = null,
+  ) {
     this.#fd = fd;
     this.#family = family;
+    this.#peer = peer;
   }
 
   /**
@@ -298,7 +302,8 @@ export class Socket implements Disposable {
    *   listener goes on
    */
   accept(): Socket | null {
-    return this.#accept(null, null);
+    expectAddress();
+    return this.#accept();
   }
 
   /**
@@ -310,7 +315,7 @@ export class Socket implements Disposable {
    */
   acceptFrom(): [connection: Socket, address: SocketAddress] | null {
     expectAddress();
-    const connection = this.#accept(addressBytes, addressLength);
+    const connection = this.#accept();
     if (connection === null) return null;
     try {
       return [connection, receivedAddress()];
@@ -320,14 +325,16 @@ export class Socket implements Disposable {
     }
   }
 
-  #accept(
-    address: typeof addressBytes | null,
-    length: typeof addressLength | null,
-  ): Socket | null {
+  #accept(): Socket | null {
     const listener = this.#open();
+    const family = this.#family;
     for (;;) {
-      const fd = acceptFd(listener, address, length);
-      if (fd >= 0) return new Socket(fd, this.#family);
+      const fd = acceptFd(listener);
+      if (fd >= 0) {
+        const length = addressLength[0]!;
+        const peer = keepAddress(addressBytes, length, family);
+        return new Socket(fd, family, peer);
+      }
       if (wouldBlock("accept", -fd)) return null;
     }
   }
@@ -346,6 +353,7 @@ export class Socket implements Disposable {
   connect(address: SocketAddress): boolean {
     const length = this.#encode(address);
     const fd = this.#open();
+    this.#peer = keepAddress(addressBytes, length, this.#family);
     const result = libc().connect(fd, addressBytes, length);
     if (result >= 0) return true;
     const number = -result;
@@ -722,6 +730,17 @@ export class Socket implements Disposable {
     const result = libc().getpeername(fd, addressBytes, addressLength);
     if (result < 0) throw systemError("getpeername", -result);
     return receivedAddress();
+  }
+
+  /**
+   * The peer's address as `accept()` had it from the system, or as `connect()` was
+   * given it: also of a peer that is gone, and of a socket that is closed. Null
+   * without either.
+   *
+   * @ignore
+   */
+  get keptRemoteAddress(): SocketAddress | null {
+    return this.#peer === null ? null : keptAddress(this.#peer);
   }
 
   /**

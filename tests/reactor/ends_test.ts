@@ -7,12 +7,19 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { system } from "../../backends/ffi/current_system.ts";
 import { systemError } from "../../backends/ffi/errors.ts";
 import { type InternetAddress, Socket } from "../../backends/ffi/mod.ts";
-import type { Reactor } from "../../reactor/mod.ts";
+import type { SocketAddress } from "../../backends/ffi/mod.ts";
+import type {
+  Connection,
+  ListenOptions,
+  OnPort,
+  Reactor,
+} from "../../reactor/mod.ts";
 import { bytesOf, openFds } from "../util.ts";
 import {
   codeOf,
   isPattern,
   Log,
+  onAnyBackend,
   onEachBackend,
   patternOf,
   type Peer,
@@ -254,5 +261,64 @@ onEachBackend(
     stage.turns();
     assertEquals(log.lines, ["failed"]);
     assertEquals(reactor.stats().registered, 0);
+  },
+);
+
+onAnyBackend(
+  "the peer's address outlives the peer, and the connection",
+  (stage) => {
+    const internet = { hostname: "127.0.0.1", port: 0 };
+    const ways: [how: string, options: ListenOptions][] = [
+      ["IPv4", internet],
+      ["IPv6", { ...internet, hostname: "::1" }],
+      ["a path", { path: stage.path() }],
+    ];
+    for (const [how, options] of ways) {
+      for (const end of ["end", "reset", "abort"] as const) {
+        let accepted: Connection | undefined;
+        const acceptor = stage.listen((it) => accepted = it, options);
+        const client = stage.reactor.connect(acceptor.address as OnPort);
+        client.keepOpen();
+        stage.until(() => accepted !== undefined && client.fd >= 0, how);
+        const { remoteAddress, localAddress } = client;
+        if (!("path" in options)) {
+          assertEquals(
+            accepted!.remoteAddress,
+            localAddress,
+          );
+        }
+        const peersAddress = accepted!.remoteAddress;
+        let told: SocketAddress | undefined;
+        accepted!.onClose = (_, it) => told = it.remoteAddress;
+        accepted!.onData = () => {};
+        if (end === "abort") accepted!.abort();
+        else client[end === "end" ? "close" : "abort"]();
+        stage.until(() => told !== undefined, end);
+        assertEquals(told, peersAddress, `${how}, ${end}`);
+        client.abort();
+        assertEquals(client.remoteAddress, remoteAddress);
+        assertEquals(client.localAddress, localAddress);
+        acceptor.close();
+      }
+    }
+  },
+);
+
+onAnyBackend(
+  "an error leaves both addresses, though none was asked for",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    const [local, remote] = [
+      peer.socket.remoteAddress,
+      peer.socket.localAddress,
+    ];
+    connection.onData = () => {};
+    peer.reset();
+    stage.until(() => connection.closed, "the reset");
+    assertEquals(codeOf(connection.error!), "ECONNRESET");
+    assertEquals([connection.localAddress, connection.remoteAddress], [
+      local,
+      remote,
+    ]);
   },
 );

@@ -153,6 +153,8 @@ for (const { name, end, pending, later } of ends) {
     assertEquals(await outcomes.all(), each(pending));
     begin(client, outcomes);
     assertEquals(await outcomes.all(), each(later));
+    assertEquals(client.remoteAddr, scene.listener.addr);
+    assertEquals(client.localAddr, scene.server.remoteAddr);
   });
 
   test(`Conn: ${name} ends streams that are waiting`, async () => {
@@ -218,6 +220,8 @@ test("Conn: a peer's reset settles everything that is pending", async () => {
     "write: BrokenPipe",
   ]);
   begin(client, outcomes);
+  // Nobody has asked for it before.
+  assertEquals(client.remoteAddr, scene.listener.addr);
   assertEquals(await outcomes.all(), [
     "closeWrite: undefined",
     "read: null",
