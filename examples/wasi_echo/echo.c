@@ -1,6 +1,5 @@
 /* An echo server for WASI preview 1, with nothing but POSIX: poll, accept, recv,
- * send. Its listener is descriptor 3. Sending waits: a client that does not read
- * its echoes keeps the others waiting.
+ * send. Its listener is descriptor 3.
  *
  * clang --target=wasm32-wasi --sysroot=/usr -O2 -o echo.wasm echo.c
  */
@@ -9,6 +8,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -17,27 +17,28 @@
 #define MAX_FDS 1024
 #define REST_MS 100
 
+/* Of each connection the bytes that there was no room for: until they are sent,
+ * nothing more is read from it. */
+struct unsent {
+  char *data;
+  size_t length;
+};
+
 static struct pollfd fds[MAX_FDS];
+static struct unsent unsent[MAX_FDS];
 static nfds_t count;
 static char buffer[65536];
 
 static void watch(int fd) {
-  fds[count++] = (struct pollfd){.fd = fd, .events = POLLIN};
+  fds[count] = (struct pollfd){.fd = fd, .events = POLLIN};
+  unsent[count++] = (struct unsent){0};
 }
 
 static void drop(nfds_t i) {
   close(fds[i].fd);
+  free(unsent[i].data);
   fds[i] = fds[--count];
-}
-
-static int send_all(int fd, const char *data, size_t length) {
-  while (length > 0) {
-    ssize_t sent = send(fd, data, length, 0);
-    if (sent < 0) return -1;
-    data += sent;
-    length -= sent;
-  }
-  return 0;
+  unsent[i] = unsent[count];
 }
 
 /* Returns whether to accept again at once. With no descriptor left, the connection
@@ -45,15 +46,32 @@ static int send_all(int fd, const char *data, size_t length) {
 static int accept_one(void) {
   int fd = accept(LISTENER, NULL, NULL);
   if (fd < 0) return errno != EMFILE && errno != ENFILE && errno != ENOMEM;
-  if (count < MAX_FDS) watch(fd);
+  if (count < MAX_FDS && fcntl(fd, F_SETFL, O_NONBLOCK) == 0) watch(fd);
   else close(fd);
   return 1;
 }
 
+/* Sends what there is room for, and keeps the rest. */
+static int send_some(nfds_t i, const char *data, size_t length) {
+  ssize_t sent = send(fds[i].fd, data, length, 0);
+  if (sent < 0 && errno != EAGAIN) return 0;
+  if (sent < 0) sent = 0;
+  size_t rest = length - sent;
+  char *kept = rest > 0 ? malloc(rest) : NULL;
+  if (rest > 0 && kept == NULL) return 0;
+  if (rest > 0) memcpy(kept, data + sent, rest);
+  free(unsent[i].data);
+  unsent[i] = (struct unsent){kept, rest};
+  fds[i].events = rest > 0 ? POLLOUT : POLLIN;
+  return 1;
+}
+
 /* Returns whether the connection goes on. */
-static int echo(int fd) {
-  ssize_t length = recv(fd, buffer, sizeof buffer, 0);
-  return length > 0 && send_all(fd, buffer, length) == 0;
+static int echo(nfds_t i) {
+  if (unsent[i].length > 0) return send_some(i, unsent[i].data, unsent[i].length);
+  ssize_t length = recv(fds[i].fd, buffer, sizeof buffer, 0);
+  if (length < 0) return errno == EAGAIN;
+  return length > 0 && send_some(i, buffer, length);
 }
 
 int main(void) {
@@ -70,7 +88,7 @@ int main(void) {
     }
     /* Backwards, since the last one takes the place of one that is dropped. */
     for (nfds_t i = count; i-- > 1;) {
-      if (fds[i].revents != 0 && !echo(fds[i].fd)) drop(i);
+      if (fds[i].revents != 0 && !echo(i)) drop(i);
     }
     if (fds[0].revents & POLLIN) accepting = accept_one();
     else if (fds[0].revents != 0) return 0;

@@ -1,8 +1,7 @@
 /** A server without a descriptor left waits for one: it neither ends, nor panics, nor spins. */
 
 import { assert, assertLess, assertMatch } from "@std/assert";
-import { build } from "../../examples/wasi_echo/build.ts";
-import { bytesOf, Closing, eventually, nextTurn, PATIENCE } from "../util.ts";
+import { bytesOf, Closing, eventually } from "../util.ts";
 import {
   absence,
   cpuTime,
@@ -15,14 +14,12 @@ import {
   startServices,
   testExamples,
 } from "./program.ts";
-
-const directory = await Deno.makeTempDir();
-globalThis.addEventListener(
-  "unload",
-  () => Deno.removeSync(directory, { recursive: true }),
-);
-const guest = `${directory}/echo.wasm`;
-const compiled = await build(guest);
+import {
+  guest,
+  GUEST_PERMISSIONS,
+  guestAbsence,
+  untilListening,
+} from "./guest.ts";
 
 /** As many descriptors as a server may have: Deno itself has about 30 of them. */
 const LIMIT = 80;
@@ -63,7 +60,7 @@ for (const mode of ["run", "serve"]) {
       LIMIT,
       "wasi_echo/run",
       ["--mode", mode, "--port", `${port}`, guest],
-      ["--allow-ffi", "--allow-read"],
+      GUEST_PERMISSIONS,
     );
     await untilListening(port);
     await assertOutlives(
@@ -71,7 +68,7 @@ for (const mode of ["run", "serve"]) {
       port,
       /^Serving .*\n(.*ExperimentalWarning.*\n)?$/,
     );
-  }, compiled === true ? undefined : compiled.split("\n")[0]);
+  }, guestAbsence);
 }
 
 function testShortage(
@@ -108,19 +105,6 @@ async function assertOutlives(
   program.kill("SIGKILL");
   const { errors } = await program.ending();
   assertMatch(errors, report);
-}
-
-/** Waits for a program that has nothing on standard output to say it by. */
-async function untilListening(port: number): Promise<void> {
-  for (const start = performance.now();;) {
-    try {
-      (await Deno.connect({ port })).close();
-      return;
-    } catch (error) {
-      assertLess(performance.now() - start, PATIENCE, `${error}`);
-      await nextTurn();
-    }
-  }
 }
 
 async function assertAnswers(client: Deno.TcpConn): Promise<void> {
