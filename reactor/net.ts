@@ -123,7 +123,7 @@ export class Net {
       | UnixListenOptions
       | Deno.VsockListenOptions & { transport: "vsock" },
   ): Listener<NetAddr> | Listener<UnixAddr> {
-    checkTransport(options.transport);
+    checkTransport(options);
     checkOptions(options, LISTEN_OPTIONS);
     return "path" in options
       ? new Listener<UnixAddr>(this.#reactor, options)
@@ -199,7 +199,7 @@ export class Net {
 function connectOptions(
   options: TcpConnectOptions | UnixConnectOptions | Deno.VsockConnectOptions,
 ): ConnectOptions {
-  checkTransport(options.transport);
+  checkTransport(options);
   checkOptions(options, CONNECT_OPTIONS);
   const {
     transport: _,
@@ -217,12 +217,24 @@ function connectOptions(
   };
 }
 
-function checkTransport(transport: unknown): void {
+/** Without a port and a path, "unix" alone would listen on the whole network. */
+function checkTransport(
+  { transport, path }: {
+    readonly transport?: unknown;
+    readonly path?: unknown;
+  },
+): void {
+  if (transport === undefined) return;
   if (transport === "vsock") {
     throw new Deno.errors.NotSupported('Cannot use transport "vsock"');
   }
-  if (["tcp", "unix", undefined].includes(transport as string)) return;
-  throw new TypeError(
-    `Cannot use transport "${transport}": it must be "tcp" or "unix"`,
-  );
+  if (transport !== "tcp" && transport !== "unix") {
+    throw new TypeError(
+      `Cannot use transport "${transport}": it must be "tcp" or "unix"`,
+    );
+  }
+  if ((transport === "unix") !== (path !== undefined)) {
+    const what = path === undefined ? "without a path" : "with a path";
+    throw new TypeError(`Cannot use transport "${transport}" ${what}`);
+  }
 }

@@ -123,14 +123,34 @@ onAnyBackend("what Deno takes beside, net takes, too", async (stage) => {
     using accepted = await listener.accept();
     assertEquals(conn.localAddr, accepted.remoteAddr);
   }
-  assertThrows(
-    () => reactor.net.listen(through({ port: 0, transport: "udp" })),
-    TypeError,
-    '"udp"',
-  );
   reactor.stop();
   await served;
 });
+
+for (
+  const options of [
+    { port: 0, transport: "udp" },
+    { port: 0, transport: "unix" },
+    { transport: "unix" },
+    { path: "/nonexistent/socket", transport: "tcp" },
+  ]
+) {
+  onAnyBackend(
+    `${JSON.stringify(options)} is no transport of net's`,
+    async ({ reactor }) => {
+      assertThrows(
+        () => reactor.net.listen(through(options)),
+        TypeError,
+        `"${options.transport}"`,
+      );
+      await assertRejects(
+        () => reactor.net.connect(through(options)),
+        TypeError,
+        `"${options.transport}"`,
+      );
+    },
+  );
+}
 
 Deno.test("no option is meant by a name that is like none", () => {
   const names = { hostname: true, port: true, path: true } as const;
