@@ -431,7 +431,9 @@ export class Connection implements Owned {
    * @ignore
    */
   destroy(error?: Error): void {
-    this.abort(error);
+    // A connection that stood has come to an end; a connect has come to nothing.
+    if (!this.connecting) return this.abort(error);
+    this.abort(error ?? new Deno.errors.Interrupted("Reactor was closed"));
   }
 
   /**

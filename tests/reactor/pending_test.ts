@@ -6,9 +6,10 @@
 import { assertEquals } from "@std/assert";
 import { system } from "../../backends/ffi/current_system.ts";
 import { systemError } from "../../backends/ffi/errors.ts";
+import { type InternetAddress, Socket } from "../../backends/ffi/mod.ts";
 import { type Conn, type Listener, Reactor } from "../../reactor/mod.ts";
-import { eventually, nextTurn, test } from "../util.ts";
-import { codeOf } from "./stage.ts";
+import { eventually, fillSocket, nextTurn, test } from "../util.ts";
+import { codeOf, onEachBackend, type Stage } from "./stage.ts";
 
 /** More than any socket takes at once. */
 const LOADS = new Uint8Array(16_000_000);
@@ -248,3 +249,117 @@ test("Connection: one that waits to read and throws does not keep `onClose` from
   assertEquals(await closed.promise, reason);
   assertEquals(errors, [reason]);
 });
+
+/** A port whose backlog is full, so that whoever connects waits. */
+function deafPort(stage: Stage): number {
+  const listener = stage.silentListener(0);
+  const address = listener.localAddress as InternetAddress;
+  for (let count = 0; count < 2; count++) {
+    const client = stage.use(Socket.create());
+    client.connect(address);
+  }
+  return address.port;
+}
+
+/** How often each thing was told its end by a callback, and with what. */
+class Ends {
+  readonly lines: string[] = [];
+
+  note(name: string): (error?: unknown) => void {
+    return (error) => {
+      this.lines.push(`${name}: ${error instanceof Error ? error.name : "-"}`);
+    };
+  }
+}
+
+onEachBackend(
+  "reactor.close() settles everything that a reactor can be waiting for, once",
+  async (stage) => {
+    const reactor = stage.make();
+    const served = reactor.serve();
+    const outcomes = new Outcomes();
+    const ends = new Ends();
+    const { net } = reactor;
+    const hostname = "127.0.0.1";
+
+    // Connections that stand: one by promises, one by callbacks with a queue half sent.
+    const listener = net.listen({ hostname, port: 0 });
+    const { port } = listener.addr;
+    const [conn] = await Promise.all([
+      net.connect({ port }),
+      listener.accept(),
+    ]);
+    await fill(conn);
+    const accepted = listener.accept();
+    const connection = reactor.connect({ port });
+    connection.onClose = ends.note("connection");
+    connection.onDrain = ends.note("drain");
+    await accepted;
+    connection.write(LOADS);
+    begin(conn, outcomes);
+
+    // Connects that are under way.
+    const deaf = deafPort(stage);
+    outcomes.follow("connect", net.connect({ hostname, port: deaf }));
+    reactor.connect({ hostname, port: deaf }).onClose = ends.note("connecting");
+
+    // Those who wait for a listener, and for descriptors.
+    outcomes.follow("accept", listener.accept());
+    const other = net.listen({ hostname, port: 0 });
+    const next = other[Symbol.asyncIterator]().next();
+    outcomes.follow("next accept", next.then(({ done }) => done));
+    const [left] = stage.pair();
+    fillSocket(left);
+    outcomes.follow("readable", Promise.resolve(reactor.readable(left)));
+    outcomes.follow("writable", Promise.resolve(reactor.writable(left)));
+    const [silent] = stage.pair();
+    const iterator = reactor.readable(silent)[Symbol.asyncIterator]();
+    outcomes.follow("iterator", iterator.next());
+
+    // A datagram socket with a queue, and a timer, which is not called.
+    const datagram = reactor.datagram({ hostname });
+    datagram.onClose = ends.note("datagram");
+    reactor.callLater(60_000, ends.note("timer"));
+    outcomes.follow("serve", served);
+
+    await nextTurn();
+    // Look-ups, which Deno would end if it had a turn.
+    const name = "name.invalid";
+    outcomes.follow("look-up", net.connect({ hostname: name, port: 9 }));
+    reactor.connect({ hostname: name, port: 9 }).onClose = ends.note("look-up");
+    reactor.close();
+    assertEquals(await outcomes.all(), [
+      "accept: BadResource",
+      "closeWrite: Interrupted",
+      "connect: Interrupted",
+      "iterator: Interrupted",
+      "look-up: Interrupted",
+      "next accept: true",
+      "read: Interrupted",
+      "read: Interrupted",
+      "readable: Interrupted",
+      "serve: undefined",
+      "writable: Interrupted",
+      "write: Interrupted",
+      "write: Interrupted",
+    ]);
+
+    begin(conn, outcomes);
+    assertEquals(await outcomes.all(), each("BadResource"));
+    outcomes.follow("accept", listener.accept());
+    outcomes.follow("connect", net.connect({ port }));
+    outcomes.follow("readable", Promise.resolve(reactor.readable(left)));
+    assertEquals(await outcomes.all(), [
+      "accept: BadResource",
+      "connect: BadResource",
+      "readable: BadResource",
+    ]);
+    await nextTurn();
+    assertEquals(ends.lines.sort(), [
+      "connecting: Interrupted",
+      "connection: -",
+      "datagram: -",
+      "look-up: Interrupted",
+    ]);
+  },
+);
