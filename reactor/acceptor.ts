@@ -168,7 +168,7 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
   acceptNow(): void {
     this.resume();
     this.#count();
-    if (this.#mayHaveMore) this.#acceptSome();
+    if (this.#mayHaveMore && this.#loop.mayGoOn()) this.#acceptSome();
   }
 
   /** Stops listening. Connections that were accepted go on; closing again does nothing. */

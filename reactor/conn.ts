@@ -161,7 +161,9 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
   async closeWrite(): Promise<void> {
     const ended = this.#ended();
     if (ended !== null) throw ended;
-    await this.#enqueue(END);
+    const ending = this.#enqueue(END);
+    if (this.#writes.length === 1) this.#write();
+    await ending;
   }
 
   /**
@@ -230,8 +232,8 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
     if (ended !== null) return request.reject(ended);
     this.#reads.push(request);
     if (this.#reads.length > 1) return;
-    if (this.#drained) this.#awaitReadable();
-    else this.#read();
+    if (!this.#drained && this.connection.mayGoOn()) this.#read();
+    else this.#awaitReadable();
   }
 
   /** Serves the reads in their order, as far as there is something. */
@@ -267,17 +269,21 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
   #writeNow(buffer: Uint8Array<ArrayBuffer>): number | Promise<number> {
     const ended = this.#ended();
     if (ended !== null) throw ended;
-    if (this.#writes.length === 0) {
+    if (this.#writes.length === 0 && this.connection.mayGoOn()) {
       const count = this.connection.sendNow(buffer);
       if (count !== WOULD_BLOCK) return count;
     }
     return this.#enqueue(buffer);
   }
 
+  #awaitWritable(): void {
+    this.connection.whenWritable(this.#onWritable);
+  }
+
   #enqueue(buffer: Uint8Array<ArrayBuffer>): Promise<number> {
     return new Promise((resolve, reject) => {
       this.#writes.push({ buffer, resolve, reject });
-      if (this.#writes.length === 1) this.#write();
+      if (this.#writes.length === 1) this.#awaitWritable();
     });
   }
 
@@ -297,7 +303,7 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
         continue;
       }
       if (count === WOULD_BLOCK) {
-        return this.connection.whenWritable(this.#onWritable);
+        return this.#awaitWritable();
       }
       this.#writes.shift();
       resolve(count);

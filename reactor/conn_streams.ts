@@ -34,12 +34,15 @@ interface Sink {
  * What was just received for a reader without memory of its own. All connections
  * of a thread share it: bytes are copied out before anything else runs.
  */
-const received = new Uint8Array(new ArrayBuffer(256 * 1024));
+let received: Uint8Array<ArrayBuffer> | undefined;
+
+const RECEIVED_BYTES = 256 * 1024;
 
 /** A byte stream, which receives only what is asked for. */
 export function readableOf(
   source: Source,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
+  const buffer = received ??= new Uint8Array(new ArrayBuffer(RECEIVED_BYTES));
   let stream: ReadableByteStreamController;
   // One read at a time: what it is answered with asks for the next.
   let reading = false;
@@ -53,11 +56,11 @@ export function readableOf(
     stream.byobRequest?.respond(0);
   };
   const request: ReadRequest = {
-    buffer: received,
+    buffer,
     resolve: (count) => {
       reading = false;
       if (count === null) end();
-      else stream.enqueue(received.slice(0, count));
+      else stream.enqueue(buffer.slice(0, count));
     },
     reject,
   };
@@ -71,9 +74,13 @@ export function readableOf(
       reading = true;
       const byob = stream.byobRequest;
       if (byob === null) return source.read(request);
-      const { buffer, byteOffset, byteLength } = byob.view!;
+      const { view } = byob;
       source.read({
-        buffer: new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength),
+        buffer: new Uint8Array(
+          view!.buffer as ArrayBuffer,
+          view!.byteOffset,
+          view!.byteLength,
+        ),
         resolve: (count) => {
           reading = false;
           if (count === null) end();

@@ -543,6 +543,15 @@ export class Connection implements Owned {
     this.#updateInterest();
   }
 
+  /**
+   * Whether a promise may be resolved at once by what the socket has or takes.
+   *
+   * @ignore
+   */
+  mayGoOn(): boolean {
+    return this.#loop.mayGoOn();
+  }
+
   /** Stays open until it is closed, even after both sides have ended. */
   keepOpen(): void {
     this.#state |= MANUAL;
@@ -855,7 +864,7 @@ export class Connection implements Owned {
     this.#socket?.close();
     this.#loop.disown(this);
     // Nobody to tell is the rule for those who came and went.
-    if (this.#extras !== null || this.#onClose !== null) {
+    if (this.#onClose !== null || this.#isWaitedFor()) {
       this.#loop.callSoon(() => this.#tellClosed());
     } else this.#state |= UNTOLD;
   }
@@ -868,6 +877,12 @@ export class Connection implements Owned {
     } catch {
       // The descriptor was closed behind our back.
     }
+  }
+
+  #isWaitedFor(): boolean {
+    const extras = this.#extras;
+    return extras !== null &&
+      (extras.onReadable !== null || extras.onWritable !== null);
   }
 
   /** The last that is called, and then nothing is held on to. */
@@ -913,9 +928,7 @@ export class Connection implements Owned {
 
   /** The system's refusal is heard even where the end of a connection is not listened for. */
   #refused(error: Error): void {
-    const extras = this.#extras;
-    const waits = extras !== null &&
-      (extras.onReadable !== null || extras.onWritable !== null);
+    const waits = this.#isWaitedFor();
     this.#finish(error);
     if (waits) return;
     this.#loop.callSoon(() => {

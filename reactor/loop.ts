@@ -25,6 +25,9 @@ import {
 import { now, type Timer, TimerQueue } from "./timers.ts";
 import { wake, Waker } from "./waker.ts";
 
+/** How many promises are resolved without a turn until the next one. */
+const MOST_AT_ONCE = 128;
+
 /**
  * What is called when a registered file object is ready.
  *
@@ -130,6 +133,8 @@ export class Loop implements Disposable, AsyncDisposable {
   #served: Promise<void> | null = null;
   /** Whether `serve()` ends with nothing left to wait for. */
   #untilIdle = false;
+  /** How many promises were resolved without a turn since the last one. */
+  #goingOn = 0;
   #turns = 0;
   #events = 0;
 
@@ -604,6 +609,19 @@ export class Loop implements Disposable, AsyncDisposable {
   }
 
   /**
+   * Whether a promise may be resolved without a turn, which counts as once more.
+   * Promises go on before Deno's loop does: a connection that always has something
+   * would leave no turn to the reactor, nor to Deno's timers.
+   *
+   * @ignore
+   */
+  mayGoOn(): boolean {
+    if (this.#goingOn === MOST_AT_ONCE) return false;
+    this.#goingOn++;
+    return true;
+  }
+
+  /**
    * Counts registrations for whose sake the process is not kept open, nor `run()` going.
    *
    * @ignore
@@ -679,6 +697,7 @@ export class Loop implements Disposable, AsyncDisposable {
 
   /** What follows a wait: the callbacks of what is ready, of the clock, of the queue. */
   #process(count: number): void {
+    this.#goingOn = 0;
     this.#turns++;
     this.#dispatching = true;
     try {
@@ -813,6 +832,7 @@ export class Loop implements Disposable, AsyncDisposable {
       park: () => this.#park(),
       alone: () => parking.seats === 1,
       lookAfterParked: () => parking.look(),
+      wentOn: () => this.#goingOn,
     };
     const sharing = Sharing.create(this, shared, this.#yieldInterval);
     try {

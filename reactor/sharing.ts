@@ -31,6 +31,8 @@ export interface SharedLoop {
   park(): Promise<void>;
   /** Whether no other loop of this thread serves. */
   alone(): boolean;
+  /** How many promises were resolved since the last turn without one. */
+  wentOn(): number;
   /** Resumes the parked loops of this thread that have something. */
   lookAfterParked(): void;
 }
@@ -168,8 +170,13 @@ export class Sharing {
       const timeout = calls ? 0 : clock.timeout();
       const ready = shared.turn(timeout, this.#most);
       if (shared.ending()) return;
-      if (ready > 0) await hop(clock.sleeps ? HOPS_BEFORE_SLEEP : HOPS);
-      else if (calls) await denoTurn.brief();
+      if (ready > 0) {
+        let before: number;
+        do {
+          before = shared.wentOn();
+          await hop(clock.sleeps ? HOPS_BEFORE_SLEEP : HOPS);
+        } while (shared.wentOn() > before);
+      } else if (calls) await denoTurn.brief();
       else if (!clock.sleeps) await hop(HOPS_BEFORE_SLEEP);
       if (shared.ending() || (calls ? clock.passed() : clock.over(ready))) {
         return;

@@ -24,6 +24,47 @@ const ECHO_SERVER = `
   listener.close();
 `;
 
+test("reads, writes and accepts that need no wait leave Deno and the reactor their turns", async () => {
+  const BYTES = 50_000;
+  const CONNECTIONS = 300;
+  await using reactor = new Reactor();
+  reactor.serve();
+  using listener = reactor.net.listen({ hostname: "127.0.0.1", port: 0 });
+  const target = { hostname: "127.0.0.1", port: listener.addr.port };
+  const client = await reactor.net.connect(target);
+  const server = await listener.accept();
+  const all = new Uint8Array(BYTES);
+  for (let sent = 0; sent < BYTES;) {
+    sent += await client.write(all.subarray(sent));
+  }
+  const turnsOf = async (work: () => Promise<unknown>): Promise<number> => {
+    let turns = 0;
+    const interval = setInterval(() => turns++, 0);
+    const before = reactor.stats().turns;
+    await work();
+    clearInterval(interval);
+    return Math.min(turns, reactor.stats().turns - before);
+  };
+  const one = new Uint8Array(1);
+  const reads = await turnsOf(async () => {
+    for (let count = 0; count < BYTES; count++) await server.read(one);
+  });
+  const writes = await turnsOf(async () => {
+    for (let count = 0; count < BYTES; count++) await server.write(one);
+  });
+  const clients = await Promise.all(
+    Array.from({ length: CONNECTIONS }, () => reactor.net.connect(target)),
+  );
+  const before = reactor.stats().turns;
+  for (let count = 0; count < CONNECTIONS; count++) {
+    (await listener.accept()).close();
+  }
+  assert(reads > 0, "reads");
+  assert(writes > 0, "writes");
+  assert(reactor.stats().turns > before, "accepts");
+  for (const conn of [...clients, client, server]) conn.close();
+});
+
 /** Ends a test that would hang. */
 function deadline(milliseconds: number): Promise<never> & Disposable {
   let timer: ReturnType<typeof setTimeout>;

@@ -222,9 +222,9 @@ withThreads(
       assertEquals(await next(), "closed");
       return address;
     };
-    // Deno keeps two descriptors of the worker that ended last, and closes the
-    // others on its thread.
-    const before = openFds().size + 2;
+    // Deno keeps two descriptors of the first worker and two of the last, and
+    // closes the others on their threads.
+    const before = openFds().size + 4;
     await end();
     const address = await end();
     const latest = performance.now() + PATIENCE;
