@@ -49,7 +49,7 @@ function resume(connection: Connection): void {
 
 function listen(reactor: Reactor, address: InternetAddress): void {
   // The bytes are passed on at once, so a loan of them will do.
-  const options = { ...address, lend: true };
+  const options = { ...address, reuseBuffer: true };
   const server = reactor.listen(options, (connection) => {
     connection.onData = echo;
     connection.onDrain = resume;

@@ -5,6 +5,7 @@
  */
 
 import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
+import { uint8ArrayError } from "../backends/ffi/memory.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
 import { readableOf, type ReadRequest, writableOf } from "./conn_streams.ts";
 import type { Connection } from "./connection.ts";
@@ -12,6 +13,8 @@ import type { Connection } from "./connection.ts";
 /** A write that has not come to its end. */
 interface WriteRequest {
   readonly buffer: Uint8Array<ArrayBuffer>;
+  /** How long the buffer was when the call was made. */
+  readonly length: number;
   readonly resolve: (count: number) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -116,18 +119,20 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
    *
    * @param p Where the bytes go; with none in it, it reads nothing and returns 0
    * @returns the number of bytes, null at end of file
+   * @throws {TypeError} if it is no `Uint8Array`, or if its buffer was transferred or
+   *   shrunk before something came: that is left for the next read
    * @throws {Deno.errors.BadResource} if the connection is closed
    * @throws {Deno.errors.Interrupted} if it is closed meanwhile
    * @throws {Deno.errors.TimedOut} if an idle timeout has ended the connection
    * @throws {SystemError} `Deno.errors.ConnectionReset` and others
    */
   read(p: Uint8Array): Promise<number | null> {
-    const ended = this.#ended();
+    const ended = uint8ArrayError(p, "read into") ?? this.#ended();
     if (ended !== null) return Promise.reject(ended);
     if (p.length === 0) return Promise.resolve(0);
     const buffer = p as Uint8Array<ArrayBuffer>;
     return new Promise((resolve, reject) =>
-      this.#readBy({ buffer, resolve, reject })
+      this.#readBy({ buffer, length: buffer.length, resolve, reject })
     );
   }
 
@@ -136,12 +141,16 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
    *
    * @param p The bytes; they are sent from where they are, so leave them until then
    * @returns how many were taken
+   * @throws {TypeError} if it is no `Uint8Array`, or if its buffer was transferred or
+   *   shrunk before the bytes were sent: none was taken
    * @throws {Deno.errors.BadResource} if the connection is closed
    * @throws {Deno.errors.Interrupted} if it is closed meanwhile
    * @throws {Deno.errors.TimedOut} if an idle timeout has ended the connection
    * @throws {SystemError} `Deno.errors.BrokenPipe`, `Deno.errors.ConnectionReset` and others
    */
   write(p: Uint8Array): Promise<number> {
+    const wrong = uint8ArrayError(p, "write");
+    if (wrong !== null) return Promise.reject(wrong);
     if (p.length === 0 && this.#ended() === null) return Promise.resolve(0);
     try {
       const count = this.#writeNow(p as Uint8Array<ArrayBuffer>);
@@ -240,9 +249,10 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
   #read(): void {
     if (this.connection.closed) return this.#end();
     while (this.#reads.length > 0) {
-      const { buffer, resolve, reject } = this.#reads[0]!;
+      const { buffer, length, resolve, reject } = this.#reads[0]!;
       let count: number;
       try {
+        if (buffer.length < length) throw goneError("read into");
         count = this.#receive(buffer);
       } catch (error) {
         this.#reads.shift();
@@ -282,7 +292,7 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
 
   #enqueue(buffer: Uint8Array<ArrayBuffer>): Promise<number> {
     return new Promise((resolve, reject) => {
-      this.#writes.push({ buffer, resolve, reject });
+      this.#writes.push({ buffer, length: buffer.length, resolve, reject });
       if (this.#writes.length === 1) this.#awaitWritable();
     });
   }
@@ -291,12 +301,13 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
   #write(): void {
     if (this.connection.closed) return this.#end();
     while (this.#writes.length > 0) {
-      const { buffer, resolve, reject } = this.#writes[0]!;
+      const { buffer, length, resolve, reject } = this.#writes[0]!;
       let count: number;
       try {
+        if (buffer.length < length) throw goneError("write");
         count = buffer === END
           ? this.#shutDown()
-          : this.connection.sendNow(buffer);
+          : this.connection.sendNow(buffer, length);
       } catch (error) {
         this.#writes.shift();
         reject(error);
@@ -344,6 +355,13 @@ export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
   #checkOpen(): void {
     if (this.#closed) throw closedError();
   }
+}
+
+/** A buffer may be transferred or resized while a call waits: it would read as the end. */
+function goneError(verb: string): Error {
+  return new TypeError(
+    `Cannot ${verb} a buffer that was transferred or shrunk meanwhile`,
+  );
 }
 
 function closedError(): Error {

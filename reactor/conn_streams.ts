@@ -6,10 +6,14 @@
  * @module
  */
 
+import { bytesOf } from "../backends/ffi/memory.ts";
+
 /** A read that has not come to its end. */
 export interface ReadRequest {
   /** Where the bytes go. */
   readonly buffer: Uint8Array<ArrayBuffer>;
+  /** How long the buffer was when the call was made. */
+  readonly length: number;
   /** Called with their number; null at end of file. */
   readonly resolve: (count: number | null) => void;
   readonly reject: (error: unknown) => void;
@@ -57,10 +61,12 @@ export function readableOf(
   };
   const request: ReadRequest = {
     buffer,
+    length: buffer.length,
     resolve: (count) => {
       reading = false;
       if (count === null) end();
-      else stream.enqueue(buffer.slice(0, count));
+      // From a view: memory that is copied into at once is not cleared before.
+      else stream.enqueue(new Uint8Array(buffer.subarray(0, count)));
     },
     reject,
   };
@@ -81,6 +87,7 @@ export function readableOf(
           view!.byteOffset,
           view!.byteLength,
         ),
+        length: view!.byteLength,
         resolve: (count) => {
           reading = false;
           if (count === null) end();
@@ -109,11 +116,12 @@ export function writableOf(
   };
   return new WritableStream({
     write(chunk, controller): void | Promise<void> {
-      const bytes = chunk as Uint8Array<ArrayBuffer>;
       try {
+        const bytes = bytesOf(chunk, "write");
+        const { length } = bytes;
         const count = sink.write(bytes);
-        if (count === bytes.length) return;
-        return writeRest(sink, bytes, count)
+        if (count === length) return;
+        return writeRest(sink, bytes, length, count)
           .catch((error) => fail(error, controller));
       } catch (error) {
         fail(error, controller);
@@ -130,10 +138,13 @@ export function writableOf(
 
 async function writeRest(
   sink: Sink,
-  bytes: Uint8Array<ArrayBuffer>,
+  { buffer, byteOffset }: Uint8Array<ArrayBuffer>,
+  length: number,
   first: number | Promise<number>,
 ): Promise<void> {
-  for (let sent = await first; sent < bytes.length;) {
-    sent += await sink.write(bytes.subarray(sent));
+  for (let sent = await first; sent < length;) {
+    // Of a buffer that was transferred or shrunk meanwhile there is no such part.
+    const rest = new Uint8Array(buffer, byteOffset + sent, length - sent);
+    sent += await sink.write(rest);
   }
 }

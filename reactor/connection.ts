@@ -5,6 +5,7 @@
  */
 
 import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
+import { bytesOf, checkRoom } from "../backends/ffi/memory.ts";
 import type { Socket } from "../backends/ffi/socket.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
 import {
@@ -18,7 +19,11 @@ import {
 import { IdleWatch } from "./idle_watch.ts";
 import type { Loop, Owned } from "./loop.ts";
 import type { OptionNames } from "./options.ts";
-import { LentBuffer, Slab } from "./receive_buffer.ts";
+import {
+  owningBuffer,
+  type ReceiveBuffer,
+  reusedBuffer,
+} from "./receive_buffer.ts";
 import { WriteQueue } from "./send_queue.ts";
 
 /** What a connection may queue, and how it receives. */
@@ -34,10 +39,12 @@ export interface ConnectionOptions {
    */
   readonly maximumQueued?: number;
   /**
-   * What `onData` gets is only lent: it is written over after it returns. For
-   * who looks at the bytes and keeps none.
+   * `onData` gets a part of one buffer that is written over after it returns, for
+   * who looks at the bytes, or passes them on at once: `false`, if left out. All
+   * connections of the reactor that ask for it share the buffer, and `chunk.buffer`
+   * shows what any of them has received before; no other reactor's.
    */
-  readonly lend?: boolean;
+  readonly reuseBuffer?: boolean;
 }
 
 /** Their names. */
@@ -45,7 +52,7 @@ export const CONNECTION_OPTIONS: OptionNames<ConnectionOptions> = {
   highWaterMark: true,
   lowWaterMark: true,
   maximumQueued: true,
-  lend: true,
+  reuseBuffer: true,
 };
 
 /** Options with nothing left out; connections of one listener share them. */
@@ -56,8 +63,8 @@ export interface ConnectionLimits {
   readonly lowWaterMark: number;
   /** Above it, with 256 bytes for each chunk beside its own, a write aborts the connection. */
   readonly maximumQueued: number;
-  /** Whether `onData` is only lent its bytes. */
-  readonly lend: boolean;
+  /** What receives, and whether `onData` gets chunks of its own. */
+  readonly buffer: ReceiveBuffer;
 }
 
 /**
@@ -65,10 +72,13 @@ export interface ConnectionLimits {
  *
  * @throws {RangeError} if a mark is not a number from 0, or the low one above the high
  */
-export function connectionLimits(options: ConnectionOptions): ConnectionLimits {
+export function connectionLimits(
+  loop: Loop,
+  options: ConnectionOptions,
+): ConnectionLimits {
   const { highWaterMark = 64 * 1024 } = options;
   const { lowWaterMark = Math.floor(highWaterMark / 4) } = options;
-  const { maximumQueued = 128 * 1024 * 1024, lend = false } = options;
+  const { maximumQueued = 128 * 1024 * 1024 } = options;
   if (!(highWaterMark >= 0) || !(lowWaterMark >= 0)) {
     throw new RangeError(
       `Cannot use water marks of ${lowWaterMark} and ${highWaterMark} bytes`,
@@ -82,7 +92,8 @@ export function connectionLimits(options: ConnectionOptions): ConnectionLimits {
   if (!(maximumQueued >= 0)) {
     throw new RangeError(`Cannot queue ${maximumQueued} bytes at the most`);
   }
-  return { highWaterMark, lowWaterMark, maximumQueued, lend };
+  const buffer = options.reuseBuffer ? reusedBuffer(loop) : owningBuffer();
+  return { highWaterMark, lowWaterMark, maximumQueued, buffer };
 }
 
 /** A connect that is under way, as the connection sees it. */
@@ -145,10 +156,6 @@ const BY_LEVEL = 1 << 14;
  * event of a level-triggered registration: 1 to 3 % of a small message.
  */
 const NEWS = EVENT_READ | EVENT_PRIORITY | EVENT_HANG_UP | MODE_EDGE;
-
-/** Shared by all connections of a thread: each uses them within one call. */
-let slab: Slab | undefined;
-let lent: LentBuffer | undefined;
 
 /**
  * A connection, driven by callbacks. They are called with the connection as the
@@ -292,7 +299,8 @@ export class Connection implements Owned {
 
   /**
    * Called with the bytes that come, in order. The chunk is the callback's to
-   * keep, unless the connection was made with `lend`. Without it no bytes are
+   * keep and to transfer, and its buffer has room for nothing else, unless the
+   * connection was made with `reuseBuffer`. Without a callback no bytes are
    * received, until `end()` is done: what comes from then on is dropped. Who sets
    * it later gets what comes later.
    */
@@ -347,18 +355,17 @@ export class Connection implements Owned {
    * Above `maximumQueued` it aborts the connection, and `onClose` is told a
    * `RangeError`.
    *
-   * @param data Bytes, or a list of chunks that are sent with one call
+   * @param data Bytes, in an `ArrayBuffer` or any view, or a list of chunks that are
+   *   sent with one call
    * @returns false if more is queued than the high water mark: `onDrain` follows
-   * @throws {TypeError} if it is given anything but bytes
+   * @throws {TypeError} if it is given anything but bytes, or a buffer that was
+   *   transferred away; of a list nothing is sent then
    */
-  write(
-    data: Uint8Array<ArrayBuffer> | readonly Uint8Array<ArrayBuffer>[],
-  ): boolean {
-    if (data instanceof Uint8Array) {
-      if (this.#state !== 0 || this.#queue !== null) return this.#append(data);
-      return this.#send(data);
-    }
-    return this.#writeList(data);
+  write(data: BufferSource | readonly BufferSource[]): boolean {
+    if (Array.isArray(data)) return this.#writeList(data);
+    const bytes = bytesOf(data, "write");
+    if (this.#state !== 0 || this.#queue !== null) return this.#append(bytes);
+    return this.#send(bytes);
   }
 
   /**
@@ -385,9 +392,9 @@ export class Connection implements Owned {
    * that is silent, `close()` or `abort()` one that is not.
    *
    * @param data Last bytes
-   * @throws {TypeError} if they are anything but bytes
+   * @throws {TypeError} as `write`
    */
-  end(data?: Uint8Array<ArrayBuffer>): void {
+  end(data?: BufferSource): void {
     if (data !== undefined) this.write(data);
     if (this.#is(ENDING | CLOSED)) return;
     this.#state = this.#state & ~CORKED | ENDING;
@@ -497,18 +504,22 @@ export class Connection implements Owned {
    * first call on nothing is dropped after `end()`: the caller hears the peer's
    * end, and closes.
    *
+   * @param buffer An `ArrayBuffer`, or any view of one
    * @returns how many bytes, 0 at end of file, `WOULD_BLOCK` (-1) if there is nothing yet
+   * @throws {TypeError} if it is no buffer, or one that was transferred away
+   * @throws {RangeError} if it is empty
    * @throws {Deno.errors.NotConnected} while connecting
    * @throws {Deno.errors.BadResource} once closed, unless an error ended the
    *   connection: then that error
    * @throws {SystemError} `Deno.errors.ConnectionReset` and others
    */
-  receiveInto(buffer: Uint8Array<ArrayBuffer>): number {
+  receiveInto(buffer: BufferSource): number {
+    checkRoom(buffer);
     const socket = this.#openSocket();
     if (this.#is(READ_ENDED)) return 0;
     this.#state |= RECEIVED_INTO;
     const count = socket.recv(buffer);
-    if (count === 0 && buffer.length > 0) this.#state |= READ_ENDED;
+    if (count === 0) this.#state |= READ_ENDED;
     else if (count > 0) this.#noteActivity();
     return count;
   }
@@ -526,13 +537,18 @@ export class Connection implements Owned {
   /**
    * Sends what the socket takes now, and queues nothing: for who waits by himself.
    *
+   * @param data Bytes, as `write` takes them
+   * @param length How many of them: all, if left out
    * @returns how many bytes, `WOULD_BLOCK` (-1) if there is no room, or others are first
+   * @throws {TypeError} as `write`
+   * @throws {RangeError} if the length is not within the data
    * @throws as `receiveInto`, and `Deno.errors.BrokenPipe`
    */
-  sendNow(data: Uint8Array<ArrayBuffer>): number {
+  sendNow(data: BufferSource, length?: number): number {
+    const bytes = bytesOf(data, "send");
     const socket = this.#openSocket();
     if (this.bufferedAmount > 0) return WOULD_BLOCK;
-    const count = socket.send(data);
+    const count = socket.send(bytes, length);
     if (count > 0) this.#noteActivity();
     return count;
   }
@@ -633,9 +649,7 @@ export class Connection implements Owned {
       this.#state &= ~LISTENS;
       return this.#updateInterest();
     }
-    const buffer = this.#limits.lend
-      ? lent ??= new LentBuffer()
-      : slab ??= new Slab();
+    const { buffer } = this.#limits;
     const chunk = buffer.receive(this.#socket!);
     if (chunk === null) return;
     if (chunk.length === 0) return this.#endReading();
@@ -664,9 +678,9 @@ export class Connection implements Owned {
 
   /** What comes is of no use to anybody; that it ends is. */
   #drop(): void {
-    const chunk = (lent ??= new LentBuffer()).receive(this.#socket!);
-    if (chunk === null) return;
-    if (chunk.length === 0) this.#endReading();
+    const count = owningBuffer().discard(this.#socket!);
+    if (count === null) return;
+    if (count === 0) this.#endReading();
     else this.#noteActivity();
   }
 
@@ -700,16 +714,17 @@ export class Connection implements Owned {
 
   /** Straight to the socket: most writes are taken whole, and nothing is queued. */
   #send(data: Uint8Array<ArrayBuffer>): boolean {
-    if (data.length === 0) return true;
+    const { length } = data;
+    if (length === 0) return true;
     let count: number;
     try {
-      count = this.#socket!.send(data);
+      count = this.#socket!.send(data, length);
     } catch (error) {
       this.#finish(error as Error);
       return false;
     }
     if (this.#extras !== null && count > 0) this.#noteActivity();
-    if (count === data.length) return true;
+    if (count === length) return true;
     this.#enqueue(data, count === WOULD_BLOCK ? 0 : count);
     return this.#belowHighWater();
   }
@@ -733,15 +748,12 @@ export class Connection implements Owned {
     return this.#belowHighWater();
   }
 
-  #writeList(list: readonly Uint8Array<ArrayBuffer>[]): boolean {
-    const bytes = (value: unknown): boolean => value instanceof Uint8Array;
-    if (!Array.isArray(list) || !list.every(bytes)) {
-      throw new TypeError(`Cannot write ${typeof list}: it must be bytes`);
-    }
+  #writeList(list: readonly BufferSource[]): boolean {
+    const chunks = Array.from(list, (chunk) => bytesOf(chunk, "write"));
     const corked = this.#is(CORKED);
     const owed = this.#state & OWES_DRAIN;
     this.cork();
-    for (const chunk of list as Uint8Array<ArrayBuffer>[]) this.write(chunk);
+    for (const chunk of chunks) this.write(chunk);
     // The chunks are one write: what counts is how much of it is left.
     this.#state = this.#state & ~OWES_DRAIN | owed;
     if (!corked) this.uncork();

@@ -5,6 +5,7 @@
  */
 
 import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
+import { bytesOf } from "../backends/ffi/memory.ts";
 import { system } from "../backends/ffi/current_system.ts";
 import { isSystemError } from "../backends/ffi/errors.ts";
 import type { Socket } from "../backends/ffi/socket.ts";
@@ -20,7 +21,7 @@ import {
 } from "../backends/selector.ts";
 import type { Loop, Owned } from "./loop.ts";
 import { MessageQueue } from "./send_queue.ts";
-import { Slab } from "./receive_buffer.ts";
+import { Copies } from "./receive_buffer.ts";
 import type { Timer } from "./timers.ts";
 
 /**
@@ -61,8 +62,8 @@ interface Held {
 
 /** A message to be sent, as `sendMany` takes it. */
 export interface OutgoingMessage {
-  /** The message. */
-  readonly data: Uint8Array<ArrayBuffer>;
+  /** The message: an `ArrayBuffer`, or any view of one. */
+  readonly data: BufferSource;
   /** Whom to; a connected socket needs none. */
   readonly address?: SocketAddress;
 }
@@ -82,7 +83,7 @@ export function maximumQueuedOf(
 /** Shared by all datagram sockets of a thread: each uses them within one call. */
 let incoming: MessageBatch | undefined;
 let outgoing: MessageBatch | undefined;
-let slab: Slab | undefined;
+let copies: Copies | undefined;
 
 function newBatch(): MessageBatch {
   return new MessageBatch(system().msghdr, BATCH, LARGEST_DATAGRAM);
@@ -199,7 +200,10 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     return this.#queue.bytes;
   }
 
-  /** Called with each message, which is the callback's to keep, and whom it is from. */
+  /**
+   * Called with each message, which is the callback's to keep and to transfer, and
+   * whom it is from.
+   */
   get onMessage():
     | ((
       data: Uint8Array<ArrayBuffer>,
@@ -228,7 +232,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
    * refuses, as a message that is too large, is told to `onError`; so is one for which
    * the network has had no room (`ENOBUFS`) for about a second.
    *
-   * @param data The message
+   * @param data The message: an `ArrayBuffer`, or any view of one
    * @param address Whom to; a connected socket needs none
    * @returns false if 256 KiB or more are queued, or more than `maximumQueued`:
    *   `onDrain` follows
@@ -238,12 +242,12 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
    * @throws {RangeError} if more than `maximumQueued` is queued: this message is not, and
    *   `onDrain` follows
    */
-  send(data: Uint8Array<ArrayBuffer>, address?: SocketAddress): boolean {
-    checkBytes(data);
+  send(data: BufferSource, address?: SocketAddress): boolean {
+    const bytes = bytesOf(data, "send");
     if (this.closed) return false;
     this.#checkRoom();
-    if (this.#queue.length > 0 || !this.#trySend(data, address ?? null)) {
-      this.#enqueue(data, address ?? null);
+    if (this.#queue.length > 0 || !this.#trySend(bytes, address ?? null)) {
+      this.#enqueue(bytes, address ?? null);
     }
     return this.#belowHighWater();
   }
@@ -254,17 +258,21 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
    *
    * @param messages The messages, each with whom it is to
    * @returns as `send`
-   * @throws {TypeError} if the data of a message is anything but bytes: those before it
-   *   are queued already
+   * @throws {TypeError} if the data of a message is anything but bytes: of an array
+   *   none is sent then, of another iterable those before it are queued already
    * @throws {RangeError} if more than `maximumQueued` is queued, likewise
    */
   sendMany(messages: Iterable<OutgoingMessage>): boolean {
+    // An array is looked through before; what another iterable yields is not there yet.
+    if (Array.isArray(messages)) {
+      for (const { data } of messages) bytesOf(data, "send");
+    }
     if (this.closed) return false;
     for (const { data, address } of messages) {
-      checkBytes(data);
+      const bytes = bytesOf(data, "send");
       if (this.#isFull()) this.#flush();
       this.#checkRoom();
-      this.#enqueue(data, address ?? null);
+      this.#enqueue(bytes, address ?? null);
     }
     this.#flush();
     return this.#belowHighWater();
@@ -371,7 +379,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
       return this.#loop.guard(() => this.#tell(error));
     }
     const bytes = batch.memory.subarray(start, start + batch.length(index));
-    const data = (slab ??= new Slab()).keep(bytes);
+    const data = (copies ??= new Copies()).of(bytes);
     const address = this.#addressOf(batch, index);
     if (this.#held.length === 0 && this.#reads()) this.#deliver(data, address);
     else this.#held.push({ data, address });
@@ -612,11 +620,6 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     if (this.#referenced || registered === (before !== 0)) return;
     this.#loop.countUnreferenced(registered ? 1 : -1);
   }
-}
-
-function checkBytes(data: unknown): void {
-  if (data instanceof Uint8Array) return;
-  throw new TypeError(`Cannot send ${typeof data}: it must be bytes`);
 }
 
 function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {

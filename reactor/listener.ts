@@ -70,7 +70,7 @@ export class Listener<Address extends NetAddr | UnixAddr = NetAddr>
     loop: Loop,
     options: TcpListenOptions | UnixListenOptions,
   ) {
-    const limits = connectionLimits({});
+    const limits = connectionLimits(loop, {});
     const { tcpBacklog, ...rest } = options as TcpListenOptions;
     const backlog = tcpBacklog === undefined ? {} : { backlog: tcpBacklog };
     const port = "path" in options ? {} : { port: options.port ?? 0 };

@@ -59,6 +59,7 @@ export {
   type OnPort,
   Reactor,
 } from "./reactor.ts";
+export type { ReceiveBuffer } from "./receive_buffer.ts";
 export type { ShutdownOptions } from "./shutdown.ts";
 export type { SignalWatch } from "./signals.ts";
 export type {

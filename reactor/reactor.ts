@@ -454,7 +454,7 @@ export class Reactor extends Loop {
     onConnection: (connection: Connection) => void,
   ): Acceptor {
     checkOptions(options, ACCEPT_OPTIONS);
-    const limits = connectionLimits(options);
+    const limits = connectionLimits(this, options);
     const { socket, file } = createListener(options);
     const onAccept = (accepted: Socket): void => {
       const connection = new Connection(this, accepted, limits);
@@ -514,7 +514,7 @@ export class Reactor extends Loop {
     if (!(attemptDelay >= 0)) {
       throw new RangeError(`Cannot try for ${attemptDelay} milliseconds`);
     }
-    const limits = connectionLimits(options);
+    const limits = connectionLimits(this, options);
     const connection = new Connection(this, null, limits);
     connection.onConnect = onConnect;
     const connector = new Connector(this, connection, options);

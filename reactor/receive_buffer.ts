@@ -1,103 +1,140 @@
 /**
- * Where received bytes go: into memory that the callback may keep, or into
- * memory that it is lent.
+ * Where received bytes go: into a chunk of the callback's own, or into one
+ * buffer that is used again and again.
  *
  * @module
  */
 
 import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
+import { pageAligned } from "../backends/ffi/memory.ts";
 import type { Socket } from "../backends/ffi/socket.ts";
 
 /** What one receive may take: streams are faster the larger it is, up to about here. */
-const LENT_BYTES = 256 * 1024;
+const RECEIVE_BYTES = 256 * 1024;
 
-const SMALLEST_SLAB = 64 * 1024;
-const LARGEST_SLAB = 1024 * 1024;
+/** Larger chunks are made one at a time: their bytes are what they cost. */
+const LARGEST_STOCKED = 1024;
 
-/** Less room than this is not worth a system call: a new slab begins. */
-const LEAST_ROOM = 8 * 1024;
+/** No more than so many chunks are made ahead. */
+const LARGEST_STOCK = 256;
 
 /** A piece of the answer to "where did it go": nothing was there. */
 export const NOTHING: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
-/**
- * Receives into a slab, front to back, and hands out the parts that were
- * filled. No byte of it is written again, so whoever gets a part may keep it,
- * and neither a copy nor an allocation is made for each message: 64 KiB hold a
- * thousand small ones.
- *
- * A slab stays in memory as long as one part of it does. That is why slabs are
- * small until a stream fills them at one go.
- */
-export class Slab {
+/** What receives for connections, and what their callbacks are given. */
+export interface ReceiveBuffer {
   /** Whether the last receive has filled all the room: there may be more. */
-  full = false;
-  #size = SMALLEST_SLAB;
-  #room = new Uint8Array(new ArrayBuffer(SMALLEST_SLAB));
+  readonly full: boolean;
 
   /**
    * Receives what is there.
    *
    * @returns the bytes, none at end of file; null if there is nothing yet
    */
-  receive(socket: Socket): Uint8Array<ArrayBuffer> | null {
-    const room = this.#room;
-    const count = socket.recv(room);
-    if (count === WOULD_BLOCK) return null;
-    if (count === 0) return NOTHING;
-    this.full = count === room.length;
-    this.#advance(count);
-    return room.subarray(0, count);
-  }
-
-  /** Copies bytes that are only lent into the slab. */
-  keep(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-    if (bytes.length > this.#room.length) return bytes.slice();
-    const room = this.#room;
-    room.set(bytes);
-    this.#advance(bytes.length);
-    return room.subarray(0, bytes.length);
-  }
-
-  /** Goes on behind what was filled, in a new slab if little is left of this one. */
-  #advance(count: number): void {
-    const left = this.#room.length - count;
-    if (left >= LEAST_ROOM) {
-      this.#room = this.#room.subarray(count);
-      return;
-    }
-    // Filled at one go: a stream, which is worth larger slabs. Else smaller ones do.
-    this.#size = count > this.#size / 2
-      ? Math.min(this.#size * 2, LARGEST_SLAB)
-      : Math.max(this.#size / 2, SMALLEST_SLAB);
-    this.#room = new Uint8Array(new ArrayBuffer(this.#size));
-  }
+  receive(socket: Socket): Uint8Array<ArrayBuffer> | null;
 }
 
 /**
  * Receives into the same memory again and again. What it returns is valid until
- * the next receive: for who only looks, or passes the bytes on at once.
+ * the next receive. Nothing but what this buffer has received is in it, so those
+ * who are given it see no bytes of anyone who has another.
  */
-export class LentBuffer {
-  /** Whether the last receive has filled all the room: there may be more. */
+export class ReusedBuffer implements ReceiveBuffer {
   full = false;
-  readonly #memory = new ArrayBuffer(LENT_BYTES);
+  #memory = pageAligned(RECEIVE_BYTES);
   /** Messages are often as long as the one before: then the view is, too. */
-  #view = new Uint8Array(this.#memory);
+  #view = this.#memory;
 
-  /**
-   * Receives what is there.
-   *
-   * @returns the bytes, none at end of file; null if there is nothing yet
-   */
   receive(socket: Socket): Uint8Array<ArrayBuffer> | null {
+    // A callback may have transferred it. A receive into no room would look like an end.
+    if (this.#memory.length === 0) this.#memory = pageAligned(RECEIVE_BYTES);
     const count = socket.recv(this.#memory);
     if (count === WOULD_BLOCK) return null;
     if (count === 0) return NOTHING;
-    this.full = count === LENT_BYTES;
+    this.full = count === RECEIVE_BYTES;
     if (this.#view.length !== count) {
-      this.#view = new Uint8Array(this.#memory, 0, count);
+      const { buffer, byteOffset } = this.#memory;
+      this.#view = new Uint8Array(buffer, byteOffset, count);
     }
     return this.#view;
   }
+}
+
+/** Receives into memory that no callback ever sees, and copies from there. */
+export class OwnChunks implements ReceiveBuffer {
+  readonly #buffer = new ReusedBuffer();
+  readonly #copies = new Copies();
+
+  get full(): boolean {
+    return this.#buffer.full;
+  }
+
+  receive(socket: Socket): Uint8Array<ArrayBuffer> | null {
+    const bytes = this.#buffer.receive(socket);
+    if (bytes === null || bytes.length === 0) return bytes;
+    return this.#copies.of(bytes);
+  }
+
+  /** Receives what is of no use. @returns how many bytes; null if there is nothing yet */
+  discard(socket: Socket): number | null {
+    const bytes = this.#buffer.receive(socket);
+    return bytes === null ? null : bytes.length;
+  }
+}
+
+/**
+ * Copies of bytes, each with a buffer of its own that has room for nothing else.
+ *
+ * What a small one costs is to make its buffer, three allocations of C, and a
+ * third less where many are made at one go. So while messages are as long as the
+ * one before, a stock is kept of chunks of that length, twice as many each time.
+ */
+export class Copies {
+  #length = -1;
+  #stock: Uint8Array<ArrayBuffer>[] = [];
+  #next = 1;
+
+  of(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    const { length } = bytes;
+    // From a view: memory that is copied into at once is not cleared before.
+    if (length > LARGEST_STOCKED) return new Uint8Array(bytes);
+    if (length !== this.#length) this.#begin(length);
+    if (this.#stock.length === 0) this.#replenish();
+    const chunk = this.#stock.pop()!;
+    chunk.set(bytes);
+    return chunk;
+  }
+
+  #begin(length: number): void {
+    this.#length = length;
+    this.#stock = [];
+    this.#next = 1;
+  }
+
+  #replenish(): void {
+    for (let made = 0; made < this.#next; made++) {
+      this.#stock.push(new Uint8Array(this.#length));
+    }
+    this.#next = Math.min(this.#next * 2, LARGEST_STOCK);
+  }
+}
+
+/** One for the thread: what is in it is copied before anything else can be received. */
+let ownChunks: OwnChunks | undefined;
+
+/** What gives every callback a chunk of its own. */
+export function owningBuffer(): OwnChunks {
+  return ownChunks ??= new OwnChunks();
+}
+
+/** One for each reactor: a callback that runs another one still has its bytes. */
+const reusedBuffers = new WeakMap<object, ReusedBuffer>();
+
+/** The buffer that a reactor uses again and again. */
+export function reusedBuffer(reactor: object): ReusedBuffer {
+  let buffer = reusedBuffers.get(reactor);
+  if (buffer === undefined) {
+    reusedBuffers.set(reactor, buffer = new ReusedBuffer());
+  }
+  return buffer;
 }

@@ -7,6 +7,7 @@
 import { system } from "./current_system.ts";
 import { systemError } from "./errors.ts";
 import { fcntl, libc, open } from "./libc.ts";
+import { checkMemory } from "./memory.ts";
 
 /** What a read, a write or a receive returns where it would have to wait. */
 export const WOULD_BLOCK: -1 = -1;
@@ -39,24 +40,6 @@ export function fileDescriptor(fileobj: FileObject): number {
 
 function describe(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value) : String(value);
-}
-
-/**
- * Checks the part of a buffer that a call may touch.
- *
- * @returns how much of it the call is given: less than 2^31 bytes, which of a longer
- *   one is a part, as a call takes and gives parts anyway
- * @throws {RangeError} if `length` is not a whole number within the buffer
- */
-export function checkLength(buffer: BufferSource, length: number): number {
-  if (
-    !Number.isInteger(length) || length < 0 || length > buffer.byteLength
-  ) {
-    throw new RangeError(
-      `Cannot use ${length} bytes of a buffer of ${buffer.byteLength}`,
-    );
-  }
-  return Math.min(length, INT_MAX);
 }
 
 let again = -1;
@@ -96,12 +79,14 @@ export function retrying(syscall: string, call: () => number): number {
  *
  * @param fileobj A descriptor, or an object with one
  * @param buffer Where the bytes go
- * @returns the number of bytes, 0 at end of file, `WOULD_BLOCK` (-1) if there is nothing yet
+ * @returns the number of bytes, 0 at end of file (and for an empty buffer), `WOULD_BLOCK`
+ *   (-1) if there is nothing yet
+ * @throws {TypeError} if it is no buffer, or one that was transferred away
  * @throws {SystemError} if the call fails
  */
 export function read(fileobj: FileObject, buffer: BufferSource): number {
   const fd = fileDescriptor(fileobj);
-  const length = checkLength(buffer, buffer.byteLength);
+  const length = checkMemory(buffer, buffer?.byteLength);
   for (;;) {
     const count = libc().read(fd, buffer, length);
     if (count >= 0) return count;
@@ -116,11 +101,12 @@ export function read(fileobj: FileObject, buffer: BufferSource): number {
  * @param fileobj A descriptor, or an object with one
  * @param data The bytes
  * @returns the number of bytes that were taken, `WOULD_BLOCK` (-1) if there is no room
+ * @throws {TypeError} if it is no buffer, or one that was transferred away
  * @throws {SystemError} if the call fails: `Deno.errors.BrokenPipe` where nobody reads
  */
 export function write(fileobj: FileObject, data: BufferSource): number {
   const fd = fileDescriptor(fileobj);
-  const length = checkLength(data, data.byteLength);
+  const length = checkMemory(data, data?.byteLength);
   for (;;) {
     const count = libc().write(fd, data, length);
     if (count >= 0) return count;

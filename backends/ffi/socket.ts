@@ -7,7 +7,6 @@
 
 import { system } from "./current_system.ts";
 import {
-  checkLength,
   fileDescriptor,
   retrying,
   setBlocking,
@@ -20,6 +19,7 @@ import { interfaceNumber } from "./interface.ts";
 import { parseIPv4, parseIPv6 } from "./ip_address.ts";
 import { libc } from "./libc.ts";
 import { keepAddress, type KeptAddress, keptAddress } from "./kept_address.ts";
+import { checkMemory } from "./memory.ts";
 import {
   decodeAddress,
   encodeAddress,
@@ -369,19 +369,21 @@ export class Socket implements Disposable {
    * @param buffer Where the bytes go
    * @param length How many bytes of it to use: all, if left out
    * @param flags MSG_* of `<sys/socket.h>`: 2 is MSG_PEEK on every system
-   * @returns the number of bytes, 0 at end of file (or for an empty datagram),
-   *   `WOULD_BLOCK` (-1) if there is nothing yet
+   * @returns the number of bytes, 0 at end of file (or for an empty datagram, or an
+   *   empty buffer), `WOULD_BLOCK` (-1) if there is nothing yet
+   * @throws {TypeError} if it is no buffer, or one that was transferred away
    * @throws {RangeError} if the length is not within the buffer
    * @throws {SystemError} `Deno.errors.ConnectionReset` and others
    */
   recv(
     buffer: BufferSource,
-    length: number = buffer.byteLength,
+    length: number = buffer?.byteLength,
     flags: number = 0,
   ): number {
     if (
-      (length | 0) !== length || length < 0 || length > buffer.byteLength
-    ) length = checkLength(buffer, length);
+      !ArrayBuffer.isView(buffer) || (length | 0) !== length || length <= 0 ||
+      length > buffer.byteLength
+    ) length = checkMemory(buffer, length);
     for (;;) {
       const count = libc().recv(this.#fd, buffer, length, flags);
       if (count >= 0) return count;
@@ -395,10 +397,11 @@ export class Socket implements Disposable {
    * @param buffer Where the bytes go; what does not fit is lost
    * @param flags MSG_* of `<sys/socket.h>`
    * @returns null if there is nothing yet
+   * @throws {TypeError} as `recv`
    * @throws {SystemError} as `recv`
    */
   recvFrom(buffer: BufferSource, flags: number = 0): ReceivedFrom | null {
-    const length = checkLength(buffer, buffer.byteLength);
+    const length = checkMemory(buffer, buffer?.byteLength);
     for (;;) {
       expectAddress();
       const bytes = libc().recvfrom(
@@ -421,18 +424,20 @@ export class Socket implements Disposable {
    * @param length How many bytes of it: all, if left out
    * @param flags MSG_* of `<sys/socket.h>`
    * @returns how many bytes were taken, `WOULD_BLOCK` (-1) if there was no room
+   * @throws {TypeError} if it is no buffer, or one that was transferred away
    * @throws {RangeError} if the length is not within the data
    * @throws {SystemError} `Deno.errors.BrokenPipe` (never a signal),
    *   `Deno.errors.ConnectionReset` and others
    */
   send(
     data: BufferSource,
-    length: number = data.byteLength,
+    length: number = data?.byteLength,
     flags: number = 0,
   ): number {
     if (
-      (length | 0) !== length || length < 0 || length > data.byteLength
-    ) length = checkLength(data, length);
+      !ArrayBuffer.isView(data) || (length | 0) !== length || length <= 0 ||
+      length > data.byteLength
+    ) length = checkMemory(data, length);
     for (;;) {
       const count = libc().send(this.#fd, data, length, quietly(flags));
       if (count >= 0) return count;
@@ -447,6 +452,8 @@ export class Socket implements Disposable {
    * @param first Which of them comes first
    * @param offset How many bytes of the first were sent already
    * @returns how many bytes were taken, `WOULD_BLOCK` (-1) if there was no room
+   * @throws {TypeError} if a piece is no `Uint8Array`
+   * @throws {RangeError} if the offset is not within the first piece
    * @throws {SystemError} as `send`
    */
   sendPieces(
@@ -470,7 +477,7 @@ export class Socket implements Disposable {
    * @param address Whom to
    * @param flags MSG_* of `<sys/socket.h>`
    * @returns how many bytes were taken, `WOULD_BLOCK` (-1) if there was no room
-   * @throws {TypeError} if the address is of another domain or malformed
+   * @throws {TypeError} as `send`, or if the address is of another domain or malformed
    * @throws {RangeError} if its port or the length of its path is out of range
    * @throws {SystemError} `EMSGSIZE` if the datagram is too large, and others
    */
@@ -497,7 +504,7 @@ export class Socket implements Disposable {
     addressLength: number,
     flags: number = 0,
   ): number {
-    const length = checkLength(data, data.byteLength);
+    const length = checkMemory(data, data?.byteLength);
     for (;;) {
       const count = libc().sendto(
         this.#fd,
@@ -684,6 +691,7 @@ export class Socket implements Disposable {
    * @param level SOL_* or IPPROTO_*
    * @param number The option's number
    * @param value The bytes of the option's struct, or a number for a C `int`
+   * @throws {TypeError} if it is neither bytes nor a number
    * @throws {RangeError} if a number does not fit an `int`
    * @throws {SystemError} `ENOPROTOOPT` if the socket has no such option, and others
    */
@@ -696,6 +704,7 @@ export class Socket implements Disposable {
       throw new RangeError(`Cannot set a socket option to ${value}`);
     }
     const bytes = typeof value === "number" ? Int32Array.of(value) : value;
+    checkMemory(bytes, bytes?.byteLength);
     const result = libc().setsockopt(
       this.#open(),
       level,

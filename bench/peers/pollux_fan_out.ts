@@ -22,7 +22,11 @@ function forget(_error: Error | undefined, connection: Connection): void {
 
 const [mode = "run", port = "8001"] = Deno.args;
 const reactor = new Reactor();
-const options = { hostname: "127.0.0.1", port: Number(port), lend: true };
+const options = {
+  hostname: "127.0.0.1",
+  port: Number(port),
+  reuseBuffer: true,
+};
 reactor.listen(options, (connection) => {
   connections.add(connection);
   connection.onData = passOn;

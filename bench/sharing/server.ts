@@ -100,7 +100,7 @@ async function pong(): Promise<void> {
 
 if (import.meta.main) {
   const reactor = new Reactor();
-  const options = { hostname: "127.0.0.1", port: 0, lend: true };
+  const options = { hostname: "127.0.0.1", port: 0, reuseBuffer: true };
   const server = reactor.listen(options, (connection) => {
     connection.onData = echo;
   });

@@ -214,7 +214,11 @@ onAnyBackend(
     const { reactor } = stage;
     const listeners = [stage.silentListener(), stage.silentListener()];
     const [first, second] = listeners.map((listener) => listener.localAddress);
-    const connection = new Connection(reactor, null, connectionLimits({}));
+    const connection = new Connection(
+      reactor,
+      null,
+      connectionLimits(reactor, {}),
+    );
     const log = new Log();
     watch(connection, log);
     const missing = { path: "/nonexistent/socket" };
@@ -325,7 +329,11 @@ function lookingUp(
   log: Log,
   options: ConnectorOptions,
 ): Connection {
-  const connection = new Connection(stage.reactor, null, connectionLimits({}));
+  const connection = new Connection(
+    stage.reactor,
+    null,
+    connectionLimits(stage.reactor, {}),
+  );
   watch(connection, log);
   new Connector(stage.reactor, connection, options)
     .startAfter("slow.invalid", () => new Promise(() => {}));
@@ -362,7 +370,11 @@ onAnyBackend(
     const { reactor } = stage;
     const address = stage.silentListener().localAddress;
     const log = new Log();
-    const connection = new Connection(reactor, null, connectionLimits({}));
+    const connection = new Connection(
+      reactor,
+      null,
+      connectionLimits(reactor, {}),
+    );
     watch(connection, log);
     connection.onConnect = () => connection.close();
     const { promise, resolve } = Promise.withResolvers<SocketAddress[]>();

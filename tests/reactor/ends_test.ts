@@ -158,11 +158,15 @@ onEachBackend(
     const { connection, peer } = stage.connection();
     peer.send("hello");
     const buffer = new Uint8Array(16);
-    connection.receiveInto(new Uint8Array(0));
-    assertEquals([connection.readEnded, connection.closed], [false, false]);
+    assertThrows(
+      () => connection.receiveInto(new Uint8Array(0)),
+      RangeError,
+      "Cannot receive into a buffer of 0 bytes",
+    );
     for (const wrong of ["text", 16, {}, null]) {
-      assertThrows(() => connection.receiveInto(wrong as never), Error);
+      assertThrows(() => connection.receiveInto(wrong as never), TypeError);
     }
+    assertEquals([connection.readEnded, connection.closed], [false, false]);
     stage.until(() => connection.receiveInto(buffer) === 5, "the message");
     peer.end();
     stage.until(() => connection.receiveInto(buffer) === 0, "the end");

@@ -20,7 +20,7 @@ import {
   type Peer,
 } from "./stage.ts";
 
-/** What a connection has received so far; lent bytes are copied. */
+/** What a connection has received so far; bytes of a reused buffer are copied. */
 function collect(connection: Connection): Uint8Array<ArrayBuffer>[] {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   connection.onData = (chunk) => chunks.push(chunk.slice());
@@ -38,12 +38,12 @@ function fill(peer: Peer): number {
   }
 }
 
-for (const lend of [false, true]) {
-  const how = lend ? "lent" : "kept";
+for (const reuseBuffer of [false, true]) {
+  const how = reuseBuffer ? "reused" : "own";
   onEachBackend(
     `more than a buffer that came at one go is received to its end, ${how}`,
     (stage) => {
-      const { connection, peer } = stage.connection({ lend });
+      const { connection, peer } = stage.connection({ reuseBuffer });
       const sent = fill(peer);
       // More than what is received at one go, in the larger of the two buffers.
       assert(sent > 512 * 1024, `only ${sent} bytes found room`);
@@ -69,7 +69,7 @@ onEachBackend("an end that is there with the last bytes is heard", (stage) => {
 });
 
 onEachBackend("an end behind a full buffer is heard", (stage) => {
-  const { connection, peer } = stage.connection({ lend: true });
+  const { connection, peer } = stage.connection({ reuseBuffer: true });
   const sent = fill(peer);
   peer.end();
   const chunks = collect(connection);
@@ -131,7 +131,7 @@ onEachBackend(
 onEachBackend(
   "pause() and resume() in a callback lose nothing of what is there",
   (stage) => {
-    const { connection, peer } = stage.connection({ lend: true });
+    const { connection, peer } = stage.connection({ reuseBuffer: true });
     const sent = fill(peer);
     let received = 0;
     connection.onData = (chunk) => {
@@ -174,7 +174,7 @@ onEachBackend(
 onEachBackend(
   "onData that is taken away in a callback, and set later, gets the rest",
   (stage) => {
-    const { connection, peer } = stage.connection({ lend: true });
+    const { connection, peer } = stage.connection({ reuseBuffer: true });
     const sent = fill(peer);
     let received = 0;
     const once = (chunk: Uint8Array): void => {

@@ -265,8 +265,8 @@ onEachBackend(
   },
 );
 
-onEachBackend("a lent chunk is one buffer's, again and again", (stage) => {
-  const { connection, peer } = stage.connection({ lend: true });
+onEachBackend("with reuseBuffer all chunks are of one buffer", (stage) => {
+  const { connection, peer } = stage.connection({ reuseBuffer: true });
   const buffers = new Set<ArrayBuffer>();
   let received = "";
   connection.onData = (chunk) => {

@@ -6,6 +6,7 @@
  */
 
 import { addressOf } from "../libc.ts";
+import { checkPiece } from "../memory.ts";
 import { SOCKADDR_STORAGE_BYTES } from "../socket_address.ts";
 import type { MsghdrLayout } from "../system.ts";
 
@@ -46,6 +47,8 @@ export class GatheredMessage {
    * @param pieces The pieces
    * @param first Which of them comes first
    * @param offset How many bytes of the first are left out
+   * @throws {TypeError} if one is no `Uint8Array`
+   * @throws {RangeError} if the offset is not within the first
    */
   gather(
     pieces: readonly Uint8Array<ArrayBuffer>[],
@@ -57,6 +60,7 @@ export class GatheredMessage {
     for (let index = 0; index < count; index++) {
       const piece = pieces[first + index]!;
       const skipped = index === 0 ? offset : 0;
+      checkPiece(piece, skipped);
       const length = Math.min(piece.length - skipped, room);
       this.#iovecs[2 * index] = addressOf(piece) + BigInt(skipped);
       this.#iovecs[2 * index + 1] = BigInt(length);

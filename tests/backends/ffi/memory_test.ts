@@ -1,0 +1,146 @@
+/**
+ * The caller's memory: bytes of every kind are taken, all else is refused by
+ * its name, and what has lost its bytes is never taken for empty.
+ */
+
+import { assertEquals, assertThrows } from "@std/assert";
+import { addressOf } from "../../../backends/ffi/libc.ts";
+import { bytesOf, pageAligned } from "../../../backends/ffi/memory.ts";
+import {
+  close,
+  pipe,
+  read,
+  Socket,
+  socketPair,
+  write,
+} from "../../../backends/ffi/mod.ts";
+import { test } from "../../util.ts";
+
+/** What is no memory, by the name that an error gives it. */
+const NO_MEMORY: readonly (readonly [name: string, value: unknown])[] = [
+  ["null", null],
+  ["undefined", { value: undefined }.value],
+  ["string", "text"],
+  ["number", 5],
+  ["array", [1, 2]],
+  ["object", { byteLength: 4 }],
+];
+
+/** Every call that takes memory, on a pair of sockets. */
+function calls(
+  left: Socket,
+  right: Socket,
+): Record<string, (memory: never) => unknown> {
+  const to = { hostname: "127.0.0.1", port: 9 };
+  const udp = (use: (socket: Socket) => unknown): unknown => {
+    using socket = Socket.create("IPv4", "datagram");
+    return use(socket);
+  };
+  return {
+    recv: (memory) => right.recv(memory),
+    "recv of a length": (memory) => right.recv(memory, 4),
+    recvFrom: (memory) => right.recvFrom(memory),
+    send: (memory) => left.send(memory),
+    "send of a length": (memory) => left.send(memory, 4),
+    sendTo: (memory) => udp((socket) => socket.sendTo(memory, to)),
+    read: (memory) => read(right, memory),
+    write: (memory) => write(left, memory),
+  };
+}
+
+for (const [name, value] of NO_MEMORY) {
+  test(`sockets and descriptors refuse ${name}, and send nothing`, () => {
+    const [left, right] = socketPair();
+    using _left = left;
+    using _right = right;
+    for (const [call, use] of Object.entries(calls(left, right))) {
+      if (call.endsWith("of a length") && value === undefined) continue;
+      assertThrows(
+        () => use(value as never),
+        TypeError,
+        `Cannot use ${name}: it must be a buffer`,
+        call,
+      );
+    }
+    const good = new Uint8Array([1]);
+    assertThrows(
+      () => left.sendPieces([good, value as never]),
+      TypeError,
+      `Cannot send ${name}`,
+    );
+    assertEquals(right.recv(new Uint8Array(16)), -1);
+  });
+}
+
+test("sockets and descriptors refuse memory that was transferred or shrunk", () => {
+  const [left, right] = socketPair();
+  using _left = left;
+  using _right = right;
+  left.send(new Uint8Array([1, 2, 3]));
+  const gone = new Uint8Array(8);
+  gone.buffer.transfer();
+  const shrunk = new Uint8Array(new ArrayBuffer(8, { maxByteLength: 8 }), 4, 4);
+  shrunk.buffer.resize(6);
+  const view = new DataView(new ArrayBuffer(8));
+  view.buffer.transfer();
+  for (const memory of [gone, gone.buffer, shrunk, view]) {
+    for (const [call, use] of Object.entries(calls(left, right))) {
+      if (call.endsWith("of a length")) continue;
+      assertThrows(() => use(memory as never), TypeError, undefined, call);
+    }
+  }
+  assertThrows(() => left.sendPieces([gone], 0, 4), RangeError);
+  assertEquals(right.recv(new Uint8Array(16)), 3);
+});
+
+test("sockets and descriptors take every kind of view, and empty ones", () => {
+  const [reader, writer] = pipe();
+  const bytes = new Uint8Array([1, 2, 3, 4]);
+  const shared = new Uint8Array(new SharedArrayBuffer(4));
+  const kinds = [
+    bytes,
+    bytes.buffer,
+    new DataView(bytes.buffer),
+    new Float32Array(bytes.buffer),
+    shared as unknown as Uint8Array<ArrayBuffer>,
+    new Uint8Array(new ArrayBuffer(4, { maxByteLength: 8 })),
+  ];
+  for (const memory of kinds) {
+    assertEquals(write(writer, memory), 4);
+    assertEquals(read(reader, memory), 4);
+  }
+  assertEquals(write(writer, new Uint8Array(0)), 0);
+  assertEquals(read(reader, new DataView(new ArrayBuffer(0))), 0);
+  close(reader);
+  close(writer);
+});
+
+test("setRawOption: neither bytes nor a number is refused", () => {
+  using socket = Socket.create();
+  for (const [name, value] of NO_MEMORY) {
+    if (name === "number") continue;
+    assertThrows(
+      () => socket.setRawOption(1, 2, value as never),
+      TypeError,
+      `Cannot use ${name}`,
+    );
+  }
+});
+
+test("bytesOf: a view of other elements is the same bytes", () => {
+  const { buffer } = new Uint8Array([0, 1, 2, 3, 4, 5]);
+  assertEquals(
+    bytesOf(new Uint16Array(buffer, 2, 2), "send"),
+    new Uint8Array([2, 3, 4, 5]),
+  );
+  const whole = new Uint8Array(buffer);
+  assertEquals(bytesOf(whole, "send") === whole, true);
+});
+
+test("pageAligned: the memory begins with a page, and has its length", () => {
+  for (const length of [1, 4096, 262_144]) {
+    const memory = pageAligned(length);
+    assertEquals(memory.length, length);
+    assertEquals(addressOf(memory) % 4096n, 0n);
+  }
+});
