@@ -78,6 +78,10 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
   #paused = false;
   /** Whether the last attempt has found a connection. */
   #mayHaveMore = false;
+  readonly #report = (error: unknown): void => this.#loop.report(error);
+  /** A method never calls back: what it meets is told from the loop. */
+  readonly #reportSoon = (error: unknown): void =>
+    this.#loop.callSoon(() => this.#report(error));
   #backOff: Timer | null = null;
   #referenced = true;
   /** Whether the loop counts the registration as unreferenced. */
@@ -168,7 +172,9 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
   acceptNow(): void {
     this.resume();
     this.#count();
-    if (this.#mayHaveMore && this.#loop.mayGoOn()) this.#acceptSome();
+    if (this.#mayHaveMore && this.#loop.mayGoOn()) {
+      this.#acceptSome(this.#reportSoon);
+    }
   }
 
   /** Stops listening. Connections that were accepted go on; closing again does nothing. */
@@ -201,10 +207,11 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
   }
 
   static readonly #onReady = (fileobj: FileObject): void => {
-    (fileobj as Acceptor).#acceptSome();
+    const acceptor = fileobj as Acceptor;
+    acceptor.#acceptSome(acceptor.#report);
   };
 
-  #acceptSome(): void {
+  #acceptSome(report: (error: unknown) => void): void {
     for (let count = 0; count < ACCEPTS_PER_TURN; count++) {
       // The callback may have closed or paused the listener.
       if (!this.#accepting) return;
@@ -217,7 +224,7 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
         socket = this.#socket.accept();
       } catch (error) {
         if (isSystemError(error) && TRANSIENT.has(error.code)) continue;
-        return this.#suspend(error);
+        return this.#suspend(error, report);
       }
       this.#mayHaveMore = socket !== null;
       if (socket === null) return;
@@ -240,12 +247,8 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
    * Waits a while: for a descriptor, or for whatever else is missing. An error
    * that nobody thought of is treated alike: told, and tried again.
    */
-  #suspend(error: unknown): void {
-    if (this.#backOff === null) this.#loop.report(error);
-    this.#wait();
-  }
-
-  #wait(): void {
+  #suspend(error: unknown, report: (error: unknown) => void): void {
+    if (this.#backOff === null) report(error);
     this.#loop.countBackOff();
     this.#backOff = this.#loop.callLater(BACK_OFF, () => this.#retry());
     this.#update();
@@ -254,7 +257,7 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
   #retry(): void {
     const backOff = this.#backOff;
     this.#update();
-    this.#acceptSome();
+    this.#acceptSome(this.#report);
     // Nothing was missing this time: what comes next is news again.
     if (this.#backOff === backOff) this.#backOff = null;
   }
@@ -268,11 +271,7 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
       else this.#loop.withdraw(this);
     } catch (error) {
       this.#setAccepting(false);
-      // A method may have come here, and methods never call back.
-      if (this.#backOff === null) {
-        this.#loop.callSoon(() => this.#loop.report(error));
-      }
-      return this.#wait();
+      return this.#suspend(error, this.#reportSoon);
     }
     this.#setAccepting(wanted);
   }
