@@ -18,7 +18,7 @@ import {
 } from "../backends/selector.ts";
 import { IdleWatch } from "./idle_watch.ts";
 import type { Loop, Owned } from "./loop.ts";
-import type { OptionNames } from "./options.ts";
+import type { OptionNames } from "../backends/options.ts";
 import {
   owningBuffer,
   type ReceiveBuffer,

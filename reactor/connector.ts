@@ -13,7 +13,7 @@ import { EVENT_WRITE, type FileObject } from "../backends/selector.ts";
 import { domainOf } from "./addresses.ts";
 import type { Attempt, Connection } from "./connection.ts";
 import type { Loop, PromiseBound } from "./loop.ts";
-import type { OptionNames } from "./options.ts";
+import type { OptionNames } from "../backends/options.ts";
 import type { Timer } from "./timers.ts";
 
 /** How long one address has before the next is tried beside it: RFC 8305, section 5. */

@@ -13,7 +13,7 @@ import {
 } from "../backends/ffi/path.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
 import { domainOf, hostnameOf, numericHostname, portOf } from "./addresses.ts";
-import type { OptionNames } from "./options.ts";
+import type { OptionNames } from "../backends/options.ts";
 
 /** Where to listen, and how. */
 export interface ListenOptions {

@@ -14,7 +14,7 @@ import {
 } from "../backends/selector.ts";
 import { takeDenoDescriptors } from "./deno_descriptors.ts";
 import type { Parking, Seat } from "./parking.ts";
-import { checkOptions, type OptionNames } from "./options.ts";
+import { checkOptions, type OptionNames } from "../backends/options.ts";
 import { printError } from "./print_error.ts";
 import type { SharedLoop, Sharing } from "./sharing.ts";
 import {

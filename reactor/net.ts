@@ -10,7 +10,7 @@ import {
   type TcpListenOptions,
   type UnixListenOptions,
 } from "./listener.ts";
-import { checkOptions, type OptionNames } from "./options.ts";
+import { checkOptions, type OptionNames } from "../backends/options.ts";
 import type { ConnectOptions, Reactor } from "./reactor.ts";
 
 /** As `Deno.ConnectOptions`. */

@@ -38,7 +38,7 @@ import {
 } from "./listening.ts";
 import { type Callback, Loop, type Owned } from "./loop.ts";
 import { Net } from "./net.ts";
-import { checkOptions, type OptionNames } from "./options.ts";
+import { checkOptions, type OptionNames } from "../backends/options.ts";
 import { Readiness, type ReadinessOptions } from "./readiness.ts";
 import { knownAddresses, resolve } from "./resolver.ts";
 import {

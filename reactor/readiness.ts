@@ -8,7 +8,7 @@ import { fileDescriptor, type FileObject } from "../backends/ffi/descriptor.ts";
 import type { EVENT_READ, EVENT_WRITE } from "../backends/selector.ts";
 import type { HandlerPairs } from "./handler_pairs.ts";
 import type { Owned } from "./loop.ts";
-import { checkOptions, type OptionNames } from "./options.ts";
+import { checkOptions, type OptionNames } from "../backends/options.ts";
 
 /** How to wait. */
 export interface ReadinessOptions {

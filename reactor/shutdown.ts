@@ -8,7 +8,7 @@
 import { Acceptor } from "./acceptor.ts";
 import { Connection } from "./connection.ts";
 import type { Loop } from "./loop.ts";
-import type { OptionNames } from "./options.ts";
+import type { OptionNames } from "../backends/options.ts";
 import type { Timer } from "./timers.ts";
 
 /** How long what is there may take. */

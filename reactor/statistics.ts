@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkOptions, type OptionNames } from "./options.ts";
+import { checkOptions, type OptionNames } from "../backends/options.ts";
 
 /** What `reactor.stats()` returns. Times are in milliseconds. */
 export interface ReactorStatistics {

@@ -9,6 +9,7 @@ import { DefaultSelector } from "../default_selector.ts";
 import type { FileObject } from "../ffi/descriptor.ts";
 import { openDirectory } from "../ffi/files.ts";
 import type { Socket } from "../ffi/mod.ts";
+import { checkOptions, type OptionNames } from "../options.ts";
 import type { Selector } from "../selector.ts";
 import { CLOCKID_REALTIME, PREVIEW1 } from "./abi.ts";
 import { errnoOf, ESUCCESS } from "./errno.ts";
@@ -85,11 +86,30 @@ export interface WasiHostOptions {
   readonly wasmEdge?: WasmEdgeOptions;
 }
 
+const HOST_OPTIONS: OptionNames<WasiHostOptions> = {
+  args: true,
+  env: true,
+  preopens: true,
+  sockets: true,
+  nonblocking: true,
+  stdin: true,
+  stdout: true,
+  stderr: true,
+  selector: true,
+  waiter: true,
+  maximumDescriptors: true,
+  wasmEdge: true,
+};
+
+const WASM_EDGE_OPTIONS: OptionNames<WasmEdgeOptions> = { reach: true };
+
 /** How a suspended program can be ended. */
 export interface WasiServeOptions {
   /** Ends the program where it waits, which rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
+
+const SERVE_OPTIONS: OptionNames<WasiServeOptions> = { signal: true };
 
 /** The calls that may wait, and so may be suspended. */
 const WAITING = [
@@ -142,10 +162,13 @@ export class WasiHost {
    * Prepares a program's surroundings; nothing is opened before it starts.
    *
    * @throws {Deno.errors.NotCapable} without `--allow-read` for all of a preopened directory
-   * @throws {TypeError} if WasmEdge's calls are to reach what is no address
+   * @throws {TypeError} if WasmEdge's calls are to reach what is no address, or an
+   *   option is unknown
    * @throws {RangeError} if `maximumDescriptors` is no positive integer
    */
   constructor(options: WasiHostOptions = {}) {
+    checkOptions(options, HOST_OPTIONS);
+    checkOptions(options.wasmEdge ?? {}, WASM_EDGE_OPTIONS);
     this.#options = options;
     this.#reach = options.wasmEdge && new Reach(options.wasmEdge.reach);
     const { WASI } = nodeWasi();
@@ -214,12 +237,15 @@ export class WasiHost {
    *
    * @returns its exit code
    * @throws {Deno.errors.NotSupported} if this runtime cannot suspend WebAssembly
+   * @throws {TypeError} if an option is unknown
    * @throws as `run`, and with the signal's reason
    */
   async serve(
     module: WebAssembly.Module,
-    { signal }: WasiServeOptions = {},
+    options: WasiServeOptions = {},
   ): Promise<number> {
+    checkOptions(options, SERVE_OPTIONS);
+    const { signal } = options;
     requireSuspending();
     signal?.throwIfAborted();
     using borrowed = this.#options.waiter === undefined

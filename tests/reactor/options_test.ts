@@ -3,8 +3,9 @@
  */
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
+import { WasiHost } from "../../backends/wasi/mod.ts";
 import { Reactor } from "../../reactor/mod.ts";
-import { checkOptions } from "../../reactor/options.ts";
+import { checkOptions } from "../../backends/options.ts";
 import { onAnyBackend } from "./stage.ts";
 
 /** Options as they come from a variable, which the compiler lets through. */
@@ -80,6 +81,24 @@ const DOORS: readonly (readonly [
     'Unknown option "onslow"; did you mean "onSlow"?',
   ],
 ];
+
+for (
+  const [options, message] of [
+    [{ preopen: {} }, 'Unknown option "preopen"; did you mean "preopens"?'],
+    [
+      { wasmEdge: { reech: [] } },
+      'Unknown option "reech"; did you mean "reach"?',
+    ],
+  ] as const
+) {
+  Deno.test(`new WasiHost() says: ${message}`, () => {
+    const error = assertThrows(
+      () => new WasiHost(through(options)),
+      TypeError,
+    );
+    assertEquals(error.message, message);
+  });
+}
 
 for (const [name, open, options, message] of DOORS) {
   onAnyBackend(`${name} names an option that it does not know`, (stage) => {
