@@ -15,6 +15,7 @@ import { denoListen } from "./peers/deno_listen.ts";
 import { node, nodeNetInDeno } from "./peers/node_net.ts";
 import {
   polluxOthers,
+  polluxOwnChunks,
   polluxRun,
   polluxSelector,
   polluxServe,
@@ -26,6 +27,7 @@ await run([
   cEpoll,
   polluxRun,
   polluxServe,
+  polluxOwnChunks,
   ...polluxOthers,
   polluxSelector,
   bareFfi,

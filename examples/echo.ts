@@ -2,6 +2,7 @@
 //
 //     deno run --allow-ffi examples/echo.ts
 //     deno run --allow-ffi examples/echo.ts --mode serve --selector poll --port 9000
+//     deno run --allow-ffi examples/echo.ts --own-chunks
 //
 // and talk to it with
 //
@@ -47,9 +48,12 @@ function resume(connection: Connection): void {
   connection.resume();
 }
 
-function listen(reactor: Reactor, address: InternetAddress): void {
-  // The bytes are passed on at once, so a loan of them will do.
-  const options = { ...address, reuseBuffer: true };
+function listen(
+  reactor: Reactor,
+  address: InternetAddress,
+  reuseBuffer: boolean,
+): void {
+  const options = { ...address, reuseBuffer };
   const server = reactor.listen(options, (connection) => {
     connection.onData = echo;
     connection.onDrain = resume;
@@ -70,11 +74,13 @@ await main(async () => {
   const { address, values } = parseCommandLine({
     mode: { type: "string", default: "run" },
     selector: { type: "string" },
+    "own-chunks": { type: "boolean", default: false },
   });
   const mode = oneOf(MODES, values.mode);
   const reactor = makeReactor(oneOf(SELECTORS, values.selector));
   if (mode === "serve") onInterrupt(() => reactor.shutdown({ timeout: GRACE }));
-  listen(reactor, address);
+  // The bytes are passed on at once: to keep them, each message needs a chunk of its own.
+  listen(reactor, address, !values["own-chunks"]);
   if (mode === "serve") await reactor.serve();
   else reactor.run();
 });

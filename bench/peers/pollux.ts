@@ -10,7 +10,10 @@ import {
 } from "../../backends/default_selector.ts";
 import { type Mode, type Peer, program } from "./peer.ts";
 
-/** What each mode is served by; `examples/echo.ts` is the one that a user would copy. */
+/**
+ * What each mode is served by; `examples/echo.ts` is the one that a user would copy.
+ * It passes bytes on at once, so it reuses one buffer, as the servers in C do.
+ */
 const programs: Readonly<Record<Mode, string>> = {
   "echo": "../../examples/echo.ts",
   "datagram": "pollux_datagram.ts",
@@ -33,6 +36,15 @@ function reactor(how: "run" | "serve"): Peer {
         : deno(programs[mode], how, String(port)),
   };
 }
+
+/** The reactor that gives each message a chunk of its own: what it does unless told otherwise. */
+export const polluxOwnChunks: Peer = {
+  name: "Pollux own chunks",
+  modes: ["echo"],
+  available: () => Promise.resolve(true),
+  command: (_mode, port) =>
+    deno(programs.echo, "--own-chunks", "--port", String(port)),
+};
 
 /** The reactor on a selector that is not the best. */
 function reactorOn(selector: SelectorName): Peer {
