@@ -147,7 +147,7 @@ onEachBackend(
       "0 close",
       "2 close",
       "3 close",
-      "connecting close",
+      "connecting close Reactor was closed",
       "datagram close",
     ]);
     assertEquals(stage.takeErrors(), ["thrown"]);
