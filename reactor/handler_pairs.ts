@@ -144,10 +144,19 @@ export class HandlerPairs {
     try {
       this.loop.register(fileobj, events, pair.callback);
     } catch (error) {
-      failWaits(pair, error);
+      this.#restore(fileobj, pair);
       throw error;
     }
     pair[slot] = entry;
+  }
+
+  /** What the system refuses to add is not to cost what was there before. */
+  #restore(fileobj: FileObject, pair: Pair): void {
+    try {
+      this.loop.register(fileobj, eventsOf(pair), pair.callback);
+    } catch (error) {
+      failWaits(pair, error);
+    }
   }
 
   #removeIf(
@@ -237,6 +246,7 @@ function unregistered(): Error {
   return new Deno.errors.Interrupted("File object was unregistered");
 }
 
-function closedError(): Error {
+/** What a wait is told whose file object was closed. */
+export function closedError(): Error {
   return new Deno.errors.BadResource("File object was closed");
 }

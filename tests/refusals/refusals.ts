@@ -211,6 +211,15 @@ for (const code of ["ENOMEM", "ENOSPC"]) {
       stage.until(() => read === 1, "the reader");
       reactor.removeReader(right);
 
+      reactor.addReader(right, () => read += drainSocket(right));
+      // To add a handler registers the other anew: that is made up for.
+      refuseAdd();
+      assertEquals(thrown(() => reactor.addWriter(right, () => {})), cause);
+      assertEquals(refusals(), 1);
+      left.send(bytesOf("x"));
+      stage.until(() => read === 2, "the reader, which is still there");
+      reactor.removeReader(right);
+
       refuseAdd();
       assertEquals(thrown(() => reactor.wakeFd), cause);
       assertEquals(refusals(), 1);
