@@ -355,10 +355,10 @@ export class Reactor extends Loop {
    *
    * @throws {Deno.errors.Busy} if the descriptor has a reader already, or somebody waits
    * @throws {Deno.errors.Interrupted} if the reactor is closed meanwhile
-   * @throws {Deno.errors.Interrupted} if the file object is unregistered meanwhile: no
-   *   system tells of its close, so that is the way to end the wait before it
-   * @throws {Deno.errors.BadResource} if the file object was closed, and its number is
-   *   registered again
+   * @throws {Deno.errors.Interrupted} if the file object is unregistered meanwhile, which
+   *   who closes it by other means than this package does first
+   * @throws {Deno.errors.BadResource} if the file object is closed meanwhile, or was, and
+   *   its number is registered again
    * @throws with the signal's reason, if it is aborted
    *
    * @example

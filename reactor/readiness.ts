@@ -4,9 +4,10 @@
  * @module
  */
 
+import { unwatchClose, watchClose } from "../backends/ffi/close_watch.ts";
 import { fileDescriptor, type FileObject } from "../backends/ffi/descriptor.ts";
 import type { EVENT_READ, EVENT_WRITE } from "../backends/selector.ts";
-import type { HandlerPairs } from "./handler_pairs.ts";
+import { closedError, type HandlerPairs } from "./handler_pairs.ts";
 import type { Owned } from "./loop.ts";
 import { checkOptions, type OptionNames } from "../backends/options.ts";
 
@@ -67,9 +68,11 @@ export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
     const { loop } = this.#pairs;
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
+      const fd = fileDescriptor(this.#fileobj);
       const end = (): void => {
         this.#pairs.removeWait(this.#fileobj, this.#event, ready);
         loop.disown(wait);
+        unwatchClose(fd, closed);
         signal?.removeEventListener("abort", abort);
       };
       const fail = (reason: unknown): void => {
@@ -77,6 +80,7 @@ export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
         reject(reason);
       };
       const abort = (): void => fail(signal!.reason);
+      const closed = (): void => fail(closedError());
       const wait: Owned = { place: -1, destroy: () => fail(closedMeanwhile()) };
       const ready = (): void => {
         end();
@@ -89,6 +93,7 @@ export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
         loop.disown(wait);
         throw error;
       }
+      watchClose(fd, closed);
       signal?.addEventListener("abort", abort);
       if (begun !== undefined) begun.end = ready;
     });

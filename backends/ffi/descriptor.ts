@@ -4,6 +4,7 @@
  * @module
  */
 
+import { tellClose } from "./close_watch.ts";
 import { system } from "./current_system.ts";
 import { systemError } from "./errors.ts";
 import { fcntl, libc, open } from "./libc.ts";
@@ -122,7 +123,8 @@ export function write(fileobj: FileObject, data: BufferSource): number {
  * @throws {SystemError} if the number was not open
  */
 export function close(fd: number): void {
-  const result = libc().close(fileDescriptor(fd));
+  tellClose(fileDescriptor(fd));
+  const result = libc().close(fd);
   if (result >= 0 || -result === system().errno.EINTR) return;
   throw systemError("close", -result);
 }

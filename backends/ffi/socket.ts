@@ -5,6 +5,7 @@
  * @module
  */
 
+import { tellClose } from "./close_watch.ts";
 import { system } from "./current_system.ts";
 import {
   fileDescriptor,
@@ -809,6 +810,7 @@ export class Socket implements Disposable {
   close(): void {
     if (this.#fd === -1) return;
     const fd = this.#fd;
+    tellClose(fd);
     this.#fd = -1;
     libc().close(fd);
   }

@@ -3,7 +3,13 @@
  */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { duplicate, type FileObject, Socket } from "../../backends/ffi/mod.ts";
+import {
+  close,
+  duplicate,
+  type FileObject,
+  pipe,
+  Socket,
+} from "../../backends/ffi/mod.ts";
 import { EVENT_READ } from "../../backends/mod.ts";
 import type { Readiness } from "../../reactor/mod.ts";
 import { dup2 } from "../descriptors.ts";
@@ -388,6 +394,34 @@ onEachBackend(
     assertEquals(left.fd, fd);
     reactor.register(left, EVENT_READ, () => {});
     await assertRejects(() => waiting, BadResource, "closed");
+  },
+);
+
+onEachBackend(
+  "the close of what is waited for ends the wait, and no other",
+  async (stage) => {
+    const { reactor } = stage;
+    await serving(stage, async () => {
+      const [, object] = stage.pair();
+      const [reader, writer] = pipe();
+      const [, other] = stage.pair();
+      const kept = begun(reactor.readable(other));
+      const waiting = [
+        begun(reactor.readable(object)),
+        begun(reactor.readable(reader)),
+        reactor.readable(reader, {})[Symbol.asyncIterator]().next(),
+      ];
+      await assertRejects(() => waiting.pop()!, Busy);
+      object.close();
+      close(reader);
+      for (const wait of waiting) {
+        await assertRejects(() => wait, BadResource, "closed");
+      }
+      assertEquals(reactor.stats().registered, 1);
+      reactor.unregister(other);
+      await assertRejects(() => kept, Interrupted);
+      close(writer);
+    });
   },
 );
 
