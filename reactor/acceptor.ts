@@ -76,9 +76,12 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
   place: number = -1;
   #accepting = false;
   #paused = false;
+  /** Whether there are as many connections as there may be. */
+  #full = false;
   /** Whether the last attempt has found a connection. */
   #mayHaveMore = false;
-  readonly #report = (error: unknown): void => this.#loop.report(error);
+  readonly #report = (error: unknown): void =>
+    this.#loop.reportSometimes(error);
   /** A method never calls back: what it meets is told from the loop. */
   readonly #reportSoon = (error: unknown): void =>
     this.#loop.callSoon(() => this.#report(error));
@@ -149,6 +152,17 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
   /** Accepts again. */
   resume(): void {
     this.#paused = false;
+    this.#update();
+  }
+
+  /**
+   * Leaves newcomers in the backlog while there is no room for them, whatever
+   * `pause()` and `resume()` say.
+   *
+   * @ignore
+   */
+  setFull(full: boolean): void {
+    this.#full = full;
     this.#update();
   }
 
@@ -264,7 +278,7 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
 
   #update(): void {
     const waiting = this.#backOff !== null && this.#backOff.active;
-    const wanted = !this.closed && !this.#paused && !waiting;
+    const wanted = !this.closed && !this.#paused && !this.#full && !waiting;
     if (wanted === this.#accepting) return;
     try {
       if (wanted) this.#loop.register(this, EVENT_READ, Acceptor.#onReady);

@@ -34,7 +34,7 @@ export interface ConnectionOptions {
   readonly lowWaterMark?: number;
   /**
    * A write is refused, and the connection aborted, while more bytes than this are
-   * queued: 128 MiB, if left out. What each write has queued, or each chunk of a
+   * queued: 16 MiB, if left out. What each write has queued, or each chunk of a
    * list, is counted with 256 bytes beside its own.
    */
   readonly maximumQueued?: number;
@@ -65,20 +65,26 @@ export interface ConnectionLimits {
   readonly maximumQueued: number;
   /** What receives, and whether `onData` gets chunks of its own. */
   readonly buffer: ReceiveBuffer;
+  /** Called when a connection has ended. */
+  readonly released: () => void;
 }
+
+function nothing(): void {}
 
 /**
  * Checks the water marks, and fills in what was left out.
  *
+ * @param released Called when a connection has ended
  * @throws {RangeError} if a mark is not a number from 0, or the low one above the high
  */
 export function connectionLimits(
   loop: Loop,
   options: ConnectionOptions,
+  released: () => void = nothing,
 ): ConnectionLimits {
   const { highWaterMark = 64 * 1024 } = options;
   const { lowWaterMark = Math.floor(highWaterMark / 4) } = options;
-  const { maximumQueued = 128 * 1024 * 1024 } = options;
+  const { maximumQueued = 16 * 1024 * 1024 } = options;
   if (!(highWaterMark >= 0) || !(lowWaterMark >= 0)) {
     throw new RangeError(
       `Cannot use water marks of ${lowWaterMark} and ${highWaterMark} bytes`,
@@ -93,7 +99,7 @@ export function connectionLimits(
     throw new RangeError(`Cannot queue ${maximumQueued} bytes at the most`);
   }
   const buffer = options.reuseBuffer ? reusedBuffer(loop) : owningBuffer();
-  return { highWaterMark, lowWaterMark, maximumQueued, buffer };
+  return { highWaterMark, lowWaterMark, maximumQueued, buffer, released };
 }
 
 /** A connect that is under way, as the connection sees it. */
@@ -147,6 +153,12 @@ const RECEIVED_INTO = 1 << 13;
 
 /** What is received is asked for as a state, not as news. */
 const BY_LEVEL = 1 << 14;
+
+/** The loop counts the registration as one that keeps nothing open. */
+const COUNTED = 1 << 16;
+
+/** Bytes were refused: none may follow them, and the connection is about to be aborted. */
+const REFUSED = 1 << 15;
 
 /**
  * News of what there is to receive, and of all that could be behind it: what a
@@ -532,6 +544,7 @@ export class Connection implements Owned {
     this.#needExtras().onReadable = callback;
     if (callback !== null) this.#state |= LISTENS | RECEIVED_INTO;
     this.#updateInterest();
+    this.#count();
   }
 
   /**
@@ -579,7 +592,7 @@ export class Connection implements Owned {
     if (!this.#is(UNREFERENCED)) return;
     this.#state &= ~UNREFERENCED;
     this.#extras?.idle?.ref();
-    if (this.#interest !== 0) this.#loop.countUnreferenced(-1);
+    this.#count();
   }
 
   /** Lets `run()` return and the process end although the connection is open. */
@@ -587,7 +600,7 @@ export class Connection implements Owned {
     if (this.#is(UNREFERENCED)) return;
     this.#state |= UNREFERENCED;
     this.#extras?.idle?.unref();
-    if (this.#interest !== 0) this.#loop.countUnreferenced(1);
+    this.#count();
   }
 
   /**
@@ -694,6 +707,7 @@ export class Connection implements Owned {
     const callback = extras.onReadable!;
     extras.onReadable = null;
     callback();
+    this.#count();
   }
 
   #tellWritable(extras: Extras): void {
@@ -725,13 +739,12 @@ export class Connection implements Owned {
     }
     if (this.#extras !== null && count > 0) this.#noteActivity();
     if (count === length) return true;
-    this.#enqueue(data, count === WOULD_BLOCK ? 0 : count);
-    return this.#belowHighWater();
+    return this.#enqueue(data, count === WOULD_BLOCK ? 0 : count);
   }
 
   /** A write that cannot go to the socket as it is. */
   #append(data: Uint8Array<ArrayBuffer>): boolean {
-    if (this.#is(ENDING | WRITE_ENDED | CLOSED)) return false;
+    if (this.#is(ENDING | WRITE_ENDED | CLOSED | REFUSED)) return false;
     const direct = (this.#state & (CONNECTING | CORKED)) === 0 &&
       this.bufferedAmount === 0;
     if (direct) return this.#send(data);
@@ -744,8 +757,7 @@ export class Connection implements Owned {
       );
       return false;
     }
-    this.#enqueue(data, 0);
-    return this.#belowHighWater();
+    return this.#enqueue(data, 0);
   }
 
   #writeList(list: readonly BufferSource[]): boolean {
@@ -757,15 +769,27 @@ export class Connection implements Owned {
     // The chunks are one write: what counts is how much of it is left.
     this.#state = this.#state & ~OWES_DRAIN | owed;
     if (!corked) this.uncork();
-    return !this.#is(ENDING) && this.#belowHighWater();
+    return !this.#is(ENDING | REFUSED) && this.#belowHighWater();
   }
 
-  /** Queues a copy: the memory stays the caller's. */
-  #enqueue(data: Uint8Array<ArrayBuffer>, sent: number): void {
-    this.#queue ??= new WriteQueue();
-    this.#queue.push(data.slice(sent));
-    this.#loop.countQueued(data.length - sent);
+  /**
+   * Queues a copy: the memory stays the caller's.
+   *
+   * @returns what `write()` does
+   */
+  #enqueue(data: Uint8Array<ArrayBuffer>, sent: number): boolean {
+    const refusal = this.#loop.refusal();
+    if (refusal !== null) {
+      this.#state |= REFUSED;
+      this.#failLater(refusal);
+      return false;
+    }
+    const queue = this.#queue ??= new WriteQueue();
+    const { memory } = queue;
+    queue.push(data.slice(sent));
+    this.#loop.countQueued(data.length - sent, queue.memory - memory);
     this.#updateInterest();
+    return this.#belowHighWater();
   }
 
   #belowHighWater(): boolean {
@@ -781,12 +805,12 @@ export class Connection implements Owned {
   #flush(): void {
     const queue = this.#queue;
     if (queue !== null && !this.#is(CORKED)) {
-      const { bytes } = queue;
+      const { bytes, memory } = queue;
       try {
         queue.flush(this.#socket!);
       } finally {
         // Some may have gone before an error came.
-        this.#loop.countQueued(queue.bytes - bytes);
+        this.#loop.countQueued(queue.bytes - bytes, queue.memory - memory);
       }
       if (queue.bytes < bytes) this.#noteActivity();
       if (queue.bytes === 0) this.#queue = null;
@@ -815,6 +839,7 @@ export class Connection implements Owned {
   }
 
   #flushed(): void {
+    if (this.#is(REFUSED)) return;
     if (this.#is(CLOSING)) return this.#finish(undefined);
     if (!this.#is(ENDING) || this.#is(WRITE_ENDED)) return;
     this.#state |= WRITE_ENDED;
@@ -869,12 +894,15 @@ export class Connection implements Owned {
     if (error !== undefined) this.#needExtras().error = error;
     if (error !== undefined || this.#is(MANUAL)) this.#keepLocalAddress();
     this.#leave();
-    this.#loop.countQueued(-this.bufferedAmount);
-    this.#queue = null;
+    if (this.#queue !== null) {
+      this.#loop.countQueued(-this.#queue.bytes, -this.#queue.memory);
+      this.#queue = null;
+    }
     this.#extras?.idle?.stop();
     this.#extras?.attempt?.cancel();
     this.#socket?.close();
     this.#loop.disown(this);
+    this.#limits.released();
     // Nobody to tell is the rule for those who came and went.
     if (this.#onClose !== null || this.#isWaitedFor()) {
       this.#loop.callSoon(() => this.#tellClosed());
@@ -960,23 +988,32 @@ export class Connection implements Owned {
       } else this.#loop.modify(this, wanted, Connection.#onReady);
       this.#interest = wanted;
     } finally {
-      this.#countUnreferenced(before);
+      this.#count();
     }
   }
 
   /** Ends the registration: the descriptor is closed next. */
   #leave(): void {
-    const before = this.#interest;
-    if (before === 0) return;
+    if (this.#interest === 0) return;
     this.#interest = 0;
     this.#loop.forget(this);
-    this.#countUnreferenced(before);
+    this.#count();
   }
 
-  #countUnreferenced(before: number): void {
-    const registered = this.#interest !== 0;
-    if (!this.#is(UNREFERENCED) || registered === (before !== 0)) return;
-    this.#loop.countUnreferenced(registered ? 1 : -1);
+  /** Has the loop count the registration as one that keeps nothing open, or as one that does. */
+  #count(): void {
+    const unreferenced = this.#interest !== 0 &&
+      (this.#is(UNREFERENCED) || this.#onlyListens());
+    if (unreferenced === this.#is(COUNTED)) return;
+    this.#state ^= COUNTED;
+    this.#loop.countUnreferenced(unreferenced ? 1 : -1);
+  }
+
+  /** Whether it is registered for the sake of a read that is still to come. */
+  #onlyListens(): boolean {
+    return this.#is(LISTENS) && this.#onData === null &&
+      (this.#interest & EVENT_WRITE) === 0 &&
+      (this.#extras === null || this.#extras.onReadable === null);
   }
 
   /** The socket, as long as it can be used. */

@@ -40,8 +40,9 @@ const HIGH_WATER_MARK = 256 * 1024;
 const MAXIMUM_QUEUED = 128 * 1024 * 1024;
 
 /**
- * How long sending is suspended when the network has no room (ENOBUFS), in
- * milliseconds. The socket is writable all the while, so no selector says when.
+ * How long sending is suspended when the network has no room (ENOBUFS), or the peer
+ * of a Unix socket, in milliseconds. The socket is writable all the while, so no
+ * selector says when.
  */
 const BACK_OFF = 10;
 
@@ -239,8 +240,8 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
    * @throws {TypeError} if it is given anything but bytes, or if the address is
    *   malformed or of another domain: of a queued message, `onError` is told so
    * @throws {RangeError} if its port or the length of its path is out of range, likewise
-   * @throws {RangeError} if more than `maximumQueued` is queued: this message is not, and
-   *   `onDrain` follows
+   * @throws {RangeError} if more than `maximumQueued` is queued, here or in all the
+   *   reactor: this message is not, and `onDrain` follows
    */
   send(data: BufferSource, address?: SocketAddress): boolean {
     const bytes = bytesOf(data, "send");
@@ -321,7 +322,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
   /** Closes the socket. What is queued is dropped; closing again does nothing. */
   close(): void {
     if (this.closed) return;
-    this.#loop.countQueued(-this.#queue.bytes);
+    this.#loop.countQueued(-this.#queue.bytes, -this.#queue.memory);
     this.#queue.clear();
     this.#backOff?.cancel();
     this.#retry?.cancel();
@@ -350,7 +351,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
   static readonly #onReady = (fileobj: FileObject, events: number): void => {
     const datagram = fileobj as Datagram;
     if ((events & EVENT_READ) !== 0) datagram.#receive();
-    if ((events & EVENT_WRITE) !== 0 && !datagram.closed) datagram.#flush();
+    if ((events & EVENT_WRITE) !== 0 && !datagram.closed) datagram.#retrySend();
   };
 
   #receive(): void {
@@ -446,9 +447,12 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
    * have to be remembered, which is what the limit is against.
    */
   #checkRoom(): void {
-    if (!this.#isFull()) return;
+    // Where nothing is queued yet, there is nothing whose end `onDrain` could tell.
+    const refusal = this.#queue.length > 0 ? this.#loop.refusal() : null;
+    if (refusal === null && !this.#isFull()) return;
     this.#owesDrain = true;
-    throw new RangeError(`Cannot queue more than ${this.#maximumQueued} bytes`);
+    throw refusal ??
+      new RangeError(`Cannot queue more than ${this.#maximumQueued} bytes`);
   }
 
   #belowHighWater(): boolean {
@@ -461,8 +465,23 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     data: Uint8Array<ArrayBuffer>,
     address: SocketAddress | null,
   ): void {
+    const { memory } = this.#queue;
     this.#queue.push({ data: data.slice(), address });
-    this.#loop.countQueued(data.length);
+    this.#loop.countQueued(data.length, this.#queue.memory - memory);
+    this.#updateInterest();
+  }
+
+  /**
+   * Sends because there is room. If there is none after all, there will be no news of
+   * it either: a Unix socket without a fixed peer is writable whatever the peer has
+   * room for (unix(7)). So the next attempt is a moment later.
+   */
+  #retrySend(): void {
+    const { length } = this.#queue;
+    this.#flush();
+    if (this.closed || length === 0 || this.#queue.length < length) return;
+    if (this.#backOff !== null) return;
+    this.#rest();
     this.#updateInterest();
   }
 
@@ -531,25 +550,31 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     const full = isSystemError(error) && error.code === "ENOBUFS";
     if (!full || this.#backOffs === MOST_BACK_OFFS) return false;
     this.#backOffs++;
+    this.#rest();
+    return true;
+  }
+
+  /** Sends nothing for a moment. */
+  #rest(): void {
     this.#backOff = this.#loop.callLater(BACK_OFF, () => {
       this.#backOff = null;
-      this.#flush();
+      this.#retrySend();
     });
     if (!this.#referenced) this.#backOff.unref();
-    return true;
   }
 
   /** Takes off what is sent, or given up. */
   #dequeue(count: number): void {
     this.#backOffs = 0;
-    const { bytes } = this.#queue;
+    const { bytes, memory } = this.#queue;
     this.#queue.drop(count);
-    this.#loop.countQueued(this.#queue.bytes - bytes);
+    const after = this.#queue;
+    this.#loop.countQueued(after.bytes - bytes, after.memory - memory);
   }
 
   #tell(error: unknown): void {
     if (this.onError !== null) this.onError(error as Error, this);
-    else this.#loop.report(error);
+    else this.#loop.reportSometimes(error);
   }
 
   #reads(): boolean {

@@ -36,6 +36,50 @@ export interface ListenOptions {
   readonly noDelay?: boolean;
 }
 
+/** What newcomers may take. */
+export interface AdmissionOptions {
+  /**
+   * How many accepted connections may be open at once: no limit, if left out. While
+   * there are as many, others wait in the system's backlog.
+   */
+  readonly maximumConnections?: number;
+  /**
+   * Milliseconds without a byte in either direction after which a connection ends with
+   * `Deno.errors.TimedOut`, as by `setIdleTimeout()`: never, if left out or 0.
+   */
+  readonly idleTimeout?: number;
+}
+
+/** Their names. */
+export const ADMISSION_OPTIONS: OptionNames<AdmissionOptions> = {
+  maximumConnections: true,
+  idleTimeout: true,
+};
+
+/**
+ * Checks what newcomers may take, and fills in what was left out.
+ *
+ * @throws {RangeError} if the maximum is no positive integer, or the timeout none from 0
+ */
+export function admissionOf(
+  options: AdmissionOptions,
+): Required<AdmissionOptions> {
+  const { maximumConnections = Infinity, idleTimeout = 0 } = options;
+  const counts = maximumConnections === Infinity ||
+    Number.isInteger(maximumConnections);
+  if (!counts || maximumConnections < 1) {
+    throw new RangeError(
+      `Cannot accept ${maximumConnections} connections at the most`,
+    );
+  }
+  if (!(idleTimeout >= 0)) {
+    throw new RangeError(
+      `Cannot use an idle timeout of ${idleTimeout} milliseconds`,
+    );
+  }
+  return { maximumConnections, idleTimeout };
+}
+
 /** Their names. */
 export const LISTEN_OPTIONS: OptionNames<ListenOptions> = {
   hostname: true,

@@ -15,6 +15,7 @@ import {
 import { takeDenoDescriptors } from "./deno_descriptors.ts";
 import type { Parking, Seat } from "./parking.ts";
 import { checkOptions, type OptionNames } from "../backends/options.ts";
+import { Failures, ReportLimit, tooManyFailures } from "./failures.ts";
 import { printError } from "./print_error.ts";
 import type { SharedLoop, Sharing } from "./sharing.ts";
 import {
@@ -45,13 +46,21 @@ export interface LoopOptions {
   /** What it waits with: `new DefaultSelector()`, if left out. It is closed with the reactor. */
   readonly selector?: Selector<Callback>;
   /**
-   * Told what a callback throws; the loop goes on. If left out, it is written to
-   * standard error. What it throws itself ends `run()` or `serve()` with that error,
+   * Told what a callback throws; the loop goes on. Of what peers can cause at will,
+   * such as answers that the system does not send, it is told once a second for each
+   * kind of error. If left out, it is written to standard error. What it throws itself ends `run()` or `serve()` with that error,
    * after the turn.
    */
   readonly onError?: (error: unknown) => void;
   /** Milliseconds of `serve()` between two turns of Deno's loop, while busy: 1, if left out. */
   readonly yieldInterval?: number;
+  /**
+   * The most bytes of memory that its connections and datagram sockets may queue
+   * together, each chunk and message counted with 256 beside its own: no limit, if
+   * left out. Above it, a write that would have to be queued aborts its connection,
+   * and a message is refused, with a `RangeError`.
+   */
+  readonly maximumQueued?: number;
   /** Takes the time of callbacks for `stats()`, and tells of slow ones. */
   readonly measure?: Measurement | boolean;
 }
@@ -60,6 +69,7 @@ const LOOP_OPTIONS: OptionNames<LoopOptions> = {
   selector: true,
   onError: true,
   yieldInterval: true,
+  maximumQueued: true,
   measure: true,
 };
 
@@ -111,6 +121,9 @@ export class Loop implements Disposable, AsyncDisposable {
   readonly #selector: Selector<Callback>;
   readonly #onError: (error: unknown) => void;
   readonly #yieldInterval: number;
+  readonly #maximumQueued: number;
+  /** Memory of what is queued: it is what the maximum is of. */
+  #memoryQueued = 0;
   readonly #stopwatch: Stopwatch | null;
   readonly #timers = new TimerQueue(() => this.#changed());
   readonly #owned: Owned[] = [];
@@ -124,6 +137,8 @@ export class Loop implements Disposable, AsyncDisposable {
   #referenced = true;
   #state: State = "idle";
   #stopping = false;
+  readonly #failures = new Failures();
+  readonly #reports = new ReportLimit();
   /** What `onError` has thrown in this turn. */
   #failure: { readonly error: unknown } | null = null;
   #dispatching = false;
@@ -142,16 +157,22 @@ export class Loop implements Disposable, AsyncDisposable {
    * Makes a reactor, and its selector.
    *
    * @throws {TypeError} if an option is unknown
-   * @throws {RangeError} if the yield interval is not a positive number
+   * @throws {RangeError} if the yield interval is not a positive number, or
+   *   `maximumQueued` none from 0
    * @throws {Deno.errors.NotCapable} without `--allow-ffi`
    */
   constructor(options: LoopOptions = {}) {
     checkOptions(options, LOOP_OPTIONS);
     const { yieldInterval = 1, measure = false } = options;
+    const { maximumQueued = Infinity } = options;
     if (!(yieldInterval > 0)) {
       throw new RangeError(`Cannot yield every ${yieldInterval} milliseconds`);
     }
+    if (!(maximumQueued >= 0)) {
+      throw new RangeError(`Cannot queue ${maximumQueued} bytes at the most`);
+    }
     this.#yieldInterval = yieldInterval;
+    this.#maximumQueued = maximumQueued;
     this.#onError = options.onError ?? printError;
     this.#stopwatch = measure === false
       ? null
@@ -181,7 +202,7 @@ export class Loop implements Disposable, AsyncDisposable {
    * @param events `EVENT_READ`, `EVENT_WRITE` or both, and what else the selector has
    * @param callback Called with the file object, as the type that it was registered
    *   with, and the events that are there. It may unregister, register, close and stop
-   *   whatever it likes
+   *   whatever it likes. After it has thrown a hundred times in a row it is unregistered
    * @throws {TypeError} if it is not a function
    * @throws as `Selector.register`
    */
@@ -550,6 +571,16 @@ export class Loop implements Disposable, AsyncDisposable {
   }
 
   /**
+   * As `report()`, of what a peer can cause as often as it likes: once a second for
+   * each kind of error.
+   *
+   * @ignore
+   */
+  reportSometimes(error: unknown): void {
+    if (this.#reports.admits(error, now())) this.report(error);
+  }
+
+  /**
    * Has a resource closed with the reactor.
    *
    * @throws {Deno.errors.BadResource} if the reactor is being closed: whoever
@@ -650,12 +681,25 @@ export class Loop implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Counts what connections have queued.
+   * Counts what connections and datagram sockets have queued.
    *
    * @ignore
    */
-  countQueued(difference: number): void {
-    this.bytesQueued += difference;
+  countQueued(bytes: number, memory: number): void {
+    this.bytesQueued += bytes;
+    this.#memoryQueued += memory;
+  }
+
+  /**
+   * What is to be told of something that would have to be queued; null while there is room.
+   *
+   * @ignore
+   */
+  refusal(): RangeError | null {
+    if (this.#memoryQueued <= this.#maximumQueued) return null;
+    return new RangeError(
+      `Cannot queue more than ${this.#maximumQueued} bytes in all`,
+    );
   }
 
   /**
@@ -715,6 +759,8 @@ export class Loop implements Disposable, AsyncDisposable {
    */
   #dispatch(count: number): void {
     const selector = this.#selector;
+    const failures = this.#failures;
+    let fileobj: FileObject = -1;
     if (this.#stopwatch !== null) return this.#dispatchMeasured(count);
     for (let index = 0; index < count;) {
       try {
@@ -725,10 +771,12 @@ export class Loop implements Disposable, AsyncDisposable {
           if (events === 0) continue;
           this.#events++;
           const callback = selector.readyData(current)!;
-          callback(selector.readyFileobj(current)!, events);
+          fileobj = selector.readyFileobj(current)!;
+          callback(fileobj, events);
+          if (failures.size > 0) failures.forget(fileobj);
         }
       } catch (error) {
-        this.report(error);
+        this.#failed(fileobj, error);
       }
     }
   }
@@ -740,8 +788,24 @@ export class Loop implements Disposable, AsyncDisposable {
       this.#events++;
       const callback = this.#selector.readyData(index)!;
       const fileobj = this.#selector.readyFileobj(index)!;
-      this.#call(() => callback(fileobj, events), callback.name);
+      const started = now();
+      try {
+        callback(fileobj, events);
+        this.#failures.forget(fileobj);
+      } catch (error) {
+        this.#failed(fileobj, error);
+      }
+      this.#stopwatch!.note(callback.name, now() - started);
     }
+  }
+
+  /** What throws whenever it is called is ready again at once, and would be for ever. */
+  #failed(fileobj: FileObject, error: unknown): void {
+    this.report(error);
+    if (!this.#failures.note(fileobj) || this.closed) return;
+    if (this.#selector.getMap().get(fileobj) === undefined) return;
+    this.withdraw(fileobj);
+    this.report(tooManyFailures(error));
   }
 
   #callTimers(): void {

@@ -37,7 +37,7 @@ export {
 export type { ConnectorOptions } from "./connector.ts";
 export { Datagram, type OutgoingMessage } from "./datagram.ts";
 export type { Handler } from "./handler_pairs.ts";
-export type { ListenOptions } from "./listening.ts";
+export type { AdmissionOptions, ListenOptions } from "./listening.ts";
 export {
   type Callback,
   Loop,
@@ -53,6 +53,7 @@ export {
 export { Net, type TcpConnectOptions, type UnixConnectOptions } from "./net.ts";
 export { Readiness, type ReadinessOptions } from "./readiness.ts";
 export {
+  type AcceptOptions,
   type ConnectOptions,
   type DatagramOptions,
   type OnPath,

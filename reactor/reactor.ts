@@ -32,6 +32,9 @@ import {
 import { Datagram, maximumQueuedOf } from "./datagram.ts";
 import { type Handler, HandlerPairs } from "./handler_pairs.ts";
 import {
+  ADMISSION_OPTIONS,
+  admissionOf,
+  type AdmissionOptions,
   createListener,
   LISTEN_OPTIONS,
   type ListenOptions,
@@ -61,6 +64,10 @@ export interface ConnectOptions extends ConnectionOptions, ConnectorOptions {
   /** The path of a Unix socket instead. */
   readonly path?: string;
 }
+
+/** Where to listen, and what the connections that come are like. */
+export interface AcceptOptions
+  extends ListenOptions, AdmissionOptions, ConnectionOptions {}
 
 /** Options with a port: what is made of them has an `InternetAddress`. */
 export interface OnPort {
@@ -109,7 +116,8 @@ const CONNECT_OPTIONS: OptionNames<ConnectOptions> = {
   path: true,
 };
 
-const ACCEPT_OPTIONS: OptionNames<ListenOptions & ConnectionOptions> = {
+const ACCEPT_OPTIONS: OptionNames<AcceptOptions> = {
+  ...ADMISSION_OPTIONS,
   ...CONNECTION_OPTIONS,
   ...LISTEN_OPTIONS,
 };
@@ -421,11 +429,11 @@ export class Reactor extends Loop {
    * @param options A `port` (0 for one that the system chooses), and more
    * @param onConnection Called with each connection, to set its callbacks
    * @throws {TypeError} if the address is malformed, or an option unknown
-   * @throws {RangeError} if the port, the backlog or a water mark is out of range
+   * @throws {RangeError} if the port, the backlog or a limit is out of range
    * @throws {SystemError} `Deno.errors.AddrInUse` and others
    */
   listen(
-    options: ListenOptions & ConnectionOptions & OnPort,
+    options: AcceptOptions & OnPort,
     onConnection: (connection: Connection) => void,
   ): Acceptor<InternetAddress>;
   /**
@@ -436,7 +444,7 @@ export class Reactor extends Loop {
    * @throws as on a port
    */
   listen(
-    options: ListenOptions & ConnectionOptions & OnPath,
+    options: AcceptOptions & OnPath,
     onConnection: (connection: Connection) => void,
   ): Acceptor<UnixAddress>;
   /**
@@ -446,18 +454,24 @@ export class Reactor extends Loop {
    * @throws as on a port
    */
   listen(
-    options: ListenOptions & ConnectionOptions,
+    options: AcceptOptions,
     onConnection: (connection: Connection) => void,
   ): Acceptor;
   listen(
-    options: ListenOptions & ConnectionOptions,
+    options: AcceptOptions,
     onConnection: (connection: Connection) => void,
   ): Acceptor {
     checkOptions(options, ACCEPT_OPTIONS);
-    const limits = connectionLimits(this, options);
+    const { maximumConnections, idleTimeout } = admissionOf(options);
+    let open = 0;
+    const limits = connectionLimits(this, options, () => {
+      if (open-- === maximumConnections) acceptor.setFull(false);
+    });
     const { socket, file } = createListener(options);
     const onAccept = (accepted: Socket): void => {
       const connection = new Connection(this, accepted, limits);
+      if (++open === maximumConnections) acceptor.setFull(true);
+      if (idleTimeout > 0) connection.setIdleTimeout(idleTimeout);
       try {
         onConnection(connection);
       } catch (error) {
@@ -465,7 +479,8 @@ export class Reactor extends Loop {
         throw error;
       }
     };
-    return new Acceptor(this, socket, onAccept, () => {}, file);
+    const acceptor = new Acceptor(this, socket, onAccept, () => {}, file);
+    return acceptor;
   }
 
   /**

@@ -12,10 +12,10 @@ import {
   WOULD_BLOCK,
 } from "../../backends/ffi/mod.ts";
 import {
+  type AcceptOptions,
   type Acceptor,
   type Connection,
   type ConnectionOptions,
-  type ListenOptions,
   type LoopOptions,
   type OnPort,
   Reactor,
@@ -148,16 +148,16 @@ export class Stage implements AsyncDisposable {
   /** A listener of the reactor on a port of the system's choice. */
   listen(
     onConnection: (connection: Connection) => void,
-    options?: ListenOptions & ConnectionOptions & Partial<OnPort>,
+    options?: AcceptOptions & Partial<OnPort>,
   ): Acceptor<InternetAddress>;
   /** A listener of the reactor on a path, or else on such a port. */
   listen(
     onConnection: (connection: Connection) => void,
-    options: ListenOptions & ConnectionOptions,
+    options: AcceptOptions,
   ): Acceptor;
   listen(
     onConnection: (connection: Connection) => void,
-    options: ListenOptions & ConnectionOptions = {},
+    options: AcceptOptions = {},
   ): Acceptor {
     const address = options.path === undefined
       ? { hostname: "127.0.0.1", port: 0 }
@@ -181,7 +181,7 @@ export class Stage implements AsyncDisposable {
 
   /** A connection of the reactor, and the peer at its other end. */
   connection(
-    options: ListenOptions & ConnectionOptions = {},
+    options: AcceptOptions = {},
     shape: (peer: Socket) => void = () => {},
   ): { connection: Connection; peer: Peer } {
     let accepted: Connection | undefined;

@@ -168,7 +168,7 @@ onAnyBackend("120 MiB and an end come back whole [K06]", (stage) => {
     server.onDrain = () => server.resume();
   });
   const { port } = acceptor.address as { port: number };
-  const client = stage.reactor.connect({ port });
+  const client = stage.reactor.connect({ port, maximumQueued: 256 * MIB });
   const block = patternOf(251 * 4096);
   const blocks = 120;
   for (let count = 0; count < blocks; count++) client.write(block);
@@ -320,7 +320,7 @@ onEachBackend(
 onAnyBackend(
   "64 MiB to a peer that does not read hurt nobody else",
   (stage) => {
-    const { connection } = stage.narrow();
+    const { connection } = stage.narrow({ maximumQueued: 256 * MIB });
     for (let count = 0; count < 64; count++) {
       connection.write(
         new Uint8Array(MIB),

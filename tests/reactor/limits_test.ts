@@ -1,0 +1,371 @@
+/**
+ * What peers may take: connections, time, memory, processor time, lines of a log.
+ */
+
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertThrows,
+} from "@std/assert";
+import { close, pipe, Socket, write } from "../../backends/ffi/mod.ts";
+import { EVENT_READ } from "../../backends/mod.ts";
+import {
+  type Connection,
+  type Datagram,
+  type LoopOptions,
+  Reactor,
+} from "../../reactor/mod.ts";
+import { runDeno, test } from "../util.ts";
+import { Log, onAnyBackend, onEachBackend } from "./stage.ts";
+
+const MIB = 1024 * 1024;
+
+onEachBackend(
+  "listen(): at maximumConnections newcomers wait, and are accepted as others leave",
+  (stage) => {
+    const open: Connection[] = [];
+    const options = { maximumConnections: 2 };
+    const acceptor = stage.listen((peer) => {
+      peer.onData = (chunk) => peer.write(chunk);
+      open.push(peer);
+    }, options);
+    const peers = [0, 1, 2, 3].map(() => stage.dial(acceptor.address));
+    for (const peer of peers) peer.send("x");
+    stage.until(() => open.length === 2, "as many as there may be");
+    assertEquals(peers[0]!.readText(1), "x");
+    assertEquals(open.length, 2);
+    open[0]!.close();
+    stage.until(() => open.length === 3, "the third");
+    assertEquals(peers[2]!.readText(1), "x");
+    assertEquals(open.length, 3);
+    peers[1]!.socket.close();
+    stage.until(() => open.length === 4, "the fourth");
+    assertEquals(peers[3]!.readText(1), "x");
+  },
+);
+
+onAnyBackend(
+  "listen(): a connection that onConnection throws at, or aborts, leaves its place",
+  (stage) => {
+    let count = 0;
+    const acceptor = stage.listen((peer) => {
+      if (count++ === 0) throw new Error("not this one");
+      peer.abort();
+    }, { maximumConnections: 1 });
+    for (let round = 0; round < 3; round++) stage.dial(acceptor.address);
+    stage.until(() => count === 3, "all of them");
+    assertEquals(stage.takeErrors(), ["not this one"]);
+  },
+);
+
+onAnyBackend(
+  "listen(): resume() does not go beyond maximumConnections, and pause() holds below it",
+  (stage) => {
+    const open: Connection[] = [];
+    const acceptor = stage.listen((peer) => open.push(peer), {
+      maximumConnections: 1,
+    });
+    for (let round = 0; round < 3; round++) stage.dial(acceptor.address);
+    stage.until(() => open.length === 1, "the first");
+    acceptor.resume();
+    stage.turns(5);
+    assertEquals(open.length, 1);
+    acceptor.pause();
+    open[0]!.close();
+    stage.turns(5);
+    assertEquals(open.length, 1);
+    acceptor.resume();
+    stage.until(() => open.length === 2, "the second");
+  },
+);
+
+onAnyBackend("listen(): limits that are none are refused", (stage) => {
+  const listen = (options: object): unknown =>
+    stage.reactor.listen({ port: 0, ...options }, () => {});
+  for (const maximumConnections of [0, -1, 1.5, NaN]) {
+    assertThrows(() => listen({ maximumConnections }), RangeError);
+  }
+  for (const idleTimeout of [-1, NaN]) {
+    assertThrows(() => listen({ idleTimeout }), RangeError);
+  }
+  assertThrows(() => new Reactor({ maximumQueued: -1 }), RangeError);
+});
+
+onEachBackend(
+  "listen(): idleTimeout ends connections on which nothing happens, and no others",
+  (stage) => {
+    const ends: (Error | undefined)[] = [];
+    const acceptor = stage.listen((peer) => {
+      peer.onData = () => {};
+      peer.onClose = (error) => ends.push(error);
+    }, { idleTimeout: 80 });
+    stage.dial(acceptor.address);
+    const busy = stage.dial(acceptor.address);
+    const ticker = stage.reactor.callEvery(10, () => busy.send("x"));
+    stage.until(() => ends.length === 1, "the end of the silent");
+    ticker.cancel();
+    assertInstanceOf(ends[0], Deno.errors.TimedOut);
+    stage.until(() => ends.length === 2, "the end of the other");
+  },
+);
+
+onAnyBackend(
+  "write(): 16 MiB may wait for one peer, and what is beyond ends the connection",
+  (stage) => {
+    const { connection } = stage.narrow();
+    const log = new Log();
+    log.watch(connection);
+    for (let count = 0; count < 17; count++) {
+      connection.write(new Uint8Array(MIB));
+    }
+    stage.turns(1);
+    assertEquals(log.lines, []);
+    connection.write(new Uint8Array(1));
+    connection.write(new Uint8Array(1));
+    stage.until(() => log.lines.length > 0, "the end");
+    assertEquals(log.lines, ["close Cannot queue more than 16777216 bytes"]);
+  },
+);
+
+/** Ends of two connections whose peers do not read, on a reactor of its own. */
+function withTwo(
+  maximumQueued: number,
+  body: (
+    reactor: Reactor,
+    writers: Connection[],
+    ends: string[],
+    peers: Socket[],
+  ) => void,
+): void {
+  using reactor = new Reactor({ maximumQueued });
+  const writers: Connection[] = [];
+  const ends: string[] = [];
+  const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, (peer) => {
+    const index = writers.push(peer) - 1;
+    peer.onClose = (error) => ends.push(`${index} ${error?.message}`);
+  });
+  const peers = [0, 1].map(() => {
+    const socket = Socket.create("IPv4", "stream");
+    socket.setOption("receiveBufferSize", 4096);
+    socket.connect(server.address);
+    return socket;
+  });
+  while (writers.length < 2) reactor.runOnce(100);
+  for (const writer of writers) writer.socket.setOption("sendBufferSize", 4096);
+  body(reactor, writers, ends, peers);
+  for (const socket of peers) socket.close();
+}
+
+test("Reactor: maximumQueued is for all queues together: what goes beyond ends its connection", () => {
+  withTwo(4 * MIB, (reactor, writers, ends) => {
+    const [first, second] = writers as [Connection, Connection];
+    first.write(new Uint8Array(8 * MIB));
+    assert(reactor.stats().bytesQueued > 4 * MIB);
+    second.write(new Uint8Array(8 * MIB));
+    // Nothing may follow what was refused.
+    assertEquals(second.write(new Uint8Array(1)), false);
+    assertEquals(second.bufferedAmount, 0);
+    // It is aborted in the next turn, and told in the one after.
+    for (let turn = 0; turn < 2; turn++) reactor.runOnce();
+    assertEquals(ends, ["1 Cannot queue more than 4194304 bytes in all"]);
+    first.abort();
+    assertEquals(reactor.stats().bytesQueued, 0);
+  });
+});
+
+test("Reactor: what is not beyond maximumQueued any more is queued again", () => {
+  withTwo(4 * MIB, (reactor, writers, ends) => {
+    const [first, second] = writers as [Connection, Connection];
+    first.write(new Uint8Array(8 * MIB));
+    first.abort();
+    second.write(new Uint8Array(3 * MIB));
+    assert(second.bufferedAmount > 0);
+    reactor.runOnce();
+    assertEquals(ends, ["0 undefined"]);
+  });
+});
+
+/** A Unix socket without a fixed peer, whose peer does not read, and its queue. */
+function withDeafPeer(
+  body: (reactor: Reactor, sender: Datagram) => void,
+): void {
+  const directory = Deno.makeTempDirSync();
+  const path = `${directory}/peer`;
+  using reactor = new Reactor();
+  const deaf = Socket.create("unix", "datagram");
+  deaf.bind({ path });
+  const sender = reactor.datagram({ path: "" });
+  for (let count = 0; count < 100; count++) {
+    sender.send(new Uint8Array(100), { path });
+  }
+  assert(sender.bufferedAmount > 0, "the peer has room for all of them");
+  body(reactor, sender);
+  if (!sender.closed) sender.close();
+  reactor.runOnce();
+  deaf.close();
+  Deno.removeSync(directory, { recursive: true });
+}
+
+test("datagram: a Unix peer that does not read costs a few attempts, not all of the processor", () => {
+  withDeafPeer((reactor) => {
+    const timer = reactor.callLater(300, () => reactor.stop());
+    const before = reactor.stats().turns;
+    reactor.run();
+    timer.cancel();
+    // One each 10 ms, and the timer's own: it was tens of thousands.
+    assert(reactor.stats().turns - before < 100);
+  });
+});
+
+test("datagram: what waited for a Unix peer goes once it reads", () => {
+  const directory = Deno.makeTempDirSync();
+  const path = `${directory}/peer`;
+  using reactor = new Reactor();
+  const sender = reactor.datagram({ path: "" });
+  const peer = reactor.datagram({ path });
+  let received = 0;
+  peer.onMessage = () => {
+    if (++received === 100) reactor.stop();
+  };
+  peer.pause();
+  for (let count = 0; count < 100; count++) {
+    sender.send(new Uint8Array(100), { path });
+  }
+  reactor.callLater(50, () => peer.resume());
+  const patience = reactor.callLater(5000, () => reactor.stop());
+  reactor.run();
+  patience.cancel();
+  assertEquals([received, sender.bufferedAmount], [100, 0]);
+  Deno.removeSync(directory, { recursive: true });
+});
+
+/** A reactor with a pipe that can always be read, and what it is told. */
+function withReadable(
+  body: (reactor: Reactor, fd: number, told: unknown[]) => void,
+  options: LoopOptions = {},
+): void {
+  const told: unknown[] = [];
+  const [reader, writer] = pipe();
+  const onError = (error: unknown): number => told.push(error);
+  using reactor = new Reactor({ ...options, onError });
+  write(writer, new Uint8Array(1));
+  try {
+    body(reactor, reader, told);
+  } finally {
+    close(reader);
+    close(writer);
+  }
+}
+
+test("a callback that throws a hundred times in a row is unregistered, and that is told once", () => {
+  withReadable((reactor, fd, told) => {
+    let calls = 0;
+    reactor.register(fd, EVENT_READ, () => {
+      calls++;
+      throw new Error("as ever");
+    });
+    reactor.run(); // returns: nothing is left to wait for
+    assertEquals(calls, 100);
+    const last = told.at(-1) as Error;
+    assertEquals(told.length, 101);
+    assertEquals(
+      last.message,
+      "Callback has thrown 100 times in a row: it is unregistered",
+    );
+    assertEquals((last.cause as Error).message, "as ever");
+    // It may be registered again.
+    reactor.register(fd, EVENT_READ, () => reactor.stop());
+    reactor.run();
+    reactor.unregister(fd);
+  });
+});
+
+test("a callback that succeeds in between may throw as often as it likes", () => {
+  withReadable((reactor, fd, told) => {
+    let calls = 0;
+    reactor.register(fd, EVENT_READ, () => {
+      if (++calls === 400) reactor.stop();
+      if (calls % 100 !== 0) throw new Error("now and then");
+    });
+    reactor.run();
+    assertEquals([calls, told.length], [400, 396]);
+    reactor.unregister(fd);
+  });
+});
+
+test("with measure, a callback that throws a hundred times in a row is unregistered as well", () => {
+  withReadable((reactor, fd, told) => {
+    reactor.addReader(fd, () => {
+      throw new Error("as ever");
+    });
+    reactor.run();
+    assertEquals(told.length, 101);
+  }, { measure: true });
+});
+
+test("what peers can cause at will is told once a second for each kind", () => {
+  const told: unknown[] = [];
+  using reactor = new Reactor({ onError: (error) => told.push(error) });
+  const datagram = reactor.datagram({ hostname: "127.0.0.1", port: 0 });
+  // As an answer to a datagram that says it came from port 0.
+  for (let count = 0; count < 50; count++) {
+    datagram.send(new Uint8Array(1), { hostname: "127.0.0.1", port: 0 });
+  }
+  reactor.runOnce();
+  assertEquals(told.map((error) => (error as { code: string }).code), [
+    "EINVAL",
+  ]);
+  // Who asks for a socket's own errors gets them all.
+  let own = 0;
+  datagram.onError = () => own++;
+  for (let count = 0; count < 50; count++) {
+    datagram.send(new Uint8Array(1), { hostname: "127.0.0.1", port: 0 });
+  }
+  reactor.runOnce();
+  assertEquals(own, 50);
+  datagram.close();
+  reactor.runOnce();
+});
+
+test("a read that had to wait keeps the process open no longer than it waits", async () => {
+  const { stdout } = await runDeno(
+    `
+import { Reactor } from "POLLUX/reactor/mod.ts";
+const reactor = new Reactor();
+reactor.serve();
+const listener = reactor.net.listen({ hostname: "127.0.0.1", port: 0 });
+const client = await reactor.net.connect({ port: listener.addr.port });
+const server = await listener.accept();
+listener.close();
+Deno.unrefTimer(setTimeout(() => (console.log("stays"), Deno.exit(1)), 3000));
+const read = client.read(new Uint8Array(8));
+setTimeout(() => server.write(new Uint8Array(1)), 50);
+console.log(await read);
+`,
+    ["-A"],
+  );
+  assertEquals(stdout.trim(), "1");
+});
+
+test("a read that waits keeps the process open", async () => {
+  const { stdout } = await runDeno(
+    `
+import { Reactor } from "POLLUX/reactor/mod.ts";
+const reactor = new Reactor();
+reactor.serve();
+const listener = reactor.net.listen({ hostname: "127.0.0.1", port: 0 });
+const client = await reactor.net.connect({ port: listener.addr.port });
+const server = await listener.accept();
+listener.close();
+const read = client.read(new Uint8Array(8));
+Deno.unrefTimer(setTimeout(() => server.write(new Uint8Array(2)), 100));
+console.log(await read);
+const again = client.read(new Uint8Array(8));
+Deno.unrefTimer(setTimeout(() => server.write(new Uint8Array(3)), 100));
+console.log(await again);
+`,
+    ["-A"],
+  );
+  assertEquals(stdout.trim(), "2\n3");
+});
