@@ -45,9 +45,11 @@ export class GuestMemory {
   /** Checks that a piece lies within. @throws {Refusal} EFAULT if not */
   check(pointer: number, length: number): void {
     // A pointer is an unsigned number that WebAssembly hands over as a signed one.
-    if ((pointer >>> 0) + length > this.view.byteLength) {
-      throw new Refusal(EFAULT);
-    }
+    const end = (pointer >>> 0) + length;
+    if (end <= this.view.byteLength) return;
+    // Shared memory that grows detaches nothing: the buffer of before just ends sooner.
+    this.#renew();
+    if (end > this.#view.byteLength) throw new Refusal(EFAULT);
   }
 
   /** A piece as bytes. @throws {Refusal} EFAULT if it is not within */

@@ -479,3 +479,21 @@ test("a program that grows its memory goes on", () => {
     assertEquals(program.receive(3).text, "x");
   });
 });
+
+test("a program with shared memory that grows it goes on, in the new part too", () => {
+  using pair = pairOf();
+  const memory = new WebAssembly.Memory({
+    initial: 1,
+    maximum: 4,
+    shared: true,
+  });
+  runProgram({ sockets: [pair.left] }, (program) => {
+    program.poll(onFd("read", 3), onClock(0));
+    program.memory.grow(1);
+    program.allocate(65536);
+    pair.right.send(bytesOf("x"));
+    assertEquals(program.receive(3).text, "x");
+    pair.right.send(bytesOf("y"));
+    assertEquals(program.poll(onFd("read", 3)), [readable(0n, 1)]);
+  }, memory);
+});

@@ -168,14 +168,16 @@ export function errnoName(errno: number): string {
   return entry?.[0] ?? String(errno);
 }
 
-/** Runs a program, which has 64 KiB times `pages`, on a host of its own. */
+/** Runs a program, which has 64 KiB times `pages` or the memory given, on a host of its own. */
 export function runProgram(
   options: WasiHostOptions,
   body: (program: Program) => void,
-  pages = 1,
+  pages: number | WebAssembly.Memory = 1,
 ): number {
   const host = new WasiHost(options);
-  const memory = new WebAssembly.Memory({ initial: pages });
+  const memory = typeof pages === "number"
+    ? new WebAssembly.Memory({ initial: pages })
+    : pages;
   const imports = host.imports["wasi_snapshot_preview1"] as Imports;
   const program = new Program(imports, memory);
   return host.start({ exports: { memory, _start: () => body(program) } });
