@@ -226,6 +226,7 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
   };
 
   #acceptSome(report: (error: unknown) => void): void {
+    let gone = 0;
     for (let count = 0; count < ACCEPTS_PER_TURN; count++) {
       // The callback may have closed or paused the listener.
       if (!this.#accepting) return;
@@ -237,7 +238,10 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
       try {
         socket = this.#socket.accept();
       } catch (error) {
-        if (isSystemError(error) && TRANSIENT.has(error.code)) continue;
+        // All of a turn's: then it is not the connections, which would be gone.
+        const transient = isSystemError(error) && TRANSIENT.has(error.code) &&
+          ++gone < ACCEPTS_PER_TURN;
+        if (transient) continue;
         return this.#suspend(error, report);
       }
       this.#mayHaveMore = socket !== null;

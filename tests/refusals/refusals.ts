@@ -407,6 +407,28 @@ onAnyBackend(
   },
 );
 
+onAnyBackend(
+  "what accept4() is refused with for ever does not keep the loop busy",
+  (stage) => {
+    const { reactor } = stage;
+    const bystander = new Bystander(stage);
+    let accepted = 0;
+    const acceptor = stage.listen((connection) => {
+      accepted++;
+      connection.close();
+    });
+    refuse("accept4", "EPERM", { times: 1_000_000 });
+    stage.dial(acceptor.address);
+    reactor.callLater(250, () => reactor.stop());
+    reactor.run();
+    // The attempts of a turn, once in 100 milliseconds.
+    assertLess(refusals(), 64 * 6);
+    assertEquals(takeCauses(stage), ["accept EPERM"]);
+    stage.until(() => accepted === 1, "the connection");
+    bystander.check();
+  },
+);
+
 /** What passes, and what ends a connection. */
 const PASSES = ["EINTR", "EAGAIN"];
 
