@@ -10,6 +10,7 @@ import { isSystemError } from "./errors.ts";
 import { statusAt } from "./files.ts";
 import { libc, open } from "./libc.ts";
 import { Socket } from "./socket.ts";
+import { fileType, S_IFLNK } from "./structs/stat.ts";
 import { encodePath } from "./unix_path.ts";
 
 function bytesOf(path: string): Uint8Array<ArrayBuffer> {
@@ -33,6 +34,17 @@ export function identityOf(path: string): FileIdentity | null {
     return statusAt(system().currentDirectory, bytesOf(path));
   } catch (error) {
     if (isSystemError(error)) return null;
+    throw error;
+  }
+}
+
+/** Whether a path is a symbolic link. */
+export function isLink(path: string): boolean {
+  try {
+    const { mode } = statusAt(system().currentDirectory, bytesOf(path));
+    return fileType(mode) === S_IFLNK;
+  } catch (error) {
+    if (isSystemError(error)) return false;
     throw error;
   }
 }

@@ -11,6 +11,7 @@ import {
   parseIPv6,
 } from "../ffi/ip_address.ts";
 import type { SocketAddress } from "../ffi/mod.ts";
+import { type FileIdentity, identityOf, isLink } from "../ffi/path.ts";
 
 /** An address as Deno's `--allow-net` has it: its host, and its port unless it is any. */
 const HOST_AND_PORT = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/;
@@ -18,6 +19,8 @@ const HOST_AND_PORT = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/;
 /** A list of addresses, and whether one is on it. */
 export class Reach {
   readonly #listed: ReadonlySet<string>;
+  /** The directory of each path, as it was at the beginning. */
+  readonly #directories: ReadonlyMap<string, FileIdentity | null>;
 
   /**
    * @param list "127.0.0.1:8001", "[::1]:8001", "127.0.0.1" for all its ports, or
@@ -26,15 +29,35 @@ export class Reach {
    */
   constructor(list: readonly string[]) {
     this.#listed = new Set(list.map(normalized));
+    const paths = list.filter((entry) => entry.startsWith("/"));
+    this.#directories = new Map(
+      paths.map((path) => [path, identityOf(directoryOf(path))]),
+    );
   }
 
   /** Whether an address is on the list. */
   has(address: SocketAddress): boolean {
-    if ("path" in address) return this.#listed.has(address.path);
+    if ("path" in address) return this.#hasPath(address.path);
     const host = canonicalHost(address.hostname);
     return host !== undefined &&
       (this.#listed.has(host) || this.#listed.has(`${host} ${address.port}`));
   }
+
+  /**
+   * A guest may have a directory in which it can put a link in the place of the
+   * socket, or of what leads to it: then the path is another's.
+   */
+  #hasPath(path: string): boolean {
+    const known = this.#directories.get(path) ?? null;
+    const found = identityOf(directoryOf(path));
+    return known !== null && known.device === found?.device &&
+      known.inode === found.inode && !isLink(path);
+  }
+}
+
+/** Through all links: what the system would find. */
+function directoryOf(path: string): string {
+  return `${path.slice(0, path.lastIndexOf("/"))}/.`;
 }
 
 function normalized(entry: string): string {

@@ -42,7 +42,8 @@ export interface WasmEdgeOptions {
   /**
    * The addresses that it may listen at, connect to and send to: "127.0.0.1:8001",
    * "[::1]:8001", "127.0.0.1" for all ports, or the absolute path of a Unix socket.
-   * What is not listed is EACCES.
+   * What is not listed is EACCES, as is a path once a link is in its place, or another
+   * directory in that of its own.
    */
   readonly reach: readonly string[];
 }

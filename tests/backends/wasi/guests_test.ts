@@ -5,6 +5,8 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { build } from "../../../examples/wasi_echo/build.ts";
+import { close, pipe, read } from "../../../backends/ffi/mod.ts";
+import { WasiHost } from "../../../backends/wasi/mod.ts";
 import { bytesOf, denoProgram, emulated, test } from "../../util.ts";
 import { buildGo, buildRust, EXAMPLES } from "./compilers.ts";
 
@@ -230,3 +232,69 @@ await testGuest("C", build, ECHO_TESTS);
 await testGuest("Rust", buildRust, ECHO_TESTS);
 // In emulation each takes a quarter of a minute, to compile eight megabytes.
 await testGuest("Go", buildGo, emulated ? HTTP_TESTS.slice(0, 1) : HTTP_TESTS);
+
+/** Compiles the program that uses files; says why it cannot be done. */
+async function filesGuest(): Promise<WebAssembly.Module | string> {
+  const source = new URL("files_guest.c", import.meta.url).pathname;
+  const output = await Deno.makeTempFile({ suffix: ".wasm" });
+  try {
+    const { success, stderr } = await new Deno.Command("clang", {
+      args: [
+        ...["--target=wasm32-wasi", "--sysroot=/usr", "-O2", "-Wall"],
+        ...["-o", output, source],
+      ],
+    }).output();
+    if (!success) return new TextDecoder().decode(stderr).trim();
+    return await WebAssembly.compile(await Deno.readFile(output));
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return "no clang";
+    throw error;
+  } finally {
+    await Deno.remove(output);
+  }
+}
+
+const files = await filesGuest();
+const noFiles = typeof files === "string"
+  ? ` (ignored: ${files.split("\n")[0]})`
+  : "";
+
+test(
+  `a program in C uses the files of its directory, and no others${noFiles}`,
+  async () => {
+    const directory = await Deno.makeTempDir();
+    await Deno.mkdir(`${directory}/inside`);
+    await Deno.writeTextFile(`${directory}/secret`, "outside");
+    const [reader, writer] = pipe();
+    const host = new WasiHost({
+      preopens: { "/data": `${directory}/inside` },
+      stdout: writer,
+    });
+    assertEquals(host.run(files as WebAssembly.Module), 0);
+    const buffer = new Uint8Array(4096);
+    const said = new TextDecoder().decode(
+      buffer.subarray(0, read(reader, buffer)),
+    );
+    assertEquals(said.trimEnd().split("\n"), [
+      "line: hello 42",
+      "line: more",
+      "mkdir: done",
+      "rename: done",
+      "entries: 3",
+      "size: 14",
+      "symlink: done",
+      "readlink: 9",
+      "link: 1",
+      "through: hello 42",
+      "nofollow: Symbolic link loop",
+      "out: Operation not permitted",
+      "link out: done",
+      "through it: Operation not permitted",
+      "unlink: done",
+      "rmdir: done",
+    ]);
+    for (const fd of [reader, writer]) close(fd);
+    await Deno.remove(directory, { recursive: true });
+  },
+  { ignore: noFiles !== "" },
+);

@@ -202,6 +202,42 @@ test("a Unix socket is reached by its path", async () => {
   await Deno.remove(directory, { recursive: true });
 });
 
+test("a Unix path is out of reach once a link is in its place, or on the way to it", async () => {
+  const directory = await Deno.makeTempDir();
+  const secret = `${directory}/secret`;
+  await Deno.mkdir(`${directory}/own`);
+  const path = `${directory}/own/socket`;
+  using own = Socket.create("unix", "stream");
+  own.bind({ path });
+  own.listen();
+  await Deno.mkdir(secret);
+  using other = Socket.create("unix", "stream");
+  other.bind({ path: `${secret}/socket` });
+  other.listen();
+  withReach([path], (program) => {
+    const connect = (): string => {
+      const bytes = [UNIX, 0, ...bytesOf(path), 0];
+      const address = addressOf(program, bytes, 128);
+      return errnoName(
+        program.call("sock_connect", open(program, UNIX), address, 0),
+      );
+    };
+    assertEquals(connect(), "ESUCCESS");
+    Deno.renameSync(path, `${path}2`);
+    Deno.symlinkSync("../secret/socket", path);
+    assertEquals(connect(), "EACCES");
+    Deno.removeSync(path);
+    Deno.renameSync(`${directory}/own`, `${directory}/old`);
+    Deno.symlinkSync("secret", `${directory}/own`);
+    assertEquals(connect(), "EACCES");
+    Deno.removeSync(`${directory}/own`);
+    Deno.renameSync(`${directory}/old`, `${directory}/own`);
+    Deno.renameSync(`${path}2`, path);
+    assertEquals(connect(), "ESUCCESS");
+  });
+  await Deno.remove(directory, { recursive: true });
+});
+
 test("what is not on the list cannot be reached", () => {
   withReach(["127.0.0.1:1", "[::1]:2"], (program) => {
     const refused = (name: string, port: number, bytes: number[]): string => {
