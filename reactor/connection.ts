@@ -5,7 +5,7 @@
  */
 
 import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
-import { bytesOf, checkRoom } from "../backends/ffi/memory.ts";
+import { bytesOf, checkRoom, copyOf } from "../backends/ffi/memory.ts";
 import type { Socket } from "../backends/ffi/socket.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
 import {
@@ -786,7 +786,7 @@ export class Connection implements Owned {
     }
     const queue = this.#queue ??= new WriteQueue();
     const { memory } = queue;
-    queue.push(data.slice(sent));
+    queue.push(copyOf(data, sent));
     this.#loop.countQueued(data.length - sent, queue.memory - memory);
     this.#updateInterest();
     return this.#belowHighWater();

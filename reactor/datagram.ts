@@ -5,7 +5,7 @@
  */
 
 import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
-import { bytesOf } from "../backends/ffi/memory.ts";
+import { bytesOf, copyOf } from "../backends/ffi/memory.ts";
 import { system } from "../backends/ffi/current_system.ts";
 import { isSystemError } from "../backends/ffi/errors.ts";
 import type { Socket } from "../backends/ffi/socket.ts";
@@ -466,7 +466,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     address: SocketAddress | null,
   ): void {
     const { memory } = this.#queue;
-    this.#queue.push({ data: data.slice(), address });
+    this.#queue.push({ data: copyOf(data), address });
     this.#loop.countQueued(data.length, this.#queue.memory - memory);
     this.#updateInterest();
   }

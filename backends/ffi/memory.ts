@@ -105,6 +105,19 @@ export function bytesOf(data: unknown, verb: string): Uint8Array<ArrayBuffer> {
 }
 
 /**
+ * Bytes in memory of their own. Not by `slice()`, which of node's `Buffer` is a view
+ * of the same memory, and else clears what it then copies into.
+ *
+ * @param start How many bytes at the beginning are left out
+ */
+export function copyOf(
+  bytes: Uint8Array<ArrayBuffer>,
+  start: number = 0,
+): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(start === 0 ? bytes : bytes.subarray(start));
+}
+
+/**
  * Memory that begins with a page.
  *
  * @param length How many bytes, which are 0
