@@ -29,6 +29,11 @@ export function takeDenoDescriptors(): void {
   // A signal that by default does nothing. The listener is gone at once, and what
   // Deno has opened for it stays.
   const nothing = (): void => {};
-  Deno.addSignalListener("SIGWINCH", nothing);
-  Deno.removeSignalListener("SIGWINCH", nothing);
+  try {
+    Deno.addSignalListener("SIGWINCH", nothing);
+    Deno.removeSignalListener("SIGWINCH", nothing);
+  } catch (error) {
+    // A system without this signal has no pipe for it either.
+    if (!(error instanceof TypeError)) throw error;
+  }
 }

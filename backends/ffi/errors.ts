@@ -110,8 +110,8 @@ const OUT_OF_DESCRIPTORS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE"]);
 
 /**
  * Makes an error whose stack has no frames. For the lines of a stack Deno opens
- * files, and where none can be opened it ends the process: whoever prints, throws
- * or rejects with such an error would go down with it.
+ * files, and where none can be opened it ends the process: to print such an
+ * error, to leave it uncaught or a rejection unhandled would be the end.
  */
 function withoutStack(make: () => Error): Error {
   const { stackTraceLimit } = Error;

@@ -68,7 +68,7 @@ export class GuestStdio implements GuestStream {
     return count;
   }
 
-  /** Never waits: whoever reads the other end may be in this very thread. */
+  /** Never waits: what reads the other end may run in this very thread. */
   write(pieces: readonly Uint8Array<ArrayBuffer>[]): number {
     if (this.#direction !== "output") throw new Refusal(EBADF);
     if (this.#ready(POLLOUT) === 0) return WOULD_BLOCK;

@@ -316,7 +316,7 @@ test("what peers can cause at will is told once a second for each kind", () => {
   assertEquals(told.map((error) => (error as { code: string }).code), [
     "EINVAL",
   ]);
-  // Who asks for a socket's own errors gets them all.
+  // A callback of the socket's own gets them all.
   let own = 0;
   datagram.onError = () => own++;
   for (let count = 0; count < 50; count++) {

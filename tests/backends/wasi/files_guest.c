@@ -1,4 +1,4 @@
-/* What a C program does with files, by the library that everybody has. */
+/* What a C program does with files, by the functions of wasi-libc. */
 
 #include <dirent.h>
 #include <errno.h>
