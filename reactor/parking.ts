@@ -39,8 +39,8 @@ interface Wait {
   readonly seats: readonly Seat[];
   readonly deadline: number;
   readonly referenced: boolean;
-  /** Whether it has been told to end. */
-  ending: boolean;
+  /** What keeps the process open until it has ended; null if it is not to end. */
+  ending: ReturnType<typeof setTimeout> | null;
   /** Resolves when it has ended, and ready seats are resumed. */
   readonly ended: Promise<void>;
 }
@@ -72,7 +72,8 @@ export class Parking {
     this.seats--;
     const wait = this.#wait;
     if (wait !== null && (this.seats === 0 || wait.seats.includes(seat))) {
-      await this.#end(wait);
+      this.#interrupt(wait);
+      await wait.ended;
     }
     // Others may have come or gone meanwhile.
     if (this.seats > 0) return this.#settle();
@@ -142,17 +143,30 @@ export class Parking {
     this.#covered.addWaker(this.#waker!.fd);
     for (const { selector } of seats) this.#covered.addSelector(selector);
     const timeout = Math.max(deadline - now(), 0);
-    const ended = this.#covered.park(timeout, referenced).then(() => {
-      this.#wait = null;
-      if (this.#covered.isReady(0)) this.#waker!.drain();
-      resumeReady(seats, this.#covered, 1);
-      this.#settle();
-    }, () => {
+    const ended = this.#covered.park(timeout, referenced).then(
+      () => this.#resumeReady(seats),
       // Refused: each reactor meets the cause in a wait of its own.
-      this.#wait = null;
-      for (const seat of seats) seat.resume?.();
-    });
-    this.#wait = { seats, deadline, referenced, ending: false, ended };
+      () => this.#resumeAll(seats),
+    );
+    this.#wait = { seats, deadline, referenced, ending: null, ended };
+  }
+
+  #resumeReady(seats: readonly Seat[]): void {
+    this.#forgetWait();
+    if (this.#covered.isReady(0)) this.#waker!.drain();
+    resumeReady(seats, this.#covered, 1);
+    this.#settle();
+  }
+
+  #resumeAll(seats: readonly Seat[]): void {
+    this.#forgetWait();
+    for (const seat of seats) seat.resume?.();
+  }
+
+  #forgetWait(): void {
+    const { ending } = this.#wait!;
+    if (ending !== null) clearTimeout(ending);
+    this.#wait = null;
   }
 
   /**
@@ -167,17 +181,10 @@ export class Parking {
   }
 
   #interrupt(wait: Wait): void {
-    if (wait.ending) return;
-    wait.ending = true;
-    wake(this.#waker!.wakeFd);
-  }
-
-  async #end(wait: Wait): Promise<void> {
-    this.#interrupt(wait);
+    if (wait.ending !== null) return;
     // A wait that does not keep the process open would not be seen to end.
-    const holding = setTimeout(() => {}, LONGEST_END);
-    await wait.ended;
-    clearTimeout(holding);
+    wait.ending = setTimeout(() => {}, LONGEST_END);
+    wake(this.#waker!.wakeFd);
   }
 
   *#deadlines(): Generator<number> {
