@@ -9,6 +9,7 @@ import { uint8ArrayError } from "../backends/ffi/memory.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
 import { readableOf, type ReadRequest, writableOf } from "./conn_streams.ts";
 import type { Connection } from "./connection.ts";
+import { interrupted } from "./interrupted.ts";
 
 /** A write that has not come to its end. */
 interface WriteRequest {
@@ -366,10 +367,4 @@ function goneError(verb: string): Error {
 
 function closedError(): Error {
   return new Deno.errors.BadResource("Connection is closed");
-}
-
-/** What is pending at a close is told, in the words of Deno, down to the code. */
-export function interrupted(): Error {
-  const error = new Deno.errors.Interrupted("operation canceled");
-  return Object.assign(error, { code: "EINTR" });
 }

@@ -17,6 +17,7 @@ import {
   MODE_EDGE,
 } from "../backends/selector.ts";
 import { IdleWatch } from "./idle_watch.ts";
+import { interrupted } from "./interrupted.ts";
 import type { Loop, Owned } from "./loop.ts";
 import type { OptionNames } from "../backends/options.ts";
 import {
@@ -102,6 +103,17 @@ export function connectionLimits(
   return { highWaterMark, lowWaterMark, maximumQueued, buffer, released };
 }
 
+/** What is written: text, which is sent as UTF-8, or bytes in a buffer or any view. */
+export type Chunk = string | ArrayBufferLike | ArrayBufferView;
+
+const encoder = new TextEncoder();
+
+function chunkBytes(chunk: unknown): Uint8Array<ArrayBuffer> {
+  return typeof chunk === "string"
+    ? encoder.encode(chunk)
+    : bytesOf(chunk, "write");
+}
+
 /** A connect that is under way, as the connection sees it. */
 export interface Attempt {
   /** Gives it up. */
@@ -118,6 +130,10 @@ class Extras {
   onWritable: (() => void) | null = null;
   /** Ends a connection on which nothing happens. */
   idle: IdleWatch | null = null;
+  /** Ends a connection on which nothing is received. */
+  silence: IdleWatch | null = null;
+  /** What `opened` has given out. */
+  opened: PromiseWithResolvers<Connection> | null = null;
   /** What is under way to connect this connection. */
   attempt: Attempt | null = null;
   /** What ended the connection. */
@@ -260,6 +276,28 @@ export class Connection implements Owned {
     return this.#is(CONNECTING) && !this.#is(CLOSED);
   }
 
+  /**
+   * Resolves when the connection stands, and is rejected with what ended it before:
+   * `Deno.errors.Interrupted`, if nothing but a close did. It needs `serve()`.
+   *
+   * @example
+   * ```ts
+   * import { Reactor } from "@pollux/reactor/reactor";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using reactor = new Reactor();
+   * reactor.serve();
+   * const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, () => {});
+   * const client = await reactor.connect(server.address).opened;
+   * assertEquals(client.remoteAddress, server.address);
+   * ```
+   */
+  get opened(): Promise<Connection> {
+    if (this.closed) return Promise.reject(this.error ?? interrupted());
+    if (!this.#is(CONNECTING)) return Promise.resolve(this);
+    return (this.#needExtras().opened ??= Promise.withResolvers()).promise;
+  }
+
   /** Whether the connection has ended, in whatever way. */
   get closed(): boolean {
     return this.#is(CLOSED);
@@ -367,15 +405,15 @@ export class Connection implements Owned {
    * Above `maximumQueued` it aborts the connection, and `onClose` is told a
    * `RangeError`.
    *
-   * @param data Bytes, in an `ArrayBuffer` or any view, or a list of chunks that are
-   *   sent with one call
+   * @param data Text, which is sent as UTF-8, or bytes in a buffer or any view, or a
+   *   list of such chunks, which is sent with one call
    * @returns false if more is queued than the high water mark: `onDrain` follows
-   * @throws {TypeError} if it is given anything but bytes, or a buffer that was
+   * @throws {TypeError} if it is given anything else, or a buffer that was
    *   transferred away; of a list nothing is sent then
    */
-  write(data: BufferSource | readonly BufferSource[]): boolean {
+  write(data: Chunk | readonly Chunk[]): boolean {
     if (Array.isArray(data)) return this.#writeList(data);
-    const bytes = bytesOf(data, "write");
+    const bytes = chunkBytes(data);
     if (this.#state !== 0 || this.#queue !== null) return this.#append(bytes);
     return this.#send(bytes);
   }
@@ -403,10 +441,10 @@ export class Connection implements Owned {
    * A peer that never ends keeps the connection open: `setIdleTimeout()` ends one
    * that is silent, `close()` or `abort()` one that is not.
    *
-   * @param data Last bytes
+   * @param data Last bytes, or text
    * @throws {TypeError} as `write`
    */
-  end(data?: BufferSource): void {
+  end(data?: Chunk): void {
     if (data !== undefined) this.write(data);
     if (this.#is(ENDING | CLOSED)) return;
     this.#state = this.#state & ~CORKED | ENDING;
@@ -467,6 +505,7 @@ export class Connection implements Owned {
   /** Receives again. */
   resume(): void {
     this.#state &= ~PAUSED;
+    if (this.#extras?.silence) this.#extras.silence.active = true;
     this.#updateInterest();
   }
 
@@ -478,17 +517,35 @@ export class Connection implements Owned {
    * @throws {RangeError} if the time is negative or not a number
    */
   setIdleTimeout(milliseconds: number): void {
-    if (!(milliseconds >= 0)) {
-      throw new RangeError(
-        `Cannot use an idle timeout of ${milliseconds} milliseconds`,
-      );
-    }
+    checkTime(milliseconds, "an idle timeout");
     this.#extras?.idle?.stop();
     const idle = milliseconds === 0 || this.closed
       ? null
-      : new IdleWatch(this.#loop, milliseconds, () => this.#timeOut());
+      : new IdleWatch(this.#loop, milliseconds, () => {
+        this.#timeOut("Connection was idle for too long");
+      });
     if (this.#is(UNREFERENCED)) idle?.unref();
     this.#needExtras().idle = idle;
+  }
+
+  /**
+   * Ends the connection with `Deno.errors.TimedOut` after a time in which nothing
+   * was received, whatever is sent meanwhile; it may take a quarter longer. While
+   * it is paused, no time counts.
+   *
+   * @param milliseconds 0 for never, as at the beginning
+   * @throws {RangeError} if the time is negative or not a number
+   */
+  setReadTimeout(milliseconds: number): void {
+    checkTime(milliseconds, "a read timeout");
+    this.#extras?.silence?.stop();
+    const silence = milliseconds === 0 || this.closed
+      ? null
+      : new IdleWatch(this.#loop, milliseconds, () => {
+        if (!this.#is(PAUSED)) this.#timeOut("Nothing was received in time");
+      });
+    if (this.#is(UNREFERENCED)) silence?.unref();
+    this.#needExtras().silence = silence;
   }
 
   /**
@@ -532,7 +589,7 @@ export class Connection implements Owned {
     this.#state |= RECEIVED_INTO;
     const count = socket.recv(buffer);
     if (count === 0) this.#state |= READ_ENDED;
-    else if (count > 0) this.#noteActivity();
+    else if (count > 0) this.#noteReceived();
     return count;
   }
 
@@ -592,6 +649,7 @@ export class Connection implements Owned {
     if (!this.#is(UNREFERENCED)) return;
     this.#state &= ~UNREFERENCED;
     this.#extras?.idle?.ref();
+    this.#extras?.silence?.ref();
     this.#count();
   }
 
@@ -600,6 +658,7 @@ export class Connection implements Owned {
     if (this.#is(UNREFERENCED)) return;
     this.#state |= UNREFERENCED;
     this.#extras?.idle?.unref();
+    this.#extras?.silence?.unref();
     this.#count();
   }
 
@@ -621,6 +680,7 @@ export class Connection implements Owned {
     this.#socket = socket;
     this.#needExtras().attempt = null;
     this.#state &= ~CONNECTING;
+    this.#extras?.opened?.resolve(this);
     this.#loop.callSoon(() => {
       if (!this.closed) this.#guard(() => this.#extras?.onConnect?.(this));
     });
@@ -666,7 +726,7 @@ export class Connection implements Owned {
     const chunk = buffer.receive(this.#socket!);
     if (chunk === null) return;
     if (chunk.length === 0) return this.#endReading();
-    if (this.#extras !== null) this.#noteActivity();
+    if (this.#extras !== null) this.#noteReceived();
     // Asked before the callback: another reactor that it runs uses the same buffer.
     const more = events !== EVENT_READ || buffer.full;
     try {
@@ -694,7 +754,7 @@ export class Connection implements Owned {
     const count = owningBuffer().discard(this.#socket!);
     if (count === null) return;
     if (count === 0) this.#endReading();
-    else this.#noteActivity();
+    else this.#noteReceived();
   }
 
   /** Whether nobody reads, where nothing but the peer's end is waited for. */
@@ -760,8 +820,8 @@ export class Connection implements Owned {
     return this.#enqueue(data, 0);
   }
 
-  #writeList(list: readonly BufferSource[]): boolean {
-    const chunks = Array.from(list, (chunk) => bytesOf(chunk, "write"));
+  #writeList(list: readonly Chunk[]): boolean {
+    const chunks = Array.from(list, chunkBytes);
     const corked = this.#is(CORKED);
     const owed = this.#state & OWES_DRAIN;
     this.cork();
@@ -878,13 +938,20 @@ export class Connection implements Owned {
     this.#loop.callSoon(() => this.abort(error));
   }
 
-  #timeOut(): void {
-    this.abort(new Deno.errors.TimedOut("Connection was idle for too long"));
+  #timeOut(message: string): void {
+    this.abort(new Deno.errors.TimedOut(message));
   }
 
   #noteActivity(): void {
     const idle = this.#extras === null ? null : this.#extras.idle;
     if (idle !== null) idle.active = true;
+  }
+
+  #noteReceived(): void {
+    const extras = this.#extras;
+    if (extras === null) return;
+    if (extras.idle !== null) extras.idle.active = true;
+    if (extras.silence !== null) extras.silence.active = true;
   }
 
   /** The end: the descriptor is free at once, the callback comes from the loop. */
@@ -899,7 +966,9 @@ export class Connection implements Owned {
       this.#queue = null;
     }
     this.#extras?.idle?.stop();
+    this.#extras?.silence?.stop();
     this.#extras?.attempt?.cancel();
+    this.#extras?.opened?.reject(error ?? interrupted());
     this.#socket?.close();
     this.#loop.disown(this);
     this.#limits.released();
@@ -1048,4 +1117,9 @@ export class Connection implements Owned {
   #is(bits: number): boolean {
     return (this.#state & bits) !== 0;
   }
+}
+
+function checkTime(milliseconds: number, name: string): void {
+  if (milliseconds >= 0) return;
+  throw new RangeError(`Cannot use ${name} of ${milliseconds} milliseconds`);
 }

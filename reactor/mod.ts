@@ -30,6 +30,7 @@ export { Acceptor } from "./acceptor.ts";
 export { Conn, type NetAddr, type UnixAddr } from "./conn.ts";
 export {
   type Attempt,
+  type Chunk,
   Connection,
   type ConnectionLimits,
   type ConnectionOptions,

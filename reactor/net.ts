@@ -4,7 +4,8 @@
  * @module
  */
 
-import { Conn, interrupted, type NetAddr, type UnixAddr } from "./conn.ts";
+import { Conn, type NetAddr, type UnixAddr } from "./conn.ts";
+import { interrupted } from "./interrupted.ts";
 import {
   Listener,
   type TcpListenOptions,

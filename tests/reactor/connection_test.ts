@@ -6,6 +6,7 @@ import {
   assert,
   assertEquals,
   assertGreaterOrEqual,
+  assertRejects,
   assertThrows,
 } from "@std/assert";
 import { close } from "../../backends/ffi/mod.ts";
@@ -588,3 +589,93 @@ onAnyBackend("setters of a closed connection do nothing", (stage) => {
   const { registered, timers } = stage.reactor.stats();
   assertEquals([registered, timers], [0, 0]);
 });
+
+onEachBackend(
+  "text is sent as UTF-8, alone, in lists and at the end",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    connection.write("héllo ");
+    connection.write(["→", bytesOf(" "), ""]);
+    connection.end("wörld");
+    assertEquals(new TextDecoder().decode(peer.read()), "héllo → wörld");
+  },
+);
+
+onEachBackend(
+  "a connection that only sends is ended by the read timeout, one that receives is not",
+  async (stage) => {
+    const { reactor } = stage;
+    const { connection, peer } = stage.connection();
+    const ended = Promise.withResolvers<Error | undefined>();
+    connection.onData = () => {};
+    connection.onClose = ended.resolve;
+    connection.setReadTimeout(60);
+    const sending = reactor.callEvery(5, () => connection.write("x"));
+    let messages = 0;
+    const talking = reactor.callEvery(5, () => {
+      peer.send("y");
+      if (++messages === 30) talking.cancel();
+    });
+    const started = performance.now();
+    const served = reactor.serve();
+    const error = await ended.promise;
+    assert(error instanceof Deno.errors.TimedOut);
+    assertEquals(error.message, "Nothing was received in time");
+    // Thirty messages took 150 ms, in which it did not strike.
+    assert(messages === 30 && performance.now() - started >= 200);
+    sending.cancel();
+    reactor.stop();
+    await served;
+  },
+);
+
+onAnyBackend(
+  "the read timeout does not strike while a connection is paused",
+  async (stage) => {
+    const { reactor } = stage;
+    const { connection } = stage.connection();
+    connection.onData = () => {};
+    connection.setReadTimeout(20);
+    connection.pause();
+    const resumed = Promise.withResolvers<void>();
+    reactor.callLater(100, () => {
+      assert(!connection.closed);
+      connection.resume();
+      resumed.resolve();
+    });
+    const served = reactor.serve();
+    await resumed.promise;
+    await new Promise<void>((resolve) => connection.onClose = () => resolve());
+    for (const time of [-1, NaN]) {
+      assertThrows(() => connection.setReadTimeout(time), RangeError);
+    }
+    reactor.stop();
+    await served;
+  },
+);
+
+onEachBackend(
+  "`opened` resolves when a connect has succeeded, and fails as it failed",
+  async (stage) => {
+    const { reactor } = stage;
+    const served = reactor.serve();
+    const server = stage.listen((peer) => peer.close());
+    const client = reactor.connect(server.address);
+    client.onData = () => {};
+    assertEquals(await client.opened, client);
+    assert(!client.connecting);
+    assertEquals(await client.opened, client);
+    await new Promise<void>((resolve) => client.onClose = () => resolve());
+    await assertRejects(() => client.opened, Deno.errors.Interrupted);
+    server.close();
+    const refused = reactor.connect(server.address);
+    await assertRejects(() => refused.opened, Deno.errors.ConnectionRefused);
+    await assertRejects(() => refused.opened, Deno.errors.ConnectionRefused);
+    const given = reactor.connect(server.address);
+    const opened = given.opened;
+    given.close();
+    await assertRejects(() => opened, Deno.errors.Interrupted);
+    reactor.stop();
+    await served;
+  },
+);
