@@ -150,12 +150,20 @@ export class HandlerPairs {
     pair[slot] = entry;
   }
 
-  /** What the system refuses to add is not to cost what was there before. */
-  #restore(fileobj: FileObject, pair: Pair): void {
+  /**
+   * A change that the system refuses has ended the registration, which is not to cost
+   * the handlers that stay.
+   *
+   * @returns what it was refused with, too, and their waits were ended by; null if they
+   *   are registered again
+   */
+  #restore(fileobj: FileObject, pair: Pair): Error | null {
     try {
       this.loop.register(fileobj, eventsOf(pair), pair.callback);
+      return null;
     } catch (error) {
       failWaits(pair, error);
+      return error as Error;
     }
   }
 
@@ -184,9 +192,11 @@ export class HandlerPairs {
     if (isClosed(key)) return;
     try {
       this.loop.modify(key.fileobj, events, pair.callback);
-    } catch (error) {
-      failWaits(pair, error);
-      if (!(error instanceof Deno.errors.BadResource)) throw error;
+    } catch {
+      const error = this.#restore(key.fileobj, pair);
+      if (error !== null && !(error instanceof Deno.errors.BadResource)) {
+        throw error;
+      }
     }
   }
 

@@ -287,6 +287,18 @@ for (const code of ["ENOMEM", "ENOSPC"]) {
       // As in Python, the registration has ended.
       assertThrows(() => reactor.unregister(own), Deno.errors.NotFound);
       drainSocket(peer);
+
+      // Of two handlers one is removed: the other is made up for.
+      const [left, right] = stage.pair();
+      let read = 0;
+      reactor.addReader(right, () => read += drainSocket(right));
+      reactor.addWriter(right, () => {});
+      refuse("epoll_ctl", code, { operation: MOD });
+      assert(reactor.removeWriter(right));
+      assertEquals(refusals(), 1);
+      left.send(bytesOf("x"));
+      stage.until(() => read === 1, "the reader, which is still there");
+      reactor.removeReader(right);
       bystander.check();
       assertEquals(takeCauses(stage), []);
     },
