@@ -11,6 +11,7 @@
 import {
   type Callback,
   type Connection,
+  type ConnectionOptions,
   createSelector,
   formatAddress,
   type InternetAddress,
@@ -50,16 +51,15 @@ function resume(connection: Connection): void {
 
 function listen(
   reactor: Reactor,
-  address: InternetAddress,
-  reuseBuffer: boolean,
+  options: InternetAddress & ConnectionOptions,
 ): void {
-  const options = { ...address, reuseBuffer };
   const server = reactor.listen(options, (connection) => {
     connection.onData = echo;
     connection.onDrain = resume;
   });
+  const { hostname } = options;
   const { port } = server.address;
-  console.log(`Server start at: ${formatAddress({ ...address, port })}`);
+  console.log(`Server start at: ${formatAddress({ hostname, port })}`);
 }
 
 /** The value of an option, if it is one of those that there are. */
@@ -78,9 +78,10 @@ await main(async () => {
   });
   const mode = oneOf(MODES, values.mode);
   const reactor = makeReactor(oneOf(SELECTORS, values.selector));
-  if (mode === "serve") onInterrupt(() => reactor.shutdown({ timeout: GRACE }));
   // The bytes are passed on at once: to keep them, each message needs a chunk of its own.
-  listen(reactor, address, !values["own-chunks"]);
+  const options = { ...address, reuseBuffer: !values["own-chunks"] };
+  if (mode === "serve") onInterrupt(() => reactor.shutdown({ timeout: GRACE }));
+  listen(reactor, options);
   if (mode === "serve") await reactor.serve();
   else reactor.run();
 });
