@@ -7,7 +7,7 @@ import { Buffer } from "node:buffer";
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { WOULD_BLOCK } from "../../backends/ffi/mod.ts";
 import type { Conn, Datagram, OutgoingMessage } from "../../reactor/mod.ts";
-import { bytesOf, nextTurn, PATIENCE } from "../util.ts";
+import { bytesOf, nextTurn } from "../util.ts";
 import {
   isPattern,
   joined,
@@ -351,9 +351,6 @@ onEachBackend(
 /** A connection by promises, and its peer, which is one, too. */
 async function conns(stage: Stage): Promise<[client: Conn, server: Conn]> {
   const { reactor } = stage;
-  // What keeps a process open is the business of other tests.
-  const open = setInterval(() => {}, PATIENCE);
-  stage.later(() => clearInterval(open));
   reactor.serve();
   const listener = reactor.net.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.addr;
