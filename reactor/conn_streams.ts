@@ -40,7 +40,12 @@ interface Sink {
  */
 let received: Uint8Array<ArrayBuffer> | undefined;
 
-const RECEIVED_BYTES = 256 * 1024;
+/**
+ * How much of it one receive may fill. Chunks of 256 KiB come from fresh pages,
+ * which the kernel clears first: 1.06 of the CPU of Deno's own streams at 1 MiB,
+ * where these take 0.79.
+ */
+const RECEIVED_BYTES = 128 * 1024;
 
 /** A byte stream, which receives only what is asked for. */
 export function readableOf(
