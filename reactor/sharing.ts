@@ -52,8 +52,10 @@ const MOST_BRIEF_TURNS = 61;
 const SLICE = 0.4;
 
 /**
- * How many intervals it begins turns in while Deno has neither timers nor I/O. Each
- * end of a slice costs 20 to 40 us, which at partial load is for few messages.
+ * How many intervals it begins turns in where there is a pause, while Deno has
+ * neither timers nor I/O. Each end of a slice costs 20 to 40 us, which at partial
+ * load is for few messages. Without a pause it would hide from the reactor for too
+ * long that Deno has I/O.
  */
 const LONG_SLICE = 2;
 
@@ -160,8 +162,8 @@ export class Sharing {
     const watch = this.#watch;
     const clock = this.#clock;
     const start = now();
-    const shortest = start + SLICE * this.#interval;
-    clock.start(start, this.#sliceAt(start) * this.#interval);
+    const shortest = SLICE * this.#interval;
+    clock.start(start, shortest, this.#calmSliceAt(start) * this.#interval);
     watch.watch(true);
     for (;;) {
       watch.came = false;
@@ -183,12 +185,12 @@ export class Sharing {
       }
       if (!watch.came) continue;
       if (ready === 1) await this.#full();
-      else if (now() >= shortest) return;
+      else if (now() >= start + shortest) return;
     }
   }
 
-  /** How many intervals a slice takes that begins now. */
-  #sliceAt(time: number): number {
+  /** How many intervals a slice takes that begins now, and has a pause. */
+  #calmSliceAt(time: number): number {
     const alone = this.#shared.alone() && !denoTurn.mayHaveTimers(time);
     return alone && denoTurn.selector !== null ? LONG_SLICE : SLICE;
   }

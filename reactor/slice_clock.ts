@@ -18,8 +18,14 @@ const SHORTEST = 0.01;
 
 /** The end of a slice of time, as the loop sees it. */
 export interface SliceClock {
-  /** Begins a slice at a time, by `now()`, of so many milliseconds. */
-  start(time: number, milliseconds: number): void;
+  /**
+   * Begins a slice.
+   *
+   * @param time When, by `now()`
+   * @param busy How many milliseconds it lasts while events come without a pause
+   * @param calm How many if there is a pause, so that it sleeps
+   */
+  start(time: number, busy: number, calm: number): void;
   /** How long the next wait may be, in milliseconds. */
   timeout(): number;
   /** Whether the next wait may sleep. */
@@ -65,6 +71,7 @@ class TimerFdClock implements SliceClock {
   readonly #loop: Loop;
   readonly #timer: TimerFd;
   #end = 0;
+  #calmEnd = 0;
   #over = false;
   /** Whether the timer is set, so that waits may sleep. */
   #armed = true;
@@ -90,10 +97,11 @@ class TimerFdClock implements SliceClock {
     clock.#loop.countOwnEvent();
   };
 
-  start(time: number, milliseconds: number): void {
+  start(time: number, busy: number, calm: number): void {
     this.#over = false;
     this.#unseen = 0;
-    this.#end = time + milliseconds;
+    this.#end = time + busy;
+    this.#calmEnd = time + calm;
     this.stop();
   }
 
@@ -125,6 +133,7 @@ class TimerFdClock implements SliceClock {
   #arm(): void {
     if (this.#armed) return;
     this.#armed = true;
+    this.#end = this.#calmEnd;
     // Zero would be never.
     this.#timer.set(Math.max(this.#end - now(), SHORTEST));
   }
@@ -148,8 +157,8 @@ class TimerFdClock implements SliceClock {
 class TimeoutClock implements SliceClock {
   #end = 0;
 
-  start(time: number, milliseconds: number): void {
-    this.#end = time + milliseconds;
+  start(time: number, busy: number): void {
+    this.#end = time + busy;
   }
 
   timeout(): number {
