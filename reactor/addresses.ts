@@ -13,8 +13,14 @@ import {
   unbracketed,
 } from "../backends/ffi/socket_address.ts";
 
-/** What a name consists of, in any language's letters: all else is not even asked for. */
-const NAME = /^[\p{L}\p{M}\p{N}._-]+$/u;
+/**
+ * Whether a hostname consists of what names have, in any language's letters: all
+ * else is not even looked up. The expression is made when it is needed: the tables
+ * of Unicode take V8 a millisecond.
+ */
+function isName(hostname: string): boolean {
+  return new RegExp("^[\\p{L}\\p{M}\\p{N}._-]+$", "u").test(hostname);
+}
 
 /**
  * A hostname, or what stands for it if it was left out.
@@ -28,7 +34,7 @@ export function hostnameOf(given: unknown, absent: string): string {
     throw new TypeError(`Cannot use ${String(given)} as a hostname`);
   }
   const hostname = unbracketed(given);
-  if (isNumeric(hostname) || NAME.test(hostname)) return hostname;
+  if (isNumeric(hostname) || isName(hostname)) return hostname;
   throw new TypeError(
     `Cannot use hostname ${
       JSON.stringify(given)
