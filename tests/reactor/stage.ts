@@ -205,10 +205,13 @@ export class Stage implements AsyncDisposable {
   narrow(
     options: ConnectionOptions = {},
   ): { connection: Connection; peer: Peer } {
-    return this.connection(options, (peer) => {
+    const both = this.connection(options, (peer) => {
       peer.setOption("maximumSegmentSize", 1448);
       peer.setOption("receiveBufferSize", 4096);
     });
+    // The kernel would let it grow by what it remembers of earlier connections.
+    both.connection.socket.setOption("sendBufferSize", 64 * 1024);
+    return both;
   }
 
   /** Runs the reactor until something is so. */
