@@ -54,7 +54,7 @@ export class DenoLink {
 
   /**
    * Makes a pipe, and has Deno read it. Node's part of Deno is loaded only now,
-   * which holds the thread for 10 to 20 ms, unless the program uses it anyway.
+   * which holds the thread for about 10 ms, unless the program uses it anyway.
    *
    * @param onRead Called when Deno has read what `signal` has written
    * @param onEnd Called when the pipe has come to its end: the link is of no use then

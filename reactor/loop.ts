@@ -46,13 +46,16 @@ export interface LoopOptions {
   /** What it waits with: `new DefaultSelector()`, if left out. It is closed with the reactor. */
   readonly selector?: Selector<Callback>;
   /**
-   * Told what a callback throws; the loop goes on. Of what peers can cause at will,
-   * such as answers that the system does not send, it is told once a second for each
-   * kind of error. If left out, it is written to standard error. What it throws itself ends `run()` or `serve()` with that error,
-   * after the turn.
+   * Called with what a callback throws; the loop goes on. For what peers can cause at
+   * will, such as answers that the system does not send, it is called once a second
+   * for each kind of error. If left out, errors are written to standard error. What it
+   * throws itself ends `run()` or `serve()` with that error, after the turn.
    */
   readonly onError?: (error: unknown) => void;
-  /** Milliseconds of `serve()` between two turns of Deno's loop, while busy: 1, if left out. */
+  /**
+   * Milliseconds of `serve()` between two turns of Deno's loop, while busy: 1, if left
+   * out. There may be twice as many while Deno has neither timers nor I/O.
+   */
   readonly yieldInterval?: number;
   /**
    * The most bytes of memory that its connections and datagram sockets may queue

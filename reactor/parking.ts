@@ -120,7 +120,11 @@ export class Parking {
     const seats = [...this.#parked];
     this.#looked.clear();
     for (const { selector } of seats) this.#looked.addSelector(selector);
-    this.#looked.look();
+    try {
+      this.#looked.look();
+    } catch {
+      return resumeAll(seats);
+    }
     resumeReady(seats, this.#looked, 0);
   }
 
@@ -145,7 +149,6 @@ export class Parking {
     const timeout = Math.max(deadline - now(), 0);
     const ended = this.#covered.park(timeout, referenced).then(
       () => this.#resumeReady(seats),
-      // Refused: each reactor meets the cause in a wait of its own.
       () => this.#resumeAll(seats),
     );
     this.#wait = { seats, deadline, referenced, ending: null, ended };
@@ -160,7 +163,7 @@ export class Parking {
 
   #resumeAll(seats: readonly Seat[]): void {
     this.#forgetWait();
-    for (const seat of seats) seat.resume?.();
+    resumeAll(seats);
   }
 
   #forgetWait(): void {
@@ -195,6 +198,11 @@ export class Parking {
     for (const { referenced } of this.#parked) if (referenced) return true;
     return false;
   }
+}
+
+/** The poll was refused: each reactor meets the cause in a wait of its own. */
+function resumeAll(seats: readonly Seat[]): void {
+  for (const seat of seats) seat.resume?.();
 }
 
 /** @param first The place of the first seat in the poll */

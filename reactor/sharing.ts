@@ -81,7 +81,7 @@ const HOPS_BEFORE_SLEEP = 24;
 
 /**
  * After how long full turns are made cheap, in milliseconds. It holds the thread
- * for 10 to 20 ms, so it is put off until a pause, or until the loop has been
+ * for about 10 ms, so it is put off until a pause, or until the loop has been
  * busy for a while. Until then, what Deno has to do cannot be seen.
  */
 const LINK_IN_PAUSE = 20;
