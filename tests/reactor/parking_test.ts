@@ -246,3 +246,59 @@ test(
   },
   { ignore: !unshare },
 );
+
+/**
+ * Watches the same pipes by several reactors, more in all than there may be
+ * descriptors, and writes to one pipe again and again, beside one at work or none.
+ */
+const TOO_MANY_TO_POLL = `
+  import { pipe, PollSelector, Reactor, read, write } from MODULE;
+  const pipes = Array.from({ length: 50 }, () => pipe());
+  const reactors = Array.from({ length: 4 }, () =>
+    new Reactor({ selector: new PollSelector() }));
+  let heard = () => {};
+  for (const reactor of reactors) {
+    for (const [reader] of pipes) {
+      reactor.register(reader, 1, () => {
+        read(reader, new Uint8Array(16));
+        heard();
+      });
+    }
+    reactor.serve();
+  }
+  const ask = () => new Promise((resolve) => {
+    heard = resolve;
+    write(pipes[7][1], new Uint8Array(1));
+  });
+  for (let round = 0; round < 5; round++) await ask();
+  const busy = new Reactor();
+  const again = () => busy.callSoon(again);
+  again();
+  busy.serve().catch(() => Deno.exit(2));
+  for (let round = 0; round < 10; round++) {
+    await ask();
+    // Long enough for the others to be parked.
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  Deno.exit(busy.running ? 0 : 1);
+`;
+
+test(
+  "reactors are heard although all their descriptors are too many for one poll",
+  async () => {
+    const module = new URL("../../mod.ts", import.meta.url).href;
+    const program = TOO_MANY_TO_POLL.replace("MODULE", JSON.stringify(module));
+    const child = new Deno.Command("sh", {
+      args: [
+        "-c",
+        'ulimit -n 180 && exec "$0" eval "$1"',
+        denoProgram(),
+        program,
+      ],
+    }).spawn();
+    const killing = setTimeout(() => child.kill("SIGKILL"), 4 * PATIENCE);
+    assertEquals((await child.status).code, 0);
+    clearTimeout(killing);
+  },
+  { ignore: Deno.build.os !== "linux" },
+);
