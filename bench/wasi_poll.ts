@@ -16,7 +16,7 @@ import {
   EVENT,
   SUBSCRIPTION,
   WasiHost,
-} from "../backends/wasi/mod.ts";
+} from "../adapters/wasi/mod.ts";
 
 const SOCKETS = 100;
 const ROUNDS = 9;

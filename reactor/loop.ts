@@ -12,12 +12,12 @@ import {
   type Selector,
   type SelectorKey,
 } from "../backends/selector.ts";
-import { takeDenoDescriptors } from "./deno_descriptors.ts";
+import { takeDenoDescriptors } from "./sharing/deno_descriptors.ts";
 import type { Parking, Seat } from "./parking.ts";
 import { checkOptions, type OptionNames } from "../backends/options.ts";
 import { Failures, ReportLimit, tooManyFailures } from "./failures.ts";
 import { printError } from "./print_error.ts";
-import type { SharedLoop, Sharing } from "./sharing.ts";
+import type { SharedLoop, Sharing } from "./sharing/sharing.ts";
 import {
   type Measurement,
   type ReactorStatistics,
@@ -888,7 +888,7 @@ export class Loop implements Disposable, AsyncDisposable {
 
   /** Loads what `run()` does not need: a start without it is a millisecond shorter. */
   async #createSharing(): Promise<Sharing> {
-    const { Sharing } = await import("./sharing.ts");
+    const { Sharing } = await import("./sharing/sharing.ts");
     const { parking } = await import("./parking.ts");
     const shared: SharedLoop = {
       ending: () => this.#stopping || this.closed,

@@ -27,7 +27,7 @@
  */
 
 export { Acceptor } from "./acceptor.ts";
-export { Conn, type NetAddr, type UnixAddr } from "./conn.ts";
+export { Conn, type NetAddr, type UnixAddr } from "./deno_net/conn.ts";
 export {
   type Attempt,
   type Chunk,
@@ -50,8 +50,12 @@ export {
   Listener,
   type TcpListenOptions,
   type UnixListenOptions,
-} from "./listener.ts";
-export { Net, type TcpConnectOptions, type UnixConnectOptions } from "./net.ts";
+} from "./deno_net/listener.ts";
+export {
+  Net,
+  type TcpConnectOptions,
+  type UnixConnectOptions,
+} from "./deno_net/net.ts";
 export { Readiness, type ReadinessOptions } from "./readiness.ts";
 export {
   type AcceptOptions,

@@ -40,7 +40,7 @@ import {
   type ListenOptions,
 } from "./listening.ts";
 import { type Callback, Loop, type Owned } from "./loop.ts";
-import { Net } from "./net.ts";
+import { Net } from "./deno_net/net.ts";
 import { checkOptions, type OptionNames } from "../backends/options.ts";
 import { Readiness, type ReadinessOptions } from "./readiness.ts";
 import { knownAddresses, resolve } from "./resolver.ts";

@@ -12,7 +12,7 @@ import {
   type Selector,
   SelectSelector,
 } from "../backends/mod.ts";
-import { HostedWasiSelector } from "./backends/wasi/hosted_selector.ts";
+import { HostedWasiSelector } from "./adapters/wasi/hosted_selector.ts";
 import { DevPollStandIn } from "./devpoll_stand_in.ts";
 import { emulated } from "./util.ts";
 

@@ -6,7 +6,7 @@
 import { assert, assertEquals, fail } from "@std/assert";
 import { isOpen } from "../backends/ffi/descriptor.ts";
 import { openLibrary } from "../backends/ffi/libc.ts";
-import { takeDenoDescriptors } from "../reactor/deno_descriptors.ts";
+import { takeDenoDescriptors } from "../reactor/sharing/deno_descriptors.ts";
 import {
   type FileObject,
   read,

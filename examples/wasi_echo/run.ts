@@ -22,7 +22,7 @@
 
 import { parseArgs } from "node:util";
 import { formatAddress, Socket } from "../../backends/ffi/mod.ts";
-import { WasiHost } from "../../backends/wasi/mod.ts";
+import { WasiHost } from "../../adapters/wasi/mod.ts";
 import {
   main,
   onInterrupt,

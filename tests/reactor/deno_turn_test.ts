@@ -8,8 +8,8 @@ import { system } from "../../backends/ffi/current_system.ts";
 import { libc } from "../../backends/ffi/libc.ts";
 import { close, pipe, Socket } from "../../backends/ffi/mod.ts";
 import type { InternetAddress } from "../../backends/ffi/mod.ts";
-import { DenoSelector } from "../../reactor/deno_selector.ts";
-import { DenoTurn } from "../../reactor/deno_turn.ts";
+import { DenoSelector } from "../../backends/deno_epoll.ts";
+import { DenoTurn } from "../../reactor/sharing/deno_turn.ts";
 import { openFds, PATIENCE, test } from "../util.ts";
 
 /** Where Deno waits with an epoll instance, and the kernel tells which. */

@@ -3,7 +3,7 @@
  */
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { WasiHost } from "../../backends/wasi/mod.ts";
+import { WasiHost } from "../../adapters/wasi/mod.ts";
 import { Reactor } from "../../reactor/mod.ts";
 import { checkOptions } from "../../backends/options.ts";
 import { onAnyBackend } from "./stage.ts";

@@ -1,0 +1,43 @@
+/**
+ * `__wasi_dirent_t`: an entry of a directory, which its name follows.
+ *
+ * Source of the layout: the `_Static_assert`s of `wasi/api.h` in wasi-libc.
+ *
+ * @module
+ */
+
+import type { DirectoryEntry } from "../../backends/ffi/structs/dirent.ts";
+import { filetypeOf } from "./fdstat.ts";
+
+/** Where the fields are, in bytes. */
+const DIRENT = {
+  size: 24,
+  next: 0,
+  inode: 8,
+  nameLength: 16,
+  type: 20,
+} as const;
+
+/**
+ * Writes an entry, as far as there is room: what is cut off tells the program
+ * that there is more.
+ *
+ * @param next The cookie with which the entry after it is asked for
+ * @returns how many bytes were written
+ */
+export function encodeDirent(
+  room: Uint8Array,
+  { inode, type, name }: DirectoryEntry,
+  next: number,
+): number {
+  const bytes = new Uint8Array(DIRENT.size + name.length);
+  const view = new DataView(bytes.buffer);
+  view.setBigUint64(DIRENT.next, BigInt(next), true);
+  view.setBigUint64(DIRENT.inode, inode, true);
+  view.setUint32(DIRENT.nameLength, name.length, true);
+  view.setUint8(DIRENT.type, filetypeOf(type));
+  bytes.set(name, DIRENT.size);
+  const length = Math.min(bytes.length, room.length);
+  room.set(bytes.subarray(0, length));
+  return length;
+}

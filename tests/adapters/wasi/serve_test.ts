@@ -1,0 +1,323 @@
+/**
+ * Programs that are suspended while they wait, beside everything else in Deno.
+ */
+
+import { assert, assertEquals, assertRejects } from "@std/assert";
+import { DefaultSelector, PollSelector } from "../../../backends/mod.ts";
+import {
+  close,
+  type InternetAddress,
+  pipe,
+  Socket,
+  socketPair,
+  write,
+} from "../../../backends/ffi/mod.ts";
+import { SelectorWaiter, WasiHost } from "../../../adapters/wasi/mod.ts";
+import { Reactor } from "../../../reactor/mod.ts";
+import { dup2 } from "../../descriptors.ts";
+import { bytesOf, pairOf, test } from "../../util.ts";
+import { assemble, op } from "./assembler.ts";
+import { assembledEcho, compiledEcho } from "./guests.ts";
+
+const compiled = await compiledEcho();
+const noCompiler = typeof compiled === "string"
+  ? ` (ignored: ${compiled.split("\n")[0]})`
+  : "";
+
+function listening(): Socket {
+  const listener = Socket.create("IPv4", "stream");
+  listener.bind({ hostname: "127.0.0.1", port: 0 });
+  listener.listen();
+  return listener;
+}
+
+/** Connects, says something, and returns what comes back. */
+async function ask(listener: Socket, text: string): Promise<string> {
+  const { hostname, port } = listener.localAddress as InternetAddress;
+  using connection = await Deno.connect({ hostname, port });
+  await connection.write(bytesOf(text));
+  let answer = "";
+  const buffer = new Uint8Array(65536);
+  while (answer.length < text.length) {
+    const count = await connection.read(buffer);
+    if (count === null) break;
+    answer += new TextDecoder().decode(buffer.slice(0, count));
+  }
+  return answer;
+}
+
+/** Runs something beside a guest that serves a listener, and ends the guest. */
+async function beside(
+  module: WebAssembly.Module,
+  body: (listener: Socket) => Promise<void>,
+  options: ConstructorParameters<typeof WasiHost>[0] = {},
+): Promise<void> {
+  using listener = listening();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const host = new WasiHost({ ...options, sockets: [listener] });
+  const served = assertRejects(
+    () => host.serve(module, { signal }),
+    DOMException,
+    "aborted",
+  );
+  try {
+    await body(listener);
+  } finally {
+    controller.abort();
+    await served;
+  }
+}
+
+test("a suspended guest serves while Deno's loop goes on", async () => {
+  await beside(assembledEcho(), async (listener) => {
+    assertEquals(await ask(listener, "hello"), "hello");
+    assertEquals(await ask(listener, "again"), "again");
+  });
+});
+
+test(`a suspended guest in C serves two at a time${noCompiler}`, async () => {
+  const [stdin, stdout] = pipe();
+  await beside(compiled as WebAssembly.Module, async (listener) => {
+    const { hostname, port } = listener.localAddress as InternetAddress;
+    using idle = await Deno.connect({ hostname, port });
+    assertEquals(await ask(listener, "hello"), "hello");
+    await idle.write(bytesOf("late"));
+    const buffer = new Uint8Array(8);
+    assertEquals(await idle.read(buffer), 4);
+  }, { stdout });
+  close(stdin);
+  close(stdout);
+}, { ignore: noCompiler !== "" });
+
+test("two guests and a Deno.serve share one thread", async () => {
+  using first = listening();
+  using second = listening();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const guests = [first, second].map((listener) =>
+    assertRejects(() =>
+      new WasiHost({ sockets: [listener] }).serve(assembledEcho(), { signal })
+    )
+  );
+  const http = Deno.serve(
+    { hostname: "127.0.0.1", port: 0, signal, onListen(): void {} },
+    () => new Response("http"),
+  );
+  const url = `http://127.0.0.1:${http.addr.port}/`;
+  for (let round = 0; round < 20; round++) {
+    const answers = await Promise.all([
+      ask(first, `first ${round}`),
+      ask(second, `second ${round}`),
+      fetch(url).then((response) => response.text()),
+    ]);
+    assertEquals(answers, [`first ${round}`, `second ${round}`, "http"]);
+  }
+  controller.abort();
+  await Promise.all([...guests, http.finished]);
+});
+
+test("a message of a megabyte comes back whole", async () => {
+  await beside(assembledEcho(), async (listener) => {
+    const { hostname, port } = listener.localAddress as InternetAddress;
+    using connection = await Deno.connect({ hostname, port });
+    const sent = new Uint8Array(1_000_000).map((_, index) => index * 7);
+    const writing = (async () => {
+      for (let done = 0; done < sent.length;) {
+        done += await connection.write(sent.subarray(done));
+      }
+    })();
+    const received = new Uint8Array(sent.length);
+    for (let done = 0; done < received.length;) {
+      done += (await connection.read(received.subarray(done)))!;
+    }
+    await writing;
+    assertEquals(received, sent);
+  });
+});
+
+/** Waits for the clock with `poll_oneoff`, again and again. */
+function sleeper(times: number, milliseconds: number): WebAssembly.Module {
+  const { constant, call, store } = op;
+  const set = (address: number, value: number): number[] => [
+    ...constant(address),
+    ...constant(value),
+    ...store,
+  ];
+  // A subscription to the monotonic clock at 64.
+  const prepare = [...set(64 + 16, 1), ...set(64 + 24, milliseconds * 1e6)];
+  const sleep = [
+    ...constant(64),
+    ...constant(256),
+    ...constant(1),
+    ...constant(512),
+    ...call(0),
+    ...op.drop,
+  ];
+  const body = Array.from({ length: times }, () => sleep).flat();
+  return assemble([["poll_oneoff", 4]], [...prepare, ...body]);
+}
+
+test("a suspended guest sleeps no less than it asked for", async () => {
+  const start = performance.now();
+  assertEquals(await new WasiHost().serve(sleeper(2, 20)), 0);
+  assert(performance.now() - start >= 40);
+});
+
+test("timers run on time beside a guest that never waits", async () => {
+  // An endless loop of polls that time out at once.
+  const { constant, call, loop, branch, drop } = op;
+  const spin = loop(
+    [...constant(64), ...constant(256), ...constant(1), ...constant(512)],
+    call(0),
+    drop,
+    branch(0),
+  );
+  const controller = new AbortController();
+  const { signal } = controller;
+  const served = assertRejects(
+    () =>
+      new WasiHost().serve(assemble([["poll_oneoff", 4]], spin), { signal }),
+  );
+  for (let tick = 0; tick < 10; tick++) {
+    await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  controller.abort();
+  await served;
+});
+
+test("sched_yield gives Deno's loop a turn", async () => {
+  const { call, loop, branch, drop } = op;
+  const spin = loop(call(0), drop, branch(0));
+  const controller = new AbortController();
+  const served = assertRejects(() =>
+    new WasiHost().serve(assemble([["sched_yield", 0]], spin), {
+      signal: controller.signal,
+    })
+  );
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  controller.abort();
+  await served;
+});
+
+test("a signal that is aborted already keeps the guest from starting", async () => {
+  await assertRejects(
+    () =>
+      new WasiHost().serve(assembledEcho(), { signal: AbortSignal.abort() }),
+    DOMException,
+  );
+});
+
+test("a suspended guest reads standard input as it comes", async () => {
+  const { constant, call, store, load, drop } = op;
+  const [stdin, input] = pipe();
+  const [output, stdout] = pipe();
+  // fd_read(0, 16, 1, 0), then fd_write(1, 16, 1, 0) of as many bytes.
+  const copy = assemble([["fd_read", 4], ["fd_write", 4]], [
+    ...[...constant(16), ...constant(64), ...store],
+    ...[...constant(20), ...constant(32), ...store],
+    ...[...constant(0), ...constant(16), ...constant(1), ...constant(0)],
+    ...[...call(0), ...drop],
+    ...[...constant(20), ...constant(0), ...load, ...store],
+    ...[...constant(1), ...constant(16), ...constant(1), ...constant(0)],
+    ...[...call(1), ...drop],
+  ]);
+  const served = new WasiHost({ stdin, stdout }).serve(copy);
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  write(input, bytesOf("late"));
+  assertEquals(await served, 0);
+  using reader = new SelectorWaiter();
+  await reader.readable(output);
+  for (const fd of [stdin, input, output, stdout]) close(fd);
+});
+
+test("a guest on a selector without a descriptor is suspended all the same", async () => {
+  await beside(assembledEcho(), async (listener) => {
+    assertEquals(await ask(listener, "hello"), "hello");
+  }, { selector: new PollSelector<unknown>() });
+});
+
+for (const make of [DefaultSelector, PollSelector]) {
+  test(`guests can share a waiter on a ${make.name || "DefaultSelector"}`, async () => {
+    using waiter = new SelectorWaiter(new make<unknown>());
+    using first = listening();
+    using second = listening();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const guests = [first, second].map((listener) =>
+      assertRejects(() =>
+        new WasiHost({ sockets: [listener], waiter })
+          .serve(assembledEcho(), { signal })
+      )
+    );
+    assertEquals(await ask(first, "one"), "one");
+    assertEquals(await ask(second, "two"), "two");
+    assertEquals(await ask(first, "three"), "three");
+    controller.abort();
+    await Promise.all(guests);
+  });
+}
+
+test("a reactor can be what a guest waits on", async () => {
+  using reactor = new Reactor();
+  const stop = new AbortController();
+  const turning = reactor.serve({ signal: stop.signal });
+  await beside(assembledEcho(), async (listener) => {
+    assertEquals(await ask(listener, "hello"), "hello");
+  }, { waiter: reactor });
+  stop.abort();
+  await turning;
+});
+
+test("a closed waiter ends the waits that are under way", async () => {
+  const waiter = new SelectorWaiter();
+  const [reader, writer] = pipe();
+  const wait = assertRejects(
+    () => waiter.readable(reader),
+    Deno.errors.BadResource,
+  );
+  waiter[Symbol.dispose]();
+  await wait;
+  close(reader);
+  close(writer);
+});
+
+for (const make of [DefaultSelector, PollSelector]) {
+  const name = make.name || "DefaultSelector";
+
+  test(`${name}: a wait is over when its closed object's number has another owner`, async () => {
+    using waiter = new SelectorWaiter(new make<unknown>());
+    using pair = pairOf();
+    const [old, other] = socketPair();
+    const { fd } = old;
+    const failed = assertRejects(
+      () => waiter.readable(old),
+      Deno.errors.BadResource,
+      "closed",
+    );
+    old.close();
+    other.close();
+    dup2(pair.right.fd, fd);
+    using owner = Socket.adopt(fd);
+    const reading = waiter.readable(owner);
+    await failed;
+    pair.left.send(bytesOf("x"));
+    await reading;
+  });
+
+  test(`${name}: a descriptor that is closed ends no other's wait`, async () => {
+    using waiter = new SelectorWaiter(new make<unknown>());
+    using pair = pairOf();
+    const [gone, peer] = socketPair();
+    const { fd } = gone;
+    const waiting = waiter.readable(fd);
+    const other = waiter.readable(pair.right);
+    gone.close();
+    // Whether the close is noticed at all is the selector's affair.
+    waiter.writable(fd).catch(() => {});
+    waiting.catch(() => {});
+    pair.left.send(bytesOf("x"));
+    await other;
+    peer.close();
+  });
+}
