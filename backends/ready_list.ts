@@ -4,6 +4,8 @@
  * @module
  */
 
+import { grown } from "./int32_arrays.ts";
+
 /** Descriptors, the generations of their registrations, and their events. */
 export class ReadyList {
   /** How many entries there are. */
@@ -59,14 +61,4 @@ export class ReadyList {
     this.#places[fd] = this.count;
     this.push(fd, generation, events);
   }
-}
-
-/** A longer copy of an array. */
-export function grown(
-  array: Int32Array<ArrayBuffer>,
-  length: number,
-): Int32Array<ArrayBuffer> {
-  const copy = new Int32Array(length);
-  copy.set(array);
-  return copy;
 }

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { grown } from "./ready_list.ts";
+import { grown } from "./int32_arrays.ts";
 import type { FileObject, SelectorKey } from "./selector.ts";
 
 /**

@@ -6,7 +6,7 @@
  */
 
 import { PollFds } from "./ffi/structs/pollfd.ts";
-import { grown } from "./ready_list.ts";
+import { grown } from "./int32_arrays.ts";
 
 /** A dense array of `struct pollfd` in which each descriptor is found at once. */
 export class WatchedFds {

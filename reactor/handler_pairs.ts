@@ -12,7 +12,8 @@ import {
   type FileObject,
   type SelectorKey,
 } from "../backends/selector.ts";
-import { type Callback, checkCallback, type Loop } from "./loop.ts";
+import { type Callback, checkCallback } from "./callback.ts";
+import type { Loop } from "./loop.ts";
 
 /** Called when the file object can be read, or written. */
 export type Handler = () => void;

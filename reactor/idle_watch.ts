@@ -4,8 +4,9 @@
  * @module
  */
 
+import { now } from "./clock.ts";
 import type { Loop } from "./loop.ts";
-import { now, type Timer } from "./timers.ts";
+import type { Timer } from "./timers.ts";
 
 /** A timer looks in so many times within the timeout: it is two looks late at most. */
 const LOOKS = 8;

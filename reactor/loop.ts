@@ -13,6 +13,7 @@ import {
   type SelectorKey,
 } from "../backends/selector.ts";
 import { takeDenoDescriptors } from "./sharing/deno_descriptors.ts";
+import { type Callback, checkCallback } from "./callback.ts";
 import type { Parking, Seat } from "./parking.ts";
 import { checkOptions, type OptionNames } from "../backends/options.ts";
 import { Failures, ReportLimit, tooManyFailures } from "./failures.ts";
@@ -23,23 +24,12 @@ import {
   type ReactorStatistics,
   Stopwatch,
 } from "./statistics.ts";
-import { now, type Timer, TimerQueue } from "./timers.ts";
+import { now } from "./clock.ts";
+import { type Timer, TimerQueue } from "./timers.ts";
 import { wake, Waker } from "./waker.ts";
 
 /** How many promises are resolved without a turn until the next one. */
 const MOST_AT_ONCE = 128;
-
-/**
- * What is called when a registered file object is ready.
- *
- * @typeParam F What kind of file object it is
- * @param fileobj The file object as it was registered
- * @param events Which of its `EVENT_*` are there
- */
-export type Callback<F extends FileObject = FileObject> = (
-  fileobj: F,
-  events: number,
-) => void;
 
 /** How a reactor is made. */
 export interface LoopOptions {
@@ -1004,17 +994,6 @@ export class Loop implements Disposable, AsyncDisposable {
 
   #checkOpen(): void {
     if (this.closed) throw closedError();
-  }
-}
-
-/**
- * A callback that is none would fail far from who gave it.
- *
- * @throws {TypeError} if it is not a function
- */
-export function checkCallback(callback: unknown): void {
-  if (typeof callback !== "function") {
-    throw new TypeError(`Cannot call ${String(callback)}`);
   }
 }
 

@@ -39,8 +39,8 @@ export type { ConnectorOptions } from "./connector.ts";
 export { Datagram, type OutgoingMessage } from "./datagram.ts";
 export type { Handler } from "./handler_pairs.ts";
 export type { AdmissionOptions, ListenOptions } from "./listening.ts";
+export type { Callback } from "./callback.ts";
 export {
-  type Callback,
   Loop,
   type LoopOptions,
   type Owned,

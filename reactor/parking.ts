@@ -11,7 +11,7 @@
 
 import type { Selector } from "../backends/selector.ts";
 import { SelectorPoll } from "../backends/selector_poll.ts";
-import { now } from "./timers.ts";
+import { now } from "./clock.ts";
 import { wake, Waker } from "./waker.ts";
 
 /** More milliseconds than a wait takes to end. */

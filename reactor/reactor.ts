@@ -39,7 +39,8 @@ import {
   LISTEN_OPTIONS,
   type ListenOptions,
 } from "./listening.ts";
-import { type Callback, Loop, type Owned } from "./loop.ts";
+import type { Callback } from "./callback.ts";
+import { Loop, type Owned } from "./loop.ts";
 import { Net } from "./deno_net/net.ts";
 import { checkOptions, type OptionNames } from "../backends/options.ts";
 import { Readiness, type ReadinessOptions } from "./readiness.ts";

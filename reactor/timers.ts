@@ -4,11 +4,6 @@
  * @module
  */
 
-/** The monotonic clock, in milliseconds. It is not the time of day, which can be set. */
-export function now(): number {
-  return performance.now();
-}
-
 /** Where a timer without a deadline stands. */
 const IDLE = Infinity;
 

@@ -10,7 +10,7 @@
  */
 
 import type { FileObject } from "../../backends/ffi/descriptor.ts";
-import { grown } from "../../backends/ready_list.ts";
+import { grown } from "../../backends/int32_arrays.ts";
 import { EVENT_READ, type Selector } from "../../backends/selector.ts";
 import { EBADF, errnoOf } from "../../backends/wasi/errno.ts";
 

@@ -24,7 +24,7 @@
 import { hasTimers } from "./deno_core.ts";
 import { DenoLink } from "./deno_link.ts";
 import { DenoSelector } from "../../backends/deno_epoll.ts";
-import { now } from "../timers.ts";
+import { now } from "../clock.ts";
 import { Waker } from "../waker.ts";
 
 /** How many brief turns after a read Deno has to ask the system for the next. */

@@ -9,7 +9,7 @@ import { callsDue } from "./deno_core.ts";
 import { denoTurn } from "./deno_turn.ts";
 import type { Loop } from "../loop.ts";
 import { createSliceClock, type SliceClock } from "./slice_clock.ts";
-import { now } from "../timers.ts";
+import { now } from "../clock.ts";
 
 /** What a loop lets its sharing do. */
 export interface SharedLoop {

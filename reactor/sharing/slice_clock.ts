@@ -8,7 +8,7 @@ import { isSystemError } from "../../backends/ffi/errors.ts";
 import { TimerFd } from "../../backends/ffi/timer_fd.ts";
 import { EVENT_READ, type FileObject } from "../../backends/selector.ts";
 import type { Loop } from "../loop.ts";
-import { now } from "../timers.ts";
+import { now } from "../clock.ts";
 
 /** How many events are worth a look at the clock: a look for each would be dear. */
 const MANY = 16;
