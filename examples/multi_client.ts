@@ -21,9 +21,7 @@ const CLOSED = -1;
 
 /** A plain client has nothing else to do: its sockets wait. */
 function connect(address: InternetAddress): Socket {
-  const socket = Socket.create(
-    address.hostname.includes(":") ? "IPv6" : "IPv4",
-  );
+  const socket = Socket.createFor(address);
   socket.setBlocking(true);
   socket.connect(address);
   return socket;

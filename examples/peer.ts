@@ -34,9 +34,7 @@ const encoder = new TextEncoder();
 
 /** A listening socket, IPv4 or IPv6. */
 export function listen(address: InternetAddress): Socket {
-  const server = Socket.create(
-    address.hostname.includes(":") ? "IPv6" : "IPv4",
-  );
+  const server = Socket.createFor(address);
   // A server that was stopped a moment ago can be started again at the same port.
   server.setOption("reuseAddress", true);
   server.bind(address);

@@ -6,12 +6,7 @@
  */
 
 import { parseIPv4, parseIPv6 } from "../backends/ffi/ip_address.ts";
-import type { SocketDomain } from "../backends/ffi/socket.ts";
-import {
-  type SocketAddress,
-  splitZone,
-  unbracketed,
-} from "../backends/ffi/socket_address.ts";
+import { splitZone, unbracketed } from "../backends/ffi/socket_address.ts";
 
 /**
  * Whether a hostname consists of what names have, in any language's letters: all
@@ -79,12 +74,6 @@ export function portOf(given: unknown, least: 0 | 1 = 0): number {
     );
   }
   return port;
-}
-
-/** Which domain an address needs. */
-export function domainOf(address: SocketAddress): SocketDomain {
-  if ("path" in address) return "unix";
-  return address.hostname.includes(":") ? "IPv6" : "IPv4";
 }
 
 function describe(value: unknown): string {

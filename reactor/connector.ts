@@ -10,7 +10,6 @@ import {
   type SocketAddress,
 } from "../backends/ffi/socket_address.ts";
 import { EVENT_WRITE, type FileObject } from "../backends/selector.ts";
-import { domainOf } from "./addresses.ts";
 import type { Attempt, Connection } from "./connection.ts";
 import type { Loop, PromiseBound } from "./loop.ts";
 import type { OptionNames } from "../backends/options.ts";
@@ -153,7 +152,7 @@ export class Connector implements Attempt, PromiseBound {
   #attempt(address: SocketAddress): void {
     let socket: Socket | null = null;
     try {
-      socket = Socket.create(domainOf(address));
+      socket = Socket.createFor(address);
       this.#connect(socket, address);
       // One that stands at once takes the same way as the others: it is writable.
       this.#loop.register(socket, EVENT_WRITE, (fileobj) => {

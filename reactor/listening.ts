@@ -12,7 +12,7 @@ import {
   unlinkOwn,
 } from "../backends/ffi/path.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
-import { domainOf, hostnameOf, numericHostname, portOf } from "./addresses.ts";
+import { hostnameOf, numericHostname, portOf } from "./addresses.ts";
 import type { OptionNames } from "../backends/options.ts";
 
 /** Where to listen, and how. */
@@ -146,7 +146,7 @@ export interface ListeningSocket {
  */
 export function createListener(options: ListenOptions): ListeningSocket {
   const address = listenAddress(options);
-  const socket = Socket.create(domainOf(address));
+  const socket = Socket.createFor(address);
   let file: SocketFile | null = null;
   try {
     if (!("path" in address)) setOptions(socket, address.hostname, options);

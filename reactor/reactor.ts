@@ -5,10 +5,11 @@
  */
 
 import { Socket } from "../backends/ffi/socket.ts";
-import type {
-  InternetAddress,
-  SocketAddress,
-  UnixAddress,
+import {
+  domainOf,
+  type InternetAddress,
+  type SocketAddress,
+  type UnixAddress,
 } from "../backends/ffi/socket_address.ts";
 import {
   EVENT_READ,
@@ -17,7 +18,7 @@ import {
   type SelectorKey,
 } from "../backends/selector.ts";
 import { Acceptor } from "./acceptor.ts";
-import { domainOf, hostnameOf, numericHostname, portOf } from "./addresses.ts";
+import { hostnameOf, numericHostname, portOf } from "./addresses.ts";
 import {
   Connection,
   CONNECTION_OPTIONS,
@@ -568,9 +569,8 @@ export class Reactor extends Loop {
     const peer = options.remoteAddress &&
       remoteAddressOf(options.remoteAddress);
     const address = datagramAddress(options, peer);
-    const domain = domainOf(address);
     const maximumQueued = maximumQueuedOf(options);
-    const socket = Socket.create(domain, "datagram");
+    const socket = Socket.createFor(address, "datagram");
     try {
       if (options.broadcast) socket.setOption("broadcast", true);
       if (options.reusePort) socket.setOption("reusePort", true);

@@ -24,6 +24,7 @@ import {
   ROFLAGS_RECV_DATA_TRUNCATED,
 } from "../../backends/wasi/abi.ts";
 import { system } from "../../backends/ffi/current_system.ts";
+import { domainOf } from "../../backends/ffi/socket_address.ts";
 import {
   EAGAIN,
   EINVAL,
@@ -267,12 +268,9 @@ export function wasmEdgeCalls(
 
 /** An address that suits the socket. @throws {Refusal} EAFNOSUPPORT if it does not */
 function inDomain(entry: GuestSocket, address: SocketAddress): SocketAddress {
-  const domain = "path" in address
-    ? "unix"
-    : address.hostname.includes(":")
-    ? "IPv6"
-    : "IPv4";
-  if (entry.socket.domain !== domain) throw new Refusal(ERRNO.EAFNOSUPPORT);
+  if (entry.socket.domain !== domainOf(address)) {
+    throw new Refusal(ERRNO.EAFNOSUPPORT);
+  }
   return address;
 }
 

@@ -38,7 +38,6 @@ export {
   type ReceivedFrom,
   type ShutdownDirection,
   Socket,
-  type SocketDomain,
   socketPair,
   type SocketType,
 } from "./socket.ts";
@@ -46,6 +45,7 @@ export {
   formatAddress,
   type InternetAddress,
   type SocketAddress,
+  type SocketDomain,
   type UnixAddress,
 } from "./socket_address.ts";
 export type { SocketOptions } from "./socket_options.ts";

@@ -23,21 +23,17 @@ import { keepAddress, type KeptAddress, keptAddress } from "./kept_address.ts";
 import { checkMemory } from "./memory.ts";
 import {
   decodeAddress,
+  domainOf,
   encodeAddress,
   familyOf,
   formatAddress,
   readFamily,
   SOCKADDR_STORAGE_BYTES,
   type SocketAddress,
+  type SocketDomain,
 } from "./socket_address.ts";
 import { type SocketOptions, socketOptions } from "./socket_options.ts";
 import { GatheredMessage, type MessageBatch } from "./structs/message.ts";
-
-/**
- * Which kind of address a socket has. "other" is one that was adopted, as of netlink or
- * vsock: it cannot be made here.
- */
-export type SocketDomain = "IPv4" | "IPv6" | "unix" | "other";
 
 /** How a socket carries data: as a stream, or message by message. */
 export type SocketType = "stream" | "datagram" | "seqpacket" | "raw";
@@ -205,6 +201,31 @@ export class Socket implements Disposable {
   ): Socket {
     const family = domainNumber(domain);
     return new Socket(createFd(family, typeNumber(type), protocol), family);
+  }
+
+  /**
+   * Creates a socket of the domain that an address belongs to.
+   *
+   * @param address An address that the socket can be bound to or connected to
+   * @param type How it carries data. Default: "stream"
+   * @throws {TypeError} if the hostname is no string
+   * @throws as `create`
+   *
+   * @example
+   * ```ts
+   * import { Socket } from "@pollux/reactor/socket";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const address = { hostname: "::1", port: 8001 };
+   * using socket = Socket.createFor(address);
+   * assertEquals(socket.domain, "IPv6");
+   * ```
+   */
+  static createFor(
+    address: SocketAddress,
+    type: SocketType = "stream",
+  ): Socket {
+    return Socket.create(domainOf(address), type);
   }
 
   /**

@@ -32,8 +32,26 @@ export interface UnixAddress {
   readonly path: string;
 }
 
-/** Where a socket is, or where it is to send. */
+/** The address of a socket of any domain. */
 export type SocketAddress = InternetAddress | UnixAddress;
+
+/**
+ * Which kind of address a socket has. "other" is the domain of an adopted socket, as
+ * of netlink or vsock: `Socket.create()` does not take it.
+ */
+export type SocketDomain = "IPv4" | "IPv6" | "unix" | "other";
+
+/** The domain that an address belongs to: an IPv6 hostname has a colon. */
+export function domainOf(
+  address: SocketAddress,
+): Exclude<SocketDomain, "other"> {
+  if ("path" in address) return "unix";
+  const { hostname } = address;
+  if (typeof hostname !== "string") {
+    throw new TypeError(`Cannot use ${String(hostname)} as a hostname`);
+  }
+  return hostname.includes(":") ? "IPv6" : "IPv4";
+}
 
 /** The bytes of `struct sockaddr_storage`: enough for every address. */
 export const SOCKADDR_STORAGE_BYTES = 128;
@@ -45,12 +63,9 @@ const PATH_OFFSET = 2;
 /** Which family an address belongs to: AF_INET, AF_INET6 or AF_UNIX of this system. */
 export function familyOf(address: SocketAddress, system: System): number {
   const { AF_INET, AF_INET6, AF_UNIX } = system.constants;
-  if ("path" in address) return AF_UNIX;
-  const { hostname } = address;
-  if (typeof hostname !== "string") {
-    throw new TypeError(`Cannot use ${String(hostname)} as a hostname`);
-  }
-  return hostname.includes(":") ? AF_INET6 : AF_INET;
+  const domain = domainOf(address);
+  if (domain === "unix") return AF_UNIX;
+  return domain === "IPv6" ? AF_INET6 : AF_INET;
 }
 
 /**

@@ -70,8 +70,9 @@ export class Stage implements Disposable {
 
   /** A listener on a port of the system's choice. */
   listener(hostname: string = "127.0.0.1"): Socket {
-    const listener = this.socket(hostname.includes(":") ? "IPv6" : "IPv4");
-    listener.bind({ hostname, port: 0 });
+    const address = { hostname, port: 0 };
+    const listener = this.#closing.use(Socket.createFor(address));
+    listener.bind(address);
     listener.listen();
     return listener;
   }

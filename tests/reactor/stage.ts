@@ -167,12 +167,7 @@ export class Stage implements AsyncDisposable {
 
   /** A peer that has connected, from outside the reactor. */
   dial(address: SocketAddress): Peer {
-    const domain = "path" in address
-      ? "unix"
-      : address.hostname.includes(":")
-      ? "IPv6"
-      : "IPv4";
-    const socket = this.use(Socket.create(domain));
+    const socket = this.use(Socket.createFor(address));
     socket.setBlocking(true);
     socket.connect(address);
     socket.setBlocking(false);
@@ -188,7 +183,7 @@ export class Stage implements AsyncDisposable {
     const acceptor = this.listen((connection) => {
       accepted = connection;
     }, options);
-    const socket = this.use(Socket.create(options.path ? "unix" : "IPv4"));
+    const socket = this.use(Socket.createFor(acceptor.address));
     shape(socket);
     socket.setBlocking(true);
     socket.connect(acceptor.address);

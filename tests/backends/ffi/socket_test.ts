@@ -14,6 +14,7 @@ import {
 import { system } from "../../../backends/ffi/current_system.ts";
 import {
   close,
+  formatAddress,
   type InternetAddress,
   isBlocking,
   isSystemError,
@@ -56,12 +57,7 @@ function testWith(
 }
 
 function listenerOn(scope: Closing, address: SocketAddress): Socket {
-  const domain = "path" in address
-    ? "unix"
-    : address.hostname.includes(":")
-    ? "IPv6"
-    : "IPv4";
-  const listener = scope.keep(Socket.create(domain));
+  const listener = scope.keep(Socket.createFor(address));
   listener.bind(address);
   listener.listen();
   return listener;
@@ -109,6 +105,28 @@ for (const [domain, type] of kinds) {
   );
 }
 
+const domains: readonly [SocketDomain, SocketAddress][] = [
+  ["IPv4", { hostname: "127.0.0.1", port: 1 }],
+  ["IPv6", { hostname: "::1", port: 1 }],
+  ["IPv6", { hostname: "[::1]", port: 1 }],
+  ["unix", { path: "/a/path:with:colons" }],
+];
+
+for (const [domain, address] of domains) {
+  testWith(
+    `Socket.createFor: ${formatAddress(address)} gets a socket of ${domain}`,
+    (scope) => {
+      const socket = scope.keep(Socket.createFor(address));
+      assertEquals(socket.domain, domain);
+    },
+  );
+}
+
+test("Socket.createFor: an address without a hostname is a TypeError", () => {
+  const address = { port: 1 } as InternetAddress;
+  assertThrows(() => Socket.createFor(address), TypeError, "hostname");
+});
+
 for (const type of ["stream", "datagram", "seqpacket"] as const) {
   testWith(
     `socketPair("${type}") is two connected ends, non-blocking and close-on-exec [B33]`,
@@ -148,10 +166,10 @@ for (const hostname of ["127.0.0.1", "::1"]) {
   );
 
   testWith(`a UDP datagram over ${hostname} says who sent it`, (scope) => {
-    const domain = hostname.includes(":") ? "IPv6" : "IPv4";
+    const address = { hostname, port: 0 };
     const [sender, receiver] = [1, 2].map(() => {
-      const socket = scope.keep(Socket.create(domain, "datagram"));
-      socket.bind({ hostname, port: 0 });
+      const socket = scope.keep(Socket.createFor(address, "datagram"));
+      socket.bind(address);
       return socket;
     });
     assertEquals(receiver!.recvFrom(new Uint8Array(9)), null);
