@@ -1,9 +1,9 @@
 /**
  * Pollux: readiness-based I/O for Deno, in pure TypeScript.
  *
- * It waits for any file descriptor with the calls of the operating system
- * (`select`, `poll`, `epoll`, `kqueue`, `/dev/poll`), behind one contract in the
- * shape of Python's `selectors`.
+ * It reports when a file descriptor is ready, by `select`, `poll`, `epoll`,
+ * `kqueue` or `/dev/poll`. They share one interface in the shape of Python's
+ * `selectors`.
  *
  * @example
  * ```ts
