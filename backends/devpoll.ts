@@ -29,7 +29,8 @@ import {
   openFile,
 } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
-import { addressOf, holding, libc } from "./ffi/libc.ts";
+import { addressOf, libc } from "./ffi/libc.ts";
+import { holding } from "./ffi/parked_call.ts";
 import { PollFds } from "./ffi/structs/pollfd.ts";
 import { toMilliseconds } from "./ffi/structs/time.ts";
 

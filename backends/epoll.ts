@@ -29,7 +29,8 @@ import {
   retrying,
 } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
-import { holding, libc } from "./ffi/libc.ts";
+import { holding } from "./ffi/parked_call.ts";
+import { libc } from "./ffi/libc.ts";
 import { EpollEvents } from "./ffi/structs/epoll_event.ts";
 import { Timespec, toMilliseconds } from "./ffi/structs/time.ts";
 

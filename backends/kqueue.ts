@@ -24,7 +24,7 @@ import { system } from "./ffi/current_system.ts";
 import { close, setCloseOnExec } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
 import { type KqueueLibrary, openKqueueLibrary } from "./ffi/kqueue_library.ts";
-import { holding } from "./ffi/libc.ts";
+import { holding } from "./ffi/parked_call.ts";
 import type { KqueueConstants } from "./ffi/system.ts";
 import { type Kevent, Kevents } from "./ffi/structs/kevent.ts";
 import { Timespec } from "./ffi/structs/time.ts";

@@ -19,7 +19,8 @@
 import { askedAgain, checkTimeout, isPassing, waitFully } from "./deadline.ts";
 import { fileDescriptor, type FileObject } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
-import { holding, libc } from "./ffi/libc.ts";
+import { holding } from "./ffi/parked_call.ts";
+import { libc } from "./ffi/libc.ts";
 import { PollFds } from "./ffi/structs/pollfd.ts";
 import { Timespec, toMilliseconds } from "./ffi/structs/time.ts";
 

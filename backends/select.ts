@@ -19,7 +19,8 @@ import { checkTimeout, isPassing, waitFully } from "./deadline.ts";
 import { system } from "./ffi/current_system.ts";
 import { fileDescriptor, type FileObject } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
-import { holding, libc } from "./ffi/libc.ts";
+import { holding } from "./ffi/parked_call.ts";
+import { libc } from "./ffi/libc.ts";
 import { FdSet } from "./ffi/structs/fd_set.ts";
 import { Timeval } from "./ffi/structs/time.ts";
 

@@ -14,6 +14,7 @@
 
 import { errorByValue } from "../backends/ffi/errno.ts";
 import { libc } from "../backends/ffi/libc.ts";
+import { errno } from "../backends/ffi/library.ts";
 import { compile, compiled } from "./compile.ts";
 
 const CALLS = 1000;
@@ -120,9 +121,7 @@ function benchSignatures(path: string): void {
     }
     return sum;
   });
-  const location = libc().errnoLocation()!;
-  const errno = { memory: mapped(location), location, copy: null };
-  const framed = errorByValue(narrow, 4, errno) as typeof narrow;
+  const framed = errorByValue(narrow, 4, errno()) as typeof narrow;
   bench(group, "Uint8Array, u32 → i32 or -errno", () => {
     let sum = 0;
     for (let i = 0; i < CALLS; i++) sum += framed(3, bytes, 64, 0);
@@ -138,15 +137,10 @@ function benchSignatures(path: string): void {
   });
 }
 
-function mapped(location: Deno.PointerObject): Int32Array<ArrayBuffer> {
-  return new Int32Array(Deno.UnsafePointerView.getArrayBuffer(location, 4));
-}
-
 function benchErrno(): void {
   const group = "1,000 reads of errno";
-  const location = libc().errnoLocation()!;
-  const memory = mapped(location);
-  const view = new Deno.UnsafePointerView(location);
+  const { memory, location } = errno();
+  const view = new Deno.UnsafePointerView(location!);
   const copy = new Int32Array(new ArrayBuffer(4));
   const { memcpyFrom } = libc();
 

@@ -15,7 +15,8 @@ import {
 import { Epoll, EPOLLIN } from "../backends/epoll.ts";
 import { EpollSelector } from "../backends/epoll_selector.ts";
 import { errorByValue } from "../backends/ffi/errno.ts";
-import { libc, libraryPath } from "../backends/ffi/libc.ts";
+import { libc } from "../backends/ffi/libc.ts";
+import { errno, libraryPath } from "../backends/ffi/library.ts";
 import { EVENT_READ } from "../backends/selector.ts";
 import { circumstances } from "./circumstances.ts";
 import { Eventfds } from "./eventfds.ts";
@@ -126,10 +127,7 @@ function errnoCost(): number {
   const { toupper } = Deno.dlopen(libraryPath(), {
     toupper: { parameters: ["i32"], result: "i32" },
   }).symbols;
-  const location = libc().errnoLocation()!;
-  const memory = Deno.UnsafePointerView.getArrayBuffer(location, 4);
-  const errno = { memory: new Int32Array(memory), location, copy: null };
-  const framed = errorByValue(toupper, 1, errno) as typeof toupper;
+  const framed = errorByValue(toupper, 1, errno()) as typeof toupper;
   const bareCost = nanosecondsPerCall((calls) => {
     let sum = 0;
     for (let i = 0; i < calls; i++) sum += toupper(-1);

@@ -10,7 +10,7 @@
  */
 
 import { close, pipe, read, WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
-import { libraryPath } from "../backends/ffi/libc.ts";
+import { libraryPath } from "../backends/ffi/library.ts";
 import { PollSelector } from "../backends/poll_selector.ts";
 import { EVENT_READ, type FileObject } from "../backends/selector.ts";
 import type { Loop, Owned } from "./loop.ts";

@@ -6,10 +6,18 @@ import { system } from "../backends/ffi/current_system.ts";
 import { openFile } from "../backends/ffi/descriptor.ts";
 import { systemError } from "../backends/ffi/errors.ts";
 import { fcntl, libc } from "../backends/ffi/libc.ts";
+import { openFunctions } from "../backends/ffi/library.ts";
+
+const functions = openFunctions(
+  {
+    // int dup2(int oldfd, int newfd)
+    dup2: { parameters: ["i32", "i32"], result: "i32" },
+  } as const,
+);
 
 /** Makes `number` lead to the file behind `fd`, whatever it led to before. */
 export function dup2(fd: number, number: number): void {
-  const result = libc().dup2(fd, number);
+  const result = functions.dup2(fd, number);
   if (result < 0) throw systemError("dup2", -result);
 }
 

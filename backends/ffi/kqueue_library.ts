@@ -6,7 +6,7 @@
  */
 
 import { system } from "./current_system.ts";
-import { errorsByValue, libraryPath } from "./libc.ts";
+import { errorsByValue, libraryPath } from "./library.ts";
 import type { KeventLayout, KqueueConstants } from "./system.ts";
 
 const functions = {

@@ -33,7 +33,7 @@ export {
 } from "./descriptor.ts";
 export { errnoName, isSystemError, type SystemError } from "./errors.ts";
 export { openLibrary } from "./libc.ts";
-export { ffiPermissionFlag } from "./permission.ts";
+export { ffiPermissionFlag } from "./library.ts";
 export {
   type ReceivedFrom,
   type ShutdownDirection,

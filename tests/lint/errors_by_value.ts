@@ -34,7 +34,7 @@ function bareSymbol(context: RuleContext): LintVisitor {
     context.report({
       node,
       message: "A bare symbol leaves its error number behind in errno",
-      hint: "Pass the symbols through errorsByValue() of libc.ts",
+      hint: "Pass the symbols through errorsByValue() of library.ts",
     });
   return {
     "MemberExpression[property.name='symbols']": report,

@@ -3,7 +3,8 @@
  */
 
 import { assert, assertEquals } from "@std/assert";
-import { libraryPath, openLibrary } from "../../backends/ffi/libc.ts";
+import { libraryPath } from "../../backends/ffi/library.ts";
+import { openLibrary } from "../../backends/ffi/libc.ts";
 import type { InternetAddress, SocketAddress } from "../../backends/ffi/mod.ts";
 import { wake } from "../../reactor/mod.ts";
 import { nextTurn, openFds, PATIENCE } from "../util.ts";

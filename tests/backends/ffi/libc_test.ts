@@ -20,7 +20,8 @@ import {
   type SystemError,
 } from "../../../backends/ffi/mod.ts";
 import { errnoMessage, systemError } from "../../../backends/ffi/errors.ts";
-import { addressOf, holding, libc } from "../../../backends/ffi/libc.ts";
+import { addressOf, libc } from "../../../backends/ffi/libc.ts";
+import { holding } from "../../../backends/ffi/parked_call.ts";
 import { emulated, runDeno, test } from "../../util.ts";
 
 /** A number that no test opens. */
@@ -115,7 +116,7 @@ Deno.test({
 
 Deno.test("memory is not collected while another thread uses it", async () => {
   const { stdout, stderr } = await runDeno(
-    `import { holding } from "POLLUX/backends/ffi/libc.ts";
+    `import { holding } from "POLLUX/backends/ffi/parked_call.ts";
      const { promise, resolve } = Promise.withResolvers();
      const memory = (() => {
        const bytes = new Uint8Array(100);

@@ -1,0 +1,168 @@
+/**
+ * Libraries: which one is the C library of this system, what `--allow-ffi` has to
+ * name, and how the functions of a library come to return their errors by value.
+ *
+ * Nothing is opened before the first call.
+ *
+ * @module
+ */
+
+import { system } from "./current_system.ts";
+import { type Errno, errorByValue } from "./errno.ts";
+
+let path: string | undefined;
+
+/**
+ * The name under which the C library is opened.
+ *
+ * @throws {Deno.errors.NotCapable} without `--allow-ffi`
+ * @throws {Deno.errors.NotSupported} if none of the known libraries exists
+ */
+export function libraryPath(): string {
+  if (path === undefined) findLibrary({}).close();
+  return path!;
+}
+
+/**
+ * Opens functions of a library. One that can fail returns its error number, negated:
+ * see `errno.ts`.
+ *
+ * @param file The library. Default: the C library
+ * @throws as `libraryPath`; {TypeError} if the library lacks a function
+ */
+export function openFunctions<Symbols extends Deno.ForeignLibraryInterface>(
+  definitions: Symbols,
+  file: string | undefined = path,
+): Deno.StaticForeignLibraryInterface<Symbols> {
+  // The first functions that are opened show which library exists.
+  const { symbols } = file === undefined
+    ? findLibrary(definitions)
+    : Deno.dlopen(file, definitions);
+  return errorsByValue(symbols, definitions);
+}
+
+/** Opens symbols of the first of the system's libraries that has them. */
+function findLibrary<Symbols extends Deno.ForeignLibraryInterface>(
+  symbols: Symbols,
+): Deno.DynamicLibrary<Symbols> {
+  const failures: string[] = [];
+  for (const candidate of permittedLibraries(system().libraries)) {
+    try {
+      const library = Deno.dlopen(candidate, symbols);
+      path = candidate;
+      return library;
+    } catch (error) {
+      if (error instanceof Deno.errors.NotCapable) throw error;
+      failures.push(`${candidate} (${(error as Error).message})`);
+    }
+  }
+  throw new Deno.errors.NotSupported(
+    `No C library could be opened on ${system().name}: tried ${
+      failures.join(", ")
+    }`,
+  );
+}
+
+/** Whether every library may be opened, or only those that --allow-ffi names. */
+export function hasFullPermission(): boolean {
+  return Deno.permissions.querySync({ name: "ffi" }).state === "granted";
+}
+
+/** The names that Deno lets us open: all of them, or those that are granted by path. */
+function permittedLibraries(libraries: readonly string[]): readonly string[] {
+  if (hasFullPermission()) return libraries;
+  const paths = libraries.filter((library) => library.startsWith("/"));
+  const granted = paths.filter((path) =>
+    Deno.permissions.querySync({ name: "ffi", path }).state === "granted"
+  );
+  // Without a grant the first path makes Deno ask, or report what is missing.
+  return granted.length > 0 ? granted : paths.slice(0, 1);
+}
+
+/**
+ * The narrowest flag under which Pollux runs on this machine, as in
+ * `--allow-ffi=/lib/x86_64-linux-gnu/libc.so.6`.
+ *
+ * Deno compares the text of the path, so a plain `--allow-ffi=libc.so.6` is not
+ * enough. Code that can call the C library can do anything the process can: the
+ * flag keeps other libraries out, not system calls.
+ *
+ * @returns `--allow-ffi` if the library is in none of the usual places
+ * @throws {Deno.errors.NotCapable} without `--allow-ffi`
+ *
+ * @example
+ * ```ts
+ * import { ffiPermissionFlag } from "@pollux/reactor/socket";
+ * import { assert } from "@std/assert";
+ *
+ * assert(ffiPermissionFlag().startsWith("--allow-ffi"));
+ * ```
+ */
+export function ffiPermissionFlag(): string {
+  const path = system().libraries.find((library) =>
+    library.startsWith("/") && opens(library)
+  );
+  return path === undefined ? "--allow-ffi" : `--allow-ffi=${path}`;
+}
+
+function opens(path: string): boolean {
+  try {
+    Deno.dlopen(path, {}).close();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    return false;
+  }
+}
+
+/**
+ * The functions of a library, changed so that those which can fail return their
+ * error number, negated. A `nonblocking` one fails on another thread, whose errno
+ * cannot be read here: it returns -1 for every error.
+ */
+export function errorsByValue<Symbols extends Deno.ForeignLibraryInterface>(
+  symbols: Deno.StaticForeignLibraryInterface<Symbols>,
+  definitions: Symbols,
+): Deno.StaticForeignLibraryInterface<Symbols> {
+  const changed = Object.entries(symbols).map(([key, symbol]) => {
+    const definition = definitions[key] as Deno.ForeignFunction;
+    const { parameters, result, nonblocking } = definition;
+    const fails = symbol !== null && !nonblocking &&
+      (result === "i32" || result === "i64");
+    return [
+      key,
+      fails ? errorByValue(symbol, parameters.length, errno()) : symbol,
+    ];
+  });
+  return Object.fromEntries(changed);
+}
+
+let errnoOfThread: Errno | undefined;
+
+/** This thread's errno, found before the first function that can fail is called. */
+export function errno(): Errno {
+  return errnoOfThread ??= findErrno();
+}
+
+function findErrno(): Errno {
+  const { errnoLocation, memcpy } = openFunctions(
+    {
+      // int *__errno_location(void)
+      errnoLocation: {
+        name: system().errnoSymbol,
+        parameters: [],
+        result: "pointer",
+      },
+      // void *memcpy(void *dest, const void *src, size_t n)
+      memcpy: { parameters: ["buffer", "pointer", "u32"], result: "pointer" },
+    } as const,
+  );
+  const location = errnoLocation()!;
+  if (!hasFullPermission()) {
+    // Under a scoped permission no memory can be mapped, but memcpy may read it.
+    const memory = new Int32Array(new ArrayBuffer(4));
+    return { memory, location, copy: memcpy };
+  }
+  const memory = Deno.UnsafePointerView.getArrayBuffer(location, 4);
+  return { memory: new Int32Array(memory), location, copy: null };
+}
