@@ -133,25 +133,6 @@ export function pairOf(
   };
 }
 
-/** Closes whatever is put into it at the end of a `using` scope. */
-export class Closing implements Disposable {
-  readonly #stack = new DisposableStack();
-
-  /** Keeps something that is to be disposed of. */
-  keep<D extends Disposable>(value: D): D {
-    return this.#stack.use(value);
-  }
-
-  /** Keeps something that is to be done at the end. */
-  later(cleanUp: () => void): void {
-    this.#stack.defer(cleanUp);
-  }
-
-  [Symbol.dispose](): void {
-    this.#stack.dispose();
-  }
-}
-
 /** The bytes of a text. */
 export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);

@@ -31,14 +31,14 @@ export interface Case {
 /** A list of promises: what they are about is in the name of its file. */
 export type Cases = readonly Case[];
 
-/** What one test works with. All that it hands out is closed at the end. */
-export class Stage implements Disposable {
+/** What one test works with. Everything from it is closed when the test ends. */
+export class Stage extends DisposableStack {
   readonly capabilities: Capabilities;
   readonly #backend: Backend;
-  readonly #closing = new DisposableStack();
   #selector: Selector<string> | undefined;
 
   constructor(backend: Backend) {
+    super();
     this.#backend = backend;
     this.capabilities = backend.capabilities;
   }
@@ -50,7 +50,7 @@ export class Stage implements Disposable {
 
   /** Another selector of the same backend. */
   make(): Selector<string> {
-    return this.#closing.use(this.#backend.make<string>());
+    return this.use(this.#backend.make<string>());
   }
 
   /** A selector that is not closed by the stage. */
@@ -60,18 +60,18 @@ export class Stage implements Disposable {
 
   /** Two connected sockets. */
   pair(type?: "stream" | "datagram" | "seqpacket"): Pair {
-    return this.#closing.use(pairOf(type));
+    return this.use(pairOf(type));
   }
 
   /** A socket. */
   socket(...kind: Parameters<typeof Socket.create>): Socket {
-    return this.#closing.use(Socket.create(...kind));
+    return this.use(Socket.create(...kind));
   }
 
   /** A listener on a port of the system's choice. */
   listener(hostname: string = "127.0.0.1"): Socket {
     const address = { hostname, port: 0 };
-    const listener = this.#closing.use(Socket.createFor(address));
+    const listener = this.use(Socket.createFor(address));
     listener.bind(address);
     listener.listen();
     return listener;
@@ -84,7 +84,7 @@ export class Stage implements Disposable {
     left.setBlocking(true);
     left.connect(listener.localAddress);
     left.setBlocking(false);
-    const right = this.#closing.use(listener.accept()!);
+    const right = this.use(listener.accept()!);
     return { left, right, [Symbol.dispose]: () => {} };
   }
 
@@ -96,22 +96,13 @@ export class Stage implements Disposable {
 
   /** A descriptor that was opened elsewhere. */
   fd(fd: number): PlainFd {
-    return this.#closing.use(new PlainFd(fd));
+    return this.use(new PlainFd(fd));
   }
 
   /** Another number, the one asked for, for the file behind a descriptor. */
   duplicateTo(fd: number, number: number): PlainFd {
     dup2(fd, number);
     return this.fd(number);
-  }
-
-  /** Does something at the end. */
-  later(cleanUp: () => void): void {
-    this.#closing.defer(cleanUp);
-  }
-
-  [Symbol.dispose](): void {
-    this.#closing.dispose();
   }
 }
 

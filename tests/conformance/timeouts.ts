@@ -157,7 +157,7 @@ export const timeouts: Cases = [
     async run(stage): Promise<void> {
       const { selector } = stage;
       const path = await makeFifo();
-      stage.later(() => Deno.removeSync(path));
+      stage.defer(() => Deno.removeSync(path));
       const fifo = stage.fd(openFile(path, "r+"));
       selector.register(fifo, EVENT_READ, "fifo");
       const child = new Deno.Command("sh", {

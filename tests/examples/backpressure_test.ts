@@ -22,7 +22,7 @@ import {
   startExample,
   startServer,
   testExamples,
-} from "./program.ts";
+} from "./start.ts";
 
 for (const server of [...servers, ...reactorServers]) {
   testBackpressure(server.title, async () => {

@@ -1,14 +1,10 @@
 /** A chat between people with our client, in a terminal of their own, and people with nc. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { Program } from "../program.ts";
 import { bytesOf, denoProgram } from "../util.ts";
-import {
-  absence,
-  type Program,
-  startExample,
-  testExamples,
-} from "./program.ts";
-import { netcatAbsence, startNetcat, Typist } from "./user.ts";
+import { absence, startExample, testExamples } from "./start.ts";
+import { netcatAbsence, startNetcat } from "./user.ts";
 
 const HOST = "127.0.0.1";
 
@@ -31,21 +27,24 @@ function visitCommand(port: number): string[] {
 }
 
 /** Our client in a terminal, beside the program that had the terminal before. */
-function startTerminal(port: number): Typist {
+function startTerminal(port: number): Program {
   const script = "tests/examples/python/terminal.py";
-  return new Typist("python3", [script, ...visitCommand(port)]);
+  return new Program("python3", [script, ...visitCommand(port)], {
+    env: { PYTHONDONTWRITEBYTECODE: "1" },
+    hasInput: true,
+  });
 }
 
 /** Our client without a terminal: its keyboard is a pipe. */
-function startPiped(port: number): Typist {
+function startPiped(port: number): Program {
   const [program, ...args] = visitCommand(port);
-  return new Typist(program!, args);
+  return new Program(program!, args, { hasInput: true });
 }
 
-async function introduce(guest: Typist, name: string): Promise<void> {
-  await guest.sees("What is your name?");
+async function introduce(guest: Program, name: string): Promise<void> {
+  await guest.shows("What is your name?");
   await guest.type(`${name}\n`);
-  await guest.sees(`Welcome, ${name}.`);
+  await guest.shows(`Welcome, ${name}.`);
 }
 
 testExamples(
@@ -59,19 +58,19 @@ testExamples(
     await introduce(bob, "bob");
     await using zoe = startNetcat(HOST, port);
     await introduce(zoe, "zoë");
-    await ann.sees("zoë has joined");
-    await bob.sees("zoë has joined");
+    await ann.shows("zoë has joined");
+    await bob.shows("zoë has joined");
     await ann.type("hello\nall\n");
-    await bob.sees("ann: all");
-    await zoe.sees("ann: all");
+    await bob.shows("ann: all");
+    await zoe.shows("ann: all");
     await bob.type("hello, ann\n");
-    await zoe.sees("bob: hello, ann");
-    await ann.sees("bob: hello, ann");
-    await ann.leaveKeyboard();
+    await zoe.shows("bob: hello, ann");
+    await ann.shows("bob: hello, ann");
+    await ann.endInput();
     const { code, errors } = await ann.ending();
     assertEquals({ code, errors }, { code: 0, errors: "" });
-    await bob.sees("ann has left");
-    await zoe.sees("ann has left");
+    await bob.shows("ann has left");
+    await zoe.shows("ann has left");
 
     assertEquals(ann.text.split("\n"), [
       "What is your name?",
@@ -116,15 +115,15 @@ for (
       await using bob = startPiped(port);
       await introduce(bob, "bob");
       // What comes is shown though nothing is typed, and a line that was begun goes on.
-      await ann.sees("bob has joined");
+      await ann.shows("bob has joined");
       await ann.type("hello, ");
       await bob.type("who is there?\n");
-      await ann.sees("bob: who is there?");
+      await ann.shows("bob: who is there?");
       await ann.type("bob\n");
-      await bob.sees("ann: hello, bob");
+      await bob.shows("ann: hello, bob");
       await ann.type(typed);
-      await ann.sees(`status ${status}, terminal as it was`);
-      await bob.sees("ann has left");
+      await ann.shows(`status ${status}, terminal as it was`);
+      await bob.shows("ann has left");
     },
     absence.python,
   );
@@ -137,8 +136,8 @@ testExamples(
     await using ann = startTerminal(await server.port());
     await introduce(ann, "ann");
     server.kill("SIGINT");
-    await ann.sees("The server has ended the chat.");
-    await ann.sees("status 0, terminal as it was");
+    await ann.shows("The server has ended the chat.");
+    await ann.shows("status 0, terminal as it was");
     const { signal, errors } = await server.ending();
     assertEquals({ signal, errors }, { signal: "SIGINT", errors: "" });
   },
@@ -160,13 +159,13 @@ testExamples(
         "ann\n" + "hello\n".repeat(5000) + "goodbye",
       );
       const command = visitCommand(port).join(" ");
-      await using ann = new Typist("sh", ["-c", `${command} < ${file}`]);
+      await using ann = new Program("sh", ["-c", `${command} < ${file}`]);
       const { code, errors } = await ann.ending();
       assertEquals({ code, errors }, { code: 0, errors: "" });
     } finally {
       await Deno.remove(file);
     }
-    await bob.sees("ann: goodbye\nann has left\n");
+    await bob.shows("ann: goodbye\nann has left\n");
     assertEquals(bob.text.split("ann: hello\n").length, 5001);
   },
 );
@@ -179,16 +178,16 @@ testExamples(
     await using ann = startPiped(port);
     await introduce(ann, "ann");
     await using bob = startPiped(port);
-    await bob.sees("What is your name?");
+    await bob.shows("What is your name?");
     await bob.type("ann\n");
-    await bob.sees("There is a ann here already. What is your name?\n");
+    await bob.shows("There is a ann here already. What is your name?\n");
     await bob.type("ann: hello\n");
-    await bob.sees(
+    await bob.shows(
       "A name is up to 20 letters and digits. What is your name?\n",
     );
     await introduce(bob, "bob");
     await bob.type("\x1b[2Jclear\r\n\n" + "x".repeat(5000) + "\nend\n");
-    await ann.sees("bob: end\n");
+    await ann.shows("bob: end\n");
     assertStringIncludes(
       ann.text,
       `bob has joined\nbob: [2Jclear\nbob: ${"x".repeat(1000)}\nbob: end\n`,
@@ -203,19 +202,19 @@ testExamples("chat: a guest who does not read stops nobody", async () => {
   await introduce(ann, "ann");
   using slow = await Deno.connect({ hostname: HOST, port });
   await slow.write(bytesOf("slow\n"));
-  await ann.sees("slow has joined");
+  await ann.shows("slow has joined");
   using loud = await Deno.connect({ hostname: HOST, port });
   await loud.write(bytesOf("loud\n"));
-  await ann.sees("loud has joined");
+  await ann.shows("loud has joined");
   // As much at once as everybody who reads can keep up with.
   const text = `${"x".repeat(990)}\n`.repeat(30);
   for (let round = 0; !ann.text.includes("slow has left"); round++) {
     assert(round < 1000, "the guest is still there");
     await writeAll(loud, bytesOf(`${text}round ${round} is over\n`));
-    await ann.sees(`loud: round ${round} is over\n`);
+    await ann.shows(`loud: round ${round} is over\n`);
   }
   await ann.type("still here\n");
-  await ann.leaveKeyboard();
+  await ann.endInput();
   assertEquals((await ann.ending()).code, 0);
   assertEquals(server.lines.slice(-2), ["slow has left", "ann has left"]);
 });

@@ -1,18 +1,17 @@
 /** Every server with every client, in Python too: each prints the article's transcript. */
 
+import { type Program, startDeno } from "../program.ts";
 import { ffiPermissionFlag } from "../../backends/ffi/mod.ts";
 import {
   absence,
   freePort,
-  type Program,
   servers,
   startArticle,
-  startDeno,
   startExample,
   startPython,
   startServer,
   testExamples,
-} from "./program.ts";
+} from "./start.ts";
 import { assertConversation, SERVER_LINES } from "./transcripts.ts";
 import { assertEquals, assertFalse, assertMatch } from "@std/assert";
 

@@ -2,7 +2,7 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { bytesOf, test } from "../util.ts";
-import { absence, startExample, testExamples } from "./program.ts";
+import { absence, startExample, testExamples } from "./start.ts";
 import { assertConversation, read, SERVER_LINES } from "./transcripts.ts";
 
 const HOST = "127.0.0.1";

@@ -1,9 +1,9 @@
 /** One client and many servers: some are silent, some never end, and some are not there. */
 
 import { assertEquals } from "@std/assert";
+import { assertFailed } from "../program.ts";
 import { bytesOf } from "../util.ts";
-import { absence, startExample, startPython, testExamples } from "./program.ts";
-import { assertFailed } from "./user.ts";
+import { absence, startExample, startPython, testExamples } from "./start.ts";
 
 const HOST = "127.0.0.1";
 

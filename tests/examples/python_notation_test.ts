@@ -3,7 +3,7 @@
 import { assertEquals } from "@std/assert";
 import { addressRepr, bytesRepr } from "../../examples/python_notation.ts";
 import { bytesOf, type Random, test, withSeed } from "../util.ts";
-import { absence } from "./program.ts";
+import { absence } from "./start.ts";
 
 const BYTES: readonly [text: string, repr: string][] = [
   ["", "b''"],

@@ -2,14 +2,9 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { Socket } from "../../mod.ts";
+import type { Program } from "../program.ts";
 import { bytesOf } from "../util.ts";
-import {
-  absence,
-  type Program,
-  startExample,
-  startPython,
-  testExamples,
-} from "./program.ts";
+import { absence, startExample, startPython, testExamples } from "./start.ts";
 import { assertConversation, SERVER_LINES } from "./transcripts.ts";
 import { netcatAbsence, startNetcat } from "./user.ts";
 
@@ -54,9 +49,9 @@ testExamples("reactor_server answers nc", async () => {
   await using server = startServer();
   await using client = startNetcat(HOST, await server.port());
   await client.type("Is it you?");
-  await client.sees("Server received b'Is it you?'");
+  await client.shows("Server received b'Is it you?'");
   await client.type("\n");
-  await client.sees("Server received b'\\n'");
+  await client.shows("Server received b'\\n'");
   const [, connected, ...heard] = server.lines;
   const address = /^Connected by (\('127\.0\.0\.1', \d+\))$/;
   assertMatch(connected!, address);

@@ -1,14 +1,9 @@
 /** What goes wrong with the reactor's programs is one line, and a status. */
 
 import { assertEquals, assertInstanceOf } from "@std/assert";
+import { assertFailed, type Program } from "../program.ts";
 import { bytesOf, nextTurn } from "../util.ts";
-import {
-  type Program,
-  startExample,
-  startServices,
-  testExamples,
-} from "./program.ts";
-import { assertFailed } from "./user.ts";
+import { startExample, startServices, testExamples } from "./start.ts";
 
 const HOST = "127.0.0.1";
 

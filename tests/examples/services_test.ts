@@ -7,13 +7,9 @@ import {
   assertLessOrEqual,
 } from "@std/assert";
 import { Socket } from "../../mod.ts";
+import type { Program } from "../program.ts";
 import { bytesOf, eventually } from "../util.ts";
-import {
-  absence,
-  type Program,
-  startServices,
-  testExamples,
-} from "./program.ts";
+import { absence, startServices, testExamples } from "./start.ts";
 import { askInPython, netcatAbsence, startNetcat } from "./user.ts";
 
 const HOST = "127.0.0.1";
@@ -94,16 +90,17 @@ testExamples(
   async () => {
     await using services = await startServices();
     await using daytime = startNetcat(HOST, services.base + DAYTIME);
-    await daytime.leaveKeyboard();
-    assertToday(bytesOf((await daytime.ending()).lines.join("\n")));
+    await daytime.endInput();
+    await daytime.ending();
+    assertToday(bytesOf(daytime.text));
     await using chargen = startNetcat(HOST, services.base + CHARGEN);
-    await chargen.sees("\n!");
-    await chargen.sees('\n"');
+    await chargen.shows("\n!");
+    await chargen.shows('\n"');
     await using discard = startNetcat(HOST, services.base + DISCARD);
     await using echo = startNetcat(HOST, services.base + ECHO);
     await discard.type("nobody hears this\n");
     await echo.type("this comes back\n");
-    await echo.sees("this comes back\n");
+    await echo.shows("this comes back\n");
     assertEquals(discard.text, "");
   },
   netcatAbsence,

@@ -1,19 +1,19 @@
 /** A server without a descriptor left waits for one: it neither ends, nor panics, nor spins. */
 
 import { assert, assertLess, assertMatch } from "@std/assert";
-import { bytesOf, Closing, eventually } from "../util.ts";
+import type { Program } from "../program.ts";
+import { bytesOf, eventually } from "../util.ts";
 import {
   absence,
   cpuTime,
   descriptorsOf,
   freePort,
-  type Program,
   reactorServers,
   servers,
   startLimited,
   startServices,
   testExamples,
-} from "./program.ts";
+} from "./start.ts";
 import {
   guest,
   GUEST_PERMISSIONS,
@@ -87,9 +87,9 @@ async function assertOutlives(
   port: number,
   report = /^Too many open files \(os error 24\)\n$/,
 ): Promise<void> {
-  using clients = new Closing();
+  using clients = new DisposableStack();
   const connect = async (): Promise<Deno.TcpConn> =>
-    clients.keep(await Deno.connect({ port }));
+    clients.use(await Deno.connect({ port }));
   const connectTo = (count: number): Promise<Deno.TcpConn[]> =>
     Promise.all(Array.from({ length: count }, connect));
 

@@ -2,19 +2,10 @@
 
 import { assertEquals } from "@std/assert";
 import { type InternetAddress, Socket } from "../../mod.ts";
+import { assertFailed, type Program } from "../program.ts";
 import { bytesOf, eventually } from "../util.ts";
-import {
-  absence,
-  type Program,
-  startExample,
-  testExamples,
-} from "./program.ts";
-import {
-  askInPython,
-  assertFailed,
-  netcatAbsence,
-  startNetcat,
-} from "./user.ts";
+import { absence, startExample, testExamples } from "./start.ts";
+import { askInPython, netcatAbsence, startNetcat } from "./user.ts";
 
 const HOST = "127.0.0.1";
 
@@ -30,8 +21,8 @@ testExamples("tcp_udp_echo answers nc over TCP and UDP at once", async () => {
   for (const round of ["first", "second"]) {
     await stream.type(`${round} of the stream\n`);
     await datagrams.type(`${round} message\n`);
-    await stream.sees(`${round} of the stream\n`);
-    await datagrams.sees(`${round} message\n`);
+    await stream.shows(`${round} of the stream\n`);
+    await datagrams.shows(`${round} message\n`);
   }
 }, netcatAbsence);
 

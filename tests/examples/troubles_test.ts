@@ -4,37 +4,28 @@ import {
   assert,
   assertEquals,
   assertLess,
-  assertMatch,
   assertStringIncludes,
   assertThrows,
 } from "@std/assert";
 import { system } from "../../backends/ffi/current_system.ts";
 import { Socket } from "../../mod.ts";
+import { assertFailed, type Program } from "../program.ts";
 import { bytesOf } from "../util.ts";
 import { connectNarrowly, MOST_TAKEN, sendUntilStopped } from "./flood.ts";
 import {
   absence,
   cpuTime,
-  type Ending,
-  type Program,
   servers,
   startExample,
   startServer,
   testExamples,
-} from "./program.ts";
+} from "./start.ts";
 
 const HOST = "127.0.0.1";
 
 /** How long idle servers are watched, and how much time on a CPU is none, in milliseconds. */
 const WATCHED = 1000;
 const IDLE = 150;
-
-/** Asserts that a program has failed with one line on standard error. */
-function assertFailed(ending: Ending, code: number, line: RegExp): void {
-  assertEquals(ending.code, code, ending.errors);
-  assertMatch(ending.errors, /^[^\n]+\n$/);
-  assertMatch(ending.errors, line);
-}
 
 async function connectTo(server: Program): Promise<Deno.TcpConn> {
   return await Deno.connect({ hostname: HOST, port: await server.port() });

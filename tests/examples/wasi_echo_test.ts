@@ -1,7 +1,7 @@
 /** What goes wrong with a WASI program is one line, and a status. */
 
-import { type Program, startExample, testExamples } from "./program.ts";
-import { assertFailed } from "./user.ts";
+import { assertFailed, type Program } from "../program.ts";
+import { startExample, testExamples } from "./start.ts";
 
 const HOST = "127.0.0.1";
 

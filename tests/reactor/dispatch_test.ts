@@ -192,7 +192,7 @@ onEachBackend(
     reactor.register(old, EVENT_READ, () => received.push(drainSocket(fd)));
     old.close();
     dup2(right.fd, fd);
-    stage.later(() => close(fd));
+    stage.defer(() => close(fd));
     left.send(bytesOf("for the new owner"));
     // Where the system tells that the old one is gone, it reads no byte either.
     stage.reactor.runOnce();
@@ -211,7 +211,7 @@ onEachBackend(
     connection.abort();
     const next = stage.use(Socket.create());
     dup2(next.fd, fd);
-    stage.later(() => close(fd));
+    stage.defer(() => close(fd));
     connection.abort();
     connection.close();
     connection.end();

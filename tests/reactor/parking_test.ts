@@ -173,7 +173,7 @@ onEachBackend(
     const { reactor } = stage;
     const served = new Server(stage, reactor);
     const path = await Deno.makeTempFile();
-    stage.later(() => Deno.remove(path));
+    stage.defer(() => Deno.remove(path));
     const { openFile, close } = await import("../../backends/ffi/mod.ts");
     await settle();
     const file = openFile(path);

@@ -80,15 +80,15 @@ async function perform(
   }
 }
 
-/** What one test works with. All that it hands out is closed at the end. */
-export class Stage implements AsyncDisposable {
+/** What one test works with. Everything from it is closed when the test ends. */
+export class Stage extends AsyncDisposableStack {
   readonly backend: Backend;
   /** What was given to `onError`. A test that expects errors takes them out. */
   readonly errors: unknown[] = [];
-  readonly #closing = new AsyncDisposableStack();
   #reactor: Reactor | undefined;
 
   constructor(backend: Backend) {
+    super();
     this.backend = backend;
   }
 
@@ -104,17 +104,7 @@ export class Stage implements AsyncDisposable {
       onError: (error) => this.errors.push(error),
       ...options,
     });
-    return this.#closing.use(reactor);
-  }
-
-  /** Closes something at the end. */
-  use<D extends Disposable>(resource: D): D {
-    return this.#closing.use(resource);
-  }
-
-  /** Does something at the end. */
-  later(cleanUp: () => void | Promise<void>): void {
-    this.#closing.defer(cleanUp);
+    return this.use(reactor);
   }
 
   /** Two connected sockets of the Unix domain. */
@@ -134,7 +124,7 @@ export class Stage implements AsyncDisposable {
   /** A path for a Unix socket, in a directory that is removed at the end. */
   path(): string {
     const directory = Deno.makeTempDirSync();
-    this.later(() => Deno.removeSync(directory, { recursive: true }));
+    this.defer(() => Deno.removeSync(directory, { recursive: true }));
     return `${directory}/socket`;
   }
 
@@ -228,8 +218,8 @@ export class Stage implements AsyncDisposable {
     return this.errors.splice(0).map((error) => (error as Error).message);
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#closing.disposeAsync();
+  override async [Symbol.asyncDispose](): Promise<void> {
+    await super[Symbol.asyncDispose]();
     assertEquals(this.errors, [], "the reactor reported errors");
   }
 }

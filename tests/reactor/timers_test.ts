@@ -60,7 +60,7 @@ onEachBackend(
   (stage) => {
     const { reactor } = stage;
     const { now } = performance;
-    stage.later(() => {
+    stage.defer(() => {
       performance.now = now;
     });
     const start = now.call(performance);
@@ -526,7 +526,7 @@ onAnyBackend(
   (stage) => {
     const { reactor } = stage;
     const { now } = Date;
-    stage.later(() => {
+    stage.defer(() => {
       Date.now = now;
     });
     const log = new Log();

@@ -53,7 +53,7 @@ async function wakingWorker(stage: Stage): Promise<Worker> {
   const program = WAKING.replace("LIBRARY", library);
   const url = `data:text/javascript,${encodeURIComponent(program)}`;
   const worker = new Worker(url, { type: "module" });
-  stage.later(() => worker.terminate());
+  stage.defer(() => worker.terminate());
   await new Promise((resolve) => worker.onmessage = resolve);
   return worker;
 }
@@ -191,7 +191,7 @@ withThreads("each thread has a reactor of its own", async (stage) => {
   const url = new URL("./echo_worker.ts", import.meta.url);
   const threads = [0, 1].map(() => {
     const worker = new Worker(url, { type: "module" });
-    stage.later(() => worker.terminate());
+    stage.defer(() => worker.terminate());
     return messagesOf(worker);
   });
   const addresses = await Promise.all(threads.map((next) => next()));
@@ -213,7 +213,7 @@ withThreads(
     const url = new URL("./ending_worker.ts", import.meta.url);
     const end = async (): Promise<SocketAddress> => {
       const worker = new Worker(url, { type: "module" });
-      stage.later(() => worker.terminate());
+      stage.defer(() => worker.terminate());
       const next = messagesOf(worker);
       const address = await next() as SocketAddress;
       const peer = stage.dial(address);

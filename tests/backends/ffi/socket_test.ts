@@ -34,7 +34,6 @@ import { dup2, isCloseOnExec } from "../../descriptors.ts";
 import {
   assertWouldBlock,
   bytesOf,
-  Closing,
   drainSocket,
   fillSocket,
   PATIENCE,
@@ -47,17 +46,17 @@ const LOOPBACK = { hostname: "127.0.0.1", port: 0 };
 /** Calls a body with something that closes at the end what it is given to keep. */
 function testWith(
   name: string,
-  body: (scope: Closing) => void | Promise<void>,
+  body: (scope: DisposableStack) => void | Promise<void>,
   options: { readonly ignore?: boolean } = {},
 ): void {
   test(name, async () => {
-    using scope = new Closing();
+    using scope = new DisposableStack();
     await body(scope);
   }, options);
 }
 
-function listenerOn(scope: Closing, address: SocketAddress): Socket {
-  const listener = scope.keep(Socket.createFor(address));
+function listenerOn(scope: DisposableStack, address: SocketAddress): Socket {
+  const listener = scope.use(Socket.createFor(address));
   listener.bind(address);
   listener.listen();
   return listener;
@@ -70,9 +69,9 @@ function waitFor(socket: Socket): void {
 }
 
 /** A path for a Unix socket that is removed at the end. */
-function socketPath(scope: Closing): string {
+function socketPath(scope: DisposableStack): string {
   const folder = Deno.makeTempDirSync({ prefix: "pollux-" });
-  scope.later(() => Deno.removeSync(folder, { recursive: true }));
+  scope.defer(() => Deno.removeSync(folder, { recursive: true }));
   return `${folder}/socket`;
 }
 
@@ -95,7 +94,7 @@ for (const [domain, type] of kinds) {
   testWith(
     `a ${domain} ${type} socket is non-blocking and close-on-exec from birth [B33]`,
     (scope) => {
-      const socket = scope.keep(Socket.create(domain, type));
+      const socket = scope.use(Socket.create(domain, type));
       assertEquals(socket.domain, domain);
       assertEquals([isBlocking(socket), isCloseOnExec(socket.fd)], [
         false,
@@ -116,7 +115,7 @@ for (const [domain, address] of domains) {
   testWith(
     `Socket.createFor: ${formatAddress(address)} gets a socket of ${domain}`,
     (scope) => {
-      const socket = scope.keep(Socket.createFor(address));
+      const socket = scope.use(Socket.createFor(address));
       assertEquals(socket.domain, domain);
     },
   );
@@ -131,7 +130,7 @@ for (const type of ["stream", "datagram", "seqpacket"] as const) {
   testWith(
     `socketPair("${type}") is two connected ends, non-blocking and close-on-exec [B33]`,
     (scope) => {
-      const [left, right] = socketPair(type).map((end) => scope.keep(end));
+      const [left, right] = socketPair(type).map((end) => scope.use(end));
       for (const end of [left!, right!]) {
         assertEquals([isBlocking(end), isCloseOnExec(end.fd)], [false, true]);
         assertWouldBlock(end.recv(new Uint8Array(1)));
@@ -150,10 +149,10 @@ for (const hostname of ["127.0.0.1", "::1"]) {
       const listener = listenerOn(scope, { hostname, port: 0 });
       const address = listener.localAddress as InternetAddress;
       assertGreater(address.port, 0);
-      const client = scope.keep(Socket.create(listener.domain));
+      const client = scope.use(Socket.create(listener.domain));
       client.connect(address);
       waitFor(listener);
-      const server = scope.keep(listener.accept()!);
+      const server = scope.use(listener.accept()!);
       assertEquals(client.remoteAddress, address);
       assertEquals(server.localAddress, address);
       assertEquals(server.remoteAddress, client.localAddress);
@@ -168,7 +167,7 @@ for (const hostname of ["127.0.0.1", "::1"]) {
   testWith(`a UDP datagram over ${hostname} says who sent it`, (scope) => {
     const address = { hostname, port: 0 };
     const [sender, receiver] = [1, 2].map(() => {
-      const socket = scope.keep(Socket.createFor(address, "datagram"));
+      const socket = scope.use(Socket.createFor(address, "datagram"));
       socket.bind(address);
       return socket;
     });
@@ -185,9 +184,9 @@ for (const hostname of ["127.0.0.1", "::1"]) {
 testWith("a Unix socket is connected to by its path", (scope) => {
   const path = socketPath(scope);
   const listener = listenerOn(scope, { path });
-  const client = scope.keep(Socket.create("unix"));
+  const client = scope.use(Socket.create("unix"));
   assertEquals(client.connect({ path }), true);
-  const server = scope.keep(listener.accept()!);
+  const server = scope.use(listener.accept()!);
   client.send(bytesOf("hello"));
   assertEquals(textOf(server), "hello");
   assertEquals(client.remoteAddress, { path });
@@ -201,9 +200,9 @@ if (system().abstractSockets) {
       const path = `\0pollux-${crypto.randomUUID()}`;
       const listener = listenerOn(scope, { path });
       assertEquals(listener.localAddress, { path });
-      const client = scope.keep(Socket.create("unix"));
+      const client = scope.use(Socket.create("unix"));
       assertEquals(client.connect({ path }), true);
-      scope.keep(listener.accept()!);
+      scope.use(listener.accept()!);
       assertEquals(client.remoteAddress, { path });
     },
   );
@@ -213,7 +212,7 @@ testWith(
   "a missing path is NotFound, and a plain file refuses [B17]",
   (scope) => {
     const path = socketPath(scope);
-    const client = scope.keep(Socket.create("unix"));
+    const client = scope.use(Socket.create("unix"));
     const missing = assertThrows(
       () => client.connect({ path }),
       Deno.errors.NotFound,
@@ -229,11 +228,11 @@ testWith(
   (scope) => {
     const listener = listenerOn(scope, LOOPBACK);
     assertEquals(listener.acceptFrom(), null);
-    const client = scope.keep(Socket.create());
+    const client = scope.use(Socket.create());
     client.setBlocking(true);
     client.connect(listener.localAddress);
     const accepted = listener.acceptFrom()!;
-    scope.keep(accepted[0]);
+    scope.use(accepted[0]);
     assertEquals(accepted[1], client.localAddress);
     assertEquals(accepted[0].remoteAddress, client.localAddress);
   },
@@ -241,7 +240,7 @@ testWith(
 
 testWith("a port in use is AddrInUse, which names it [I10]", (scope) => {
   const first = listenerOn(scope, LOOPBACK);
-  const second = scope.keep(Socket.create());
+  const second = scope.use(Socket.create());
   const { port } = first.localAddress as InternetAddress;
   const error = assertThrows(
     () => second.bind({ hostname: "127.0.0.1", port }),
@@ -255,7 +254,7 @@ testWith("a port in use is AddrInUse, which names it [I10]", (scope) => {
 });
 
 testWith("a foreign address is AddrNotAvailable [I11]", (scope) => {
-  const socket = scope.keep(Socket.create());
+  const socket = scope.use(Socket.create());
   assertThrows(
     () => socket.bind({ hostname: "192.0.2.1", port: 0 }),
     Deno.errors.AddrNotAvailable,
@@ -268,7 +267,7 @@ testWith(
     const listener = listenerOn(scope, LOOPBACK);
     const address = listener.localAddress;
     listener.close();
-    const client = scope.keep(Socket.create());
+    const client = scope.use(Socket.create());
     client.setBlocking(true);
     const error = assertThrows(() => client.connect(address));
     assertInstanceOf(error, Deno.errors.ConnectionRefused);
@@ -278,7 +277,7 @@ testWith(
 );
 
 testWith("what has no peer says NotConnected", (scope) => {
-  const socket = scope.keep(Socket.create());
+  const socket = scope.use(Socket.create());
   assertThrows(() => socket.remoteAddress, Deno.errors.NotConnected);
   assertThrows(() => socket.shutdown("write"), Deno.errors.NotConnected);
 });
@@ -298,7 +297,7 @@ for (const [address, ErrorClass, part] of BAD_ADDRESSES) {
       JSON.stringify(address)
     } by its value`,
     (scope) => {
-      const socket = scope.keep(Socket.create("IPv4", "datagram"));
+      const socket = scope.use(Socket.create("IPv4", "datagram"));
       const calls = [
         () => socket.bind(address),
         () => socket.connect(address),
@@ -311,7 +310,7 @@ for (const [address, ErrorClass, part] of BAD_ADDRESSES) {
 }
 
 testWith("a Unix path that is too long is refused, not cut [B17]", (scope) => {
-  const socket = scope.keep(Socket.create("unix"));
+  const socket = scope.use(Socket.create("unix"));
   const path = `/run/${"p".repeat(200)}`;
   assertThrows(() => socket.bind({ path }), RangeError, "205");
 });
@@ -319,7 +318,7 @@ testWith("a Unix path that is too long is refused, not cut [B17]", (scope) => {
 testWith(
   "recv() and send() refuse lengths that are not within the buffer",
   (scope) => {
-    const [left] = socketPair().map((end) => scope.keep(end));
+    const [left] = socketPair().map((end) => scope.use(end));
     const buffer = new Uint8Array(4);
     for (const length of [-1, 5, 1.5, NaN, Infinity, 2 ** 32]) {
       assertThrows(() => left!.recv(buffer, length), RangeError);
@@ -331,7 +330,7 @@ testWith(
 testWith(
   "recv() and send() use as much of the buffer as they are told",
   (scope) => {
-    const [left, right] = socketPair().map((end) => scope.keep(end));
+    const [left, right] = socketPair().map((end) => scope.use(end));
     assertEquals(left!.send(bytesOf("abcdef"), 4), 4);
     const buffer = new Uint8Array(4);
     assertEquals(right!.recv(buffer.subarray(1), 2), 2);
@@ -343,7 +342,7 @@ testWith(
 testWith(
   "send() to a full socket is WOULD_BLOCK, and nothing is lost",
   (scope) => {
-    const [left, right] = socketPair().map((end) => scope.keep(end));
+    const [left, right] = socketPair().map((end) => scope.use(end));
     const sent = fillSocket(left!);
     assertEquals(left!.send(bytesOf("x")), WOULD_BLOCK);
     assertEquals(drainSocket(right!), sent);
@@ -353,7 +352,7 @@ testWith(
 testWith(
   "send() to a peer that is gone is an error, never a signal [K14] [M10]",
   (scope) => {
-    const [left, right] = socketPair().map((end) => scope.keep(end));
+    const [left, right] = socketPair().map((end) => scope.use(end));
     right!.close();
     assertThrows(() => left!.send(bytesOf("x")), Deno.errors.BrokenPipe);
   },
@@ -362,7 +361,7 @@ testWith(
 testWith(
   "a datagram that is too large is an error of its own [B14]",
   (scope) => {
-    const socket = scope.keep(Socket.create("IPv4", "datagram"));
+    const socket = scope.use(Socket.create("IPv4", "datagram"));
     socket.bind(LOOPBACK);
     const error = assertThrows(
       () => socket.sendTo(new Uint8Array(70_000), socket.localAddress),
@@ -374,7 +373,7 @@ testWith(
 );
 
 testWith("shutdown() ends one direction", (scope) => {
-  const [left, right] = socketPair().map((end) => scope.keep(end));
+  const [left, right] = socketPair().map((end) => scope.use(end));
   left!.shutdown("write");
   assertEquals(right!.recv(new Uint8Array(1)), 0);
   assertEquals(right!.send(bytesOf("x")), 1);
@@ -387,7 +386,7 @@ testWith("shutdown() ends one direction", (scope) => {
 });
 
 testWith("named options are read back as they were set", (scope) => {
-  const socket = scope.keep(Socket.create());
+  const socket = scope.use(Socket.create());
   for (
     const name of [
       "reuseAddress",
@@ -409,7 +408,7 @@ testWith("named options are read back as they were set", (scope) => {
 });
 
 testWith("options that cannot be are refused by name and value", (scope) => {
-  const socket = scope.keep(Socket.create());
+  const socket = scope.use(Socket.create());
   assertThrows(
     () => socket.setOption("noDelay", 1 as unknown as boolean),
     TypeError,
@@ -425,7 +424,7 @@ testWith("options that cannot be are refused by name and value", (scope) => {
 });
 
 testWith("raw options are read in full, however often", (scope) => {
-  const socket = scope.keep(Socket.create());
+  const socket = scope.use(Socket.create());
   const { SOL_SOCKET, SO_TYPE, SO_LINGER, SOCK_STREAM } = system().constants;
   const expected = new Uint8Array(Int32Array.of(SOCK_STREAM).buffer);
   for (let round = 0; round < 20_000; round++) {
@@ -446,7 +445,7 @@ testWith("raw options are read in full, however often", (scope) => {
 testWith(
   "listen() shows in an option, and refuses a backlog that is none",
   (scope) => {
-    const socket = scope.keep(Socket.create());
+    const socket = scope.use(Socket.create());
     socket.bind(LOOPBACK);
     for (const backlog of [-1, 1.5, NaN, 2 ** 31]) {
       assertThrows(() => socket.listen(backlog), RangeError);
@@ -495,13 +494,13 @@ test("every call on a closed socket says that it is closed", () => {
 testWith(
   "closing twice leaves alone who has the number by then [F06]",
   (scope) => {
-    const [left, right] = socketPair().map((end) => scope.keep(end));
+    const [left, right] = socketPair().map((end) => scope.use(end));
     const other = Socket.create();
     const number = other.fd;
     other.close();
     dup2(left!.fd, number);
     other.close();
-    const owner = scope.keep(Socket.adopt(number));
+    const owner = scope.use(Socket.adopt(number));
     owner.send(bytesOf("alive"));
     assertEquals(textOf(right!), "alive");
   },
@@ -511,11 +510,11 @@ testWith(
   "detach() gives the descriptor away, and adopt() takes it over",
   (scope) => {
     const [left, right] = socketPair();
-    scope.keep(right);
+    scope.use(right);
     const fd = left.detach();
     left.close();
     assertEquals(left.fd, -1);
-    const adopted = scope.keep(Socket.adopt(fd));
+    const adopted = scope.use(Socket.adopt(fd));
     assertEquals([adopted.fd, adopted.domain], [fd, "unix"]);
     adopted.send(bytesOf("hello"));
     assertEquals(textOf(right), "hello");
@@ -527,7 +526,7 @@ testWith(
   (scope) => {
     const socket = Socket.create("IPv6");
     socket.setBlocking(true);
-    const adopted = scope.keep(Socket.adopt(socket.detach()));
+    const adopted = scope.use(Socket.adopt(socket.detach()));
     assertEquals([adopted.domain, isBlocking(adopted)], ["IPv6", false]);
   },
 );
@@ -541,7 +540,7 @@ testWith(
   (scope) => {
     const { SOCK_RAW } = system().constants;
     const fd = libc().socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT);
-    const adopted = scope.keep(Socket.adopt(fd));
+    const adopted = scope.use(Socket.adopt(fd));
     assertEquals(adopted.domain, "other");
     assertEquals(adopted.recvFrom(new Uint8Array(9)), null);
     assertThrows(() => adopted.localAddress, Deno.errors.NotSupported);
@@ -553,10 +552,10 @@ testWith(
 
 testWith("a stream over TCP says of what it received no address", (scope) => {
   const listener = listenerOn(scope, { hostname: "127.0.0.1", port: 0 });
-  const client = scope.keep(Socket.create());
+  const client = scope.use(Socket.create());
   client.connect(listener.localAddress);
   waitFor(listener);
-  const server = scope.keep(listener.accept()!);
+  const server = scope.use(listener.accept()!);
   client.send(bytesOf("x"));
   waitFor(server);
   assertEquals(server.recvFrom(new Uint8Array(9)), { bytes: 1, address: null });
@@ -565,7 +564,7 @@ testWith("a stream over TCP says of what it received no address", (scope) => {
 testWith(
   "a peer of the Unix domain without a name has an empty path",
   (scope) => {
-    const [left, right] = socketPair("datagram").map((end) => scope.keep(end));
+    const [left, right] = socketPair("datagram").map((end) => scope.use(end));
     left!.send(bytesOf("x"));
     assertEquals(right!.recvFrom(new Uint8Array(9)), {
       bytes: 1,
@@ -578,7 +577,7 @@ testWith(
   "an answer reaches an abstract name that is not UTF-8",
   (scope) => {
     const [asking, answering] = [1, 2].map(() =>
-      scope.keep(Socket.create("unix", "datagram"))
+      scope.use(Socket.create("unix", "datagram"))
     );
     const unique = `${Deno.pid}.${performance.now()}`;
     asking!.bind({ path: `\0${unique}\udcff\udc80` });
@@ -594,7 +593,7 @@ testWith(
 
 testWith("what reaches 2^31 bytes is sent and received in parts", (scope) => {
   const huge = new Uint8Array(2 ** 31 + 1);
-  const [left, right] = socketPair().map((end) => scope.keep(end));
+  const [left, right] = socketPair().map((end) => scope.use(end));
   assertGreater(left!.send(huge), 0);
   assertGreater(right!.recv(huge), 0);
   assertGreater(left!.sendPieces([huge, huge]), 0);
@@ -605,7 +604,7 @@ testWith("what reaches 2^31 bytes is sent and received in parts", (scope) => {
 });
 
 testWith("an interface of a multicast group may be named", (scope) => {
-  const socket = scope.keep(Socket.create("IPv6", "datagram"));
+  const socket = scope.use(Socket.create("IPv6", "datagram"));
   const group = "ff02::1234";
   socket.joinGroup(group, "lo");
   socket.leaveGroup(group, "lo");
@@ -626,10 +625,10 @@ test("adopt() refuses what is no socket", () => {
 
 testWith("setBlocking() lets a plain client wait", (scope) => {
   const listener = listenerOn(scope, LOOPBACK);
-  const client = scope.keep(Socket.create());
+  const client = scope.use(Socket.create());
   client.setBlocking(true);
   assertEquals(client.connect(listener.localAddress), true);
-  const server = scope.keep(listener.accept()!);
+  const server = scope.use(listener.accept()!);
   server.send(bytesOf("hello"));
   assertEquals(textOf(client), "hello");
 });
