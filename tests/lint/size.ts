@@ -1,0 +1,82 @@
+/**
+ * Lint rules for what a reader can take in at once: a function fits one screen,
+ * and a file has one idea.
+ *
+ * @module
+ */
+
+type Node = Deno.lint.Node;
+type RuleContext = Deno.lint.RuleContext;
+type LintVisitor = Deno.lint.LintVisitor;
+
+const MAXIMUM_FUNCTION = 40;
+const MAXIMUM_FILE = 450;
+
+const ROOT = new URL("../../", import.meta.url).pathname;
+
+/** The rules are about these folders: what users get. */
+const PRODUCT = /^(?:mod\.ts|backends\/|reactor\/|adapters\/)/;
+
+/** Files and folders that are still to be divided. */
+export const EXEMPT: readonly string[] = [
+  "adapters/",
+  "backends/ffi/libc.ts",
+  "backends/ffi/socket.ts",
+  "reactor/connection.ts",
+  "reactor/datagram.ts",
+  "reactor/deno_net/conn_streams.ts",
+  "reactor/loop.ts",
+  "reactor/reactor.ts",
+];
+
+const plugin: Deno.lint.Plugin = {
+  name: "size",
+  rules: {
+    "long-function": { create: longFunction },
+    "long-file": { create: longFile },
+  },
+};
+
+export default plugin;
+
+function longFunction(context: RuleContext): LintVisitor {
+  if (!isChecked(context)) return {};
+  const check = (node: Node): void => {
+    const lines = linesOf(context, node);
+    if (lines <= MAXIMUM_FUNCTION) return;
+    context.report({
+      node,
+      message: `A function of ${lines} lines does not fit one screen`,
+      hint: `Divide it: at most ${MAXIMUM_FUNCTION} lines`,
+    });
+  };
+  return {
+    FunctionDeclaration: check,
+    FunctionExpression: check,
+    ArrowFunctionExpression: check,
+  };
+}
+
+function longFile(context: RuleContext): LintVisitor {
+  if (!isChecked(context)) return {};
+  return {
+    Program(node): void {
+      const lines = context.sourceCode.text.trimEnd().split("\n").length;
+      if (lines <= MAXIMUM_FILE) return;
+      context.report({
+        node,
+        message: `A file of ${lines} lines has more than one idea`,
+        hint: `Divide it: at most ${MAXIMUM_FILE} lines`,
+      });
+    },
+  };
+}
+
+function isChecked({ filename }: RuleContext): boolean {
+  const file = filename.replace(ROOT, "");
+  return PRODUCT.test(file) && !EXEMPT.some((part) => file.startsWith(part));
+}
+
+function linesOf({ sourceCode }: RuleContext, node: Node): number {
+  return sourceCode.text.slice(...node.range).split("\n").length;
+}
