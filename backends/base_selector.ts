@@ -9,17 +9,19 @@ import { checkTimeout, waitFully } from "./deadline.ts";
 import { system } from "./ffi/current_system.ts";
 import { fileDescriptor, isOpen } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
+import { checkOptions } from "./options.ts";
 import { ReadyList } from "./ready_list.ts";
 import { RegistrationMap, Registrations } from "./registrations.ts";
 import {
   ALL_EVENTS,
   ALL_MODES,
+  CLOSING,
   EVENT_PRIORITY,
   EVENT_READ,
   EVENT_WRITE,
   type FileObject,
+  type LoopSelector,
   MODE_ONE_SHOT,
-  type Selector,
   type SelectorKey,
 } from "./selector.ts";
 
@@ -34,7 +36,7 @@ const LARGEST_UNCHECKED_FD = 0xffff;
  * @typeParam F What kind of file object is registered
  */
 export abstract class BaseSelector<T, F extends FileObject = FileObject>
-  implements Selector<T, F> {
+  implements LoopSelector<T, F> {
   readonly supported: number;
   abstract readonly seesChangesWhileParked: boolean;
 
@@ -145,12 +147,18 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
     return key;
   }
 
-  unregister(fileobj: F | number): SelectorKey<T, F> {
+  unregister(
+    fileobj: F | number,
+    options?: { readonly closing?: boolean },
+  ): SelectorKey<T, F> {
     this.#checkOpen();
+    const closing = options === CLOSING || isClosing(options);
     const lost = this.#findLost(fileobj);
     if (lost !== undefined) return lost;
     const key = this.#find(fileobj);
-    this.#forget(key);
+    this.registrations.delete(key.fd);
+    if (closing) this.unwatchClosing(key.fd, key.events);
+    else this.unwatch(key.fd, key.events);
     return key;
   }
 
@@ -163,16 +171,6 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
       return found.length;
     });
     return found;
-  }
-
-  unregisterClosing(fileobj: F | number): SelectorKey<T, F> {
-    this.#checkOpen();
-    const lost = this.#findLost(fileobj);
-    if (lost !== undefined) return lost;
-    const key = this.#find(fileobj);
-    this.registrations.delete(key.fd);
-    this.unwatchClosing(key.fd, key.events);
-    return key;
   }
 
   getKey(fileobj: F | number): SelectorKey<T, F> {
@@ -371,6 +369,11 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
   #checkOpen(): void {
     if (this.#closed) throw new Deno.errors.BadResource("Selector is closed");
   }
+}
+
+function isClosing(options: { readonly closing?: boolean } = {}): boolean {
+  checkOptions(options, { closing: true });
+  return options.closing === true;
 }
 
 function describe(fileobj: FileObject): string {

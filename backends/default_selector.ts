@@ -1,5 +1,5 @@
 /**
- * The best selector that this system has.
+ * The table of all selectors, and the choice of the best one for this system.
  *
  * @module
  */
@@ -11,28 +11,50 @@ import type { System } from "./ffi/system.ts";
 import { KqueueSelector } from "./kqueue_selector.ts";
 import { PollSelector } from "./poll_selector.ts";
 import { SelectSelector } from "./select_selector.ts";
-import type { FileObject, Selector } from "./selector.ts";
+import type { FileObject, LoopSelector, Selector } from "./selector.ts";
 
-/** What a selector can be asked for by. */
-export type SelectorName = "epoll" | "kqueue" | "devpoll" | "poll" | "select";
+/** The names of all selectors, best first; no system has all of them. */
+export const SELECTOR_NAMES = [
+  "epoll",
+  "kqueue",
+  "devpoll",
+  "poll",
+  "select",
+] as const;
 
-/** The selectors that a system has, the best first: those that keep the interest in the kernel. */
-export function selectorNames(
-  system: Pick<System, "epollEvent" | "kqueue" | "devPoll">,
-): SelectorName[] {
-  const names: SelectorName[] = [];
-  if (system.epollEvent !== null) names.push("epoll");
-  if (system.kqueue !== null) names.push("kqueue");
-  if (system.devPoll !== null) names.push("devpoll");
-  return [...names, "poll", "select"];
+/** The name of a selector, for `createSelector()`. */
+export type SelectorName = typeof SELECTOR_NAMES[number];
+
+/** A class of selectors that needs no options. */
+interface SelectorClass {
+  new <T, F extends FileObject>(): LoopSelector<T, F>;
+  /** Whether a system has the call. */
+  available(system: System): boolean;
+}
+
+const SELECTORS: Readonly<Record<SelectorName, SelectorClass>> = {
+  epoll: EpollSelector,
+  kqueue: KqueueSelector,
+  devpoll: DevpollSelector,
+  poll: PollSelector,
+  select: SelectSelector,
+};
+
+/** Returns the names of the selectors that a system has, best first. */
+export function availableSelectors(system: System): SelectorName[] {
+  return SELECTOR_NAMES.filter((name) => SELECTORS[name].available(system));
 }
 
 /**
- * Makes a selector by its name, as a command line may have it.
+ * Creates a selector by its name, or the best one of this system.
  *
- * @param name "epoll", "kqueue", "devpoll", "poll" or "select"
- * @throws {TypeError} if there is no such name
+ * @param name One of `SELECTOR_NAMES`. Default: the best that works here, as with
+ *   `new DefaultSelector()`
+ * @returns a selector with the calls of an event loop: `new Reactor({ selector })`
+ *   takes it
+ * @throws {TypeError} if the name is unknown
  * @throws {Deno.errors.NotSupported} if this system lacks the call
+ * @throws {Deno.errors.NotCapable} without `--allow-ffi`
  *
  * @example
  * ```ts
@@ -44,41 +66,29 @@ export function selectorNames(
  * ```
  */
 export function createSelector<T, F extends FileObject = FileObject>(
-  name: SelectorName,
-): Selector<T, F> {
-  switch (name) {
-    case "epoll":
-      return new EpollSelector();
-    case "kqueue":
-      return new KqueueSelector();
-    case "devpoll":
-      return new DevpollSelector();
-    case "poll":
-      return new PollSelector();
-    case "select":
-      return new SelectSelector();
-    default:
-      throw new TypeError(`Unknown selector "${name}"`);
+  name?: SelectorName,
+): LoopSelector<T, F> {
+  if (name === undefined) return createBest();
+  if (!Object.hasOwn(SELECTORS, name)) {
+    throw new TypeError(
+      `Unknown selector "${name}": use ${SELECTOR_NAMES.join(", ")}`,
+    );
   }
+  return new SELECTORS[name]();
 }
 
 /**
- * Makes the best selector of this system: epoll, kqueue, /dev/poll, poll or
- * select, in that order. A call that the kernel refuses, as in a sandbox, is
- * passed over.
- *
- * @throws {Deno.errors.NotCapable} without `--allow-ffi`
- * @throws {Deno.errors.NotSupported} if there is none; the message says what each
- *   attempt failed with
+ * Creates the first selector that works. A call that the kernel refuses, as in a
+ * sandbox, is skipped.
  */
-function createDefault<T, F extends FileObject>(): Selector<T, F> {
+function createBest<T, F extends FileObject>(): LoopSelector<T, F> {
   const failures: string[] = [];
-  for (const name of selectorNames(system())) {
+  for (const name of availableSelectors(system())) {
     try {
       return createSelector(name);
     } catch (error) {
       if (error instanceof Deno.errors.NotCapable) throw error;
-      // Without a descriptor to spare every attempt fails, and poll would be a poor guess.
+      // Without a free descriptor every attempt fails, and poll would be a poor guess.
       if (isOutOfDescriptors(error)) throw error;
       failures.push(`${name}: ${(error as Error).message}`);
     }
@@ -93,18 +103,14 @@ function isOutOfDescriptors(error: unknown): boolean {
   return code === "EMFILE" || code === "ENFILE";
 }
 
-/** The class behind `new DefaultSelector()`: whichever selector is best here. */
-export interface DefaultSelectorConstructor {
-  /** Makes the selector; see `DefaultSelector`. */
-  new <T, F extends FileObject = FileObject>(): Selector<T, F>;
-}
-
 /**
- * The best selector of this system, as in Python: `new DefaultSelector()`
- * returns an `EpollSelector` on Linux, a `KqueueSelector` on macOS and the BSDs,
- * a `DevpollSelector` on illumos, else a `PollSelector` or a `SelectSelector`. It
- * throws `Deno.errors.NotCapable` without `--allow-ffi`, and
- * `Deno.errors.NotSupported`, with a reason for each call, where none works.
+ * The best selector of this system, as in Python. `new DefaultSelector()` returns
+ * an `EpollSelector` on Linux, a `KqueueSelector` on macOS and the BSDs, a
+ * `DevpollSelector` on illumos, and otherwise a `PollSelector` or a
+ * `SelectSelector`.
+ *
+ * @typeParam T The data that is registered with each file object
+ * @typeParam F The type of the file objects, and so of `key.fileobj`. Default: any
  *
  * @example
  * ```ts
@@ -147,11 +153,20 @@ export interface DefaultSelectorConstructor {
  * right.close();
  * ```
  */
-export const DefaultSelector: DefaultSelectorConstructor = class<
-  T,
-  F extends FileObject,
-> {
+export class DefaultSelector<T, F extends FileObject = FileObject> {
+  /**
+   * Creates the selector.
+   *
+   * @throws {Deno.errors.NotCapable} without `--allow-ffi`
+   * @throws {Deno.errors.NotSupported} if no selector works; the message has the
+   *   reason for each
+   * @throws {SystemError} if the process has no free descriptor: `EMFILE`
+   */
   constructor() {
-    return createDefault<T, F>();
+    return createBest<T, F>();
   }
-} as DefaultSelectorConstructor;
+}
+
+/** The methods of a `DefaultSelector`: those of `Selector`. */
+export interface DefaultSelector<T, F extends FileObject = FileObject>
+  extends Selector<T, F> {}

@@ -5,6 +5,7 @@
  */
 
 import { BaseSelector } from "./base_selector.ts";
+import type { System } from "./ffi/system.ts";
 import { DevPoll, type DevPollCalls } from "./devpoll.ts";
 import { system } from "./ffi/current_system.ts";
 import { isOpen } from "./ffi/descriptor.ts";
@@ -37,6 +38,11 @@ import { EVENT_PRIORITY, type FileObject } from "./selector.ts";
  */
 export class DevpollSelector<T, F extends FileObject = FileObject>
   extends BaseSelector<T, F> {
+  /** Whether a system has /dev/poll. */
+  static available({ devPoll }: System): boolean {
+    return devPoll !== null;
+  }
+
   /** The system keeps the interest, and notices what is added to it. */
   override readonly seesChangesWhileParked: boolean = true;
   readonly #devPoll: DevPoll;

@@ -5,6 +5,7 @@
  */
 
 import { BaseSelector } from "./base_selector.ts";
+import type { System } from "./ffi/system.ts";
 import {
   Epoll,
   EPOLL_CTL_ADD,
@@ -88,6 +89,11 @@ function epollEvents(events: number): number {
  */
 export class EpollSelector<T, F extends FileObject = FileObject>
   extends BaseSelector<T, F> {
+  /** Whether a system has epoll. */
+  static available({ epollEvent }: System): boolean {
+    return epollEvent !== null;
+  }
+
   /** The system keeps the interest, and notices what is added to it. */
   override readonly seesChangesWhileParked: boolean = true;
   readonly #epoll = new Epoll();

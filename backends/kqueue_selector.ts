@@ -5,6 +5,7 @@
  */
 
 import { BaseSelector } from "./base_selector.ts";
+import type { System } from "./ffi/system.ts";
 import { systemError } from "./ffi/errors.ts";
 import { Kqueue, type KqueueOptions } from "./kqueue.ts";
 import {
@@ -45,6 +46,11 @@ const EVENTS = [EVENT_READ, EVENT_WRITE, EVENT_PRIORITY];
  */
 export class KqueueSelector<T, F extends FileObject = FileObject>
   extends BaseSelector<T, F> {
+  /** Whether a system has a kqueue. */
+  static available({ kqueue }: System): boolean {
+    return kqueue !== null;
+  }
+
   /** The system keeps the interest, and notices what is added to it. */
   override readonly seesChangesWhileParked: boolean = true;
   readonly #kqueue: Kqueue;

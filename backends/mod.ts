@@ -30,7 +30,7 @@ export { BaseSelector } from "./base_selector.ts";
 export {
   createSelector,
   DefaultSelector,
-  type DefaultSelectorConstructor,
+  SELECTOR_NAMES,
   type SelectorName,
 } from "./default_selector.ts";
 export { DevPoll, type DevPollCalls } from "./devpoll.ts";
@@ -69,6 +69,7 @@ export {
   EVENT_READ,
   EVENT_WRITE,
   type FileObject,
+  type LoopSelector,
   MODE_EDGE,
   MODE_EXCLUSIVE,
   MODE_ONE_SHOT,

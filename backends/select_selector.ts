@@ -6,6 +6,7 @@
  */
 
 import { BaseSelector } from "./base_selector.ts";
+import type { System } from "./ffi/system.ts";
 import { askedAgain } from "./deadline.ts";
 import { isOpen } from "./ffi/descriptor.ts";
 import { FD_SETSIZE } from "./ffi/structs/fd_set.ts";
@@ -32,6 +33,11 @@ import {
  */
 export class SelectSelector<T, F extends FileObject = FileObject>
   extends BaseSelector<T, F> {
+  /** Whether a system has select: every one. */
+  static available(_system: System): boolean {
+    return true;
+  }
+
   /** The interest is handed over at the call. */
   override readonly seesChangesWhileParked: boolean = false;
   readonly #asked = new SelectSets();

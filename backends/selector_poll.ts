@@ -11,7 +11,7 @@
 import { PollFds } from "./ffi/structs/pollfd.ts";
 import { POLLIN, pollOnce, pollParked } from "./poll.ts";
 import { pollEvents } from "./poll_events.ts";
-import type { Selector } from "./selector.ts";
+import type { LoopSelector } from "./selector.ts";
 
 /** The selectors that a wait covers, each with its part of the structs. */
 export class SelectorPoll {
@@ -33,7 +33,7 @@ export class SelectorPoll {
   }
 
   /** Adds a selector, as it stands. */
-  addSelector(selector: Selector<unknown>): void {
+  addSelector(selector: LoopSelector<unknown>): void {
     const { waitFd } = selector;
     if (waitFd >= 0) this.#add(waitFd, POLLIN);
     else {

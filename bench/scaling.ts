@@ -16,7 +16,11 @@ import {
 } from "../backends/default_selector.ts";
 import { KqueueSelector } from "../backends/kqueue_selector.ts";
 import { libc } from "../backends/ffi/libc.ts";
-import { EVENT_READ, MODE_EDGE, type Selector } from "../backends/selector.ts";
+import {
+  EVENT_READ,
+  type LoopSelector,
+  MODE_EDGE,
+} from "../backends/selector.ts";
 import { draw, type Point } from "./chart.ts";
 import { circumstances } from "./circumstances.ts";
 import { Eventfds } from "./eventfds.ts";
@@ -65,7 +69,7 @@ interface Study {
 /** Where kqueue is to be found on a system that has none of its own. */
 const kqueueLibrary = Deno.env.get("POLLUX_KQUEUE_LIBRARY");
 
-function makeSelector(name: SelectorName): Selector<null> {
+function makeSelector(name: SelectorName): LoopSelector<null> {
   return name === "kqueue" && kqueueLibrary
     ? new KqueueSelector({ library: kqueueLibrary })
     : createSelector(name);
@@ -85,14 +89,14 @@ function watching(
   name: SelectorName,
   fds: readonly number[],
   events: number,
-): Selector<null> {
+): LoopSelector<null> {
   const selector = makeSelector(name);
   for (const fd of fds) selector.register(fd, events, null);
   return selector;
 }
 
 /** Waits, and finds the key of each that is ready, as a loop would. */
-function look(selector: Selector<null>, expected: number): void {
+function look(selector: LoopSelector<null>, expected: number): void {
   const count = selector.wait(0);
   if (count !== expected) throw new Error(`${count} of ${expected} are ready`);
   for (let i = 0; i < count; i++) selector.readyKey(i);

@@ -10,13 +10,13 @@
  */
 
 import {
+  availableSelectors,
   createSelector,
   type SelectorName,
-  selectorNames,
 } from "../backends/default_selector.ts";
 import { system } from "../backends/ffi/current_system.ts";
 import { libc } from "../backends/ffi/libc.ts";
-import { EVENT_READ, type Selector } from "../backends/selector.ts";
+import { EVENT_READ, type LoopSelector } from "../backends/selector.ts";
 import { Eventfds } from "./eventfds.ts";
 
 const MANY = 10_000;
@@ -31,7 +31,10 @@ for (const fd of [few[0]!, many.at(-1)!]) {
   libc().write(fd, BigUint64Array.of(1n), 8);
 }
 
-function watching(name: SelectorName, fds: readonly number[]): Selector<null> {
+function watching(
+  name: SelectorName,
+  fds: readonly number[],
+): LoopSelector<null> {
   const selector = createSelector<null>(name);
   for (const fd of fds) selector.register(fd, EVENT_READ, null);
   return selector;
@@ -62,7 +65,7 @@ function benchRegister(name: SelectorName): void {
   });
 }
 
-for (const name of selectorNames(system())) {
+for (const name of availableSelectors(system())) {
   benchWait(name, few);
   if (name !== "select") benchWait(name, many);
   benchSelect(name);

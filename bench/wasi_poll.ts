@@ -9,7 +9,7 @@
 
 import { socketPair } from "../backends/ffi/mod.ts";
 import { PollFds } from "../backends/ffi/structs/pollfd.ts";
-import { PollSelector, type Selector } from "../backends/mod.ts";
+import { type LoopSelector, PollSelector } from "../backends/mod.ts";
 import { POLLIN, pollOnce } from "../backends/poll.ts";
 import {
   encodeSubscription,
@@ -46,7 +46,7 @@ function barePoll(): number {
 }
 
 /** A program's poll of all its sockets, with a clock whose time has come. */
-function guestPoll(selector?: Selector<unknown>): number {
+function guestPoll(selector?: LoopSelector<unknown>): number {
   const host = new WasiHost({
     sockets: pairs.map(([socket]) => socket),
     ...selector && { selector },

@@ -16,6 +16,7 @@ import {
   formatAddress,
   type InternetAddress,
   Reactor,
+  SELECTOR_NAMES,
   type SelectorName,
 } from "../mod.ts";
 import {
@@ -30,7 +31,6 @@ import {
 const GRACE = 2000;
 
 const MODES = ["run", "serve"];
-const SELECTORS = ["epoll", "kqueue", "devpoll", "poll", "select"];
 
 function makeReactor(selector: string | undefined): Reactor {
   if (selector === undefined) return new Reactor({ onError: report });
@@ -77,7 +77,7 @@ await main(async () => {
     "own-chunks": { type: "boolean", default: false },
   });
   const mode = oneOf(MODES, values.mode);
-  const reactor = makeReactor(oneOf(SELECTORS, values.selector));
+  const reactor = makeReactor(oneOf(SELECTOR_NAMES, values.selector));
   // The bytes are passed on at once: to keep them, each message needs a chunk of its own.
   const options = { ...address, reuseBuffer: !values["own-chunks"] };
   if (mode === "serve") onInterrupt(() => reactor.shutdown({ timeout: GRACE }));

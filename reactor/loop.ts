@@ -5,11 +5,12 @@
  */
 
 import { checkTimeout } from "../backends/deadline.ts";
-import { DefaultSelector } from "../backends/default_selector.ts";
+import { createSelector } from "../backends/default_selector.ts";
 import {
+  CLOSING,
   EVENT_READ,
   type FileObject,
-  type Selector,
+  type LoopSelector,
   type SelectorKey,
 } from "../backends/selector.ts";
 import { takeDenoDescriptors } from "./sharing/deno_descriptors.ts";
@@ -34,7 +35,7 @@ const MOST_AT_ONCE = 128;
 /** How a reactor is made. */
 export interface LoopOptions {
   /** What it waits with: `new DefaultSelector()`, if left out. It is closed with the reactor. */
-  readonly selector?: Selector<Callback>;
+  readonly selector?: LoopSelector<Callback>;
   /**
    * Called with what a callback throws; the loop goes on. For what peers can cause at
    * will, such as answers that the system does not send, it is called once a second
@@ -111,7 +112,7 @@ export class Loop implements Disposable, AsyncDisposable {
   protected bytesQueued = 0;
   /** How often accepting was suspended. */
   protected acceptBackOffs = 0;
-  readonly #selector: Selector<Callback>;
+  readonly #selector: LoopSelector<Callback>;
   readonly #onError: (error: unknown) => void;
   readonly #yieldInterval: number;
   readonly #maximumQueued: number;
@@ -170,11 +171,11 @@ export class Loop implements Disposable, AsyncDisposable {
     this.#stopwatch = measure === false
       ? null
       : new Stopwatch(measure === true ? {} : measure);
-    this.#selector = options.selector ?? new DefaultSelector<Callback>();
+    this.#selector = options.selector ?? createSelector<Callback>();
   }
 
   /** What the reactor waits with. */
-  get selector(): Selector<Callback> {
+  get selector(): LoopSelector<Callback> {
     return this.#selector;
   }
 
@@ -251,7 +252,7 @@ export class Loop implements Disposable, AsyncDisposable {
    */
   unregisterClosing(fileobj: FileObject): SelectorKey<Callback> {
     this.#checkOpen();
-    const key = this.#selector.unregisterClosing(fileobj);
+    const key = this.#selector.unregister(fileobj, CLOSING);
     this.#changed();
     return key;
   }
@@ -264,7 +265,7 @@ export class Loop implements Disposable, AsyncDisposable {
    */
   forget(fileobj: FileObject): void {
     try {
-      this.#selector.unregisterClosing(fileobj);
+      this.#selector.unregister(fileobj, CLOSING);
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }

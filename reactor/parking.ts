@@ -9,7 +9,7 @@
  * @module
  */
 
-import type { Selector } from "../backends/selector.ts";
+import type { LoopSelector } from "../backends/selector.ts";
 import { SelectorPoll } from "../backends/selector_poll.ts";
 import { now } from "./clock.ts";
 import { wake, Waker } from "./waker.ts";
@@ -20,7 +20,7 @@ const LONGEST_END = 60_000;
 /** The place of one serving reactor. */
 export class Seat {
   /** What the reactor waits with. */
-  readonly selector: Selector<unknown>;
+  readonly selector: LoopSelector<unknown>;
   /** When its parked wait ends at the latest. */
   deadline = Infinity;
   /** Whether its parked wait keeps the process open. */
@@ -29,7 +29,7 @@ export class Seat {
   resume: (() => void) | null = null;
 
   /** Made by `Parking.enter`. */
-  constructor(selector: Selector<unknown>) {
+  constructor(selector: LoopSelector<unknown>) {
     this.selector = selector;
   }
 }
@@ -60,7 +60,7 @@ export class Parking {
    *
    * @throws {SystemError} if there are no descriptors left: `EMFILE`
    */
-  enter(selector: Selector<unknown>): Seat {
+  enter(selector: LoopSelector<unknown>): Seat {
     this.#waker ??= new Waker();
     this.seats++;
     return new Seat(selector);

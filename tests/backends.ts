@@ -8,8 +8,8 @@ import {
   DevpollSelector,
   EpollSelector,
   KqueueSelector,
+  type LoopSelector,
   PollSelector,
-  type Selector,
   SelectSelector,
 } from "../backends/mod.ts";
 import { HostedWasiSelector } from "./adapters/wasi/hosted_selector.ts";
@@ -56,7 +56,7 @@ export interface Backend {
   /** Why it cannot run here, if so. */
   readonly absent: string | undefined;
   readonly capabilities: Capabilities;
-  make<T>(): Selector<T>;
+  make<T>(): LoopSelector<T>;
 }
 
 const epoll: Capabilities = {
@@ -130,7 +130,7 @@ const kqueueLibrary = Deno.env.get("POLLUX_KQUEUE_LIBRARY") || undefined;
 const hasDevPoll = ["illumos", "solaris"].includes(Deno.build.os);
 
 /** Why a backend cannot be made, or undefined if it can. */
-function absence(make: () => Selector<unknown>): string | undefined {
+function absence(make: () => LoopSelector<unknown>): string | undefined {
   try {
     make().close();
     return undefined;
@@ -143,13 +143,13 @@ function absence(make: () => Selector<unknown>): string | undefined {
 function backend(
   name: string,
   capabilities: Capabilities,
-  make: <T>() => Selector<T>,
+  make: <T>() => LoopSelector<T>,
 ): Backend {
   return { name, absent: absence(make), capabilities, make };
 }
 
 /** The memory of a guest reserves address space, of which an emulator has too little. */
-function makeWasi<T>(): Selector<T> {
+function makeWasi<T>(): LoopSelector<T> {
   if (emulated) {
     throw new Deno.errors.NotSupported("the emulator has too little memory");
   }
@@ -175,7 +175,7 @@ export const backends: readonly Backend[] = [
   backend(
     "DefaultSelector",
     defaultCapabilities(),
-    () => new DefaultSelector(),
+    makeDefault,
   ),
 ];
 
@@ -186,20 +186,24 @@ export const required: Readonly<Record<string, readonly string[]>> = {
   freebsd: ["KqueueSelector", "PollSelector", "SelectSelector"],
 };
 
-function makeKqueue<T>(): Selector<T> {
+function makeKqueue<T>(): LoopSelector<T> {
   if (kqueueLibrary === undefined) return new KqueueSelector();
   return new KqueueSelector({ library: kqueueLibrary });
 }
 
-function makeDevpoll<T>(): Selector<T> {
+function makeDevpoll<T>(): LoopSelector<T> {
   return hasDevPoll
     ? new DevpollSelector()
     : new DevpollSelector(devPollStandIn);
 }
 
+function makeDefault<T>(): LoopSelector<T> {
+  return new DefaultSelector<T>() as LoopSelector<T>;
+}
+
 /** Those of the class that stands behind the general name here. */
 function defaultCapabilities(): Capabilities {
-  if (absence(() => new DefaultSelector()) !== undefined) return poll;
+  if (absence(makeDefault) !== undefined) return poll;
   using selector = new DefaultSelector();
   const { name } = selector.constructor;
   return all.find((backend) => backend.name === name)!.capabilities;

@@ -5,12 +5,12 @@
  */
 
 import type { WASI } from "node:wasi";
-import { DefaultSelector } from "../../backends/default_selector.ts";
+import { createSelector } from "../../backends/default_selector.ts";
 import type { FileObject } from "../../backends/ffi/descriptor.ts";
 import { openDirectory } from "../../backends/ffi/files.ts";
 import type { Socket } from "../../backends/ffi/mod.ts";
 import { checkOptions, type OptionNames } from "../../backends/options.ts";
-import type { Selector } from "../../backends/selector.ts";
+import type { LoopSelector } from "../../backends/selector.ts";
 import { CLOCKID_REALTIME, PREVIEW1 } from "../../backends/wasi/abi.ts";
 import { errnoOf, ESUCCESS } from "../../backends/wasi/errno.ts";
 import { FdTable } from "./fd_table.ts";
@@ -73,7 +73,7 @@ export interface WasiHostOptions {
    * The selector that its `poll_oneoff` waits with, which it has for itself: the
    * best of this system, if left out. It is closed when the program has ended.
    */
-  readonly selector?: Selector<unknown>;
+  readonly selector?: LoopSelector<unknown>;
   /** Who waits while it is suspended: a `Reactor`, for one. */
   readonly waiter?: Waiter;
   /**
@@ -182,7 +182,7 @@ export class WasiHost {
       memory,
       table: initialTable(options),
       readiness: new Readiness(
-        () => options.selector ?? new DefaultSelector<unknown>(),
+        () => options.selector ?? createSelector<unknown>(),
       ),
       now: clockOf(this.#wasi, memory),
     };

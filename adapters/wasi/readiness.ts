@@ -11,7 +11,7 @@
 
 import type { FileObject } from "../../backends/ffi/descriptor.ts";
 import { grown } from "../../backends/int32_arrays.ts";
-import { EVENT_READ, type Selector } from "../../backends/selector.ts";
+import { EVENT_READ, type LoopSelector } from "../../backends/selector.ts";
 import { EBADF, errnoOf } from "../../backends/wasi/errno.ts";
 
 /** What is waited for: a file object and `EVENT_*` bits. */
@@ -22,8 +22,8 @@ export interface Interest {
 
 /** One guest's view of a selector that it has for itself. */
 export class Readiness implements Disposable {
-  readonly #open: () => Selector<unknown>;
-  #opened: Selector<unknown> | undefined;
+  readonly #open: () => LoopSelector<unknown>;
+  #opened: LoopSelector<unknown> | undefined;
   #disposed = false;
   /** By descriptor: whom the registration belongs to, and its events. */
   readonly #owners: (FileObject | undefined)[] = [];
@@ -38,7 +38,7 @@ export class Readiness implements Disposable {
   #count = 0;
 
   /** @param open Opens the selector, when something is waited for first */
-  constructor(open: () => Selector<unknown>) {
+  constructor(open: () => LoopSelector<unknown>) {
     this.#open = open;
   }
 
@@ -120,7 +120,7 @@ export class Readiness implements Disposable {
     this.#opened?.close();
   }
 
-  get #selector(): Selector<unknown> {
+  get #selector(): LoopSelector<unknown> {
     if (this.#opened !== undefined) return this.#opened;
     if (this.#disposed) {
       throw new Deno.errors.BadResource("The program has ended");

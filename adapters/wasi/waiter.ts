@@ -4,7 +4,7 @@
  * @module
  */
 
-import { DefaultSelector } from "../../backends/default_selector.ts";
+import { createSelector } from "../../backends/default_selector.ts";
 import { close, pipe, read, write } from "../../backends/ffi/mod.ts";
 import {
   fileDescriptor,
@@ -13,7 +13,7 @@ import {
 import {
   EVENT_READ,
   EVENT_WRITE,
-  type Selector,
+  type LoopSelector,
 } from "../../backends/selector.ts";
 
 /** How a wait can be called off. */
@@ -43,7 +43,7 @@ interface Wait {
  * through it, and none when nobody does.
  */
 export class SelectorWaiter implements Waiter, Disposable {
-  readonly #selector: Selector<Set<Wait>>;
+  readonly #selector: LoopSelector<Set<Wait>>;
   readonly #wake: [reader: number, writer: number];
   /** Those that are not over. Which descriptor has which the selector knows: it is the keys' data. */
   readonly #waits = new Set<Wait>();
@@ -52,9 +52,9 @@ export class SelectorWaiter implements Waiter, Disposable {
 
   /** Takes over a selector, which it closes at its end. */
   constructor(
-    selector: Selector<unknown> = new DefaultSelector<unknown>(),
+    selector: LoopSelector<unknown> = createSelector<unknown>(),
   ) {
-    this.#selector = selector as Selector<Set<Wait>>;
+    this.#selector = selector as LoopSelector<Set<Wait>>;
     this.#wake = pipe();
     this.#selector.register(this.#wake[0], EVENT_READ, new Set());
   }

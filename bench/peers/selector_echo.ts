@@ -18,7 +18,7 @@ import { Socket } from "../../backends/ffi/socket.ts";
 import {
   EVENT_READ,
   EVENT_WRITE,
-  type Selector,
+  type LoopSelector,
 } from "../../backends/selector.ts";
 
 type Callback = (fd: number) => void;
@@ -39,7 +39,7 @@ function listenOn(port: number): Socket {
   return socket;
 }
 
-function serve(selector: Selector<Callback>, listener: Socket): never {
+function serve(selector: LoopSelector<Callback>, listener: Socket): never {
   const accept = (): void => {
     for (
       let peer = listener.accept();

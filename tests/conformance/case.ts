@@ -3,7 +3,7 @@
  */
 
 import { dup2 } from "../descriptors.ts";
-import type { Selector } from "../../backends/mod.ts";
+import type { LoopSelector } from "../../backends/mod.ts";
 import { close, pipe, Socket } from "../../backends/ffi/mod.ts";
 import type { Backend, Capabilities } from "../backends.ts";
 import { type Pair, pairOf } from "../util.ts";
@@ -35,7 +35,7 @@ export type Cases = readonly Case[];
 export class Stage extends DisposableStack {
   readonly capabilities: Capabilities;
   readonly #backend: Backend;
-  #selector: Selector<string> | undefined;
+  #selector: LoopSelector<string> | undefined;
 
   constructor(backend: Backend) {
     super();
@@ -44,17 +44,17 @@ export class Stage extends DisposableStack {
   }
 
   /** The selector that is tested. */
-  get selector(): Selector<string> {
+  get selector(): LoopSelector<string> {
     return this.#selector ??= this.make();
   }
 
   /** Another selector of the same backend. */
-  make(): Selector<string> {
+  make(): LoopSelector<string> {
     return this.use(this.#backend.make<string>());
   }
 
   /** A selector that is not closed by the stage. */
-  makeLoose(): Selector<string> {
+  makeLoose(): LoopSelector<string> {
     return this.#backend.make<string>();
   }
 

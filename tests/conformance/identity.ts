@@ -11,7 +11,11 @@ import {
   assertThrows,
 } from "@std/assert";
 import { duplicate, openFile } from "../../backends/ffi/mod.ts";
-import { EVENT_READ, EVENT_WRITE, type Selector } from "../../backends/mod.ts";
+import {
+  EVENT_READ,
+  EVENT_WRITE,
+  type LoopSelector,
+} from "../../backends/mod.ts";
 import {
   bytesOf,
   drainSocket,
@@ -24,7 +28,7 @@ import type { Cases } from "./case.ts";
 
 /** The data of what the last wait found, with undefined for what is not to be told. */
 function found(
-  selector: Selector<string>,
+  selector: LoopSelector<string>,
   count: number,
 ): (string | undefined)[] {
   return Array.from(
@@ -35,7 +39,7 @@ function found(
 
 /** Where in the last wait's find a registration is. */
 function indexOf(
-  selector: Selector<string>,
+  selector: LoopSelector<string>,
   count: number,
   data: string,
 ): number {
@@ -45,7 +49,10 @@ function indexOf(
 }
 
 /** An entry whose registration has ended is nobody's, whichever way it is asked for. */
-function assertNothingTold(selector: Selector<string>, index: number): void {
+function assertNothingTold(
+  selector: LoopSelector<string>,
+  index: number,
+): void {
   assertEquals(selector.readyKey(index), undefined);
   assertEquals(selector.readyFileobj(index), undefined);
   assertEquals(selector.readyData(index), undefined);

@@ -16,8 +16,8 @@ import {
   EVENT_READ,
   EVENT_WRITE,
   type FileObject,
+  type LoopSelector,
   MODE_EDGE,
-  type Selector,
 } from "../../backends/mod.ts";
 import { dup2, isCloseOnExec } from "../descriptors.ts";
 import {
@@ -45,7 +45,7 @@ const BAD_EVENTS = [
 
 /** The calls that need a registration, each with a file object that has none. */
 function callsOn(
-  selector: Selector<string>,
+  selector: LoopSelector<string>,
   fileobj: FileObject,
 ): (() => unknown)[] {
   return [
@@ -462,7 +462,7 @@ export const mapping: Cases = [
     name: "fd is a close-on-exec descriptor until close(), then -1 [A20]",
     needs: "ownFd",
     run(stage): void {
-      const selector = stage.selector as Selector<string> & { fd: number };
+      const selector = stage.selector as LoopSelector<string> & { fd: number };
       assertGreaterOrEqual(selector.fd, 0);
       assert(isCloseOnExec(selector.fd));
       selector.close();

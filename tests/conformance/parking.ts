@@ -3,7 +3,11 @@
  */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import { EVENT_READ, EVENT_WRITE, type Selector } from "../../backends/mod.ts";
+import {
+  EVENT_READ,
+  EVENT_WRITE,
+  type LoopSelector,
+} from "../../backends/mod.ts";
 import {
   bytesOf,
   drainSocket,
@@ -15,7 +19,7 @@ import {
 import type { Cases } from "./case.ts";
 
 /** The data of all that the last wait found. */
-function told(selector: Selector<string>, count: number): string[] {
+function told(selector: LoopSelector<string>, count: number): string[] {
   return Array.from({ length: count }, (_, index) => index)
     .filter((index) => selector.readyEvents(index) !== 0)
     .map((index) => selector.readyKey(index)!.data)

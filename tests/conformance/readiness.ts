@@ -20,7 +20,7 @@ import {
   EVENT_PRIORITY,
   EVENT_READ,
   EVENT_WRITE,
-  type Selector,
+  type LoopSelector,
 } from "../../backends/mod.ts";
 import { openTerminal } from "../descriptors.ts";
 import {
@@ -58,7 +58,7 @@ function checkConnection(stage: Stage, hostname: string): void {
 
 /** Streams random pieces both ways until all have arrived, and counts needless wake-ups. */
 function streamBothWays(
-  selector: Selector<string>,
+  selector: LoopSelector<string>,
   ends: readonly [Socket, Socket],
   random: Random,
   total: number,
@@ -450,7 +450,7 @@ export const readiness: Cases = [
     needs: "nests",
     run(stage): void {
       const { selector } = stage;
-      const inner = stage.make() as Selector<string> & { fd: number };
+      const inner = stage.make() as LoopSelector<string> & { fd: number };
       const { left, right } = stage.pair();
       inner.register(right, EVENT_READ, "right");
       selector.register(inner, EVENT_READ, "inner");

@@ -4,7 +4,7 @@
 
 import { assert, assertEquals } from "@std/assert";
 import type { Socket } from "../../backends/ffi/mod.ts";
-import { EVENT_READ, type Selector } from "../../backends/mod.ts";
+import { EVENT_READ, type LoopSelector } from "../../backends/mod.ts";
 import { type Callback, Reactor } from "../../reactor/mod.ts";
 import { denoProgram, nextTurn, PATIENCE, test } from "../util.ts";
 import {
@@ -86,7 +86,7 @@ onAnyBackend(
       new Server(
         stage,
         stage.use(
-          new Reactor({ selector: backend.make() as Selector<Callback> }),
+          new Reactor({ selector: backend.make() as LoopSelector<Callback> }),
         ),
       )
     );
