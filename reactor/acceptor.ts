@@ -8,7 +8,8 @@ import { isSystemError } from "../backends/ffi/errors.ts";
 import type { Socket } from "../backends/ffi/socket.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
 import { EVENT_READ, type FileObject } from "../backends/selector.ts";
-import type { Loop, Owned } from "./loop.ts";
+import type { Loop } from "./loop.ts";
+import { DESTROY, type Owned, PLACE } from "./owned.ts";
 import type { Timer } from "./timers.ts";
 
 /** How many connections are accepted in one turn: others are waiting for theirs. */
@@ -73,7 +74,7 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
    *
    * @ignore
    */
-  place: number = -1;
+  [PLACE]: number = -1;
   #accepting = false;
   #paused = false;
   /** Whether there are as many connections as there may be. */
@@ -211,7 +212,7 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
    *
    * @ignore
    */
-  destroy(): void {
+  [DESTROY](): void {
     this.close();
   }
 

@@ -18,7 +18,8 @@ import {
 } from "../backends/selector.ts";
 import { IdleWatch } from "./idle_watch.ts";
 import { interrupted } from "./interrupted.ts";
-import type { Loop, Owned } from "./loop.ts";
+import type { Loop } from "./loop.ts";
+import { DESTROY, type Owned, PLACE } from "./owned.ts";
 import type { OptionNames } from "../backends/options.ts";
 import {
   owningBuffer,
@@ -232,7 +233,7 @@ export class Connection implements Owned {
    *
    * @ignore
    */
-  place: number = -1;
+  [PLACE]: number = -1;
   #queue: WriteQueue | null = null;
   /** This side's address, once it was asked for. */
   #localAddress: SocketAddress | null = null;
@@ -487,7 +488,7 @@ export class Connection implements Owned {
    *
    * @ignore
    */
-  destroy(error?: Error): void {
+  [DESTROY](error?: Error): void {
     // A connection that stood has come to an end; a connect has come to nothing.
     if (!this.connecting) return this.abort(error);
     this.abort(error ?? new Deno.errors.Interrupted("Reactor was closed"));

@@ -19,7 +19,8 @@ import {
   EVENT_WRITE,
   type FileObject,
 } from "../backends/selector.ts";
-import type { Loop, Owned } from "./loop.ts";
+import type { Loop } from "./loop.ts";
+import { DESTROY, type Owned, PLACE } from "./owned.ts";
 import { MessageQueue } from "./send_queue.ts";
 import { Copies } from "./receive_buffer.ts";
 import type { Timer } from "./timers.ts";
@@ -138,7 +139,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
    *
    * @ignore
    */
-  place: number = -1;
+  [PLACE]: number = -1;
   #interest = 0;
   #paused = false;
   #referenced = true;
@@ -339,7 +340,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
    *
    * @ignore
    */
-  destroy(): void {
+  [DESTROY](): void {
     this.close();
   }
 

@@ -18,6 +18,7 @@ import { type Callback, checkCallback } from "./callback.ts";
 import type { Parking, Seat } from "./parking.ts";
 import { checkOptions, type OptionNames } from "../backends/options.ts";
 import { Failures, ReportLimit, tooManyFailures } from "./failures.ts";
+import { DESTROY, type Owned, PLACE } from "./owned.ts";
 import { printError } from "./print_error.ts";
 import type { SharedLoop, Sharing } from "./sharing/sharing.ts";
 import {
@@ -82,14 +83,6 @@ const SERVE_OPTIONS: OptionNames<ServeOptions> = {
   signal: true,
   untilIdle: true,
 };
-
-/** A resource that the reactor closes with itself. */
-export interface Owned {
-  /** Where the reactor keeps it; the reactor's to set. */
-  place: number;
-  /** Closes it at once, whatever it still has to do. */
-  destroy(error?: Error): void;
-}
 
 /** What waits for a promise, which does not move while `run()` has the thread. */
 export interface PromiseBound {
@@ -584,7 +577,7 @@ export class Loop implements Disposable, AsyncDisposable {
   own(resource: Owned): void {
     this.#checkOpen();
     if (this.#state === "closing") throw closedError();
-    resource.place = this.#owned.length;
+    resource[PLACE] = this.#owned.length;
     this.#owned.push(resource);
   }
 
@@ -594,12 +587,12 @@ export class Loop implements Disposable, AsyncDisposable {
    * @ignore
    */
   disown(resource: Owned): void {
-    if (this.#owned[resource.place] !== resource) return;
+    if (this.#owned[resource[PLACE]] !== resource) return;
     // The last takes its place: a set would cost five times the memory.
     const last = this.#owned.pop()!;
     if (last === resource) return;
-    this.#owned[resource.place] = last;
-    last.place = resource.place;
+    this.#owned[resource[PLACE]] = last;
+    last[PLACE] = resource[PLACE];
   }
 
   /**
@@ -974,7 +967,7 @@ export class Loop implements Disposable, AsyncDisposable {
   #destroyOwned(): void {
     for (const resource of [...this.#owned]) {
       try {
-        resource.destroy();
+        resource[DESTROY]();
       } catch (error) {
         this.report(error);
       }

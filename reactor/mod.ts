@@ -40,12 +40,7 @@ export { Datagram, type OutgoingMessage } from "./datagram.ts";
 export type { Handler } from "./handler_pairs.ts";
 export type { AdmissionOptions, ListenOptions } from "./listening.ts";
 export type { Callback } from "./callback.ts";
-export {
-  Loop,
-  type LoopOptions,
-  type Owned,
-  type ServeOptions,
-} from "./loop.ts";
+export { Loop, type LoopOptions, type ServeOptions } from "./loop.ts";
 export {
   Listener,
   type TcpListenOptions,
@@ -56,6 +51,7 @@ export {
   type TcpConnectOptions,
   type UnixConnectOptions,
 } from "./deno_net/net.ts";
+export type { Owned } from "./owned.ts";
 export { Readiness, type ReadinessOptions } from "./readiness.ts";
 export {
   type AcceptOptions,

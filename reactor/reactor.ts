@@ -41,7 +41,8 @@ import {
   type ListenOptions,
 } from "./listening.ts";
 import type { Callback } from "./callback.ts";
-import { Loop, type Owned } from "./loop.ts";
+import { Loop } from "./loop.ts";
+import type { Owned } from "./owned.ts";
 import { Net } from "./deno_net/net.ts";
 import { checkOptions, type OptionNames } from "../backends/options.ts";
 import { Readiness, type ReadinessOptions } from "./readiness.ts";

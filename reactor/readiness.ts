@@ -8,7 +8,7 @@ import { unwatchClose, watchClose } from "../backends/ffi/close_watch.ts";
 import { fileDescriptor, type FileObject } from "../backends/ffi/descriptor.ts";
 import type { EVENT_READ, EVENT_WRITE } from "../backends/selector.ts";
 import { closedError, type HandlerPairs } from "./handler_pairs.ts";
-import type { Owned } from "./loop.ts";
+import { DESTROY, type Owned, PLACE } from "./owned.ts";
 import { checkOptions, type OptionNames } from "../backends/options.ts";
 
 /** How to wait. */
@@ -81,7 +81,10 @@ export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
       };
       const abort = (): void => fail(signal!.reason);
       const closed = (): void => fail(closedError());
-      const wait: Owned = { place: -1, destroy: () => fail(closedMeanwhile()) };
+      const wait: Owned = {
+        [PLACE]: -1,
+        [DESTROY]: () => fail(closedMeanwhile()),
+      };
       const ready = (): void => {
         end();
         resolve();

@@ -13,7 +13,8 @@ import { close, pipe, read, WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
 import { libraryPath } from "../backends/ffi/library.ts";
 import { PollSelector } from "../backends/poll_selector.ts";
 import { EVENT_READ, type FileObject } from "../backends/selector.ts";
-import type { Loop, Owned } from "./loop.ts";
+import type { Loop } from "./loop.ts";
+import { DESTROY, type Owned, PLACE } from "./owned.ts";
 
 /** A signal that is being watched. */
 export interface SignalWatch extends Disposable {
@@ -79,7 +80,7 @@ function startWorker(wakeFd: number): Listener {
 /** All signals that one reactor watches: one worker, one pipe. */
 export class Signals implements Owned {
   /** Where the reactor keeps this. */
-  place = -1;
+  [PLACE] = -1;
   /** The end of the pipe that is watched. */
   readonly fd: number;
   readonly #wakeFd: number;
@@ -127,7 +128,7 @@ export class Signals implements Owned {
   }
 
   /** Ends all watches: the reactor is closed. */
-  destroy(): void {
+  [DESTROY](): void {
     for (const [signal, byte] of this.#bytes) {
       const watchers = this.#callbacks[byte]!;
       if (watchers.size === 0) continue;
