@@ -7,7 +7,7 @@
 import { DevpollSelector } from "./devpoll_selector.ts";
 import { EpollSelector } from "./epoll_selector.ts";
 import { system } from "./ffi/current_system.ts";
-import type { System } from "./ffi/system.ts";
+import type { Platform } from "./ffi/system.ts";
 import { KqueueSelector } from "./kqueue_selector.ts";
 import { PollSelector } from "./poll_selector.ts";
 import { SelectSelector } from "./select_selector.ts";
@@ -29,7 +29,7 @@ export type SelectorName = typeof SELECTOR_NAMES[number];
 interface SelectorClass {
   new <T, F extends FileObject>(): LoopSelector<T, F>;
   /** Whether a system has the call. */
-  available(system: System): boolean;
+  available(platform: Platform): boolean;
 }
 
 const SELECTORS: Readonly<Record<SelectorName, SelectorClass>> = {
@@ -41,8 +41,8 @@ const SELECTORS: Readonly<Record<SelectorName, SelectorClass>> = {
 };
 
 /** Returns the names of the selectors that a system has, best first. */
-export function availableSelectors(system: System): SelectorName[] {
-  return SELECTOR_NAMES.filter((name) => SELECTORS[name].available(system));
+export function availableSelectors(platform: Platform): SelectorName[] {
+  return SELECTOR_NAMES.filter((name) => SELECTORS[name].available(platform));
 }
 
 /**

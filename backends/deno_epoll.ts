@@ -14,6 +14,7 @@
 import { system } from "./ffi/current_system.ts";
 import { close, read } from "./ffi/descriptor.ts";
 import { libc, open } from "./ffi/libc.ts";
+import { epollEventLayout } from "./ffi/structs/epoll_event.ts";
 import { PollFds } from "./ffi/structs/pollfd.ts";
 import { EPOLL_CTL_DEL } from "./epoll.ts";
 import { POLLIN, pollOnce } from "./poll.ts";
@@ -43,7 +44,7 @@ export class DenoSelector {
    * @returns null on a system without epoll, or without `/proc`
    */
   static find(watched: number, unwatched: number): DenoSelector | null {
-    if (system().epollEvent === null) return null;
+    if (epollEventLayout(system()) === null) return null;
     const line = new RegExp(`^tfd:\\s+${watched}\\s`, "m");
     for (let fd = 0; fd < LARGEST_FD; fd++) {
       if (isEpoll(fd, unwatched) && line.test(fdinfo(fd))) {

@@ -31,11 +31,10 @@ import {
 import { systemError } from "./ffi/errors.ts";
 import { addressOf, libc } from "./ffi/libc.ts";
 import { holding } from "./ffi/parked_call.ts";
+import { devPollConstants, DvPoll } from "./ffi/structs/dvpoll.ts";
 import { PollFds } from "./ffi/structs/pollfd.ts";
 import { toMilliseconds } from "./ffi/structs/time.ts";
 
-/** `struct dvpoll`: `pollfd_t *dp_fds; nfds_t dp_nfds; int dp_timeout; sigset_t *dp_setp`. */
-const DVPOLL_BYTES = 32;
 const FIRST_CAPACITY = 64;
 
 /** The system calls that /dev/poll is made of: those of the C library, or a stand-in's. */
@@ -56,7 +55,7 @@ export interface DevPollCalls {
 
 /** The calls of this system's C library. */
 function systemCalls(): DevPollCalls {
-  const constants = system().devPoll;
+  const constants = devPollConstants(system());
   if (constants === null) {
     throw new Deno.errors.NotSupported(`${system().name} has no /dev/poll`);
   }
@@ -94,8 +93,7 @@ function systemCalls(): DevPollCalls {
 export class DevPoll implements Disposable {
   readonly #calls: DevPollCalls;
   readonly #change = new PollFds(2);
-  readonly #dvpoll = new Uint8Array(new ArrayBuffer(DVPOLL_BYTES));
-  readonly #dvpollView = new DataView(this.#dvpoll.buffer);
+  readonly #dvpoll = new DvPoll();
   /** Where the next wait puts what it finds. */
   #fds = new PollFds(FIRST_CAPACITY);
   /** Where the last one has put it: `reserve` may have made more room since. */
@@ -225,10 +223,12 @@ export class DevPoll implements Disposable {
 
   /** `struct dvpoll`: where the answer goes, how much fits, and how long to wait. */
   #request(timeout: number): Uint8Array<ArrayBuffer> {
-    this.#dvpollView.setBigUint64(0, addressOf(this.#fds.bytes), true);
-    this.#dvpollView.setBigUint64(8, BigInt(this.#fds.capacity), true);
-    this.#dvpollView.setInt32(16, toMilliseconds(timeout), true);
-    return this.#dvpoll;
+    this.#dvpoll.set(
+      addressOf(this.#fds.bytes),
+      this.#fds.capacity,
+      toMilliseconds(timeout),
+    );
+    return this.#dvpoll.bytes;
   }
 
   #write(count: number): void {

@@ -5,7 +5,8 @@
  */
 
 import { BaseSelector } from "./base_selector.ts";
-import type { System } from "./ffi/system.ts";
+import { devPollConstants } from "./ffi/structs/dvpoll.ts";
+import type { Platform } from "./ffi/system.ts";
 import { DevPoll, type DevPollCalls } from "./devpoll.ts";
 import { system } from "./ffi/current_system.ts";
 import { isOpen } from "./ffi/descriptor.ts";
@@ -39,8 +40,8 @@ import { EVENT_PRIORITY, type FileObject } from "./selector.ts";
 export class DevpollSelector<T, F extends FileObject = FileObject>
   extends BaseSelector<T, F> {
   /** Whether a system has /dev/poll. */
-  static available({ devPoll }: System): boolean {
-    return devPoll !== null;
+  static available(platform: Platform): boolean {
+    return devPollConstants(platform) !== null;
   }
 
   /** The system keeps the interest, and notices what is added to it. */

@@ -31,7 +31,7 @@ import {
 import { systemError } from "./ffi/errors.ts";
 import { holding } from "./ffi/parked_call.ts";
 import { libc } from "./ffi/libc.ts";
-import { EpollEvents } from "./ffi/structs/epoll_event.ts";
+import { epollEventLayout, EpollEvents } from "./ffi/structs/epoll_event.ts";
 import { Timespec, toMilliseconds } from "./ffi/structs/time.ts";
 
 /** There is something to read. */
@@ -107,7 +107,7 @@ export class Epoll implements Disposable {
    * @throws {SystemError} if there are no descriptors left: `EMFILE`
    */
   constructor() {
-    const layout = system().epollEvent;
+    const layout = epollEventLayout(system());
     const { epoll_create1 } = libc();
     if (layout === null || epoll_create1 === null) {
       throw new Deno.errors.NotSupported(`${system().name} has no epoll`);
@@ -205,7 +205,7 @@ export class Epoll implements Disposable {
   reserve(capacity: number): void {
     if (capacity <= this.#events.capacity) return;
     this.#events = new EpollEvents(
-      system().epollEvent!,
+      epollEventLayout(system())!,
       Math.max(capacity, this.#events.capacity * 2),
     );
   }

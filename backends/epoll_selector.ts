@@ -5,7 +5,8 @@
  */
 
 import { BaseSelector } from "./base_selector.ts";
-import type { System } from "./ffi/system.ts";
+import { epollEventLayout } from "./ffi/structs/epoll_event.ts";
+import type { Platform } from "./ffi/system.ts";
 import {
   Epoll,
   EPOLL_CTL_ADD,
@@ -90,8 +91,8 @@ function epollEvents(events: number): number {
 export class EpollSelector<T, F extends FileObject = FileObject>
   extends BaseSelector<T, F> {
   /** Whether a system has epoll. */
-  static available({ epollEvent }: System): boolean {
-    return epollEvent !== null;
+  static available(platform: Platform): boolean {
+    return epollEventLayout(platform) !== null;
   }
 
   /** The system keeps the interest, and notices what is added to it. */

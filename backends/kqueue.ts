@@ -23,9 +23,12 @@ import { askedAgain, checkTimeout, isPassing, waitFully } from "./deadline.ts";
 import { system } from "./ffi/current_system.ts";
 import { close, setCloseOnExec } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
-import { type KqueueLibrary, openKqueueLibrary } from "./ffi/kqueue_library.ts";
+import {
+  type KqueueConstants,
+  type KqueueLibrary,
+  openKqueueLibrary,
+} from "./ffi/kqueue_library.ts";
 import { holding } from "./ffi/parked_call.ts";
-import type { KqueueConstants } from "./ffi/system.ts";
 import { type Kevent, Kevents } from "./ffi/structs/kevent.ts";
 import { Timespec } from "./ffi/structs/time.ts";
 

@@ -5,7 +5,8 @@
  */
 
 import { BaseSelector } from "./base_selector.ts";
-import type { System } from "./ffi/system.ts";
+import { keventLayout } from "./ffi/structs/kevent.ts";
+import type { Platform } from "./ffi/system.ts";
 import { systemError } from "./ffi/errors.ts";
 import { Kqueue, type KqueueOptions } from "./kqueue.ts";
 import {
@@ -47,8 +48,8 @@ const EVENTS = [EVENT_READ, EVENT_WRITE, EVENT_PRIORITY];
 export class KqueueSelector<T, F extends FileObject = FileObject>
   extends BaseSelector<T, F> {
   /** Whether a system has a kqueue. */
-  static available({ kqueue }: System): boolean {
-    return kqueue !== null;
+  static available(platform: Platform): boolean {
+    return keventLayout(platform) !== null;
   }
 
   /** The system keeps the interest, and notices what is added to it. */

@@ -5,7 +5,7 @@
  */
 
 import { BaseSelector } from "./base_selector.ts";
-import type { System } from "./ffi/system.ts";
+import type { Platform } from "./ffi/system.ts";
 import { POLLNVAL, pollOnce, pollParked } from "./poll.ts";
 import { isHangUp, pollEvents, selectorEvents } from "./poll_events.ts";
 import { EVENT_PRIORITY, type FileObject } from "./selector.ts";
@@ -35,7 +35,7 @@ import { WatchedFds } from "./watched_fds.ts";
 export class PollSelector<T, F extends FileObject = FileObject>
   extends BaseSelector<T, F> {
   /** Whether a system has poll: every one. */
-  static available(_system: System): boolean {
+  static available(_platform: Platform): boolean {
     return true;
   }
 

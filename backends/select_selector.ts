@@ -6,7 +6,7 @@
  */
 
 import { BaseSelector } from "./base_selector.ts";
-import type { System } from "./ffi/system.ts";
+import type { Platform } from "./ffi/system.ts";
 import { askedAgain } from "./deadline.ts";
 import { isOpen } from "./ffi/descriptor.ts";
 import { FD_SETSIZE } from "./ffi/structs/fd_set.ts";
@@ -34,7 +34,7 @@ import {
 export class SelectSelector<T, F extends FileObject = FileObject>
   extends BaseSelector<T, F> {
   /** Whether a system has select: every one. */
-  static available(_system: System): boolean {
+  static available(_platform: Platform): boolean {
     return true;
   }
 

@@ -5,18 +5,12 @@
  * @module
  */
 
-import type { System } from "./system.ts";
+import type { Platform, System } from "./system.ts";
 import { darwin } from "./systems/darwin.ts";
 import { freebsd } from "./systems/freebsd.ts";
 import { illumos } from "./systems/illumos.ts";
 import { linux } from "./systems/linux.ts";
 import { netbsd } from "./systems/netbsd.ts";
-
-/** What `Deno.build` says that decides which table holds. */
-export interface Platform {
-  readonly os: string;
-  readonly arch: string;
-}
 
 /**
  * The table of a system, or a `Deno.errors.NotSupported` that names the system

@@ -6,108 +6,155 @@
  */
 
 import { system } from "./current_system.ts";
-import { errorsByValue, libraryPath } from "./library.ts";
-import type { KeventLayout, KqueueConstants } from "./system.ts";
+import { libraryPath, openFunctions } from "./library.ts";
+import {
+  type KeventLayout,
+  keventLayout,
+  plainKevent,
+} from "./structs/kevent.ts";
+import { parked } from "./symbols.ts";
+import type { Platform } from "./system.ts";
+
+// int kevent(int kq, const struct kevent *changelist, int nchanges,
+//            struct kevent *eventlist, int nevents, const struct timespec *timeout)
+// Both counts are size_t on NetBSD.
+const kevent = {
+  parameters: ["i32", "buffer", "u32", "buffer", "u32", "buffer"],
+  result: "i32",
+} as const;
 
 const functions = {
-  kqueue: {
-    parameters: [],
-    result: "i32",
-  },
-  kevent: {
-    parameters: [
-      "i32", // int kq
-      "buffer", // const struct kevent *changelist
-      "u32", // int nchanges; size_t on NetBSD
-      "buffer", // struct kevent *eventlist
-      "u32", // int nevents; size_t on NetBSD
-      "buffer", // const struct timespec *timeout
-    ],
-    result: "i32",
-  },
-  keventParked: {
-    name: "kevent",
-    parameters: [
-      "i32", // int kq
-      "buffer", // const struct kevent *changelist
-      "u32", // int nchanges
-      "buffer", // struct kevent *eventlist
-      "u32", // int nevents
-      "buffer", // const struct timespec *timeout
-    ],
-    result: "i32",
-    nonblocking: true,
-  },
+  // int kqueue(void)
+  kqueue: { parameters: [], result: "i32" },
+  kevent,
+  keventParked: parked("kevent", kevent),
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** The two calls, which return -errno if they fail, and what their struct and flags look like. */
+/** Both functions, which return -errno if they fail, with their struct and flags. */
 export interface KqueueLibrary {
   readonly functions: Deno.DynamicLibrary<typeof functions>["symbols"];
   readonly layout: KeventLayout;
   readonly constants: KqueueConstants;
 }
 
-/** libkqueue on Linux: `include/sys/event.h.in` of its release 2.6.5 and later. */
-const libkqueue: Omit<KqueueLibrary, "functions"> = {
-  layout: {
-    size: 32,
-    ident: 0,
-    filter: 8,
-    filterBytes: 2,
-    flags: 10,
-    fflags: 12,
-    data: 16,
-    udata: 24,
+/** Flags of `kevent()`, null on a system without it. See `<sys/event.h>`. */
+export interface KqueueConstants {
+  /** There is something to read. */
+  readonly EVFILT_READ: number;
+  /** There is room to write. */
+  readonly EVFILT_WRITE: number;
+  /** A time has come. */
+  readonly EVFILT_TIMER: number;
+  /** A signal was delivered. */
+  readonly EVFILT_SIGNAL: number;
+  /** The program triggers it itself. */
+  readonly EVFILT_USER: number | null;
+  /** Exceptional conditions, out-of-band data among them; null but on macOS. */
+  readonly EVFILT_EXCEPT: number | null;
+  /** EVFILT_EXCEPT: out-of-band data. */
+  readonly NOTE_OOB: number | null;
+  /** EVFILT_USER: trigger it. */
+  readonly NOTE_TRIGGER: number | null;
+  /** Add a filter, or change it. */
+  readonly EV_ADD: number;
+  /** Remove a filter. */
+  readonly EV_DELETE: number;
+  /** Report it again. */
+  readonly EV_ENABLE: number;
+  /** Keep it, and do not report it. */
+  readonly EV_DISABLE: number;
+  /** Remove it after one report. */
+  readonly EV_ONESHOT: number;
+  /** Report arrivals instead of states. */
+  readonly EV_CLEAR: number;
+  /** Disable it after one report. */
+  readonly EV_DISPATCH: number | null;
+  /** A change failed; `data` is the error number. */
+  readonly EV_ERROR: number;
+  /** The peer has ended. */
+  readonly EV_EOF: number;
+}
+
+/** The flags of changes and events: the same numbers everywhere. */
+const flags = {
+  EV_ADD: 0x1,
+  EV_DELETE: 0x2,
+  EV_ENABLE: 0x4,
+  EV_DISABLE: 0x8,
+  EV_ONESHOT: 0x10,
+  EV_CLEAR: 0x20,
+  EV_DISPATCH: 0x80,
+  EV_ERROR: 0x4000,
+  EV_EOF: 0x8000,
+  NOTE_TRIGGER: 0x1000000,
+};
+
+/** FreeBSD; libkqueue on Linux, in `include/sys/event.h.in` since its release 2.6.5. */
+const freebsd: KqueueConstants = {
+  ...flags,
+  EVFILT_READ: -1,
+  EVFILT_WRITE: -2,
+  EVFILT_TIMER: -7,
+  EVFILT_SIGNAL: -6,
+  EVFILT_USER: -11,
+  EVFILT_EXCEPT: null,
+  NOTE_OOB: null,
+};
+
+/** By system: `<sys/event.h>` of each. */
+const constants: Readonly<Record<string, KqueueConstants>> = {
+  freebsd,
+  darwin: {
+    ...freebsd,
+    EVFILT_USER: -10,
+    EVFILT_EXCEPT: -15,
+    NOTE_OOB: 0x2,
   },
-  constants: {
-    EVFILT_READ: -1,
-    EVFILT_WRITE: -2,
-    EVFILT_TIMER: -7,
-    EVFILT_SIGNAL: -6,
-    EVFILT_USER: -11,
+  netbsd: {
+    ...flags,
+    EVFILT_READ: 0,
+    EVFILT_WRITE: 1,
+    EVFILT_TIMER: 6,
+    EVFILT_SIGNAL: 5,
+    EVFILT_USER: 8,
     EVFILT_EXCEPT: null,
     NOTE_OOB: null,
-    NOTE_TRIGGER: 0x1000000,
-    EV_ADD: 0x1,
-    EV_DELETE: 0x2,
-    EV_ENABLE: 0x4,
-    EV_DISABLE: 0x8,
-    EV_ONESHOT: 0x10,
-    EV_CLEAR: 0x20,
-    EV_RECEIPT: 0x40,
-    EV_DISPATCH: 0x80,
-    EV_ERROR: 0x4000,
-    EV_EOF: 0x8000,
   },
 };
+
+/** The constants of a system; null without kqueue. */
+export function kqueueConstants({ os }: Platform): KqueueConstants | null {
+  return constants[os] ?? null;
+}
 
 const opened = new Map<string, KqueueLibrary>();
 
 /**
  * Opens the library that has kqueue.
  *
- * @param path A libkqueue; this system's own kqueue if left out
+ * @param path A libkqueue. Default: this system's own kqueue
  * @throws {Deno.errors.NotSupported} if this system has none of its own
  */
 export function openKqueueLibrary(path?: string): KqueueLibrary {
-  const { kevent, kqueue, name, renamedSymbols } = system();
-  if (path === undefined && (kevent === null || kqueue === null)) {
-    throw new Deno.errors.NotSupported(`${name} has no kqueue of its own`);
+  const own = system();
+  const layout = keventLayout(own);
+  const constants = kqueueConstants(own);
+  if (path === undefined && (layout === null || constants === null)) {
+    throw new Deno.errors.NotSupported(`${own.name} has no kqueue of its own`);
   }
   const file = path ?? libraryPath();
   const known = opened.get(file);
   if (known !== undefined) return known;
-  const symbol = path === undefined ? renamedSymbols["kevent"] : undefined;
-  const wanted = {
-    ...functions,
-    kevent: { ...functions.kevent, name: symbol ?? "kevent" },
-    keventParked: { ...functions.keventParked, name: symbol ?? "kevent" },
-  };
-  const { symbols } = Deno.dlopen(file, wanted);
+  const renamed = path === undefined ? own.renamedSymbols["kevent"] : undefined;
+  const name = renamed ?? "kevent";
   const library = {
-    functions: errorsByValue(symbols, wanted),
-    layout: kevent ?? libkqueue.layout,
-    constants: kqueue ?? libkqueue.constants,
+    functions: openFunctions({
+      ...functions,
+      kevent: { ...kevent, name },
+      keventParked: parked(name, kevent),
+    }, file),
+    layout: layout ?? plainKevent,
+    constants: constants ?? freebsd,
   };
   opened.set(file, library);
   return library;

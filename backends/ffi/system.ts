@@ -12,7 +12,6 @@
 /** The constants that every system has, under their names in C. */
 export interface Constants {
   // <sys/socket.h>: address families
-  readonly AF_UNSPEC: number;
   readonly AF_UNIX: number;
   readonly AF_INET: number;
   readonly AF_INET6: number;
@@ -44,13 +43,10 @@ export interface Constants {
   // <sys/socket.h>: flags of send() and recv()
   readonly MSG_OOB: number;
   readonly MSG_PEEK: number;
-  readonly MSG_DONTWAIT: number;
   readonly MSG_TRUNC: number;
   readonly MSG_CTRUNC: number;
   readonly MSG_NOSIGNAL: number | null;
   readonly MSG_CMSG_CLOEXEC: number | null;
-  /** `recvmmsg`: wait for the first message only. */
-  readonly MSG_WAITFORONE: number | null;
   readonly SCM_RIGHTS: number;
 
   // <sys/socket.h>: shutdown(), listen()
@@ -61,9 +57,7 @@ export interface Constants {
 
   // <netinet/in.h>, <netinet/tcp.h>
   readonly IPPROTO_IP: number;
-  readonly IPPROTO_ICMP: number;
   readonly IPPROTO_TCP: number;
-  readonly IPPROTO_UDP: number;
   readonly IPPROTO_IPV6: number;
   readonly TCP_NODELAY: number;
   readonly TCP_MAXSEG: number;
@@ -72,7 +66,6 @@ export interface Constants {
   readonly TCP_KEEPINTVL: number | null;
   readonly TCP_KEEPCNT: number | null;
   readonly IP_TTL: number;
-  readonly IP_MULTICAST_IF: number;
   readonly IP_MULTICAST_TTL: number;
   readonly IP_MULTICAST_LOOP: number;
   readonly IP_ADD_MEMBERSHIP: number;
@@ -107,35 +100,6 @@ export interface Constants {
   readonly O_PATH: number | null;
   readonly AT_SYMLINK_NOFOLLOW: number;
   readonly AT_REMOVEDIR: number;
-
-  // <poll.h>; POLLRDHUP is null where poll() does not know it
-  readonly POLLIN: number;
-  readonly POLLPRI: number;
-  readonly POLLOUT: number;
-  readonly POLLERR: number;
-  readonly POLLHUP: number;
-  readonly POLLNVAL: number;
-  readonly POLLRDHUP: number | null;
-}
-
-/** `struct epoll_event`: packed on x86-64, and only there. */
-export interface EpollEventLayout {
-  readonly size: number;
-  readonly events: number;
-  readonly data: number;
-}
-
-/** `struct kevent`, which every BSD lays out in its own way. */
-export interface KeventLayout {
-  readonly size: number;
-  readonly ident: number;
-  readonly filter: number;
-  /** Bytes of `filter` and of `flags`: 2, or 4 on NetBSD. */
-  readonly filterBytes: 2 | 4;
-  readonly flags: number;
-  readonly fflags: number;
-  readonly data: number;
-  readonly udata: number;
 }
 
 /** `struct msghdr`: the BSDs count iovecs and control bytes in 32 bits, Linux in 64. */
@@ -179,55 +143,16 @@ export interface DirentLayout {
   readonly name: number;
 }
 
-/** Flags of `kevent()`, null on a system without it. See `<sys/event.h>`. */
-export interface KqueueConstants {
-  /** There is something to read. */
-  readonly EVFILT_READ: number;
-  /** There is room to write. */
-  readonly EVFILT_WRITE: number;
-  /** A time has come. */
-  readonly EVFILT_TIMER: number;
-  /** A signal was delivered. */
-  readonly EVFILT_SIGNAL: number;
-  /** The program triggers it itself. */
-  readonly EVFILT_USER: number | null;
-  /** Exceptional conditions, out-of-band data among them; null but on macOS. */
-  readonly EVFILT_EXCEPT: number | null;
-  /** EVFILT_EXCEPT: out-of-band data. */
-  readonly NOTE_OOB: number | null;
-  /** EVFILT_USER: trigger it. */
-  readonly NOTE_TRIGGER: number | null;
-  /** Add a filter, or change it. */
-  readonly EV_ADD: number;
-  /** Remove a filter. */
-  readonly EV_DELETE: number;
-  /** Report it again. */
-  readonly EV_ENABLE: number;
-  /** Keep it, and do not report it. */
-  readonly EV_DISABLE: number;
-  /** Remove it after one report. */
-  readonly EV_ONESHOT: number;
-  /** Report arrivals instead of states. */
-  readonly EV_CLEAR: number;
-  /** Report how each change went. */
-  readonly EV_RECEIPT: number | null;
-  /** Disable it after one report. */
-  readonly EV_DISPATCH: number | null;
-  /** A change failed; `data` is the error number. */
-  readonly EV_ERROR: number;
-  /** The peer has ended. */
-  readonly EV_EOF: number;
-}
-
-/** `/dev/poll`, null on a system without it. See `<sys/devpoll.h>`. */
-export interface DevPollConstants {
-  readonly DP_POLL: number;
-  readonly POLLREMOVE: number;
+/** A system and a processor, by the names in `Deno.build`. */
+export interface Platform {
+  readonly os: string;
+  readonly arch: string;
 }
 
 /** One operating system on one processor. */
-export interface System {
-  /** What a person calls it, as in "Linux x86-64". */
+export interface System extends Platform {
+  readonly os: "linux" | "darwin" | "freebsd" | "netbsd" | "illumos";
+  /** Its usual name, as in "Linux x86-64". */
   readonly name: string;
   /**
    * Where its C library may be, the likeliest first: a plain name, which the
@@ -257,10 +182,6 @@ export interface System {
   readonly dirent: DirentLayout;
   /** AT_FDCWD of `<fcntl.h>`: what stands for the working directory. */
   readonly currentDirectory: number;
-  readonly epollEvent: EpollEventLayout | null;
-  readonly kevent: KeventLayout | null;
-  readonly kqueue: KqueueConstants | null;
-  readonly devPoll: DevPollConstants | null;
   /** The error numbers of `<errno.h>`, by name. */
   readonly errno: Readonly<Record<string, number>>;
 }

@@ -34,7 +34,7 @@ export class TimerFd {
   /** Makes a timer, or returns null on a system without timerfd. */
   static create(): TimerFd | null {
     const { timerfd_create } = libc();
-    if (timerfd_create === null || system().epollEvent === null) return null;
+    if (timerfd_create === null || system().os !== "linux") return null;
     const { O_NONBLOCK, O_CLOEXEC } = system().constants;
     const fd = retrying(
       "timerfd_create",

@@ -15,6 +15,7 @@ import {
   EPOLLOUT,
 } from "../../backends/epoll.ts";
 import { system } from "../../backends/ffi/current_system.ts";
+import { epollEventLayout } from "../../backends/ffi/structs/epoll_event.ts";
 import { libc } from "../../backends/ffi/libc.ts";
 import { Socket } from "../../backends/ffi/socket.ts";
 
@@ -25,7 +26,7 @@ const { epoll_create1, epoll_ctl, epoll_wait, recv, send, accept4, close } =
   libc();
 const { SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL } = system().constants;
 const { EAGAIN, EINTR } = system().errno;
-const layout = system().epollEvent!;
+const layout = epollEventLayout(system())!;
 
 /** `struct epoll_event` in words of 32 bits: both layouts consist of them. */
 const STRIDE = layout.size / 4;

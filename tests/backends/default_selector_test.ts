@@ -42,11 +42,9 @@ for (const { system, names } of choices) {
 }
 
 Deno.test("SELECTOR_NAMES: epoll comes first, then kqueue, then /dev/poll", () => {
-  const { kqueue } = darwin("aarch64");
-  const { devPoll } = illumos("x86_64");
-  assertEquals(
-    availableSelectors({ ...linux("x86_64"), kqueue, devPoll }),
+  assertEquals<string[]>(
     [...SELECTOR_NAMES],
+    ["epoll", "kqueue", "devpoll", "poll", "select"],
   );
 });
 

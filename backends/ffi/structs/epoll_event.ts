@@ -7,7 +7,25 @@
  * @module
  */
 
-import type { EpollEventLayout } from "../system.ts";
+import type { Platform } from "../system.ts";
+
+/** `struct epoll_event`: packed on x86-64, and only there. */
+export interface EpollEventLayout {
+  readonly size: number;
+  readonly events: number;
+  readonly data: number;
+}
+
+/** The layout of a system; null without epoll. */
+export function epollEventLayout(
+  { os, arch }: Platform,
+): EpollEventLayout | null {
+  if (os !== "linux") return null;
+  // <linux/eventpoll.h>: __attribute__((packed)) under #ifdef __x86_64__ alone
+  return arch === "x86_64"
+    ? { size: 12, events: 0, data: 4 }
+    : { size: 16, events: 0, data: 8 };
+}
 
 /**
  * An array of `struct epoll_event`, in one layout or the other. All fields are

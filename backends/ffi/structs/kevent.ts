@@ -5,7 +5,55 @@
  * @module
  */
 
-import type { KeventLayout } from "../system.ts";
+import type { Platform } from "../system.ts";
+
+/** `struct kevent`, which every BSD lays out in its own way. */
+export interface KeventLayout {
+  readonly size: number;
+  readonly ident: number;
+  readonly filter: number;
+  /** Bytes of `filter` and of `flags`: 2, or 4 on NetBSD. */
+  readonly filterBytes: 2 | 4;
+  readonly flags: number;
+  readonly fflags: number;
+  readonly data: number;
+  readonly udata: number;
+}
+
+/** macOS, where it is packed to 4 bytes, which moves nothing; libkqueue has the same. */
+export const plainKevent: KeventLayout = {
+  size: 32,
+  ident: 0,
+  filter: 8,
+  filterBytes: 2,
+  flags: 10,
+  fflags: 12,
+  data: 16,
+  udata: 24,
+};
+
+/** By system: `<sys/event.h>` of each. */
+const layouts: Readonly<Record<string, KeventLayout>> = {
+  darwin: plainKevent,
+  // Since FreeBSD 12 it ends with uint64_t ext[4].
+  freebsd: { ...plainKevent, size: 64 },
+  // 32-bit filter and flags, and four bytes of padding after fflags.
+  netbsd: {
+    size: 40,
+    ident: 0,
+    filter: 8,
+    filterBytes: 4,
+    flags: 12,
+    fflags: 16,
+    data: 24,
+    udata: 32,
+  },
+};
+
+/** The layout of a system; null without kqueue. */
+export function keventLayout({ os }: Platform): KeventLayout | null {
+  return layouts[os] ?? null;
+}
 
 /** One `struct kevent`, as a change that is asked for or an event that is told. */
 export interface Kevent {

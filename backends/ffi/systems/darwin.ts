@@ -10,15 +10,12 @@
 import type {
   Constants,
   DirentLayout,
-  KeventLayout,
-  KqueueConstants,
   MsghdrLayout,
   StatLayout,
   System,
 } from "../system.ts";
 
 const constants: Constants = {
-  AF_UNSPEC: 0,
   AF_UNIX: 1,
   AF_INET: 2,
   AF_INET6: 30,
@@ -48,13 +45,11 @@ const constants: Constants = {
 
   MSG_OOB: 0x1,
   MSG_PEEK: 0x2,
-  MSG_DONTWAIT: 0x80,
   MSG_TRUNC: 0x10,
   MSG_CTRUNC: 0x20,
   // The kernel has known 0x80000 only since macOS 11; the option above always.
   MSG_NOSIGNAL: null,
   MSG_CMSG_CLOEXEC: null,
-  MSG_WAITFORONE: null,
   SCM_RIGHTS: 1,
 
   SHUT_RD: 0,
@@ -63,9 +58,7 @@ const constants: Constants = {
   SOMAXCONN: 128,
 
   IPPROTO_IP: 0,
-  IPPROTO_ICMP: 1,
   IPPROTO_TCP: 6,
-  IPPROTO_UDP: 17,
   IPPROTO_IPV6: 41,
   TCP_NODELAY: 1,
   TCP_MAXSEG: 2,
@@ -73,7 +66,6 @@ const constants: Constants = {
   TCP_KEEPINTVL: 0x101,
   TCP_KEEPCNT: 0x102,
   IP_TTL: 4,
-  IP_MULTICAST_IF: 9,
   IP_MULTICAST_TTL: 10,
   IP_MULTICAST_LOOP: 11,
   IP_ADD_MEMBERSHIP: 12,
@@ -103,14 +95,6 @@ const constants: Constants = {
   O_PATH: null,
   AT_SYMLINK_NOFOLLOW: 0x20,
   AT_REMOVEDIR: 0x80,
-
-  POLLIN: 0x1,
-  POLLPRI: 0x2,
-  POLLOUT: 0x4,
-  POLLERR: 0x8,
-  POLLHUP: 0x10,
-  POLLNVAL: 0x20,
-  POLLRDHUP: null,
 };
 
 /** `struct stat` of `<sys/stat.h>` with 64 bits for an inode. */
@@ -148,39 +132,6 @@ const msghdr: MsghdrLayout = {
   controllen: 40,
   controllenBytes: 4,
   flags: 44,
-};
-
-/** `struct kevent` of `<sys/event.h>`: packed to 4 bytes, which moves nothing here. */
-const kevent: KeventLayout = {
-  size: 32,
-  ident: 0,
-  filter: 8,
-  filterBytes: 2,
-  flags: 10,
-  fflags: 12,
-  data: 16,
-  udata: 24,
-};
-
-const kqueue: KqueueConstants = {
-  EVFILT_READ: -1,
-  EVFILT_WRITE: -2,
-  EVFILT_TIMER: -7,
-  EVFILT_SIGNAL: -6,
-  EVFILT_USER: -10,
-  EVFILT_EXCEPT: -15,
-  NOTE_OOB: 0x2,
-  NOTE_TRIGGER: 0x1000000,
-  EV_ADD: 0x1,
-  EV_DELETE: 0x2,
-  EV_ENABLE: 0x4,
-  EV_DISABLE: 0x8,
-  EV_ONESHOT: 0x10,
-  EV_CLEAR: 0x20,
-  EV_RECEIPT: 0x40,
-  EV_DISPATCH: 0x80,
-  EV_ERROR: 0x4000,
-  EV_EOF: 0x8000,
 };
 
 // deno-fmt-ignore: a table reads best as one
@@ -228,6 +179,8 @@ const renamedSymbols: Readonly<Record<string, string>> = {
 /** macOS on `arch`, as `Deno.build.arch` names it. */
 export function darwin(arch: string): System {
   return {
+    os: "darwin",
+    arch,
     name: `macOS ${processors[arch] ?? arch}`,
     // Neither is a file since macOS 11: the dynamic linker has both in its cache.
     libraries: ["/usr/lib/libSystem.B.dylib", "libSystem.B.dylib"],
@@ -244,10 +197,6 @@ export function darwin(arch: string): System {
     stat,
     dirent,
     currentDirectory: -2,
-    epollEvent: null,
-    kevent,
-    kqueue,
-    devPoll: null,
     errno,
   };
 }

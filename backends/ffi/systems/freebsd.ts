@@ -10,15 +10,12 @@
 import type {
   Constants,
   DirentLayout,
-  KeventLayout,
-  KqueueConstants,
   MsghdrLayout,
   StatLayout,
   System,
 } from "../system.ts";
 
 const constants: Constants = {
-  AF_UNSPEC: 0,
   AF_UNIX: 1,
   AF_INET: 2,
   AF_INET6: 28,
@@ -47,12 +44,10 @@ const constants: Constants = {
 
   MSG_OOB: 0x1,
   MSG_PEEK: 0x2,
-  MSG_DONTWAIT: 0x80,
   MSG_TRUNC: 0x10,
   MSG_CTRUNC: 0x20,
   MSG_NOSIGNAL: 0x20000,
   MSG_CMSG_CLOEXEC: 0x40000,
-  MSG_WAITFORONE: 0x80000,
   SCM_RIGHTS: 1,
 
   SHUT_RD: 0,
@@ -61,9 +56,7 @@ const constants: Constants = {
   SOMAXCONN: 128,
 
   IPPROTO_IP: 0,
-  IPPROTO_ICMP: 1,
   IPPROTO_TCP: 6,
-  IPPROTO_UDP: 17,
   IPPROTO_IPV6: 41,
   TCP_NODELAY: 1,
   TCP_MAXSEG: 2,
@@ -71,7 +64,6 @@ const constants: Constants = {
   TCP_KEEPINTVL: 0x200,
   TCP_KEEPCNT: 0x400,
   IP_TTL: 4,
-  IP_MULTICAST_IF: 9,
   IP_MULTICAST_TTL: 10,
   IP_MULTICAST_LOOP: 11,
   IP_ADD_MEMBERSHIP: 12,
@@ -101,14 +93,6 @@ const constants: Constants = {
   O_PATH: null,
   AT_SYMLINK_NOFOLLOW: 0x200,
   AT_REMOVEDIR: 0x800,
-
-  POLLIN: 0x1,
-  POLLPRI: 0x2,
-  POLLOUT: 0x4,
-  POLLERR: 0x8,
-  POLLHUP: 0x10,
-  POLLNVAL: 0x20,
-  POLLRDHUP: 0x4000,
 };
 
 /** `struct stat` of `<sys/stat.h>` since FreeBSD 12. */
@@ -148,39 +132,6 @@ const msghdr: MsghdrLayout = {
   flags: 44,
 };
 
-/** `struct kevent` of `<sys/event.h>`: since FreeBSD 12 with `uint64_t ext[4]` at its end. */
-const kevent: KeventLayout = {
-  size: 64,
-  ident: 0,
-  filter: 8,
-  filterBytes: 2,
-  flags: 10,
-  fflags: 12,
-  data: 16,
-  udata: 24,
-};
-
-const kqueue: KqueueConstants = {
-  EVFILT_READ: -1,
-  EVFILT_WRITE: -2,
-  EVFILT_TIMER: -7,
-  EVFILT_SIGNAL: -6,
-  EVFILT_USER: -11,
-  EVFILT_EXCEPT: null,
-  NOTE_OOB: null,
-  NOTE_TRIGGER: 0x1000000,
-  EV_ADD: 0x1,
-  EV_DELETE: 0x2,
-  EV_ENABLE: 0x4,
-  EV_DISABLE: 0x8,
-  EV_ONESHOT: 0x10,
-  EV_CLEAR: 0x20,
-  EV_RECEIPT: 0x40,
-  EV_DISPATCH: 0x80,
-  EV_ERROR: 0x4000,
-  EV_EOF: 0x8000,
-};
-
 // deno-fmt-ignore: a table reads best as one
 const errno: Readonly<Record<string, number>> = {
   EPERM: 1, ENOENT: 2, ESRCH: 3, EINTR: 4, EIO: 5, ENXIO: 6, E2BIG: 7, ENOEXEC: 8,
@@ -211,6 +162,8 @@ const processors: Readonly<Record<string, string>> = {
 /** FreeBSD on `arch`, as `Deno.build.arch` names it. */
 export function freebsd(arch: string): System {
   return {
+    os: "freebsd",
+    arch,
     name: `FreeBSD ${processors[arch] ?? arch}`,
     libraries: ["libc.so.7", "/lib/libc.so.7"],
     errnoSymbol: "__error",
@@ -226,10 +179,6 @@ export function freebsd(arch: string): System {
     stat,
     dirent,
     currentDirectory: -100,
-    epollEvent: null,
-    kevent,
-    kqueue,
-    devPoll: null,
     errno,
   };
 }

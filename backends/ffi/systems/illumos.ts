@@ -9,7 +9,6 @@
 
 import type {
   Constants,
-  DevPollConstants,
   DirentLayout,
   MsghdrLayout,
   StatLayout,
@@ -17,7 +16,6 @@ import type {
 } from "../system.ts";
 
 const constants: Constants = {
-  AF_UNSPEC: 0,
   AF_UNIX: 1,
   AF_INET: 2,
   AF_INET6: 26,
@@ -45,12 +43,10 @@ const constants: Constants = {
 
   MSG_OOB: 0x1,
   MSG_PEEK: 0x2,
-  MSG_DONTWAIT: 0x80,
   MSG_TRUNC: 0x20,
   MSG_CTRUNC: 0x10,
   MSG_NOSIGNAL: 0x200,
   MSG_CMSG_CLOEXEC: 0x1000,
-  MSG_WAITFORONE: null,
   SCM_RIGHTS: 0x1010,
 
   SHUT_RD: 0,
@@ -59,9 +55,7 @@ const constants: Constants = {
   SOMAXCONN: 128,
 
   IPPROTO_IP: 0,
-  IPPROTO_ICMP: 1,
   IPPROTO_TCP: 6,
-  IPPROTO_UDP: 17,
   IPPROTO_IPV6: 41,
   TCP_NODELAY: 1,
   TCP_MAXSEG: 2,
@@ -69,7 +63,6 @@ const constants: Constants = {
   TCP_KEEPINTVL: 0x24,
   TCP_KEEPCNT: 0x23,
   IP_TTL: 4,
-  IP_MULTICAST_IF: 16,
   IP_MULTICAST_TTL: 17,
   IP_MULTICAST_LOOP: 18,
   IP_ADD_MEMBERSHIP: 19,
@@ -99,14 +92,6 @@ const constants: Constants = {
   O_PATH: null,
   AT_SYMLINK_NOFOLLOW: 0x1000,
   AT_REMOVEDIR: 0x1,
-
-  POLLIN: 0x1,
-  POLLPRI: 0x2,
-  POLLOUT: 0x4,
-  POLLERR: 0x8,
-  POLLHUP: 0x10,
-  POLLNVAL: 0x20,
-  POLLRDHUP: 0x4000,
 };
 
 /** `struct stat` of `<sys/stat.h>`, _LP64. */
@@ -147,12 +132,6 @@ const msghdr: MsghdrLayout = {
   controllen: 40,
   controllenBytes: 4,
   flags: 44,
-};
-
-/** `<sys/devpoll.h>`, `<sys/poll.h>`. */
-const devPoll: DevPollConstants = {
-  DP_POLL: 0xd001,
-  POLLREMOVE: 0x800,
 };
 
 // deno-fmt-ignore: a table reads best as one
@@ -203,6 +182,8 @@ const renamedSymbols: Readonly<Record<string, string>> = {
 /** illumos on `arch`, as `Deno.build.arch` names it. */
 export function illumos(arch: string): System {
   return {
+    os: "illumos",
+    arch,
     name: `illumos ${processors[arch] ?? arch}`,
     // The socket functions are not in libc but here. This library is linked
     // with libc, so a look-up in it finds the functions of both.
@@ -220,10 +201,6 @@ export function illumos(arch: string): System {
     stat,
     dirent,
     currentDirectory: 0xffd19553 | 0,
-    epollEvent: null,
-    kevent: null,
-    kqueue: null,
-    devPoll,
     errno,
   };
 }

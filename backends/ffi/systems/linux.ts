@@ -15,7 +15,6 @@ import type {
 } from "../system.ts";
 
 const constants: Omit<Constants, "O_DIRECTORY" | "O_NOFOLLOW"> = {
-  AF_UNSPEC: 0,
   AF_UNIX: 1,
   AF_INET: 2,
   AF_INET6: 10,
@@ -43,12 +42,10 @@ const constants: Omit<Constants, "O_DIRECTORY" | "O_NOFOLLOW"> = {
 
   MSG_OOB: 0x1,
   MSG_PEEK: 0x2,
-  MSG_DONTWAIT: 0x40,
   MSG_TRUNC: 0x20,
   MSG_CTRUNC: 0x8,
   MSG_NOSIGNAL: 0x4000,
   MSG_CMSG_CLOEXEC: 0x40000000,
-  MSG_WAITFORONE: 0x10000,
   SCM_RIGHTS: 1,
 
   SHUT_RD: 0,
@@ -57,9 +54,7 @@ const constants: Omit<Constants, "O_DIRECTORY" | "O_NOFOLLOW"> = {
   SOMAXCONN: 4096,
 
   IPPROTO_IP: 0,
-  IPPROTO_ICMP: 1,
   IPPROTO_TCP: 6,
-  IPPROTO_UDP: 17,
   IPPROTO_IPV6: 41,
   TCP_NODELAY: 1,
   TCP_MAXSEG: 2,
@@ -67,7 +62,6 @@ const constants: Omit<Constants, "O_DIRECTORY" | "O_NOFOLLOW"> = {
   TCP_KEEPINTVL: 5,
   TCP_KEEPCNT: 6,
   IP_TTL: 2,
-  IP_MULTICAST_IF: 32,
   IP_MULTICAST_TTL: 33,
   IP_MULTICAST_LOOP: 34,
   IP_ADD_MEMBERSHIP: 35,
@@ -95,14 +89,6 @@ const constants: Omit<Constants, "O_DIRECTORY" | "O_NOFOLLOW"> = {
   O_PATH: 0x200000,
   AT_SYMLINK_NOFOLLOW: 0x100,
   AT_REMOVEDIR: 0x200,
-
-  POLLIN: 0x1,
-  POLLPRI: 0x2,
-  POLLOUT: 0x4,
-  POLLERR: 0x8,
-  POLLHUP: 0x10,
-  POLLNVAL: 0x20,
-  POLLRDHUP: 0x2000,
 };
 
 /** `struct statx` of `<linux/stat.h>`: the same on every processor. */
@@ -178,6 +164,8 @@ const processors: Readonly<Record<string, readonly [string, string]>> = {
 export function linux(arch: string): System {
   const [processor, triplet] = processors[arch] ?? [arch, arch];
   return {
+    os: "linux",
+    arch,
     name: `Linux ${processor}`,
     libraries: [
       "libc.so.6",
@@ -203,13 +191,6 @@ export function linux(arch: string): System {
     stat,
     dirent,
     currentDirectory: -100,
-    // <linux/eventpoll.h>: __attribute__((packed)) under #ifdef __x86_64__ alone
-    epollEvent: arch === "x86_64"
-      ? { size: 12, events: 0, data: 4 }
-      : { size: 16, events: 0, data: 8 },
-    kevent: null,
-    kqueue: null,
-    devPoll: null,
     errno,
   };
 }

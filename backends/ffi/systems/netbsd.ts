@@ -10,15 +10,12 @@
 import type {
   Constants,
   DirentLayout,
-  KeventLayout,
-  KqueueConstants,
   MsghdrLayout,
   StatLayout,
   System,
 } from "../system.ts";
 
 const constants: Constants = {
-  AF_UNSPEC: 0,
   AF_UNIX: 1,
   AF_INET: 2,
   AF_INET6: 24,
@@ -47,12 +44,10 @@ const constants: Constants = {
 
   MSG_OOB: 0x1,
   MSG_PEEK: 0x2,
-  MSG_DONTWAIT: 0x80,
   MSG_TRUNC: 0x10,
   MSG_CTRUNC: 0x20,
   MSG_NOSIGNAL: 0x400,
   MSG_CMSG_CLOEXEC: 0x800,
-  MSG_WAITFORONE: 0x2000,
   SCM_RIGHTS: 1,
 
   SHUT_RD: 0,
@@ -61,9 +56,7 @@ const constants: Constants = {
   SOMAXCONN: 128,
 
   IPPROTO_IP: 0,
-  IPPROTO_ICMP: 1,
   IPPROTO_TCP: 6,
-  IPPROTO_UDP: 17,
   IPPROTO_IPV6: 41,
   TCP_NODELAY: 1,
   TCP_MAXSEG: 2,
@@ -71,7 +64,6 @@ const constants: Constants = {
   TCP_KEEPINTVL: 5,
   TCP_KEEPCNT: 6,
   IP_TTL: 4,
-  IP_MULTICAST_IF: 9,
   IP_MULTICAST_TTL: 10,
   IP_MULTICAST_LOOP: 11,
   IP_ADD_MEMBERSHIP: 12,
@@ -101,14 +93,6 @@ const constants: Constants = {
   O_PATH: null,
   AT_SYMLINK_NOFOLLOW: 0x200,
   AT_REMOVEDIR: 0x800,
-
-  POLLIN: 0x1,
-  POLLPRI: 0x2,
-  POLLOUT: 0x4,
-  POLLERR: 0x8,
-  POLLHUP: 0x10,
-  POLLNVAL: 0x20,
-  POLLRDHUP: null,
 };
 
 /** `struct stat` of `<sys/stat.h>`. */
@@ -146,39 +130,6 @@ const msghdr: MsghdrLayout = {
   controllen: 40,
   controllenBytes: 4,
   flags: 44,
-};
-
-/** `struct kevent` of `<sys/event.h>`: 32-bit filter and flags, four bytes of padding after `fflags`. */
-const kevent: KeventLayout = {
-  size: 40,
-  ident: 0,
-  filter: 8,
-  filterBytes: 4,
-  flags: 12,
-  fflags: 16,
-  data: 24,
-  udata: 32,
-};
-
-const kqueue: KqueueConstants = {
-  EVFILT_READ: 0,
-  EVFILT_WRITE: 1,
-  EVFILT_TIMER: 6,
-  EVFILT_SIGNAL: 5,
-  EVFILT_USER: 8,
-  EVFILT_EXCEPT: null,
-  NOTE_OOB: null,
-  NOTE_TRIGGER: 0x1000000,
-  EV_ADD: 0x1,
-  EV_DELETE: 0x2,
-  EV_ENABLE: 0x4,
-  EV_DISABLE: 0x8,
-  EV_ONESHOT: 0x10,
-  EV_CLEAR: 0x20,
-  EV_RECEIPT: 0x40,
-  EV_DISPATCH: 0x80,
-  EV_ERROR: 0x4000,
-  EV_EOF: 0x8000,
 };
 
 // deno-fmt-ignore: a table reads best as one
@@ -224,6 +175,8 @@ const renamedSymbols: Readonly<Record<string, string>> = {
 /** NetBSD on `arch`, as `Deno.build.arch` names it. */
 export function netbsd(arch: string): System {
   return {
+    os: "netbsd",
+    arch,
     name: `NetBSD ${processors[arch] ?? arch}`,
     libraries: ["libc.so.12", "/lib/libc.so.12", "/usr/lib/libc.so.12"],
     errnoSymbol: "__errno",
@@ -239,10 +192,6 @@ export function netbsd(arch: string): System {
     stat,
     dirent,
     currentDirectory: -100,
-    epollEvent: null,
-    kevent,
-    kqueue,
-    devPoll: null,
     errno,
   };
 }

@@ -35,7 +35,7 @@ test("every function that all systems have is found", () => {
 });
 
 test("the functions of this system's own readiness calls are found", () => {
-  if (system().epollEvent === null) return;
+  if (system().os !== "linux") return;
   for (
     const name of ["epoll_create1", "epoll_ctl", "epoll_wait", "dup3"] as const
   ) {

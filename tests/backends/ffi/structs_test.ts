@@ -3,9 +3,14 @@
  */
 
 import { assertEquals, assertGreaterOrEqual, assertThrows } from "@std/assert";
-import { EpollEvents } from "../../../backends/ffi/structs/epoll_event.ts";
+import {
+  epollEventLayout,
+  EpollEvents,
+} from "../../../backends/ffi/structs/epoll_event.ts";
 import { FD_SETSIZE, FdSet } from "../../../backends/ffi/structs/fd_set.ts";
-import { Kevents } from "../../../backends/ffi/structs/kevent.ts";
+import { kqueueConstants } from "../../../backends/ffi/kqueue_library.ts";
+import { DvPoll } from "../../../backends/ffi/structs/dvpoll.ts";
+import { keventLayout, Kevents } from "../../../backends/ffi/structs/kevent.ts";
 import { PollFds } from "../../../backends/ffi/structs/pollfd.ts";
 import {
   LONGEST_WAIT,
@@ -20,7 +25,7 @@ import { netbsd } from "../../../backends/ffi/systems/netbsd.ts";
 import { withSeed } from "../../util.ts";
 
 for (const arch of ["x86_64", "aarch64"]) {
-  const layout = linux(arch).epollEvent!;
+  const layout = epollEventLayout(linux(arch))!;
 
   Deno.test(`struct epoll_event on ${arch} keeps its fields where the kernel looks`, () => {
     const events = new EpollEvents(layout, 3);
@@ -48,8 +53,8 @@ for (const arch of ["x86_64", "aarch64"]) {
 }
 
 for (const system of [darwin("aarch64"), freebsd("x86_64"), netbsd("x86_64")]) {
-  const layout = system.kevent!;
-  const { EVFILT_READ, EVFILT_WRITE } = system.kqueue!;
+  const layout = keventLayout(system)!;
+  const { EVFILT_READ, EVFILT_WRITE } = kqueueConstants(system)!;
 
   Deno.test(`${system.name}: struct kevent reads back what was written, beside its neighbours`, () => {
     const events = new Kevents(layout, 3);
@@ -235,4 +240,14 @@ Deno.test("for ever, at once, and longer than C's int have their own millisecond
     [Infinity, 0, -0, -5, 2 ** 31, 1e300].map(toMilliseconds),
     [-1, 0, 0, 0, LONGEST_WAIT, LONGEST_WAIT],
   );
+});
+
+Deno.test("struct dvpoll keeps its fields where <sys/devpoll.h> has them", () => {
+  const dvpoll = new DvPoll();
+  dvpoll.set(0x1234_5678_9abcn, 64, -1);
+  const view = new DataView(dvpoll.bytes.buffer);
+  assertEquals(view.getBigUint64(0, true), 0x1234_5678_9abcn); // dp_fds
+  assertEquals(view.getBigUint64(8, true), 64n); // dp_nfds
+  assertEquals(view.getInt32(16, true), -1); // dp_timeout
+  assertEquals(dvpoll.bytes.length, 32);
 });
