@@ -4,7 +4,7 @@
 
 import { assertEquals } from "@std/assert";
 
-const ROOT = new URL("../", import.meta.url);
+const ROOT = new URL("../../", import.meta.url);
 
 /** The numbers at the ends of test names, by the text of all tests. */
 function tagsIn(source: string): Set<string> {
