@@ -1,5 +1,5 @@
 /**
- * Connects: to one address after another, until one answers.
+ * Connects to a peer: tries its addresses until one of them answers.
  *
  * @module
  */
@@ -10,86 +10,80 @@ import {
   type SocketAddress,
 } from "../backends/ffi/socket_address.ts";
 import { EVENT_WRITE, type FileObject } from "../backends/selector.ts";
-import type { Attempt, Connection } from "./connection.ts";
+import type { ConnectOptions } from "./connect_options.ts";
 import type { Loop, PromiseBound } from "./loop.ts";
-import type { OptionNames } from "../backends/options.ts";
 import type { Timer } from "./timers.ts";
 
-/** How long one address has before the next is tried beside it: RFC 8305, section 5. */
+/** Milliseconds before the next address is tried in parallel: RFC 8305, section 5. */
 const ATTEMPT_DELAY = 250;
 
-/** A Unix listener whose backlog is full says so at once; it is asked again after this time. */
+/**
+ * Milliseconds before a Unix listener with a full backlog is tried again: connect(2)
+ * fails with EAGAIN there, and no readiness follows.
+ */
 const BACKLOG_DELAY = 10;
 
-/** How to connect, beside where to. */
-export interface ConnectorOptions {
-  /** Milliseconds until it is given up with `Deno.errors.TimedOut`: never, if left out. */
-  readonly timeout?: number;
-  /** Gives it up, with the signal's reason. */
-  readonly signal?: AbortSignal;
-  /** Sends small writes at once: true, if left out. */
-  readonly noDelay?: boolean;
-  /** The address to connect from. */
-  readonly localAddress?: SocketAddress;
-  /**
-   * Milliseconds that one address of a host has before the next is tried beside it: 250,
-   * if left out. With `Infinity` the next one waits for the one before to fail.
-   */
-  readonly attemptDelay?: number;
+/** The connection, or another object, that a connector connects. */
+export interface Connecting {
+  /** Called first, with the connect that the owner may cancel. */
+  connectingBy(attempt: { cancel(): void }): void;
+  /** Called with the connected socket, which is the owner's from now on. */
+  connected(socket: Socket): void;
+  /** Called with the error, or the reason of the signal. */
+  fail(error: Error): void;
 }
 
-/** Their names. */
-export const CONNECTOR_OPTIONS: OptionNames<ConnectorOptions> = {
-  timeout: true,
-  signal: true,
-  noDelay: true,
-  localAddress: true,
-  attemptDelay: true,
-};
-
 /**
- * One connect, in the manner of Happy Eyeballs (RFC 8305): the addresses are
- * tried in their order; the next begins when one has failed, or has not
- * answered within a quarter of a second. The first that answers wins, and the
- * others are closed. What limits the connect limits the look-up before it, too.
+ * One connect by Happy Eyeballs (RFC 8305): the addresses are tried in their order.
+ * The next attempt starts when one has failed, or after 250 ms without an answer. The
+ * first connected socket wins, and the others are closed.
+ *
+ * The timeout and the signal also cover the look-up of a name.
  */
-export class Connector implements Attempt, PromiseBound {
+export class Connector implements PromiseBound {
   readonly #loop: Loop;
-  readonly #connection: Connection;
-  #addresses: SocketAddress[] = [];
-  readonly #options: ConnectorOptions;
+  readonly #owner: Connecting;
+  readonly #options: ConnectOptions;
   readonly #pending = new Set<Socket>();
   readonly #abort = (): void => this.#fail(this.#options.signal!.reason);
+  /** The peer, for messages. */
+  #name = "";
+  /** The addresses that have not been tried. */
+  #addresses: SocketAddress[] = [];
+  /** Starts the next attempt. */
   #next: Timer | null = null;
   #timeout: Timer | null = null;
   #lastError: Error | null = null;
-  #name = "";
   #over = false;
 
-  constructor(loop: Loop, connection: Connection, options: ConnectorOptions) {
+  /**
+   * @param owner `connected()` and `fail()` are called from the loop, one of them, and
+   *   once
+   * @param options The checked options; the address is given to `start()`
+   */
+  constructor(loop: Loop, owner: Connecting, options: ConnectOptions) {
     this.#loop = loop;
-    this.#connection = connection;
+    this.#owner = owner;
     this.#options = options;
-    connection.connectingBy(this);
+    owner.connectingBy(this);
   }
 
   /**
-   * Begins. What goes wrong at once is told from the loop, like everything else.
+   * Starts to connect.
    *
-   * @param addresses Where to connect to, the best first
+   * @param addresses The addresses of the peer, the best one first
    */
   start(addresses: readonly SocketAddress[]): void {
-    if (this.#begin()) this.#try(addresses);
+    if (this.#begin(formatAddress(addresses[0]!))) this.#try(addresses);
   }
 
   /**
-   * As `start`, once it is known where.
+   * Starts to connect to a peer whose addresses are to be looked up.
    *
-   * @param name What is looked up
+   * @param name The name of the peer, for messages
    */
   startAfter(name: string, lookUp: () => Promise<SocketAddress[]>): void {
-    this.#name = name;
-    if (!this.#begin() || !this.#loop.awaitPromise(this)) return;
+    if (!this.#begin(name) || !this.#loop.awaitPromise(this)) return;
     const end = (): void => this.#loop.forgetPromise(this);
     lookUp().finally(end).then(
       (addresses) => this.#try(addresses),
@@ -97,14 +91,20 @@ export class Connector implements Attempt, PromiseBound {
     );
   }
 
-  /** The look-up does not go on: `run()` has the thread. */
+  /** Cancels the connect: neither `connected()` nor `fail()` is called. */
+  cancel(): void {
+    this.#cleanUp();
+  }
+
+  /** Called when `run()` takes the thread: the look-up does not proceed. */
   blocked(): void {
     const why = `Cannot look up "${this.#name}" during run(): it needs serve()`;
     this.#failSoon(new Deno.errors.NotSupported(why));
   }
 
-  /** @returns false if it is given up already */
-  #begin(): boolean {
+  /** @returns false if the signal is aborted already */
+  #begin(name: string): boolean {
+    this.#name = name;
     const { signal, timeout } = this.#options;
     if (signal?.aborted) {
       this.#failSoon(signal.reason);
@@ -112,23 +112,22 @@ export class Connector implements Attempt, PromiseBound {
     }
     signal?.addEventListener("abort", this.#abort);
     if (timeout !== undefined) {
-      this.#timeout = this.#loop.callLater(timeout, () => {
-        const time = `${timeout} milliseconds`;
-        this.#fail(new Deno.errors.TimedOut(`Cannot connect within ${time}`));
-      });
+      this.#timeout = this.#loop.callLater(timeout, () => this.#expire());
     }
     return true;
+  }
+
+  #expire(): void {
+    const { timeout } = this.#options;
+    const why =
+      `Cannot connect to ${this.#name} within ${timeout} milliseconds`;
+    this.#fail(new Deno.errors.TimedOut(why));
   }
 
   #try(addresses: readonly SocketAddress[]): void {
     if (this.#over) return;
     this.#addresses = [...addresses];
     this.#tryNext();
-  }
-
-  /** Gives it up: the connection was closed meanwhile. */
-  cancel(): void {
-    this.#cleanUp();
   }
 
   #tryNext(): void {
@@ -138,7 +137,7 @@ export class Connector implements Attempt, PromiseBound {
       if (this.#pending.size === 0) this.#failSoon(this.#lastError!);
       return;
     }
-    // Before the attempt, which may fail at once and go on to the next itself.
+    // Set before the attempt: one that fails at once goes on to the next address.
     const { attemptDelay = ATTEMPT_DELAY } = this.#options;
     if (this.#addresses.length > 0) this.#tryNextAfter(attemptDelay);
     this.#attempt(address);
@@ -154,13 +153,13 @@ export class Connector implements Attempt, PromiseBound {
     try {
       socket = Socket.createFor(address);
       this.#connect(socket, address);
-      // One that stands at once takes the same way as the others: it is writable.
+      // A socket that is connected at once is writable, like the others later.
       this.#loop.register(socket, EVENT_WRITE, (fileobj) => {
         this.#settle(fileobj, address);
       });
       this.#pending.add(socket);
     } catch (error) {
-      if (socket !== null) this.#drop(socket);
+      if (socket !== null) this.#discard(socket);
       this.#attemptFailed(error as Error, address);
     }
   }
@@ -172,21 +171,22 @@ export class Connector implements Attempt, PromiseBound {
     socket.connect(address);
   }
 
-  /** Writable: connected, or failed. SO_ERROR alone knows, whatever else was reported. */
+  /** Handles a writable socket: SO_ERROR alone says whether it is connected (connect(2)). */
   #settle(fileobj: FileObject, address: SocketAddress): void {
     const socket = fileobj as Socket;
     const error = outcomeOf(socket, address);
     if (error !== null) {
-      this.#drop(socket);
+      this.#discard(socket);
       this.#attemptFailed(error, null);
       return;
     }
     this.#loop.withdraw(socket);
     this.#pending.delete(socket);
     this.#cleanUp();
-    this.#connection.connected(socket);
+    this.#owner.connected(socket);
   }
 
+  /** @param address The address to try again if the backlog of its listener is full */
   #attemptFailed(error: Error, address: SocketAddress | null): void {
     this.#lastError = error;
     const backlogFull = error instanceof Deno.errors.WouldBlock;
@@ -205,10 +205,10 @@ export class Connector implements Attempt, PromiseBound {
   #fail(error: unknown): void {
     if (this.#over) return;
     this.#cleanUp();
-    this.#connection.fail(error as Error);
+    this.#owner.fail(error as Error);
   }
 
-  #drop(socket: Socket): void {
+  #discard(socket: Socket): void {
     if (this.#pending.delete(socket)) this.#loop.forget(socket);
     socket.close();
   }
@@ -219,15 +219,16 @@ export class Connector implements Attempt, PromiseBound {
     this.#next?.cancel();
     this.#timeout?.cancel();
     this.#options.signal?.removeEventListener("abort", this.#abort);
-    for (const socket of this.#pending) this.#drop(socket);
+    for (const socket of this.#pending) this.#discard(socket);
   }
 }
 
-/** How a connect has ended; a descriptor that was closed meanwhile cannot be asked. */
+/** The error of a connect; null if it succeeded. */
 function outcomeOf(socket: Socket, address: SocketAddress): Error | null {
   try {
     return socket.takeError("connect", formatAddress(address));
   } catch (error) {
+    // The descriptor was closed meanwhile.
     return error as Error;
   }
 }

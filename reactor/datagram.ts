@@ -37,9 +37,6 @@ const BATCH = 32;
 /** Below this many queued bytes `send()` returns true. */
 const HIGH_WATER_MARK = 256 * 1024;
 
-/** Above this many bytes of memory a message is refused, as a connection's write is. */
-const MAXIMUM_QUEUED = 128 * 1024 * 1024;
-
 /**
  * How long sending is suspended when the network has no room (ENOBUFS), or the peer
  * of a Unix socket, in milliseconds. The socket is writable all the while, so no
@@ -68,18 +65,6 @@ export interface OutgoingMessage {
   readonly data: BufferSource;
   /** Whom to; a connected socket needs none. */
   readonly address?: SocketAddress;
-}
-
-/**
- * Checks how much may be queued, or says how much if it was left out.
- *
- * @throws {RangeError} if it is not a number from 0
- */
-export function maximumQueuedOf(
-  { maximumQueued = MAXIMUM_QUEUED }: { readonly maximumQueued?: number },
-): number {
-  if (maximumQueued >= 0) return maximumQueued;
-  throw new RangeError(`Cannot queue ${maximumQueued} bytes at the most`);
 }
 
 /** Shared by all datagram sockets of a thread: each uses them within one call. */
@@ -160,13 +145,9 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
    * Made by `Reactor.datagram`.
    *
    * @param socket The socket, which is this object's from now on
-   * @param maximumQueued The bytes above which a message is refused: 128 MiB, if left out
+   * @param maximumQueued The bytes above which a message is refused. Default: no limit
    */
-  constructor(
-    loop: Loop,
-    socket: Socket,
-    maximumQueued: number = MAXIMUM_QUEUED,
-  ) {
+  constructor(loop: Loop, socket: Socket, maximumQueued: number = Infinity) {
     this.#loop = loop;
     this.#socket = socket;
     this.#maximumQueued = maximumQueued;

@@ -27,7 +27,11 @@
  */
 
 export { Acceptor } from "./acceptor.ts";
-export { Conn, type NetAddr, type UnixAddr } from "./deno_net/conn.ts";
+export type { Callback } from "./callback.ts";
+export type { ConnectOptions } from "./connect_options.ts";
+export { Conn } from "./deno_net/conn.ts";
+export { Listener } from "./deno_net/listener.ts";
+export { Net } from "./deno_net/net.ts";
 export {
   type Attempt,
   type Chunk,
@@ -35,32 +39,14 @@ export {
   type ConnectionLimits,
   type ConnectionOptions,
 } from "./connection.ts";
-export type { ConnectorOptions } from "./connector.ts";
 export { Datagram, type OutgoingMessage } from "./datagram.ts";
+export type { DatagramOptions } from "./datagram_socket.ts";
 export type { Handler } from "./handler_pairs.ts";
-export type { AdmissionOptions, ListenOptions } from "./listening.ts";
-export type { Callback } from "./callback.ts";
+export type { ListenOptions } from "./listen_options.ts";
 export { Loop, type LoopOptions, type ServeOptions } from "./loop.ts";
-export {
-  Listener,
-  type TcpListenOptions,
-  type UnixListenOptions,
-} from "./deno_net/listener.ts";
-export {
-  Net,
-  type TcpConnectOptions,
-  type UnixConnectOptions,
-} from "./deno_net/net.ts";
 export type { Owned } from "./owned.ts";
 export { Readiness, type ReadinessOptions } from "./readiness.ts";
-export {
-  type AcceptOptions,
-  type ConnectOptions,
-  type DatagramOptions,
-  type OnPath,
-  type OnPort,
-  Reactor,
-} from "./reactor.ts";
+export { Reactor } from "./reactor.ts";
 export type { ReceiveBuffer } from "./receive_buffer.ts";
 export type { ShutdownOptions } from "./shutdown.ts";
 export type { SignalWatch } from "./signals.ts";

@@ -4,12 +4,9 @@
  * @module
  */
 
-import { Socket } from "../backends/ffi/socket.ts";
-import {
-  domainOf,
-  type InternetAddress,
-  type SocketAddress,
-  type UnixAddress,
+import type {
+  InternetAddress,
+  UnixAddress,
 } from "../backends/ffi/socket_address.ts";
 import {
   EVENT_READ,
@@ -17,36 +14,24 @@ import {
   type FileObject,
   type SelectorKey,
 } from "../backends/selector.ts";
-import { Acceptor } from "./acceptor.ts";
-import { hostnameOf, numericHostname, portOf } from "./addresses.ts";
+import type { Acceptor } from "./acceptor.ts";
+import type { ConnectOptions } from "./connect_options.ts";
+import { connect } from "./connecting.ts";
+import type { Connection } from "./connection.ts";
+import { Datagram } from "./datagram.ts";
 import {
-  Connection,
-  CONNECTION_OPTIONS,
-  connectionLimits,
-  type ConnectionOptions,
-} from "./connection.ts";
-import {
-  Connector,
-  CONNECTOR_OPTIONS,
-  type ConnectorOptions,
-} from "./connector.ts";
-import { Datagram, maximumQueuedOf } from "./datagram.ts";
+  createDatagramSocket,
+  type DatagramOptions,
+} from "./datagram_socket.ts";
 import { type Handler, HandlerPairs } from "./handler_pairs.ts";
-import {
-  ADMISSION_OPTIONS,
-  admissionOf,
-  type AdmissionOptions,
-  createListener,
-  LISTEN_OPTIONS,
-  type ListenOptions,
-} from "./listening.ts";
+import type { ListenOptions } from "./listen_options.ts";
+import { listen } from "./listening.ts";
 import type { Callback } from "./callback.ts";
 import { Loop } from "./loop.ts";
 import type { Owned } from "./owned.ts";
 import { Net } from "./deno_net/net.ts";
-import { checkOptions, type OptionNames } from "../backends/options.ts";
+import { checkOptions } from "../backends/options.ts";
 import { Readiness, type ReadinessOptions } from "./readiness.ts";
-import { knownAddresses, resolve } from "./resolver.ts";
 import {
   countConnections,
   Shutdown,
@@ -54,93 +39,6 @@ import {
   type ShutdownOptions,
 } from "./shutdown.ts";
 import { checkSignal, Signals, type SignalWatch } from "./signals.ts";
-
-/** Where to connect to, and how. */
-export interface ConnectOptions extends ConnectionOptions, ConnectorOptions {
-  /**
-   * A numeric address, or a name, which needs `--allow-net` and `serve()`: in `run()` it
-   * fails. "127.0.0.1", if left out.
-   */
-  readonly hostname?: string;
-  /** 1 to 65535. */
-  readonly port?: number;
-  /** The path of a Unix socket instead. */
-  readonly path?: string;
-}
-
-/** Where to listen, and what the connections that come are like. */
-export interface AcceptOptions
-  extends ListenOptions, AdmissionOptions, ConnectionOptions {}
-
-/** Options with a port: what is made of them has an `InternetAddress`. */
-export interface OnPort {
-  /** 0 to 65535. */
-  readonly port: number;
-  /** None. */
-  readonly path?: never;
-}
-
-/** Options with a path: what is made of them has a `UnixAddress`. */
-export interface OnPath {
-  /** The path of a Unix socket. */
-  readonly path: string;
-  /** None. */
-  readonly port?: never;
-}
-
-/** What a datagram socket is bound to, and how. */
-export interface DatagramOptions {
-  /** A numeric address, or "localhost": if left out, any of the domain of `remoteAddress`, or of IPv4. */
-  readonly hostname?: string;
-  /** 0 to 65535; with 0, or left out, the system chooses. */
-  readonly port?: number;
-  /** The path of a Unix socket instead; "" for one without a name. */
-  readonly path?: string;
-  /** May send to broadcast addresses. */
-  readonly broadcast?: boolean;
-  /** Several sockets on one port. */
-  readonly reusePort?: boolean;
-  /** Binds although another socket has the port: how mDNS and its like share one. */
-  readonly reuseAddress?: boolean;
-  /** The one peer to talk to. */
-  readonly remoteAddress?: SocketAddress;
-  /**
-   * A message is refused with a `RangeError` while more bytes than this are queued, each
-   * message counted with 256 beside its own: 128 MiB, if left out.
-   */
-  readonly maximumQueued?: number;
-}
-
-const CONNECT_OPTIONS: OptionNames<ConnectOptions> = {
-  ...CONNECTION_OPTIONS,
-  ...CONNECTOR_OPTIONS,
-  hostname: true,
-  port: true,
-  path: true,
-};
-
-const ACCEPT_OPTIONS: OptionNames<AcceptOptions> = {
-  ...ADMISSION_OPTIONS,
-  ...CONNECTION_OPTIONS,
-  ...LISTEN_OPTIONS,
-};
-
-const DATAGRAM_OPTIONS: OptionNames<DatagramOptions> = {
-  hostname: true,
-  port: true,
-  path: true,
-  broadcast: true,
-  reusePort: true,
-  reuseAddress: true,
-  remoteAddress: true,
-  maximumQueued: true,
-};
-
-const ADDRESS: OptionNames<InternetAddress & UnixAddress> = {
-  hostname: true,
-  port: true,
-  path: true,
-};
 
 /**
  * Dispatches what is ready to callbacks, with servers and clients on top.
@@ -436,7 +334,7 @@ export class Reactor extends Loop {
    * @throws {SystemError} `Deno.errors.AddrInUse` and others
    */
   listen(
-    options: AcceptOptions & OnPort,
+    options: ListenOptions & { readonly port: number; readonly path?: never },
     onConnection: (connection: Connection) => void,
   ): Acceptor<InternetAddress>;
   /**
@@ -447,7 +345,7 @@ export class Reactor extends Loop {
    * @throws as on a port
    */
   listen(
-    options: AcceptOptions & OnPath,
+    options: ListenOptions & { readonly path: string; readonly port?: never },
     onConnection: (connection: Connection) => void,
   ): Acceptor<UnixAddress>;
   /**
@@ -457,33 +355,14 @@ export class Reactor extends Loop {
    * @throws as on a port
    */
   listen(
-    options: AcceptOptions,
+    options: ListenOptions,
     onConnection: (connection: Connection) => void,
   ): Acceptor;
   listen(
-    options: AcceptOptions,
+    options: ListenOptions,
     onConnection: (connection: Connection) => void,
   ): Acceptor {
-    checkOptions(options, ACCEPT_OPTIONS);
-    const { maximumConnections, idleTimeout } = admissionOf(options);
-    let open = 0;
-    const limits = connectionLimits(this, options, () => {
-      if (open-- === maximumConnections) acceptor.setFull(false);
-    });
-    const { socket, file } = createListener(options);
-    const onAccept = (accepted: Socket): void => {
-      const connection = new Connection(this, accepted, limits);
-      if (++open === maximumConnections) acceptor.setFull(true);
-      if (idleTimeout > 0) connection.setIdleTimeout(idleTimeout);
-      try {
-        onConnection(connection);
-      } catch (error) {
-        connection.abort(error as Error);
-        throw error;
-      }
-    };
-    const acceptor = new Acceptor(this, socket, onAccept, () => {}, file);
-    return acceptor;
+    return listen(this, options, onConnection);
   }
 
   /**
@@ -515,30 +394,7 @@ export class Reactor extends Loop {
     options: ConnectOptions,
     onConnect: ((connection: Connection) => void) | null = null,
   ): Connection {
-    checkOptions(options, CONNECT_OPTIONS);
-    const { port, path, timeout = Infinity, attemptDelay = 0 } = options;
-    if ((port === undefined) === (path === undefined)) {
-      throw new TypeError("Cannot connect: it takes either a port or a path");
-    }
-    const target = path === undefined
-      ? {
-        hostname: hostnameOf(options.hostname, "127.0.0.1"),
-        port: portOf(port, 1),
-      }
-      : { path };
-    if (!(timeout >= 0)) {
-      throw new RangeError(`Cannot connect within ${timeout} milliseconds`);
-    }
-    if (!(attemptDelay >= 0)) {
-      throw new RangeError(`Cannot try for ${attemptDelay} milliseconds`);
-    }
-    const limits = connectionLimits(this, options);
-    const connection = new Connection(this, null, limits);
-    connection.onConnect = onConnect;
-    const connector = new Connector(this, connection, options);
-    if ("path" in target) connector.start([target]);
-    else startByName(connector, target);
-    return connection;
+    return connect(this, options, onConnect);
   }
 
   /**
@@ -550,7 +406,7 @@ export class Reactor extends Loop {
    * @throws {SystemError} `Deno.errors.AddrInUse` and others
    */
   datagram(
-    options?: DatagramOptions & Partial<OnPort>,
+    options?: DatagramOptions & { readonly path?: never },
   ): Datagram<InternetAddress>;
   /**
    * Makes a socket for the datagrams of Unix. As for UDP. Its file stays after
@@ -558,7 +414,9 @@ export class Reactor extends Loop {
    *
    * @throws as for UDP
    */
-  datagram(options: DatagramOptions & OnPath): Datagram<UnixAddress>;
+  datagram(
+    options: DatagramOptions & { readonly path: string; readonly port?: never },
+  ): Datagram<UnixAddress>;
   /**
    * Makes whichever of the two the options mean: with a `path`, it is Unix.
    *
@@ -566,59 +424,7 @@ export class Reactor extends Loop {
    */
   datagram(options: DatagramOptions): Datagram;
   datagram(options: DatagramOptions = {}): Datagram {
-    checkOptions(options, DATAGRAM_OPTIONS);
-    const peer = options.remoteAddress &&
-      remoteAddressOf(options.remoteAddress);
-    const address = datagramAddress(options, peer);
-    const maximumQueued = maximumQueuedOf(options);
-    const socket = Socket.createFor(address, "datagram");
-    try {
-      if (options.broadcast) socket.setOption("broadcast", true);
-      if (options.reusePort) socket.setOption("reusePort", true);
-      if (options.reuseAddress) socket.setOption("reuseAddress", true);
-      if (!("path" in address) || address.path !== "") socket.bind(address);
-      if (peer !== undefined) socket.connect(peer);
-      return new Datagram(this, socket, maximumQueued);
-    } catch (error) {
-      socket.close();
-      throw error;
-    }
+    const { socket, maximumQueued } = createDatagramSocket(options);
+    return new Datagram(this, socket, maximumQueued);
   }
-}
-
-/** Connects to what a hostname stands for: at once, unless it is to be looked up. */
-function startByName(
-  connector: Connector,
-  { hostname, port }: InternetAddress,
-): void {
-  const addresses = (hostnames: string[]): InternetAddress[] =>
-    hostnames.map((hostname) => ({ hostname, port }));
-  const known = knownAddresses(hostname);
-  if (known !== null) connector.start(addresses(known));
-  else {
-    connector.startAfter(
-      hostname,
-      async () => addresses(await resolve(hostname)),
-    );
-  }
-}
-
-function remoteAddressOf(address: SocketAddress): SocketAddress {
-  checkOptions(address, ADDRESS);
-  if ("path" in address) return address;
-  const hostname = hostnameOf(address.hostname ?? "", "");
-  return { hostname: numericHostname(hostname), port: portOf(address.port) };
-}
-
-/** Where a datagram socket is: what is left out is of the domain of its peer, if it has one. */
-function datagramAddress(
-  { hostname, port, path }: DatagramOptions,
-  peer: SocketAddress | undefined,
-): SocketAddress {
-  if (path !== undefined) return { path };
-  const bare = hostname === undefined && port === undefined;
-  const domain = peer === undefined ? "IPv4" : domainOf(peer);
-  if (bare && domain === "unix") return { path: "" };
-  const given = hostnameOf(hostname, domain === "IPv6" ? "::" : "0.0.0.0");
-  return { hostname: numericHostname(given), port: portOf(port ?? 0) };
 }

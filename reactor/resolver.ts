@@ -1,29 +1,41 @@
 /**
- * From a host's name to its addresses, in the order in which to try them.
+ * From the name of a host to its addresses, in the order in which to try them.
  *
  * @module
  */
 
+import type { InternetAddress } from "../backends/ffi/socket_address.ts";
 import { isLocalhost, isNumeric } from "./addresses.ts";
 
-/** The addresses of a hostname that needs no question to anybody; null for any other. */
-export function knownAddresses(hostname: string): string[] | null {
-  if (isLocalhost(hostname)) return ["::1", "127.0.0.1"];
-  return isNumeric(hostname) ? [hostname] : null;
+/** The addresses of a host that needs no look-up; null for any other name. */
+export function knownAddresses(
+  { hostname, port }: InternetAddress,
+): InternetAddress[] | null {
+  if (isNumeric(hostname)) return [{ hostname, port }];
+  if (!isLocalhost(hostname)) return null;
+  return ["::1", "127.0.0.1"].map((hostname) => ({ hostname, port }));
 }
 
 /**
- * Asks the system's resolver, which needs `--allow-net` for the name.
+ * Looks a name up with the system's resolver (getaddrinfo(3)), which takes
+ * `--allow-net` for the name.
  *
- * @returns IPv6 and IPv4 in turn, as RFC 8305, section 4, has it
+ * @returns IPv6 and IPv4 addresses in turn (RFC 8305, section 4)
  */
-export async function resolve(hostname: string): Promise<string[]> {
+export async function lookUp(
+  { hostname, port }: InternetAddress,
+): Promise<InternetAddress[]> {
   const { lookup } = await import("node:dns/promises");
   const found = await lookup(hostname, { all: true });
   const ipv6 = found.filter(({ family }) => family === 6);
   const ipv4 = found.filter(({ family }) => family === 4);
   const longer = Math.max(ipv6.length, ipv4.length);
-  return Array.from({ length: longer }, (_, i) => [ipv6[i], ipv4[i]])
+  return Array.from(
+    { length: longer },
+    (_, index) => [ipv6[index], ipv4[index]],
+  )
     .flat()
-    .flatMap((entry) => entry === undefined ? [] : [entry.address]);
+    .flatMap((entry) =>
+      entry === undefined ? [] : [{ hostname: entry.address, port }]
+    );
 }

@@ -6,7 +6,7 @@
 
 import { WOULD_BLOCK } from "../../backends/ffi/descriptor.ts";
 import { uint8ArrayError } from "../../backends/ffi/memory.ts";
-import type { SocketAddress } from "../../backends/ffi/socket_address.ts";
+import { denoAddr } from "./address.ts";
 import { readableOf, type ReadRequest, writableOf } from "./conn_streams.ts";
 import type { Connection } from "../connection.ts";
 import { interrupted } from "../interrupted.ts";
@@ -22,34 +22,6 @@ interface WriteRequest {
 
 /** In the place of a write's bytes: no more comes, which the peer is to be told. */
 const END: Uint8Array<ArrayBuffer> = new Uint8Array(0);
-
-/** The kind of `Deno.Addr` that a TCP connection has. */
-export interface NetAddr {
-  /** As in Deno. */
-  readonly transport: "tcp";
-  /** A numeric address. */
-  readonly hostname: string;
-  /** 0 to 65535. */
-  readonly port: number;
-}
-
-/** The kind of `Deno.Addr` that a Unix connection has. */
-export interface UnixAddr {
-  /** As in Deno. */
-  readonly transport: "unix";
-  /** The socket's path. */
-  readonly path: string;
-}
-
-/** A socket's address as Deno writes it; a Unix socket without a name has the path null. */
-export function denoAddr(address: SocketAddress): NetAddr | UnixAddr {
-  if ("path" in address) {
-    const path = address.path === "" ? null : address.path;
-    return { transport: "unix", path: path as string };
-  }
-  const { hostname, port } = address;
-  return { transport: "tcp", hostname, port };
-}
 
 /**
  * A connection that is used like one of `Deno.connect` or `Deno.listen`, on the
@@ -75,8 +47,9 @@ export function denoAddr(address: SocketAddress): NetAddr | UnixAddr {
  *
  * @typeParam Address `Deno.NetAddr` or `Deno.UnixAddr`
  */
-export class Conn<Address extends NetAddr | UnixAddr = NetAddr>
-  implements Disposable {
+export class Conn<
+  Address extends Deno.NetAddr | Deno.UnixAddr = Deno.NetAddr,
+> implements Disposable {
   /** The connection underneath, for what Deno has no name for. */
   readonly connection: Connection;
   readonly #reads: ReadRequest[] = [];

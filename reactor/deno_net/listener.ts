@@ -5,32 +5,12 @@
  */
 
 import { Acceptor } from "../acceptor.ts";
-import { Conn, denoAddr, type NetAddr, type UnixAddr } from "./conn.ts";
 import { Connection, connectionLimits } from "../connection.ts";
-import { createListener } from "../listening.ts";
+import type { ListenOptions } from "../listen_options.ts";
+import { createListeningSocket } from "../listening_socket.ts";
 import type { Loop } from "../loop.ts";
-
-/** As `Deno.TcpListenOptions`. */
-export interface TcpListenOptions {
-  /** 0 to 65535; the system chooses, if left out. */
-  readonly port?: number;
-  /** A numeric address, or "localhost": "0.0.0.0", if left out. */
-  readonly hostname?: string;
-  /** Several listeners on one port. */
-  readonly reusePort?: boolean;
-  /** How many connections may wait to be accepted. */
-  readonly tcpBacklog?: number;
-  /** As in Deno. */
-  readonly transport?: "tcp";
-}
-
-/** As `Deno.UnixListenOptions`. */
-export interface UnixListenOptions {
-  /** The socket's path. */
-  readonly path: string;
-  /** As in Deno. */
-  readonly transport: "unix";
-}
+import { denoAddr } from "./address.ts";
+import { Conn } from "./conn.ts";
 
 /** An `accept()` that waits. */
 interface Waiter<C> {
@@ -57,29 +37,23 @@ interface Waiter<C> {
  *
  * @typeParam Address `Deno.NetAddr` or `Deno.UnixAddr`
  */
-export class Listener<Address extends NetAddr | UnixAddr = NetAddr>
-  implements AsyncIterable<Conn<Address>>, Disposable {
+export class Listener<
+  Address extends Deno.NetAddr | Deno.UnixAddr = Deno.NetAddr,
+> implements AsyncIterable<Conn<Address>>, Disposable {
   /** Where it listens. */
   readonly addr: Address;
   readonly #acceptor: Acceptor;
   #waiter: Waiter<Conn<Address>> | null = null;
   #closed = false;
 
-  /** Made by `reactor.net.listen`. */
-  constructor(
-    loop: Loop,
-    options: TcpListenOptions | UnixListenOptions,
-  ) {
+  /**
+   * Called by `Net.listen`.
+   *
+   * @param options The options of Deno by the names that the reactor has for them
+   */
+  constructor(loop: Loop, options: ListenOptions) {
     const limits = connectionLimits(loop, {});
-    const { tcpBacklog, ...rest } = options as TcpListenOptions;
-    const backlog = tcpBacklog === undefined ? {} : { backlog: tcpBacklog };
-    const port = "path" in options ? {} : { port: options.port ?? 0 };
-    const { socket, file } = createListener({
-      noDelay: false,
-      ...rest,
-      ...port,
-      ...backlog,
-    });
+    const { socket, file } = createListeningSocket(options);
     this.#acceptor = new Acceptor(
       loop,
       socket,

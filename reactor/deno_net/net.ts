@@ -4,41 +4,18 @@
  * @module
  */
 
-import { Conn, type NetAddr, type UnixAddr } from "./conn.ts";
-import { interrupted } from "../interrupted.ts";
-import {
-  Listener,
-  type TcpListenOptions,
-  type UnixListenOptions,
-} from "./listener.ts";
 import { checkOptions, type OptionNames } from "../../backends/options.ts";
-import type { ConnectOptions, Reactor } from "../reactor.ts";
+import type { ConnectOptions } from "../connect_options.ts";
+import { connect } from "../connecting.ts";
+import { interrupted } from "../interrupted.ts";
+import type { ListenOptions } from "../listen_options.ts";
+import type { Loop } from "../loop.ts";
+import { Conn } from "./conn.ts";
+import { Listener } from "./listener.ts";
 
-/** As `Deno.ConnectOptions`. */
-export interface TcpConnectOptions {
-  /** 1 to 65535. */
-  readonly port: number;
-  /** An address or a name: "127.0.0.1", if left out. */
-  readonly hostname?: string;
-  /** As in Deno. */
-  readonly transport?: "tcp";
-  /** Gives it up, with the signal's reason. */
-  readonly signal?: AbortSignal;
-  /** Tries the addresses of a host beside each other: true, if left out. */
-  readonly autoSelectFamily?: boolean;
-  /** Milliseconds that one address has before the next is tried: 250, if left out. */
-  readonly autoSelectFamilyAttemptDelay?: number;
-}
-
-/** As `Deno.UnixConnectOptions`. */
-export interface UnixConnectOptions {
-  /** The socket's path. */
-  readonly path: string;
-  /** As in Deno. */
-  readonly transport: "unix";
-}
-
-const LISTEN_OPTIONS: OptionNames<TcpListenOptions & UnixListenOptions> = {
+const LISTEN_OPTIONS: OptionNames<
+  Deno.TcpListenOptions & Deno.UnixListenOptions & { transport?: unknown }
+> = {
   hostname: true,
   path: true,
   port: true,
@@ -47,7 +24,9 @@ const LISTEN_OPTIONS: OptionNames<TcpListenOptions & UnixListenOptions> = {
   transport: true,
 };
 
-const CONNECT_OPTIONS: OptionNames<TcpConnectOptions & UnixConnectOptions> = {
+const CONNECT_OPTIONS: OptionNames<
+  Omit<Deno.ConnectOptions, "transport"> & Deno.UnixConnectOptions
+> = {
   autoSelectFamily: true,
   autoSelectFamilyAttemptDelay: true,
   hostname: true,
@@ -61,8 +40,8 @@ const NOT_SERVING = "Cannot connect while the reactor does not turn: " +
   "it needs serve()";
 
 /**
- * `Deno.listen` and `Deno.connect` on a reactor: what was written for Deno's
- * runs on it unchanged, in `serve()`.
+ * `Deno.listen` and `Deno.connect` on a reactor: programs written for Deno's run on it
+ * unchanged, while the reactor is in `serve()`.
  *
  * @example
  * ```ts
@@ -84,55 +63,53 @@ const NOT_SERVING = "Cannot connect while the reactor does not turn: " +
  * ```
  */
 export class Net {
-  readonly #reactor: Reactor;
+  readonly #loop: Loop;
 
-  /** Made by the reactor. */
-  constructor(reactor: Reactor) {
-    this.#reactor = reactor;
-    // They are often taken out of the object, as from Deno's.
+  /** Called by the reactor. */
+  constructor(loop: Loop) {
+    this.#loop = loop;
+    // Programs take both out of the object, as they do with Deno's.
     this.listen = this.listen.bind(this) as Net["listen"];
     this.connect = this.connect.bind(this) as Net["connect"];
   }
 
   /**
-   * As `Deno.listen`, for TCP.
+   * Listens on a TCP port, as `Deno.listen` does.
    *
-   * @throws {TypeError} if the hostname is no numeric address, or an option unknown
+   * @throws {TypeError} if the hostname is not a numeric address, or an option unknown
    * @throws {RangeError} if the port or the backlog is out of range
    * @throws {SystemError} `Deno.errors.AddrInUse` and others
    */
-  listen(options: TcpListenOptions): Listener<NetAddr>;
+  listen(
+    options: Deno.TcpListenOptions & { transport?: "tcp" },
+  ): Listener<Deno.NetAddr>;
   /**
-   * As `Deno.listen`, for Unix sockets.
+   * Listens on the path of a Unix socket, as `Deno.listen` does.
    *
-   * @throws {TypeError} if the path has a NUL inside
+   * @throws {TypeError} if the path contains a NUL
    * @throws {RangeError} if the path is too long
    * @throws {SystemError} `Deno.errors.AddrInUse` and others
    */
-  listen(options: UnixListenOptions): Listener<UnixAddr>;
+  listen(
+    options: Deno.UnixListenOptions & { transport: "unix" },
+  ): Listener<Deno.UnixAddr>;
   /**
-   * As `Deno.listen`, for VM sockets, which the reactor does not have.
+   * VM sockets are not implemented.
    *
    * @throws {Deno.errors.NotSupported} always
    */
   listen(
     options: Deno.VsockListenOptions & { transport: "vsock" },
   ): never;
-  listen(
-    options:
-      | TcpListenOptions
-      | UnixListenOptions
-      | Deno.VsockListenOptions & { transport: "vsock" },
-  ): Listener<NetAddr> | Listener<UnixAddr> {
-    checkTransport(options);
-    checkOptions(options, LISTEN_OPTIONS);
-    return "path" in options
-      ? new Listener<UnixAddr>(this.#reactor, options)
-      : new Listener<NetAddr>(this.#reactor, options as TcpListenOptions);
+  listen(options: object): Listener<Deno.NetAddr> | Listener<Deno.UnixAddr> {
+    const given = listenOptions(options);
+    return given.path === undefined
+      ? new Listener<Deno.NetAddr>(this.#loop, given)
+      : new Listener<Deno.UnixAddr>(this.#loop, given);
   }
 
   /**
-   * As `Deno.connect`, for TCP.
+   * Connects to a TCP port, as `Deno.connect` does.
    *
    * @throws {TypeError} if the hostname or the port is malformed, or an option unknown
    * @throws {RangeError} if the port is out of range
@@ -141,33 +118,29 @@ export class Net {
    * @throws {SystemError} `Deno.errors.ConnectionRefused` and others
    * @throws with the signal's reason, if it is aborted
    */
-  connect(options: TcpConnectOptions): Promise<Conn<NetAddr>>;
+  connect(options: Deno.ConnectOptions): Promise<Conn<Deno.NetAddr>>;
   /**
-   * As `Deno.connect`, for Unix sockets.
+   * Connects to the path of a Unix socket, as `Deno.connect` does.
    *
    * @throws {SystemError} `Deno.errors.NotFound` if there is no such path, and others
    */
-  connect(options: UnixConnectOptions): Promise<Conn<UnixAddr>>;
+  connect(options: Deno.UnixConnectOptions): Promise<Conn<Deno.UnixAddr>>;
   /**
-   * As `Deno.connect`, for VM sockets, which the reactor does not have.
+   * VM sockets are not implemented.
    *
    * @throws {Deno.errors.NotSupported} always
    */
   connect(options: Deno.VsockConnectOptions): Promise<never>;
   connect(
-    options:
-      | TcpConnectOptions
-      | UnixConnectOptions
-      | Deno.VsockConnectOptions,
-  ): Promise<Conn<NetAddr | UnixAddr>> {
+    options: object,
+  ): Promise<Conn<Deno.NetAddr | Deno.UnixAddr>> {
     return new Promise((resolve, reject) => {
-      const target = connectOptions(options);
-      const connection = this.#reactor.connect(target, () => {
+      const connection = connect(this.#loop, connectOptions(options), () => {
         connection.onClose = null;
         clearTimeout(look);
         resolve(new Conn(connection));
       });
-      // Without an error it is the reactor that was closed.
+      // Without an error, the reactor was closed.
       connection.onClose = (error) => {
         clearTimeout(look);
         reject(error ?? interrupted());
@@ -182,24 +155,35 @@ export class Net {
 
   /**
    * Looks after a turn of Deno's loop whether the reactor turns, if it does not yet:
-   * else the promise would never be settled, in silence.
+   * otherwise the promise would stay pending without an error.
    */
   #expectTurns(
     onIdle: () => void,
   ): ReturnType<typeof setTimeout> | undefined {
-    const reactor = this.#reactor;
-    if (reactor.running) return undefined;
-    const { turns } = reactor.stats();
+    const loop = this.#loop;
+    if (loop.running) return undefined;
+    const { turns } = loop.stats();
     return setTimeout(() => {
-      if (!reactor.running && reactor.stats().turns === turns) onIdle();
+      if (!loop.running && loop.stats().turns === turns) onIdle();
     }, 0);
   }
 }
 
-/** What `Reactor.connect` calls the options of Deno. */
-function connectOptions(
-  options: TcpConnectOptions | UnixConnectOptions | Deno.VsockConnectOptions,
-): ConnectOptions {
+/** Deno's options of `listen` by the names of the reactor. */
+function listenOptions(options: object): ListenOptions {
+  checkTransport(options);
+  checkOptions(options, LISTEN_OPTIONS);
+  const { transport: _, tcpBacklog, path, port, ...rest } = options as
+    & Deno.TcpListenOptions
+    & Partial<Deno.UnixListenOptions>
+    & { readonly transport?: string };
+  const backlog = tcpBacklog === undefined ? {} : { backlog: tcpBacklog };
+  const place = path === undefined ? { port: port ?? 0 } : { path };
+  return { noDelay: false, ...rest, ...place, ...backlog };
+}
+
+/** Deno's options of `connect` by the names of the reactor. */
+function connectOptions(options: object): ConnectOptions {
   checkTransport(options);
   checkOptions(options, CONNECT_OPTIONS);
   const {
@@ -207,7 +191,7 @@ function connectOptions(
     autoSelectFamily = true,
     autoSelectFamilyAttemptDelay,
     ...rest
-  } = options as TcpConnectOptions;
+  } = options as Deno.ConnectOptions;
   const attemptDelay = autoSelectFamily
     ? autoSelectFamilyAttemptDelay
     : Infinity;
@@ -218,7 +202,10 @@ function connectOptions(
   };
 }
 
-/** Without a port and a path, "unix" alone would listen on the whole network. */
+/**
+ * Checks that the transport is one of the reactor's, and that it agrees with the path:
+ * "unix" without a path would listen on a port of every interface.
+ */
 function checkTransport(
   { transport, path }: {
     readonly transport?: unknown;
@@ -235,7 +222,7 @@ function checkTransport(
     );
   }
   if ((transport === "unix") !== (path !== undefined)) {
-    const what = path === undefined ? "without a path" : "with a path";
-    throw new TypeError(`Cannot use transport "${transport}" ${what}`);
+    const state = path === undefined ? "without a path" : "with a path";
+    throw new TypeError(`Cannot use transport "${transport}" ${state}`);
   }
 }

@@ -8,8 +8,9 @@ import {
   Socket,
   type SocketAddress,
 } from "../../backends/ffi/mod.ts";
+import type { ConnectOptions } from "../../reactor/mod.ts";
 import { Connection, connectionLimits } from "../../reactor/connection.ts";
-import { Connector, type ConnectorOptions } from "../../reactor/connector.ts";
+import { Connector } from "../../reactor/connector.ts";
 import { bytesOf, eventually, nextTurn } from "../util.ts";
 import {
   codeOf,
@@ -78,13 +79,17 @@ onEachBackend(
   "a silent peer does not stop the loop: a timeout ends the connect, and frees the descriptor [J04]",
   (stage) => {
     const log = new Log();
-    const target = { ...busyListener(stage), timeout: 50 };
+    const address = busyListener(stage);
+    const target = { ...address, timeout: 50 };
     let ticks = 0;
     const ticking = stage.reactor.callEvery(5, () => ticks++);
     watch(stage.reactor.connect(target), log);
     stage.until(() => log.lines.length > 0, "the timeout");
     ticking.cancel();
-    assertEquals(log.lines, ["close Cannot connect within 50 milliseconds"]);
+    const name = `127.0.0.1:${address.port}`;
+    assertEquals(log.lines, [
+      `close Cannot connect to ${name} within 50 milliseconds`,
+    ]);
     assert(ticks > 2);
   },
 );
@@ -327,7 +332,7 @@ onEachBackend(
 function lookingUp(
   stage: Stage,
   log: Log,
-  options: ConnectorOptions,
+  options: ConnectOptions,
 ): Connection {
   const connection = new Connection(
     stage.reactor,
@@ -347,7 +352,9 @@ onAnyBackend("a timeout holds during the look-up of a name", async (stage) => {
   await eventually(() => log.lines.length > 0, "the timeout");
   stage.reactor.stop();
   await served;
-  assertEquals(log.lines, ["close Cannot connect within 20 milliseconds"]);
+  assertEquals(log.lines, [
+    "close Cannot connect to slow.invalid within 20 milliseconds",
+  ]);
 });
 
 onAnyBackend("a signal holds during the look-up of a name", async (stage) => {

@@ -8,12 +8,7 @@ import { system } from "../../backends/ffi/current_system.ts";
 import { systemError } from "../../backends/ffi/errors.ts";
 import { type InternetAddress, Socket } from "../../backends/ffi/mod.ts";
 import type { SocketAddress } from "../../backends/ffi/mod.ts";
-import type {
-  Connection,
-  ListenOptions,
-  OnPort,
-  Reactor,
-} from "../../reactor/mod.ts";
+import type { Connection, ListenOptions, Reactor } from "../../reactor/mod.ts";
 import { bytesOf, openFds } from "../util.ts";
 import {
   codeOf,
@@ -281,7 +276,9 @@ onAnyBackend(
       for (const end of ["end", "reset", "abort"] as const) {
         let accepted: Connection | undefined;
         const acceptor = stage.listen((it) => accepted = it, options);
-        const client = stage.reactor.connect(acceptor.address as OnPort);
+        const client = stage.reactor.connect(
+          acceptor.address as InternetAddress,
+        );
         client.keepOpen();
         stage.until(() => accepted !== undefined && client.fd >= 0, how);
         const { remoteAddress, localAddress } = client;

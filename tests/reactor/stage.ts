@@ -12,12 +12,11 @@ import {
   WOULD_BLOCK,
 } from "../../backends/ffi/mod.ts";
 import {
-  type AcceptOptions,
   type Acceptor,
   type Connection,
   type ConnectionOptions,
+  type ListenOptions,
   type LoopOptions,
-  type OnPort,
   Reactor,
 } from "../../reactor/mod.ts";
 import { type Backend, backends, type Capabilities } from "../backends.ts";
@@ -138,16 +137,16 @@ export class Stage extends AsyncDisposableStack {
   /** A listener of the reactor on a port of the system's choice. */
   listen(
     onConnection: (connection: Connection) => void,
-    options?: AcceptOptions & Partial<OnPort>,
+    options?: ListenOptions & { path?: never },
   ): Acceptor<InternetAddress>;
   /** A listener of the reactor on a path, or else on such a port. */
   listen(
     onConnection: (connection: Connection) => void,
-    options: AcceptOptions,
+    options: ListenOptions,
   ): Acceptor;
   listen(
     onConnection: (connection: Connection) => void,
-    options: AcceptOptions = {},
+    options: ListenOptions = {},
   ): Acceptor {
     const address = options.path === undefined
       ? { hostname: "127.0.0.1", port: 0 }
@@ -166,7 +165,7 @@ export class Stage extends AsyncDisposableStack {
 
   /** A connection of the reactor, and the peer at its other end. */
   connection(
-    options: AcceptOptions = {},
+    options: ListenOptions = {},
     shape: (peer: Socket) => void = () => {},
   ): { connection: Connection; peer: Peer } {
     let accepted: Connection | undefined;

@@ -1,0 +1,39 @@
+/**
+ * `Reactor.connect`: a connection that a connector connects.
+ *
+ * @module
+ */
+
+import type { SocketAddress } from "../backends/ffi/socket_address.ts";
+import { type ConnectOptions, connectTarget } from "./connect_options.ts";
+import { Connection, connectionLimits } from "./connection.ts";
+import { Connector } from "./connector.ts";
+import type { Loop } from "./loop.ts";
+import { knownAddresses, lookUp } from "./resolver.ts";
+
+/**
+ * Starts to connect.
+ *
+ * @returns the connection, which is still connecting
+ * @throws as `Reactor.connect`
+ */
+export function connect(
+  loop: Loop,
+  options: ConnectOptions,
+  onConnect: ((connection: Connection) => void) | null,
+): Connection {
+  const target = connectTarget(options);
+  const limits = connectionLimits(loop, options);
+  const connection = new Connection(loop, null, limits);
+  connection.onConnect = onConnect;
+  startTo(target, new Connector(loop, connection, options));
+  return connection;
+}
+
+/** Starts to connect, after looking up the hostname if it is a name. */
+function startTo(target: SocketAddress, connector: Connector): void {
+  if ("path" in target) return connector.start([target]);
+  const known = knownAddresses(target);
+  if (known !== null) connector.start(known);
+  else connector.startAfter(target.hostname, () => lookUp(target));
+}

@@ -1,0 +1,91 @@
+/**
+ * Creates listening sockets.
+ *
+ * @module
+ */
+
+import {
+  type FileIdentity,
+  identityOf,
+  isStaleSocket,
+  unlinkOwn,
+} from "../backends/ffi/path.ts";
+import { Socket } from "../backends/ffi/socket.ts";
+import type { SocketAddress } from "../backends/ffi/socket_address.ts";
+import { listenAddress, type ListenOptions } from "./listen_options.ts";
+
+/** The file that a bound Unix socket has in the file system. */
+export class SocketFile {
+  readonly #path: string;
+  readonly #identity: FileIdentity;
+
+  private constructor(path: string, identity: FileIdentity) {
+    this.#path = path;
+    this.#identity = identity;
+  }
+
+  /** The file at the address of a bound socket; null if there is none. */
+  static of(address: SocketAddress): SocketFile | null {
+    if (!("path" in address)) return null;
+    const identity = identityOf(address.path);
+    return identity && new SocketFile(address.path, identity);
+  }
+
+  /** Removes the file, unless another one has replaced it. */
+  remove(): void {
+    unlinkOwn(this.#path, this.#identity);
+  }
+}
+
+/** A listening socket, and its file if it has one. */
+export interface ListeningSocket {
+  readonly socket: Socket;
+  readonly file: SocketFile | null;
+}
+
+/**
+ * Creates a listening socket. If a step fails, the socket is closed again.
+ *
+ * @throws {TypeError} if the address is malformed
+ * @throws {RangeError} if the port, the backlog or the length of the path is out of range
+ * @throws {SystemError} `Deno.errors.AddrInUse` and others
+ */
+export function createListeningSocket(options: ListenOptions): ListeningSocket {
+  const address = listenAddress(options);
+  const socket = Socket.createFor(address);
+  let file: SocketFile | null = null;
+  try {
+    if (!("path" in address)) setOptions(socket, options);
+    bind(socket, address);
+    file = SocketFile.of(address);
+    socket.listen(options.backlog);
+    return { socket, file };
+  } catch (error) {
+    file?.remove();
+    socket.close();
+    throw error;
+  }
+}
+
+function setOptions(socket: Socket, options: ListenOptions): void {
+  const { reusePort = false, ipv6Only = false, noDelay = true } = options;
+  socket.setOption("reuseAddress", true);
+  if (reusePort) socket.setOption("reusePort", true);
+  if (socket.domain === "IPv6") socket.setOption("ipv6Only", ipv6Only);
+  // Accepted sockets inherit it on Linux and the BSDs: one call less for each.
+  if (noDelay) socket.setOption("noDelay", true);
+}
+
+/** Binds, if need be after removing the file of a listener that has ended. */
+function bind(socket: Socket, address: SocketAddress): void {
+  try {
+    socket.bind(address);
+  } catch (error) {
+    const inUse = error instanceof Deno.errors.AddrInUse;
+    if (!inUse || !("path" in address)) throw error;
+    const found = SocketFile.of(address);
+    if (found === null || !isStaleSocket(address.path)) throw error;
+    found.remove();
+    socket.bind(address);
+  }
+}
