@@ -1,5 +1,5 @@
-// Step 8 of docs/io_multiplexing.md, the server with callbacks: the data of a key is the
-// function to call when its file object is ready, and the loop knows nothing else.
+// Step 8 of docs/io_multiplexing.md: the server with callbacks. The data of a key is the
+// function to call when its file object is ready, so the loop has no branches.
 //
 //     deno run --allow-ffi examples/callback_server.ts
 //
@@ -29,7 +29,7 @@ export function start(address: InternetAddress): Socket {
   return server;
 }
 
-/** Serves all clients, for ever. */
+/** Serves all clients, and never returns. */
 export function serve(server: Socket): never {
   using selector = new DefaultSelector<Callback, Socket>();
 
@@ -50,7 +50,7 @@ export function serve(server: Socket): never {
     send(conn, encoder.encode(`Server received ${shown}`));
   }
 
-  /** The article loses the bytes that have no room. Here they are sent before more is read. */
+  /** The article loses bytes that have no room. Here they are sent before more is read. */
   function send(conn: Socket, message: Uint8Array<ArrayBuffer>): void {
     const sent = Math.max(conn.send(message), 0);
     if (sent === message.length) {
@@ -77,7 +77,7 @@ export function serve(server: Socket): never {
       try {
         callback(key.fileobj, mask);
       } catch (error) {
-        // A reset ends one connection; the article's server ends with it.
+        // A reset ends one connection. It ends the article's whole server.
         if (key.fileobj === server || !isSystemError(error)) throw error;
         close(key.fileobj);
       }

@@ -1,33 +1,34 @@
-// A chat: everybody hears what everybody else says.
+// A chat: the server sends each line to all other guests, and the client waits for the
+// keyboard and its socket at once. A scenario of step 12 of docs/io_multiplexing.md.
 //
 //     deno run --allow-ffi examples/chat.ts
 //
-// Then, in as many other terminals as there are guests:
+// Then, in another terminal for each guest:
 //
 //     deno run --allow-ffi examples/chat.ts --connect
 //
-// `nc 127.0.0.1 8001` does as well. Ctrl-D or Ctrl-C leaves.
+// `nc 127.0.0.1 8001` works, too. Ctrl-D or Ctrl-C leaves.
 
 import {
   type Connection,
   formatAddress,
   type InternetAddress,
   Reactor,
-  read,
-  write,
 } from "../mod.ts";
+import { read, write } from "../backends/ffi/mod.ts";
 import { main, parseCommandLine, report } from "./command_line.ts";
 
-/** Nobody waits for a guest who does not read: with more bytes than this unread, the visit ends. */
+/** With more unread bytes than this a guest is disconnected, so that no other guest waits. */
 const MAXIMUM_QUEUED = 64 * 1024;
 
+const QUESTION = "What is your name?";
 const LONGEST_LINE = 1000;
 const NAME = /^[\p{Letter}\p{Number}_-]{1,20}$/u;
 
 const STANDARD_INPUT = 0;
 const STANDARD_OUTPUT = 1;
 
-/** Everybody who has given a name. */
+/** The connections that have a name. */
 const guests = new Map<string, Connection>();
 
 function serve(address: InternetAddress): void {
@@ -40,25 +41,28 @@ function serve(address: InternetAddress): void {
 
 function welcome(connection: Connection): void {
   let name: string | null = null;
-  tell(connection, "What is your name?");
+  sendLine(connection, QUESTION);
   onLines(connection, (line) => {
     if (name === null) name = enter(connection, line);
-    else if (line !== "") tellOthers(name, `${name}: ${line}`);
+    else if (line !== "") sendToOthers(name, `${name}: ${line}`);
   });
   connection.onClose = () => {
     if (name !== null) leave(name);
   };
 }
 
-/** Calls back with each line, without what would give orders to the others' terminals. */
-function onLines(connection: Connection, hear: (line: string) => void): void {
+/** Calls back with each line, without the control characters that terminals obey. */
+function onLines(
+  connection: Connection,
+  callback: (line: string) => void,
+): void {
   const decoder = new TextDecoder();
   let rest = "";
   const take = (line: string): void =>
-    hear(line.slice(0, LONGEST_LINE).replace(/\p{Control}/gu, "").trim());
+    callback(line.slice(0, LONGEST_LINE).replace(/\p{Control}/gu, "").trim());
   connection.onData = (chunk) => {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    // A line that does not end may not fill the memory.
+    // A line without an end must not fill the memory.
     rest = lines.pop()!.slice(0, LONGEST_LINE);
     lines.forEach(take);
   };
@@ -68,7 +72,7 @@ function onLines(connection: Connection, hear: (line: string) => void): void {
   };
 }
 
-/** Returns the guest's name, or null if it will not do. */
+/** Returns the guest's name, or null if the guest has to choose another. */
 function enter(connection: Connection, name: string): string | null {
   const refusal = !NAME.test(name)
     ? "A name is up to 20 letters and digits."
@@ -76,11 +80,11 @@ function enter(connection: Connection, name: string): string | null {
     ? `There is a ${name} here already.`
     : null;
   if (refusal !== null) {
-    tell(connection, `${refusal} What is your name?`);
+    sendLine(connection, `${refusal} ${QUESTION}`);
     return null;
   }
-  const others = [...guests.keys()].join(", ") || "nobody";
-  tell(connection, `Welcome, ${name}. You are with ${others}.`);
+  const others = [...guests.keys()].join(", ") || "no other guest";
+  sendLine(connection, `Welcome, ${name}. You are with ${others}.`);
   guests.set(name, connection);
   announce(name, `${name} has joined`);
   return name;
@@ -91,20 +95,20 @@ function leave(name: string): void {
   announce(name, `${name} has left`);
 }
 
-/** What all should know, and whoever watches the server. */
-function announce(about: string, line: string): void {
+/** Sends a line about a guest to all others, and prints it. */
+function announce(name: string, line: string): void {
   console.log(line);
-  tellOthers(about, line);
+  sendToOthers(name, line);
 }
 
-function tellOthers(name: string, line: string): void {
+function sendToOthers(name: string, line: string): void {
   for (const [other, connection] of guests) {
-    if (other !== name) tell(connection, line);
+    if (other !== name) sendLine(connection, line);
   }
 }
 
-function tell(connection: Connection, line: string): void {
-  connection.write(new TextEncoder().encode(`${line}\n`));
+function sendLine(connection: Connection, line: string): void {
+  connection.write(`${line}\n`);
 }
 
 /** Waits for the keyboard and the server at once. */
@@ -113,18 +117,18 @@ function visit(address: InternetAddress): void {
   const connection = reactor.connect(address);
   const buffer = new Uint8Array(4096);
 
-  // Once each time there is something: the terminal is left to wait as it was found, since
-  // the flag that says so is the shell's too, and a second read would wait for the next line.
-  function speak(): void {
+  // One read for each readiness: the terminal stays blocking, since that flag is the
+  // shell's, too. A second read would wait for the next line.
+  function sendInput(): void {
     const count = read(STANDARD_INPUT, buffer);
-    const finished = count === 0;
-    const goesOn = count < 1 || connection.write(buffer.subarray(0, count));
-    if (finished || !goesOn) reactor.removeReader(STANDARD_INPUT);
-    if (finished) connection.end();
+    const isEnd = count === 0;
+    const hasRoom = count < 1 || connection.write(buffer.subarray(0, count));
+    if (isEnd || !hasRoom) reactor.removeReader(STANDARD_INPUT);
+    if (isEnd) connection.end();
   }
 
-  reactor.addReader(STANDARD_INPUT, speak);
-  connection.onDrain = () => reactor.addReader(STANDARD_INPUT, speak);
+  reactor.addReader(STANDARD_INPUT, sendInput);
+  connection.onDrain = () => reactor.addReader(STANDARD_INPUT, sendInput);
   connection.onData = (chunk) => void write(STANDARD_OUTPUT, chunk);
   connection.onClose = (error) => {
     if (error !== undefined) throw error;

@@ -1,6 +1,6 @@
 /**
- * What all examples share on the command line: `--host` and `--port`, and one
- * clear line instead of a stack trace when something is wrong.
+ * The command line that all examples share: `--host`, `--port`, and one line instead
+ * of a stack trace if something is wrong.
  *
  * @module
  */
@@ -9,21 +9,21 @@ import { isIP } from "node:net";
 import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { type InternetAddress, isSystemError } from "../mod.ts";
 
-/** The article's address. */
+/** The address in docs/io_multiplexing.md. */
 export const HOST = "127.0.0.1";
-/** The article's port. */
+/** The port in docs/io_multiplexing.md. */
 export const PORT = 8001;
 
-/** What every example may be told. */
+/** The arguments of an example. */
 export interface CommandLine {
-  /** Where to listen, or whom to talk to. */
+  /** The address to listen on, or to connect to. */
   readonly address: InternetAddress;
-  /** The other options that the example declared. */
+  /** The options that the example has in addition. */
   readonly values: Readonly<Record<string, string | boolean | undefined>>;
 }
 
 /**
- * Reads `--host`, `--port` and the options that an example has beside them. Bad
+ * Reads `--host`, `--port` and the options that an example has in addition. Bad
  * arguments end the program with status 2.
  */
 export function parseCommandLine(
@@ -45,7 +45,7 @@ export function parseCommandLine(
   });
 }
 
-/** Parses arguments in a way of the example's own; what that throws ends the program with status 2. */
+/** Parses arguments by a function of the example. An error ends the program with status 2. */
 export function orRefuse<Result>(parse: () => Result): Result {
   try {
     return parse();
@@ -54,16 +54,16 @@ export function orRefuse<Result>(parse: () => Result): Result {
   }
 }
 
-/** Ends the program because of its arguments: one line says why, and the status is 2. */
+/** Ends the program because of its arguments, with one line that says why, and status 2. */
 export function refuse(message: string): never {
   console.error(message.split("\n")[0]);
   Deno.exit(2);
 }
 
 /**
- * Checks an address. Names cannot be looked up: that would take a permission more.
+ * Checks an address. Names are not resolved, which would need another permission.
  *
- * @throws {TypeError} if it is none
+ * @throws {TypeError} if it is not an address
  */
 export function parseHost(host: string): string {
   if (host === "localhost") return HOST;
@@ -77,7 +77,7 @@ export function parseHost(host: string): string {
 /**
  * Checks the number of a port.
  *
- * @throws {TypeError} if it is none
+ * @throws {TypeError} if it is not a port
  */
 export function parsePort(port: string): number {
   if (/^\d{1,5}$/.test(port) && Number(port) <= 65535) return Number(port);
@@ -85,8 +85,8 @@ export function parsePort(port: string): number {
 }
 
 /**
- * Runs an example. What the system refuses is one line on standard error, and
- * status 1; only a mistake of the program's own has a stack trace.
+ * Runs an example. An error of the system is one line on standard error, and status 1.
+ * Only a bug of the program has a stack trace.
  */
 export async function main(program: () => void | Promise<void>): Promise<void> {
   try {
@@ -100,14 +100,14 @@ export async function main(program: () => void | Promise<void>): Promise<void> {
 
 /**
  * Calls back at Ctrl-C, in a program that shares its thread with Deno. The first listener
- * opens two sockets: without one Deno opens them half a second after its start, and
- * panics if there is no descriptor left by then.
+ * opens two sockets. Without a listener, Deno opens them half a second after its start,
+ * and panics if there is no descriptor left.
  */
 export function onInterrupt(callback: () => unknown): void {
   Deno.addSignalListener("SIGINT", callback);
 }
 
-/** Tells what went wrong while a server goes on: the `onError` of its reactor. */
+/** Prints an error and returns: the `onError` of a server that continues. */
 export function report(error: unknown): void {
   console.error(isRefusal(error) ? describe(error) : error);
 }
@@ -117,7 +117,7 @@ function isRefusal(error: unknown): error is Error {
     error instanceof Deno.errors.NotSupported;
 }
 
-/** What failed comes before how: "127.0.0.1:8001: Address already in use (os error 98)". */
+/** Puts the address, if any, before the error. */
 function describe(error: Error & { detail?: string }): string {
   const { message, detail } = error;
   return detail === undefined ? message : `${detail}: ${message}`;

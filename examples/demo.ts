@@ -1,9 +1,9 @@
-// The callback server and the client with two sockets, each in a thread of its own,
-// until the client has every reply.
+// Steps 2 and 8 of docs/io_multiplexing.md together: the client and the callback server,
+// each in a thread of its own. Ends when the client has every reply.
 //
 //     deno run --allow-ffi --allow-read=. examples/demo.ts
 //
-// The second permission is for the second thread: Deno reads its program anew.
+// The second permission is for the second thread: Deno reads its program again.
 
 import type { InternetAddress, Socket } from "../mod.ts";
 import { start } from "./callback_server.ts";
@@ -14,11 +14,11 @@ await main(async () => {
   const server = startAnywhere(parseCommandLine().address);
   await serveInWorker(server);
   converse(server.localAddress as InternetAddress);
-  // The server would go on for ever.
+  // The server never ends.
   Deno.exit(0);
 });
 
-/** Starts at the article's port or, if another program has that, at any. */
+/** Starts at port 8001 or, if another program has it, at a port of the system's choice. */
 function startAnywhere(address: InternetAddress): Socket {
   try {
     return start(address);
@@ -33,7 +33,7 @@ function startAnywhere(address: InternetAddress): Socket {
 async function serveInWorker(server: Socket): Promise<void> {
   const url = new URL("./demo_worker.ts", import.meta.url);
   const worker = new Worker(url, { type: "module", name: String(server.fd) });
-  // Deno has said what is wrong with it by then.
+  // Deno has printed the error.
   worker.onerror = () => Deno.exit(1);
   await new Promise((resolve) => worker.onmessage = resolve);
 }

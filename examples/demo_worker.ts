@@ -1,7 +1,7 @@
 /// <reference lib="deno.worker" />
 
 /**
- * The demo's second thread: a server on the descriptor that it is named after.
+ * The demo's second thread: a server on the descriptor whose number is the thread's name.
  *
  * @module
  */

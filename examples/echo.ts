@@ -1,12 +1,11 @@
-// A plain echo server, the one that people benchmark. Run it with
+// A plain echo server, which the benchmarks measure. Step 13 of docs/io_multiplexing.md
+// says how `run` and `serve` differ.
 //
 //     deno run --allow-ffi examples/echo.ts
 //     deno run --allow-ffi examples/echo.ts --mode serve --selector poll --port 9000
 //     deno run --allow-ffi examples/echo.ts --own-chunks
 //
-// and talk to it with
-//
-//     nc 127.0.0.1 8001
+// Then, in another terminal: nc 127.0.0.1 8001
 
 import {
   type Callback,
@@ -62,7 +61,7 @@ function listen(
   console.log(`Server start at: ${formatAddress({ hostname, port })}`);
 }
 
-/** The value of an option, if it is one of those that there are. */
+/** Returns the value of an option; if it has no such value, ends the program. */
 function oneOf(names: readonly string[], value: unknown): string | undefined {
   if (value === undefined || names.includes(value as string)) {
     return value as string | undefined;
@@ -78,7 +77,7 @@ await main(async () => {
   });
   const mode = oneOf(MODES, values.mode);
   const reactor = makeReactor(oneOf(SELECTOR_NAMES, values.selector));
-  // The bytes are passed on at once: to keep them, each message needs a chunk of its own.
+  // Each chunk is written before the next is received, so one buffer is enough.
   const options = { ...address, reuseBuffer: !values["own-chunks"] };
   if (mode === "serve") onInterrupt(() => reactor.shutdown({ timeout: GRACE }));
   listen(reactor, options);

@@ -1,5 +1,5 @@
-// Step 5 of docs/io_multiplexing.md, the server with epoll, which keeps the registrations
-// in the kernel. It reports what is there (level-triggered) or, with --edge, what is new.
+// Step 5 of docs/io_multiplexing.md: the server with epoll, which keeps registrations in
+// the kernel. It reports readiness (level-triggered) or, with --edge, its changes.
 //
 //     deno run --allow-ffi examples/epoll_server.ts
 //     deno run --allow-ffi examples/epoll_server.ts --edge
@@ -20,13 +20,13 @@ import { main, parseCommandLine } from "./command_line.ts";
 import { Acceptor, listen, Peer } from "./peer.ts";
 import { bytesRepr } from "./python_notation.ts";
 
-/** A hang-up or an error is found out by the call that follows. */
+/** After a hang-up or an error the next call on the socket reports the cause. */
 const HANG_UP = EPOLLHUP | EPOLLERR;
 
-/** Both directions, once and for all: an edge is no burden while nothing is new. */
+/** Both directions, registered once: an edge costs nothing until something changes. */
 const EDGES = EPOLLIN | EPOLLOUT | EPOLLET;
 
-/** After so many reads from one peer it is another's turn. */
+/** How many reads one peer has before the next peer is served. */
 const READS_A_TURN = 16;
 
 /** The peer of each number. */
@@ -59,7 +59,7 @@ function welcomeOne(epoll: Epoll, acceptor: Acceptor): void {
   if (accepted !== null) add(epoll, new Peer(...accepted), EPOLLIN);
 }
 
-/** If more connections wait, no wait reports them: only the next one is news. */
+/** If more connections wait, no wait reports them: only a new one is an edge. */
 function welcomeAll(epoll: Epoll, acceptor: Acceptor): void {
   for (;;) {
     const accepted = acceptor.accept();

@@ -1,14 +1,14 @@
-// One client, many servers: it asks all of them at once, and tells who answered what,
-// in the order in which they did.
+// One client, many servers: it asks all of them at once, and prints each answer when it is
+// complete. A scenario of step 12 of docs/io_multiplexing.md.
 //
 //     deno run --allow-ffi examples/many_servers_client.ts 127.0.0.1:8001 127.0.0.1:8013
 //
-// Before, in other terminals:
+// First start the servers, in other terminals:
 //
 //     deno run --allow-ffi examples/reactor_server.ts
 //     deno run --allow-ffi examples/services.ts
 //
-// --message says what is asked; who has not answered after two seconds is not waited for.
+// --message is the text to send. After two seconds the client stops waiting.
 
 import { parseArgs } from "node:util";
 import {
@@ -27,9 +27,9 @@ import {
 import { bytesRepr } from "./python_notation.ts";
 
 /** Milliseconds for all answers together. */
-const PATIENCE = 2000;
+const TIMEOUT = 2000;
 
-/** Some servers never end: of an answer, this many bytes are listened to. */
+/** Maximum bytes of an answer: some servers never end. */
 const LONGEST_ANSWER = 200;
 
 interface Question {
@@ -44,7 +44,7 @@ function parse(): Question {
   });
   if (positionals.length === 0) {
     throw new TypeError(
-      "Cannot ask nobody: give servers, as in 127.0.0.1:8001",
+      "Cannot ask without a server: give one like 127.0.0.1:8001",
     );
   }
   return {
@@ -53,7 +53,7 @@ function parse(): Question {
   };
 }
 
-/** As formatAddress writes it: 127.0.0.1:8001, [::1]:8001. */
+/** Parses 127.0.0.1:8001 or [::1]:8001. */
 function parseServer(text: string): InternetAddress {
   const colon = text.lastIndexOf(":");
   const hostname = text.slice(0, colon).replace(/^\[(.*)\]$/, "$1");
@@ -80,14 +80,14 @@ function ask(
     if (answer.length === LONGEST_ANSWER) connection.close();
   };
   connection.onClose = (error) => {
-    tell(formatAddress(server), Uint8Array.from(answer), error);
+    print(formatAddress(server), Uint8Array.from(answer), error);
   };
-  // What is written before the connection stands is sent when it does.
+  // Written data is sent as soon as the connection is established.
   connection.end(message);
   return connection;
 }
 
-function tell(
+function print(
   name: string,
   answer: Uint8Array,
   error: Error | undefined,
@@ -101,7 +101,7 @@ function tell(
   }
 }
 
-function loseInterest(connection: Connection): void {
+function stopWaiting(connection: Connection): void {
   connection.abort(new Deno.errors.TimedOut("No end within two seconds"));
 }
 
@@ -109,7 +109,7 @@ await main(() => {
   const { servers, message } = orRefuse(parse);
   using reactor = new Reactor({ onError: report });
   const connections = servers.map((server) => ask(reactor, server, message));
-  // Unreferenced: when all have answered, nobody waits for the time to be over.
-  reactor.callLater(PATIENCE, () => connections.forEach(loseInterest)).unref();
+  // Unreferenced: run() returns without the timer when all servers have answered.
+  reactor.callLater(TIMEOUT, () => connections.forEach(stopWaiting)).unref();
   reactor.run();
 });

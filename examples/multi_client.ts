@@ -1,5 +1,5 @@
-// The client of docs/io_multiplexing.md, step 2: two sockets that send the parts of a
-// message in turn. Start one of the servers in another terminal, and then
+// Step 2 of docs/io_multiplexing.md: the client, whose two sockets send the parts of a
+// message in turn. First start one of the servers in another terminal.
 //
 //     deno run --allow-ffi examples/multi_client.ts
 
@@ -19,7 +19,7 @@ const buffer = new Uint8Array(1024);
 /** The descriptor of a closed socket. */
 const CLOSED = -1;
 
-/** A plain client has nothing else to do: its sockets wait. */
+/** This client has one thing to do at a time: its sockets block. */
 function connect(address: InternetAddress): Socket {
   const socket = Socket.createFor(address);
   socket.setBlocking(true);
@@ -31,12 +31,12 @@ function send(socket: Socket, message: string): void {
   const data = new TextEncoder().encode(message);
   const name = addressRepr(socket.localAddress);
   console.log(`${name}: sending ${bytesRepr(data)}`);
-  // The article forgets what `send` did not take.
+  // The article loses bytes that one `send` does not take.
   let sent = 0;
   while (sent < data.length) sent += socket.send(data.subarray(sent));
 }
 
-/** At the end of the connection the socket is closed. */
+/** Prints one reply. At end of file, closes the socket. */
 function receive(socket: Socket): void {
   const data = buffer.subarray(0, socket.recv(buffer));
   console.log(
@@ -45,7 +45,7 @@ function receive(socket: Socket): void {
   if (data.length === 0) socket.close();
 }
 
-/** Connects, sends all messages, and prints them beside the replies. */
+/** Connects, sends all messages, and prints messages and replies. */
 export function converse(address: InternetAddress): void {
   console.log(`connecting to ${address.hostname} port ${address.port}`);
   const sockets = [connect(address), connect(address)];

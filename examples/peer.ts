@@ -1,6 +1,6 @@
 /**
- * The part that all servers of the article share, whichever call reports readiness:
- * listen, accept, receive, and send the messages that are queued.
+ * The part that the servers of docs/io_multiplexing.md share, whichever call reports
+ * readiness: listen, accept, receive, and send queued messages.
  *
  * @module
  */
@@ -15,57 +15,57 @@ import {
 import { report } from "./command_line.ts";
 import { addressRepr } from "./python_notation.ts";
 
-/** How accepting fails if a peer left before its turn; macOS then has EINVAL for its address. */
+/** Errors of `accept` after the peer closed too early; EINVAL is of macOS, for its address. */
 const GONE_BEFORE_ACCEPTED = ["ECONNABORTED", "ENOTCONN", "EINVAL"];
 
-/** How accepting fails until a descriptor or memory is freed, here or in another process. */
+/** Errors of `accept` until a descriptor or memory is freed, here or in another process. */
 const SHORTAGES = ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"];
 
-/** How long nothing is accepted after a shortage, in milliseconds. */
-const REST = 100;
+/** The pause after a shortage, in milliseconds. */
+const PAUSE = 100;
 
-/** With this many bytes that a peer does not read, its own messages are not read either. */
+/** While this many bytes wait to be sent, no messages are read from the peer. */
 const HIGH_WATER_MARK = 64 * 1024;
 
-/** One `receive()` takes as much as the article's `recv(1024)`. */
+/** As many bytes as the article's `recv(1024)` takes. */
 const buffer = new Uint8Array(1024);
 
 const encoder = new TextEncoder();
 
-/** A listening socket, IPv4 or IPv6. */
+/** Creates a listening socket, IPv4 or IPv6. */
 export function listen(address: InternetAddress): Socket {
   const server = Socket.createFor(address);
-  // A server that was stopped a moment ago can be started again at the same port.
+  // A server can be started again at the port of one that has just ended.
   server.setOption("reuseAddress", true);
   server.bind(address);
   server.listen();
   return server;
 }
 
-/** The bytes that a peer has sent: none at its end, null if there are none yet. */
+/** Receives bytes: an empty array at end of file, null if there are none yet. */
 export function receive(socket: Socket): Uint8Array | null {
   const count = socket.recv(buffer);
   return count === WOULD_BLOCK ? null : buffer.slice(0, count);
 }
 
 /**
- * Accepts connections, and rests when the process has no descriptor left: the listening
- * socket stays readable then, and every wait would return at once. The article's
- * servers end.
+ * Accepts connections, and pauses while the process has no descriptor left. Without
+ * the pause each wait would return at once, since the listening socket stays readable.
+ * The article's servers end instead.
  */
 export class Acceptor {
   readonly #server: Socket;
   readonly #watch: () => void;
   readonly #unwatch: () => void;
-  #restsUntil: number | null = null;
+  #pausedUntil: number | null = null;
   #isShort = false;
 
   /**
-   * Starts to accept.
+   * Starts accepting.
    *
    * @param server A listening socket
-   * @param watch Adds the socket to those that are waited for
-   * @param unwatch Takes it out of them
+   * @param watch Registers the socket
+   * @param unwatch Unregisters it
    */
   constructor(server: Socket, watch: () => void, unwatch: () => void) {
     this.#server = server;
@@ -74,7 +74,7 @@ export class Acceptor {
     watch();
   }
 
-  /** The next connection and its peer's address, or null if there is none. */
+  /** Accepts a connection and returns it with its peer's address; null if there is none. */
   accept(): [connection: Socket, address: SocketAddress] | null {
     for (;;) {
       try {
@@ -83,90 +83,90 @@ export class Acceptor {
         return accepted;
       } catch (error) {
         if (!isSystemError(error)) throw error;
-        if (SHORTAGES.includes(error.code)) return this.#rest(error);
+        if (SHORTAGES.includes(error.code)) return this.#pause(error);
         if (!GONE_BEFORE_ACCEPTED.includes(error.code)) throw error;
       }
     }
   }
 
-  /** How long the next wait may be, in milliseconds: for ever, except during a rest. */
+  /** The timeout of the next wait in milliseconds: the rest of a pause, or none. */
   timeout(): number | undefined {
-    if (this.#restsUntil === null) return undefined;
-    const left = this.#restsUntil - performance.now();
+    if (this.#pausedUntil === null) return undefined;
+    const left = this.#pausedUntil - performance.now();
     if (left > 0) return left;
-    this.#restsUntil = null;
+    this.#pausedUntil = null;
     this.#watch();
     return undefined;
   }
 
-  /** Connections wait in the backlog meanwhile. A shortage is reported once. */
-  #rest(error: Error): null {
+  /** Leaves connections in the backlog for a while. Reports a shortage once. */
+  #pause(error: Error): null {
     if (!this.#isShort) report(error);
     this.#isShort = true;
-    this.#restsUntil = performance.now() + REST;
+    this.#pausedUntil = performance.now() + PAUSE;
     this.#unwatch();
     return null;
   }
 }
 
-/** One connection of a server, and the messages that wait to be sent to it. */
+/** A connection of a server, and the queue of messages to send. */
 export class Peer {
-  /** The peer's address as Python writes it: once the peer is gone, it cannot be asked for. */
+  /** The peer's address as Python prints it. */
   readonly address: string;
   readonly #socket: Socket;
   readonly #messages: Uint8Array<ArrayBuffer>[] = [];
   #queued = 0;
-  #ended = false;
+  #hasEnded = false;
 
-  /** Takes over a socket that was just accepted. */
+  /** Takes over an accepted socket. */
   constructor(socket: Socket, address: SocketAddress) {
     this.#socket = socket;
     this.address = addressRepr(address);
   }
 
-  /** The descriptor: a peer can be waited for like a socket. */
+  /** The descriptor, so that a peer can be registered like a socket. */
   get fd(): number {
     return this.#socket.fd;
   }
 
-  /** Whether to wait for messages: not after their end, nor while the replies pile up. */
+  /** Whether to wait for messages: not after end of file, nor while the queue is full. */
   get wantsRead(): boolean {
-    return !this.#ended && this.#queued < HIGH_WATER_MARK;
+    return !this.#hasEnded && this.#queued < HIGH_WATER_MARK;
   }
 
   /**
-   * Whether to wait for room. The article's selectors server waits for it with nothing
-   * to send, too: a socket nearly always has room, so its loop never sleeps.
+   * Whether to wait for room. The article's selectors server also waits for it with
+   * nothing to send. A socket nearly always has room, so its loop never sleeps.
    */
   get wantsWrite(): boolean {
     return this.#messages.length > 0;
   }
 
-  /** The bytes of a message, or null for none: not yet, or no more. */
+  /** Receives the bytes of a message; null if there are none yet, or no more. */
   receive(): Uint8Array | null {
     try {
       const data = receive(this.#socket);
       if (data?.length !== 0) return data;
-      this.#ended = true;
+      this.#hasEnded = true;
     } catch (error) {
-      this.#giveUp(error);
+      this.#fail(error);
     }
     return null;
   }
 
-  /** Puts a message into the queue. */
+  /** Adds a message to the queue. */
   put(message: string): void {
     const bytes = encoder.encode(message);
     this.#messages.push(bytes);
     this.#queued += bytes.length;
   }
 
-  /** Sends as much of the queue as there is room for. */
+  /** Sends from the queue while there is room. */
   sendMessages(): void {
     try {
       while (this.wantsWrite && this.#sendFirst());
     } catch (error) {
-      this.#giveUp(error);
+      this.#fail(error);
     }
   }
 
@@ -175,7 +175,7 @@ export class Peer {
     this.#socket.close();
   }
 
-  /** Returns whether there was room for all of it. */
+  /** Sends the first message. Returns whether there was room for all of it. */
   #sendFirst(): boolean {
     const message = this.#messages[0]!;
     const sent = this.#socket.send(message);
@@ -185,15 +185,15 @@ export class Peer {
       this.#messages.shift();
       return true;
     }
-    // The article loses the bytes that `send` did not take: here they stay the first.
+    // The article loses bytes that one `send` does not take. Here they stay the first.
     this.#messages[0] = message.subarray(sent);
     return false;
   }
 
-  /** A reset ends one connection; the article's servers end with it. */
-  #giveUp(error: unknown): void {
+  /** Ends the connection after a reset, which ends the article's whole server. */
+  #fail(error: unknown): void {
     if (!isSystemError(error)) throw error;
-    this.#ended = true;
+    this.#hasEnded = true;
     this.#messages.length = this.#queued = 0;
   }
 }

@@ -1,5 +1,5 @@
-// Step 4 of docs/io_multiplexing.md, the server with poll: the descriptors are
-// registered once, and come back as numbers, each with the events that are there.
+// Step 4 of docs/io_multiplexing.md: the server with poll. Descriptors are registered
+// once, and returned as numbers with their events.
 //
 //     deno run --allow-ffi examples/poll_server.ts
 //
@@ -20,9 +20,8 @@ import { Acceptor, listen, Peer } from "./peer.ts";
 import { bytesRepr } from "./python_notation.ts";
 
 /**
- * A hang-up or an error is reported without being asked for, and found out by the call
- * that follows. POLLNVAL, a descriptor that is not open, cannot come: a peer is
- * unregistered before it is closed.
+ * A hang-up or an error is always reported, and the next call on the socket reports the
+ * cause. POLLNVAL (not open) cannot occur: a peer is unregistered before it is closed.
  */
 const HANG_UP = POLLHUP | POLLERR;
 
@@ -62,7 +61,7 @@ function converse(poll: Poll, peer: Peer, events: number): void {
   if (events & (POLLOUT | HANG_UP)) peer.sendMessages();
   const wanted = (peer.wantsRead ? POLLIN | POLLPRI : 0) |
     (peer.wantsWrite ? POLLOUT : 0);
-  // Urgent data is no part of this protocol.
+  // This protocol has no urgent data.
   if (wanted === 0 || (events & POLLPRI) !== 0) close(poll, peer);
   else poll.modify(peer, wanted);
 }

@@ -15,16 +15,16 @@ const SHORT_ESCAPES: Readonly<Record<string, string>> = {
   "\\": "\\\\",
 };
 
-/** What Python's `str.isprintable()` is false for: everything of these two categories but the space. */
+/** Characters for which Python's `str.isprintable()` is false: these categories except the space. */
 const UNPRINTABLE = /(?! )[\p{Other}\p{Separator}]/u;
 
 const SINGLE_QUOTE = 0x27;
 const DOUBLE_QUOTE = 0x22;
 
-/** The longest notation of a byte: \x7f. */
+/** Length of the longest notation of a byte: \x7f. */
 const LONGEST = 4;
 
-/** The notation of each byte within these quotes: `LONGEST` bytes for each, and how many count. */
+/** The notation of each byte within these quotes: `LONGEST` bytes, and how many are used. */
 class Notations {
   readonly text = new Uint8Array(256 * LONGEST);
   readonly lengths = new Uint8Array(256);
@@ -44,7 +44,7 @@ const decoder = new TextDecoder();
 const singleQuoted = new Notations("'");
 const doubleQuoted = new Notations('"');
 
-/** As many bytes as are written at a time, and room for their notations. */
+/** How many bytes are converted at a time, and room for their notations. */
 const PART = 16 * 1024;
 const room = new Uint8Array(PART * LONGEST);
 
@@ -62,7 +62,7 @@ export function bytesRepr(bytes: Uint8Array): string {
   return text + quote;
 }
 
-/** A table instead of a function for each byte: a server prints all that it receives, twice. */
+/** Looks up each byte in a table: a server prints all received bytes twice. */
 function written(part: Uint8Array, { text, lengths }: Notations): string {
   let size = 0;
   for (let index = 0; index < part.length; index++) {
@@ -91,18 +91,18 @@ export function addressRepr(address: SocketAddress): string {
   if ("path" in address) return pathRepr(address.path);
   const [host, scope = "0"] = address.hostname.split("%");
   const pair = `${textRepr(host!)}, ${address.port}`;
-  // The third is the flow label, which is 0 for whoever does not ask for one.
+  // The third item is the flow label, which is 0 by default.
   return host!.includes(":") ? `(${pair}, 0, ${scope})` : `(${pair})`;
 }
 
-/** Python has abstract Unix addresses as bytes, since they need not be text. */
+/** Prints an abstract Unix address as bytes, since it need not be text. */
 function pathRepr(path: string): string {
   return path.startsWith("\0")
     ? bytesRepr(new TextEncoder().encode(path))
     : textRepr(path);
 }
 
-/** A character as it stands within these quotes. */
+/** A character as Python prints it within these quotes. */
 function escaped(
   character: string,
   quote: string,

@@ -1,10 +1,11 @@
-// Step 10 of docs/io_multiplexing.md, the server on the reactor, which accepts, waits for
-// room and closes by itself: only the purpose of a connection is left to write.
+// Step 10 of docs/io_multiplexing.md: the server on the reactor, which accepts, queues,
+// waits for room and closes. The program only answers received data.
 //
 //     deno run --allow-ffi examples/reactor_server.ts
 //
 // Then, in another terminal: deno run --allow-ffi examples/multi_client.ts
-// or: nc 127.0.0.1 8001
+//
+// `nc 127.0.0.1 8001` works, too.
 
 import { type Connection, formatAddress, Reactor } from "../mod.ts";
 import { main, parseCommandLine, report } from "./command_line.ts";
@@ -23,7 +24,7 @@ function welcome(connection: Connection): void {
   connection.onDrain = () => connection.resume();
 }
 
-/** While a peer does not read its replies, its messages are not read either. */
+/** While a peer does not read its replies, its messages are not read. */
 function reply(connection: Connection, message: string): void {
   if (!connection.write(encoder.encode(message))) connection.pause();
 }

@@ -1,5 +1,5 @@
-// Step 3 of docs/io_multiplexing.md, the server with select: the lists of sockets are
-// handed over at every call, and those that are ready come back in three others.
+// Step 3 of docs/io_multiplexing.md: the server with select. Each call takes three lists
+// of sockets, and returns three lists of those that are ready.
 //
 //     deno run --allow-ffi examples/select_server.ts
 //
@@ -15,10 +15,10 @@ import { main, parseCommandLine } from "./command_line.ts";
 import { Acceptor, listen, Peer } from "./peer.ts";
 import { bytesRepr } from "./python_notation.ts";
 
-/** The first descriptor that select has no bit for. */
+/** The first descriptor without a bit in the sets of select. */
 const FD_SETSIZE = 1024;
 
-/** The server's own socket, while it accepts. */
+/** The listening socket, except during a pause of accepting. */
 const servers = new Set<Socket>();
 const peers = new Set<Peer>();
 
@@ -46,7 +46,7 @@ function serve(address: InternetAddress): void {
       else welcome(acceptor);
     }
     for (const peer of writable) peer.sendMessages();
-    // Urgent data is no part of this protocol.
+    // This protocol has no urgent data.
     for (const peer of exceptional) close(peer);
     closeEnded();
   }
@@ -56,7 +56,7 @@ function welcome(acceptor: Acceptor): void {
   const accepted = acceptor.accept();
   if (accepted === null) return;
   const peer = new Peer(...accepted);
-  // The article's server ends with an error when it has too many clients.
+  // One client too many ends the article's server.
   if (peer.fd >= FD_SETSIZE) return peer.close();
   console.log(`Connected by ${peer.address}`);
   peers.add(peer);
@@ -70,7 +70,7 @@ function read(peer: Peer): void {
   peer.put(`Server received ${shown}`);
 }
 
-/** A peer that sends no more is closed when it has its replies. */
+/** Closes each peer that has sent end of file and received all replies. */
 function closeEnded(): void {
   for (const peer of peers) {
     if (!peer.wantsRead && !peer.wantsWrite) close(peer);

@@ -1,5 +1,5 @@
-// Step 7 of docs/io_multiplexing.md, the server with a selector: the best readiness call
-// of the system, and a queue of messages for each connection.
+// Step 7 of docs/io_multiplexing.md: the server with a selector, which uses the best
+// readiness call of the system. Each connection has a queue of messages.
 //
 //     deno run --allow-ffi examples/selectors_server.ts
 //
@@ -18,7 +18,7 @@ import { main, parseCommandLine } from "./command_line.ts";
 import { Acceptor, listen, Peer } from "./peer.ts";
 import { bytesRepr } from "./python_notation.ts";
 
-/** A peer has its queue itself, so that a key needs no data. */
+/** A peer has its queue, so a key needs no data. */
 type Sockets = Selector<null, Socket | Peer>;
 
 function serve(address: InternetAddress): void {
@@ -62,7 +62,7 @@ function read(conn: Peer): void {
   conn.put(`Server received ${shown}`);
 }
 
-/** The article modifies `sock`, the server's own socket, in the place of `conn`. */
+/** The article modifies `sock`, the listening socket, instead of `conn`. */
 function update(selector: Sockets, conn: Peer): void {
   const events = (conn.wantsRead ? EVENT_READ : 0) |
     (conn.wantsWrite ? EVENT_WRITE : 0);
@@ -70,7 +70,7 @@ function update(selector: Sockets, conn: Peer): void {
   else selector.modify(conn, events, null);
 }
 
-/** The article has no end: a connection whose peer has left is readable for ever. */
+/** The article never closes a connection: at end of file it stays readable. */
 function close(selector: Sockets, conn: Peer): void {
   selector.unregister(conn);
   conn.close();

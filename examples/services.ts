@@ -1,15 +1,16 @@
 // Five of the oldest services of the Internet, over TCP and UDP: ten sockets, one thread.
+// A scenario of step 12 of docs/io_multiplexing.md.
 //
 //     deno run --allow-ffi examples/services.ts --base-port 8000
 //
-// Their ports are counted from the base port, so that nobody has to be root. Then:
+// Ports are counted from the base port: those below 1024 are for root. Then:
 //
-//     nc 127.0.0.1 8007                      echo, RFC 862: what is sent comes back
-//     nc 127.0.0.1 8009                      discard, RFC 863: nothing does
-//     nc 127.0.0.1 8013 < /dev/null          daytime, RFC 867: for people
+//     nc 127.0.0.1 8007                      echo, RFC 862: returns all data
+//     nc 127.0.0.1 8009                      discard, RFC 863: ignores all data
+//     nc 127.0.0.1 8013 < /dev/null          daytime, RFC 867: date and time as text
 //     nc 127.0.0.1 8019 < /dev/null | head   chargen, RFC 864: lines without end
-//     nc 127.0.0.1 8037 < /dev/null | xxd    time, RFC 868: for machines
-//     nc -u 127.0.0.1 8013                   over UDP each waits for a message first
+//     nc 127.0.0.1 8037 < /dev/null | xxd    time, RFC 868: seconds as four bytes
+//     nc -u 127.0.0.1 8013                   over UDP each answers a message
 
 import { parseArgs } from "node:util";
 import {
@@ -32,26 +33,26 @@ type Bytes = Uint8Array<ArrayBuffer>;
 interface Service {
   readonly name: string;
   readonly port: number;
-  /** What it does with a TCP connection. */
+  /** Called with each TCP connection. */
   readonly serve: (connection: Connection) => void;
-  /** What it answers to a datagram, if anything. */
+  /** Returns the answer to a datagram, or null. */
   readonly answer: (message: Bytes) => Bytes | null;
 }
 
 const SERVICES: readonly Service[] = [
   { name: "echo", port: 7, serve: echo, answer: (message) => message },
   { name: "discard", port: 9, serve: discard, answer: () => null },
-  { name: "daytime", port: 13, serve: tell(daytime), answer: daytime },
+  { name: "daytime", port: 13, serve: sendOnce(daytime), answer: daytime },
   { name: "chargen", port: 19, serve: generate, answer: randomPart },
-  { name: "time", port: 37, serve: tell(time), answer: time },
+  { name: "time", port: 37, serve: sendOnce(time), answer: time },
 ];
 
-/** The 95 characters that can be printed, twice: a line begins anywhere in the first 95. */
+/** The 95 printable characters, twice: a line begins with one of the first 95. */
 const CHARACTERS = String.fromCharCode(
   ...Array.from({ length: 95 }, (_, index) => 32 + index),
 ).repeat(2);
 
-/** 95 lines of 72 characters, each begun one character later; then the first line is next. */
+/** 95 lines of 72 characters, each of which begins one character later. */
 const PAGE = new TextEncoder().encode(
   Array.from(
     CHARACTERS.slice(0, 95),
@@ -59,7 +60,7 @@ const PAGE = new TextEncoder().encode(
   ).join(""),
 );
 
-/** Seconds from 1900, when RFC 868 begins to count, to 1970, when computers do. */
+/** Seconds from 1900, the epoch of RFC 868, to 1970, the epoch of `Date`. */
 const SECONDS_TO_1970 = 2_208_988_800;
 
 function echo(connection: Connection): void {
@@ -73,15 +74,15 @@ function discard(connection: Connection): void {
   connection.onData = () => {};
 }
 
-/** Says one thing and ends; what the peer says is heard to its end, lest it be reset. */
-function tell(answer: () => Bytes): (connection: Connection) => void {
+/** Sends an answer and ends. Data of the peer is read, since unread data causes a reset. */
+function sendOnce(answer: () => Bytes): (connection: Connection) => void {
   return (connection) => {
     discard(connection);
     connection.end(answer());
   };
 }
 
-/** A page whenever there is room: none for who does not read, and one a turn for who does. */
+/** Sends a page whenever there is room: one in each iteration, if the peer reads. */
 function generate(connection: Connection): void {
   discard(connection);
   const writePage = (): void => {
@@ -96,14 +97,17 @@ function daytime(): Bytes {
   return new TextEncoder().encode(`${new Date().toUTCString()}\r\n`);
 }
 
-/** The 32 bits are full in 2036, and then begin anew. */
+/** Seconds since 1900 in 32 bits, which overflow in 2036. */
 function time(): Bytes {
   const bytes = new Uint8Array(4);
   new DataView(bytes.buffer).setUint32(0, Date.now() / 1000 + SECONDS_TO_1970);
   return bytes;
 }
 
-/** RFC 864: a random number of characters, up to 512. More than was asked: not for the open net. */
+/**
+ * Up to 512 characters, at random (RFC 864). An answer larger than its request can be
+ * abused for amplification: do not offer this service on the Internet.
+ */
 function randomPart(): Bytes {
   return PAGE.subarray(0, Math.floor(Math.random() * 513));
 }
@@ -118,18 +122,18 @@ function open(reactor: Reactor, service: Service, base: InternetAddress): void {
     if (answer !== null && !datagrams.send(answer, sender)) datagrams.pause();
   };
   datagrams.onDrain = () => datagrams.resume();
-  // A sender that cannot be answered is not the end of the others.
+  // If one sender cannot be answered, the others still are.
   datagrams.onError = report;
   console.log(`Server start at: ${formatAddress(address)} (${service.name})`);
 }
 
-/** Services that answer each other never stop, and one forged sender is enough to begin. */
+/** Whether a sender could be such a service: two of them would answer each other for ever. */
 function isServed(port: number, base: InternetAddress): boolean {
   return port < 1024 ||
     SERVICES.some((service) => base.port + service.port === port);
 }
 
-/** Where to listen; the port is the one from which the services' are counted. */
+/** The address to listen on, with the base port. */
 function parse(): InternetAddress {
   const { values } = parseArgs({
     options: {

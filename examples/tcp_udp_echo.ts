@@ -1,4 +1,5 @@
-// TCP and UDP on one port, served by one thread: what is sent to either comes back.
+// TCP and UDP on one port, in one thread: all data and all messages are sent back. A
+// scenario of step 12 of docs/io_multiplexing.md.
 //
 //     deno run --allow-ffi examples/tcp_udp_echo.ts
 //
@@ -17,7 +18,7 @@ import {
 } from "../mod.ts";
 import { main, parseCommandLine, report } from "./command_line.ts";
 
-/** TCP is a stream: a peer that does not read is not listened to until it does. */
+/** TCP is a stream: while the peer does not read, its data is not read. */
 function echo(connection: Connection): void {
   connection.onData = (chunk) => {
     if (!connection.write(chunk)) connection.pause();
@@ -25,7 +26,7 @@ function echo(connection: Connection): void {
   connection.onDrain = () => connection.resume();
 }
 
-/** UDP is messages: each has a sender, and those that come meanwhile may be lost. */
+/** UDP is messages, each with a sender. While paused, some may be lost. */
 function echoTo(
   sender: SocketAddress,
   message: Uint8Array<ArrayBuffer>,
@@ -46,13 +47,13 @@ function bind(reactor: Reactor, address: InternetAddress): void {
     }
   };
   datagrams.onDrain = () => datagrams.resume();
-  // A sender that cannot be answered is not the end of the others.
+  // If one sender cannot be answered, the others still are.
   datagrams.onError = report;
 }
 
 /**
- * Two such servers would echo each other for ever, had a forged sender introduced them.
- * An answer to port 0 is refused: each would be a line on standard error.
+ * Whether a sender is answered. After one message with a forged sender, two such
+ * servers would echo each other for ever. Port 0 cannot be answered.
  */
 function isAnswered(sender: InternetAddress, own: InternetAddress): boolean {
   return sender.port !== own.port && sender.port !== 0;
@@ -61,7 +62,7 @@ function isAnswered(sender: InternetAddress, own: InternetAddress): boolean {
 await main(() => {
   const { address } = parseCommandLine();
   using reactor = new Reactor({ onError: report });
-  // With port 0 it is TCP that is given one, and UDP takes the same.
+  // For port 0 the system chooses a TCP port, and UDP uses the same.
   const chosen = listen(reactor, address);
   bind(reactor, chosen);
   console.log(`Server start at: ${formatAddress(chosen)}`);

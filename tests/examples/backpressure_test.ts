@@ -1,4 +1,4 @@
-/** A client that does not read its replies costs a server little, and loses none of them. */
+/** A server queues little for a client that does not read, and loses no reply. */
 
 import { assert, assertLess } from "@std/assert";
 import { bytesOf } from "../util.ts";
@@ -51,7 +51,7 @@ function testBackpressure(
   absent: string | undefined,
 ): void {
   testExamples(
-    `${title}: reads no more from a client that does not read, and goes on when it does`,
+    `${title}: stops reading from a client that does not read, and resumes when it does`,
     body,
     absent,
   );
@@ -61,7 +61,7 @@ async function assertHoldsLittle(port: number): Promise<void> {
   using client = connectNarrowly(port);
   const taken = await sendUntilStopped(client, MOST_TAKEN);
   assertLess(taken, MOST_TAKEN);
-  // The others are served meanwhile.
+  // Other clients are served meanwhile.
   using other = await Deno.connect({ port });
   await other.write(bytesOf("still there?"));
   assert(await other.read(new Uint8Array(100)) !== null);

@@ -1,4 +1,4 @@
-/** A chat between people with our client, in a terminal of their own, and people with nc. */
+/** A chat between our client, in a terminal or with a pipe, and `nc`. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Program } from "../program.ts";
@@ -7,13 +7,14 @@ import { absence, startExample, testExamples } from "./start.ts";
 import { netcatAbsence, startNetcat } from "./user.ts";
 
 const HOST = "127.0.0.1";
+const QUESTION = "What is your name?";
 
 function startServer(): Program {
   return startExample("chat", ["--port", "0"]);
 }
 
-/** How our client is started, on a terminal or not. */
-function visitCommand(port: number): string[] {
+/** The command of our client. */
+function clientCommand(port: number): string[] {
   return [
     denoProgram(),
     "run",
@@ -26,38 +27,38 @@ function visitCommand(port: number): string[] {
   ];
 }
 
-/** Our client in a terminal, beside the program that had the terminal before. */
+/** Starts our client as the child of a program that compares the terminal before and after. */
 function startTerminal(port: number): Program {
   const script = "tests/examples/python/terminal.py";
-  return new Program("python3", [script, ...visitCommand(port)], {
+  return new Program("python3", [script, ...clientCommand(port)], {
     env: { PYTHONDONTWRITEBYTECODE: "1" },
     hasInput: true,
   });
 }
 
-/** Our client without a terminal: its keyboard is a pipe. */
+/** Starts our client with a pipe as its standard input. */
 function startPiped(port: number): Program {
-  const [program, ...args] = visitCommand(port);
+  const [program, ...args] = clientCommand(port);
   return new Program(program!, args, { hasInput: true });
 }
 
-async function introduce(guest: Program, name: string): Promise<void> {
-  await guest.shows("What is your name?");
+async function enter(guest: Program, name: string): Promise<void> {
+  await guest.shows(QUESTION);
   await guest.type(`${name}\n`);
   await guest.shows(`Welcome, ${name}.`);
 }
 
 testExamples(
-  "chat: all hear who comes, who says what, and who goes",
+  "chat: each line, joining and leaving is sent to all other guests",
   async () => {
     await using server = startServer();
     const port = await server.port();
     await using ann = startPiped(port);
-    await introduce(ann, "ann");
+    await enter(ann, "ann");
     await using bob = startNetcat(HOST, port);
-    await introduce(bob, "bob");
+    await enter(bob, "bob");
     await using zoe = startNetcat(HOST, port);
-    await introduce(zoe, "zoë");
+    await enter(zoe, "zoë");
     await ann.shows("zoë has joined");
     await bob.shows("zoë has joined");
     await ann.type("hello\nall\n");
@@ -73,15 +74,15 @@ testExamples(
     await zoe.shows("ann has left");
 
     assertEquals(ann.text.split("\n"), [
-      "What is your name?",
-      "Welcome, ann. You are with nobody.",
+      QUESTION,
+      "Welcome, ann. You are with no other guest.",
       "bob has joined",
       "zoë has joined",
       "bob: hello, ann",
       "",
     ]);
     assertEquals(zoe.text.split("\n"), [
-      "What is your name?",
+      QUESTION,
       "Welcome, zoë. You are with ann, bob.",
       "ann: hello",
       "ann: all",
@@ -106,19 +107,19 @@ for (
   ] as const
 ) {
   testExamples(
-    `chat: ${key} leaves, and the terminal is as it was`,
+    `chat: ${key} leaves, and the terminal is restored`,
     async () => {
       await using server = startServer();
       const port = await server.port();
       await using ann = startTerminal(port);
-      await introduce(ann, "ann");
+      await enter(ann, "ann");
       await using bob = startPiped(port);
-      await introduce(bob, "bob");
-      // What comes is shown though nothing is typed, and a line that was begun goes on.
+      await enter(bob, "bob");
+      // Lines are shown while nothing is typed, and do not end a line that is being typed.
       await ann.shows("bob has joined");
       await ann.type("hello, ");
-      await bob.type("who is there?\n");
-      await ann.shows("bob: who is there?");
+      await bob.type("is ann there?\n");
+      await ann.shows("bob: is ann there?");
       await ann.type("bob\n");
       await bob.shows("ann: hello, bob");
       await ann.type(typed);
@@ -130,11 +131,11 @@ for (
 }
 
 testExamples(
-  "chat: a server that ends leaves the terminal as it was",
+  "chat: when the server ends, the terminal is restored",
   async () => {
     await using server = startServer();
     await using ann = startTerminal(await server.port());
-    await introduce(ann, "ann");
+    await enter(ann, "ann");
     server.kill("SIGINT");
     await ann.shows("The server has ended the chat.");
     await ann.shows("status 0, terminal as it was");
@@ -145,20 +146,20 @@ testExamples(
 );
 
 testExamples(
-  "chat: what is typed is sent to its end, from a file too",
+  "chat: standard input from a file is sent up to its end",
   async () => {
     await using server = startServer();
     const port = await server.port();
     await using bob = startPiped(port);
-    await introduce(bob, "bob");
+    await enter(bob, "bob");
     const file = await Deno.makeTempFile();
     try {
-      // The last line is one, though nothing ends it.
+      // The last line has no line feed.
       await Deno.writeTextFile(
         file,
         "ann\n" + "hello\n".repeat(5000) + "goodbye",
       );
-      const command = visitCommand(port).join(" ");
+      const command = clientCommand(port).join(" ");
       await using ann = new Program("sh", ["-c", `${command} < ${file}`]);
       const { code, errors } = await ann.ending();
       assertEquals({ code, errors }, { code: 0, errors: "" });
@@ -171,21 +172,21 @@ testExamples(
 );
 
 testExamples(
-  "chat: a name is one's own, and no message another's",
+  "chat: names are unique, and a message cannot imitate another guest",
   async () => {
     await using server = startServer();
     const port = await server.port();
     await using ann = startPiped(port);
-    await introduce(ann, "ann");
+    await enter(ann, "ann");
     await using bob = startPiped(port);
-    await bob.shows("What is your name?");
+    await bob.shows(QUESTION);
     await bob.type("ann\n");
-    await bob.shows("There is a ann here already. What is your name?\n");
+    await bob.shows(`There is a ann here already. ${QUESTION}\n`);
     await bob.type("ann: hello\n");
     await bob.shows(
-      "A name is up to 20 letters and digits. What is your name?\n",
+      `A name is up to 20 letters and digits. ${QUESTION}\n`,
     );
-    await introduce(bob, "bob");
+    await enter(bob, "bob");
     await bob.type("\x1b[2Jclear\r\n\n" + "x".repeat(5000) + "\nend\n");
     await ann.shows("bob: end\n");
     assertStringIncludes(
@@ -195,29 +196,32 @@ testExamples(
   },
 );
 
-testExamples("chat: a guest who does not read stops nobody", async () => {
-  await using server = startServer();
-  const port = await server.port();
-  await using ann = startPiped(port);
-  await introduce(ann, "ann");
-  using slow = await Deno.connect({ hostname: HOST, port });
-  await slow.write(bytesOf("slow\n"));
-  await ann.shows("slow has joined");
-  using loud = await Deno.connect({ hostname: HOST, port });
-  await loud.write(bytesOf("loud\n"));
-  await ann.shows("loud has joined");
-  // As much at once as everybody who reads can keep up with.
-  const text = `${"x".repeat(990)}\n`.repeat(30);
-  for (let round = 0; !ann.text.includes("slow has left"); round++) {
-    assert(round < 1000, "the guest is still there");
-    await writeAll(loud, bytesOf(`${text}round ${round} is over\n`));
-    await ann.shows(`loud: round ${round} is over\n`);
-  }
-  await ann.type("still here\n");
-  await ann.endInput();
-  assertEquals((await ann.ending()).code, 0);
-  assertEquals(server.lines.slice(-2), ["slow has left", "ann has left"]);
-});
+testExamples(
+  "chat: a guest that does not read is disconnected, and no other guest waits",
+  async () => {
+    await using server = startServer();
+    const port = await server.port();
+    await using ann = startPiped(port);
+    await enter(ann, "ann");
+    using slow = await Deno.connect({ hostname: HOST, port });
+    await slow.write(bytesOf("slow\n"));
+    await ann.shows("slow has joined");
+    using loud = await Deno.connect({ hostname: HOST, port });
+    await loud.write(bytesOf("loud\n"));
+    await ann.shows("loud has joined");
+    // Guests that read can keep up with so many bytes at once.
+    const text = `${"x".repeat(990)}\n`.repeat(30);
+    for (let round = 0; !ann.text.includes("slow has left"); round++) {
+      assert(round < 1000, "the guest is still there");
+      await writeAll(loud, bytesOf(`${text}round ${round} is over\n`));
+      await ann.shows(`loud: round ${round} is over\n`);
+    }
+    await ann.type("still here\n");
+    await ann.endInput();
+    assertEquals((await ann.ending()).code, 0);
+    assertEquals(server.lines.slice(-2), ["slow has left", "ann has left"]);
+  },
+);
 
 async function writeAll(
   connection: Deno.Conn,

@@ -1,4 +1,4 @@
-/** Every server with every client, in Python too: each prints the article's transcript. */
+/** Each server with each client, here and in Python: all print the article's transcript. */
 
 import { type Program, startDeno } from "../program.ts";
 import { ffiPermissionFlag } from "../../backends/ffi/mod.ts";
@@ -17,7 +17,7 @@ import { assertEquals, assertFalse, assertMatch } from "@std/assert";
 
 type Start = (name: string, args: readonly string[]) => Program;
 
-/** Runs the client against the server, to its end, and compares what both print. */
+/** Runs the client against the server, and compares the output of both. */
 async function converse(
   server: Program,
   startClient: Start,
@@ -42,7 +42,7 @@ for (const server of servers) {
   testExamples(`${title} and our client`, async () => {
     await using program = startServer(server);
     await converse(program, startExample);
-    // It goes on when its clients are gone.
+    // The server continues after its clients.
     await converse(program, startExample);
   }, absent);
 
@@ -61,14 +61,18 @@ for (const server of servers) {
     await converse(program, startExample);
   }, absent ?? absence.python);
 
-  testExamples(`${title} may call the C library and nothing else`, async () => {
-    const permissions = [ffiPermissionFlag()];
-    await using program = startServer(server, permissions);
-    await converse(
-      program,
-      (name, args) => startExample(name, args, permissions),
-    );
-  }, absent);
+  testExamples(
+    `${title} needs only the permission to call the C library`,
+    async () => {
+      const permissions = [ffiPermissionFlag()];
+      await using program = startServer(server, permissions);
+      await converse(
+        program,
+        (name, args) => startExample(name, args, permissions),
+      );
+    },
+    absent,
+  );
 
   testExamples(`${title} over IPv6`, async () => {
     await using program = startExample(
@@ -93,7 +97,7 @@ for (const name of ["selectors_server", "callback_server"]) {
   }
 }
 
-/** The article's client; all it reads of its arguments is the port. */
+/** Starts the article's client, of whose arguments only the port can be chosen. */
 function startArticleClient(_name: string, args: readonly string[]): Program {
   return startArticle("multi_client", Number(args.at(-1)));
 }
@@ -104,7 +108,7 @@ testExamples("Python's client over IPv6", async () => {
   await converse(program, startPython, "::1");
 }, absence.python ?? absence.ipv6);
 
-testExamples("the demo prints both sides, and ends by itself", async () => {
+testExamples("the demo prints both sides, and ends", async () => {
   await using demo = startDeno(["task", "--quiet", "demo"]);
   const { code, errors, lines } = await demo.ending();
   assertEquals({ code, errors }, { code: 0, errors: "" });
@@ -116,20 +120,20 @@ testExamples("the demo prints both sides, and ends by itself", async () => {
 }, absence.task);
 
 testExamples(
-  "the demo leaves the article's port to whoever has it",
+  "the demo uses another port if the article's port is in use",
   async () => {
     using holder = holdArticlePort();
     await using demo = startDeno(["task", "--quiet", "demo"]);
     const { code, lines } = await demo.ending();
     assertEquals(code, 0);
     assertMatch(lines[0]!, /^Server start at: 127\.0\.0\.1:\d+$/);
-    // Who else has it may have left in between.
+    // Another program may have freed it meanwhile.
     if (holder !== null) assertFalse(lines[0]!.endsWith(":8001"));
   },
   absence.task,
 );
 
-/** Null if some other program has it already. */
+/** Listens on the article's port; returns null if another program does so already. */
 function holdArticlePort(): Disposable | null {
   try {
     return Deno.listen({ hostname: "127.0.0.1", port: 8001 });

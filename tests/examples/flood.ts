@@ -1,17 +1,17 @@
-/** A client that sends more than it reads. */
+/** A client that sends and does not read. */
 
 import { Socket, WOULD_BLOCK } from "../../mod.ts";
 import { bytesOf, nextTurn } from "../util.ts";
 
-/** More than the system's buffers on the way take: a server that takes it, piles it up. */
+/** More bytes than the system's buffers hold: a server that takes them queues too much. */
 export const MOST_TAKEN = 16 * 1024 * 1024;
 
-/** A server that has taken nothing for so long reads no more, in milliseconds. */
+/** A server that has taken nothing for so many milliseconds has stopped reading. */
 const STILL = 300;
 
 const PATTERN = "0123456789abcdef";
 
-/** Small segments and small buffers: the system keeps little, and leaves most to the server. */
+/** Connects with small segments and buffers, so that most bytes are left to the server. */
 export function connectNarrowly(port: number): Socket {
   const client = Socket.create();
   client.setOption("maximumSegmentSize", 536);
@@ -42,12 +42,12 @@ export async function sendUntilStopped(
   return total;
 }
 
-/** The first bytes of what `sendUntilStopped` sends. */
+/** The first bytes that `sendUntilStopped` sends. */
 export function messageOf(length: number): string {
   return PATTERN.repeat(Math.ceil(length / PATTERN.length)).slice(0, length);
 }
 
-/** Reads to the end, without what the article's servers put around each message. */
+/** Reads to end of file, without the words that the servers add to each message. */
 export async function receiveMessages(client: Socket): Promise<string> {
   const buffer = new Uint8Array(65536);
   const texts: string[] = [];

@@ -9,11 +9,11 @@ globalThis.addEventListener(
   "unload",
   () => Deno.removeSync(directory, { recursive: true }),
 );
-/** The program, if it could be compiled. */
+/** The path of the program, if it was compiled. */
 export const guest = `${directory}/echo.wasm`;
 const compiled = await build(guest);
 
-/** Why it could not be compiled, if so. */
+/** Why tests of the program have to be ignored; undefined if it was compiled. */
 export const guestAbsence: string | undefined = compiled === true
   ? undefined
   : compiled.split("\n")[0];
@@ -24,7 +24,7 @@ export const GUEST_PERMISSIONS: readonly string[] = [
   "--allow-read",
 ];
 
-/** Waits for a program that has nothing on standard output to say it by. */
+/** Waits for a server that prints nothing when it listens. */
 export async function untilListening(port: number): Promise<void> {
   for (const start = performance.now();;) {
     try {

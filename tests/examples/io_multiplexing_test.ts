@@ -30,12 +30,12 @@ function textOf(path: string): string {
   return Deno.readTextFileSync(new URL(path, ROOT));
 }
 
-/** A text whose lines all begin where they do, as an excerpt has them. */
+/** Removes the indentation, which an excerpt does not have. */
 function withoutIndent(text: string): string {
   return text.replace(/^ +/gm, "");
 }
 
-test("the page has excerpts, and none outside of a program", () => {
+test("each block of the page that does not run is an excerpt of a program", () => {
   assert(excerpts.length > 0);
   assertEquals(page.match(/```ts ignore/g)?.length, excerpts.length);
 });
@@ -100,14 +100,14 @@ testExamples("many_servers_client prints the page's transcript", async () => {
   await using client = startExample(name, args.map(withPorts));
   const { lines, errors } = await client.ending();
   assertEquals(errors, "");
-  // In the order in which they came.
+  // They come in any order.
   assertEquals(
     lines.toSorted(),
     withPorts(transcripts[2]!).trimEnd().split("\n").toSorted(),
   );
 });
 
-testExamples("echo --mode serve answers, and ends by Ctrl-C", async () => {
+testExamples("echo --mode serve answers, and ends at Ctrl-C", async () => {
   const [name, ...args] = commands.find(([name]) => name === "echo")!;
   await using server = startExample(name, [...args, "--port", "0"]);
   using client = await Deno.connect({ port: await server.port() });

@@ -1,4 +1,4 @@
-/** Python's notation, as CPython itself has it. */
+/** Python's notation, compared with CPython. */
 
 import { assertEquals } from "@std/assert";
 import { addressRepr, bytesRepr } from "../../examples/python_notation.ts";
@@ -22,7 +22,7 @@ for (const [text, repr] of BYTES) {
   });
 }
 
-test("addressRepr() has a pair for IPv4 and four for IPv6", () => {
+test("addressRepr() is a pair for IPv4, and a tuple of four for IPv6", () => {
   const reprOf = (hostname: string): string =>
     addressRepr({ hostname, port: 8001 });
   assertEquals(reprOf("127.0.0.1"), "('127.0.0.1', 8001)");
@@ -30,7 +30,7 @@ test("addressRepr() has a pair for IPv4 and four for IPv6", () => {
   assertEquals(reprOf("fe80::1%2"), "('fe80::1', 8001, 0, 2)");
 });
 
-test("addressRepr() has a text for a path, and bytes for a name that is none", () => {
+test("addressRepr() is text for a path, and bytes for an abstract name", () => {
   assertEquals(addressRepr({ path: "" }), "''");
   assertEquals(addressRepr({ path: "/run/isn't" }), `"/run/isn't"`);
   assertEquals(
@@ -43,19 +43,19 @@ test("addressRepr() has a text for a path, and bytes for a name that is none", (
 const reason = absence.python && ` (ignored: ${absence.python})`;
 
 test(
-  `bytesRepr() is Python's repr() of any bytes${reason ?? ""}`,
+  `bytesRepr() equals Python's repr() for any bytes${reason ?? ""}`,
   withSeed((random) => {
     const samples = Array.from({ length: 500 }, () => sample(random));
     // Each byte alone, too.
     for (let byte = 0; byte < 256; byte++) samples.push(Uint8Array.of(byte));
-    // More than is written at a time.
+    // More bytes than are converted at a time.
     samples.push(random.bytes(40_000));
     assertEquals(samples.map(bytesRepr), pythonRepr(samples));
   }),
   { ignore: reason !== undefined },
 );
 
-/** Bytes with more quotes and backslashes than chance would have. */
+/** Random bytes, with many quotes and backslashes. */
 function sample(random: Random): Uint8Array<ArrayBuffer> {
   const special = bytesOf(`'"\\\t\n\r\0\x7f`);
   return random.bytes(random.below(12)).map((byte) =>

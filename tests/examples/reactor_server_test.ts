@@ -1,4 +1,4 @@
-/** The callback server on the reactor says, to the letter, what the one without says. */
+/** The server on the reactor prints the same lines as the servers without. */
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { Socket } from "../../mod.ts";
@@ -29,12 +29,12 @@ async function converse(
 }
 
 testExamples(
-  "reactor_server and our client say what the article shows",
+  "reactor_server and our client print the article's transcripts",
   () => converse(startExample),
 );
 
 testExamples(
-  "reactor_server and Python's client say what the article shows",
+  "reactor_server and Python's client print the article's transcripts",
   () => converse(startPython),
   absence.python,
 );
@@ -52,21 +52,21 @@ testExamples("reactor_server answers nc", async () => {
   await client.shows("Server received b'Is it you?'");
   await client.type("\n");
   await client.shows("Server received b'\\n'");
-  const [, connected, ...heard] = server.lines;
+  const [, connected, ...received] = server.lines;
   const address = /^Connected by (\('127\.0\.0\.1', \d+\))$/;
   assertMatch(connected!, address);
   const [, peer] = address.exec(connected!)!;
-  assertEquals(heard, [
+  assertEquals(received, [
     `received "b'Is it you?'" from ${peer}`,
     `received "b'\\n'" from ${peer}`,
   ]);
 }, netcatAbsence);
 
-testExamples("reactor_server goes on when clients are gone", async () => {
+testExamples("reactor_server continues after its clients", async () => {
   await using server = startServer();
   const port = await server.port();
   server.kill("SIGSTOP");
-  // Gone before it was accepted: nobody can tell its address any more.
+  // A connection that is reset before it is accepted has no address.
   using hasty = Socket.create();
   hasty.setBlocking(true);
   hasty.connect({ hostname: HOST, port });

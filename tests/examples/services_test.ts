@@ -1,4 +1,4 @@
-/** Five services, each as its RFC has it, over TCP and over UDP. */
+/** Five services as their RFCs specify them, over TCP and UDP. */
 
 import {
   assert,
@@ -14,13 +14,13 @@ import { askInPython, netcatAbsence, startNetcat } from "./user.ts";
 
 const HOST = "127.0.0.1";
 
-/** Where each service is, from the base port. */
+/** The port of each service, counted from the base port. */
 const ECHO = 7, DISCARD = 9, DAYTIME = 13, CHARGEN = 19, TIME = 37;
 
-/** What differs by more is another time, in seconds. */
+/** The allowed difference of two clocks, in seconds. */
 const MINUTE = 60;
 
-/** The stream of RFC 864's example, as one character after the other. */
+/** A character of the example in RFC 864. */
 function patternAt(index: number): number {
   const column = index % 74;
   if (column === 72) return 13;
@@ -50,7 +50,7 @@ function assertToday(bytes: Uint8Array): void {
   assertAlmostEquals(Date.parse(text) / 1000, Date.now() / 1000, MINUTE);
 }
 
-testExamples("services say where each of them is", async () => {
+testExamples("services print the address of each service", async () => {
   await using services = await startServices();
   const { program, base } = services;
   assertEquals(program.lines, [
@@ -66,7 +66,7 @@ testExamples("services answer Python over TCP", async () => {
   await using services = await startServices();
   const ask = (service: number, message: string): Promise<Uint8Array> =>
     askInPython("tcp", services.base + service, message);
-  const long = "as it was ".repeat(100_000);
+  const long = "the same ".repeat(100_000);
   assertEquals(await ask(ECHO, long), bytesOf(long));
   assertEquals(await ask(DISCARD, long), new Uint8Array());
   assertToday(await ask(DAYTIME, long));
@@ -77,7 +77,7 @@ testExamples("services answer Python over UDP", async () => {
   await using services = await startServices();
   const ask = (service: number, message: string): Promise<Uint8Array> =>
     askInPython("udp", services.base + service, message);
-  assertEquals(await ask(ECHO, "as it was"), bytesOf("as it was"));
+  assertEquals(await ask(ECHO, "the same"), bytesOf("the same"));
   assertToday(await ask(DAYTIME, ""));
   assertNow(await ask(TIME, "what time is it?"));
   const characters = await ask(CHARGEN, "");
@@ -86,7 +86,7 @@ testExamples("services answer Python over UDP", async () => {
 }, absence.python);
 
 testExamples(
-  "services: nc is told the day, and lines without end",
+  "services: nc receives the date, and lines without end",
   async () => {
     await using services = await startServices();
     await using daytime = startNetcat(HOST, services.base + DAYTIME);
@@ -98,7 +98,7 @@ testExamples(
     await chargen.shows('\n"');
     await using discard = startNetcat(HOST, services.base + DISCARD);
     await using echo = startNetcat(HOST, services.base + ECHO);
-    await discard.type("nobody hears this\n");
+    await discard.type("this is discarded\n");
     await echo.type("this comes back\n");
     await echo.shows("this comes back\n");
     assertEquals(discard.text, "");
@@ -113,7 +113,8 @@ testExamples(
     const { base, program } = services;
     using slow = await Deno.connect({ hostname: HOST, port: base + CHARGEN });
     const buffer = new Uint8Array(64 * 1024);
-    // It has begun; more than the system keeps follows, and nothing is left out.
+    // After its first page the server has to wait. Then more bytes follow than the system
+    // can hold, and none is missing.
     for (let read = 0; read < 16 * 1024 * 1024;) {
       const count = await slow.read(buffer);
       assert(count !== null, "the server has closed the connection");
@@ -125,7 +126,7 @@ testExamples(
   absence.proc,
 );
 
-/** Waits for a while in which a program does not run at all: not even a moment, to queue a page. */
+/** Waits for an interval in which a program does not run at all. */
 async function isAsleep(program: Program): Promise<void> {
   const WATCHED = 100;
   for (let before = "", now = activity(program); now !== before;) {
@@ -135,7 +136,7 @@ async function isAsleep(program: Program): Promise<void> {
   }
 }
 
-/** How often a program's main thread went to sleep or was interrupted, and all CPU time. */
+/** The context switches and the CPU time of a program's main thread. */
 function activity({ pid }: Program): string {
   const status = Deno.readTextFileSync(`/proc/${pid}/status`);
   const switches = status.match(/^\w*voluntary_ctxt_switches:.*$/gm) ?? [];
@@ -146,33 +147,33 @@ function activity({ pid }: Program): string {
 }
 
 testExamples(
-  "services do not answer each other, and discard nobody",
+  "services do not answer each other, but all clients",
   async () => {
     await using services = await startServices();
     const { base } = services;
     const to = (service: number) => ({ hostname: HOST, port: base + service });
     const buffer = new Uint8Array(100);
     using stack = new DisposableStack();
-    // From each of their ports, as a forged sender would: no pair may begin to talk.
+    // A forged sender has the port of a service: two services must not answer each other.
     const others = [ECHO, DISCARD, DAYTIME, CHARGEN, TIME].map((service) => {
       const forged = stack.use(Socket.create("IPv4", "datagram"));
       forged.bind({ hostname: "127.0.0.2", port: base + service });
       return forged;
     });
-    using person = Socket.create("IPv4", "datagram");
+    using client = Socket.create("IPv4", "datagram");
     for (const service of [CHARGEN, ECHO, TIME, DAYTIME]) {
       for (const forged of others) {
         forged.sendTo(bytesOf("answer me for ever"), to(service));
       }
-      person.sendTo(bytesOf("discard me"), to(DISCARD));
-      person.sendTo(bytesOf("answer me"), to(service));
-      await eventually(() => person.recvFrom(buffer) !== null, "the answer");
-      // It would have come before.
+      client.sendTo(bytesOf("discard me"), to(DISCARD));
+      client.sendTo(bytesOf("answer me"), to(service));
+      await eventually(() => client.recvFrom(buffer) !== null, "the answer");
+      // An answer to these would have come first.
       for (const forged of others) {
         assertEquals(forged.recvFrom(buffer), null);
       }
     }
-    assertEquals(person.recvFrom(buffer), null);
+    assertEquals(client.recvFrom(buffer), null);
   },
   absence.proc && "only Linux has 127.0.0.2",
 );

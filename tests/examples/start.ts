@@ -1,29 +1,57 @@
 /** Starts the examples, and the same programs in Python, as their users do. */
 
-import { assertStringIncludes } from "@std/assert";
-import { absenceOf, Program, startDeno } from "../program.ts";
+import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  absenceOf,
+  assertFailed,
+  type Ending,
+  Program,
+  startDeno,
+} from "../program.ts";
 import { denoProgram, emulated, test } from "../util.ts";
 import { read } from "./transcripts.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
-/** One of /proc's ticks: USER_HZ is 100 on Linux, whatever the kernel's own is. */
+/** A tick of /proc: USER_HZ is 100 on Linux, for each tick rate of the kernel. */
 const MILLISECONDS_PER_TICK = 10;
 
-/** The milliseconds that a process has spent on a CPU: utime and stime of proc(5). */
-export function cpuTime({ pid }: Program): number {
+/** The CPU time of a process in milliseconds: utime and stime of proc(5). */
+function cpuTime({ pid }: Program): number {
   const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
-  // The name of the program, in parentheses, may have spaces: the third field follows it.
+  // The name of the program, in parentheses, may have spaces. The third field follows.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) * MILLISECONDS_PER_TICK;
 }
 
-/** How many descriptors a process has. */
+/** How long idle programs are watched, and the CPU time that counts as idle, in milliseconds. */
+const WATCHED = 1000;
+const IDLE = 150;
+
+/** Asserts that programs wait for something, and do not spin. */
+export async function assertIdle(programs: readonly Program[]): Promise<void> {
+  const before = programs.map(cpuTime);
+  await new Promise((resolve) => setTimeout(resolve, WATCHED));
+  const used = programs.map((program, index) =>
+    cpuTime(program) - before[index]!
+  );
+  assert(used.every((time) => time < IDLE), `CPU time in ms: ${used}`);
+}
+
+/** Asserts that a server has failed, with one line, since its port is in use. */
+export function assertPortInUse(ending: Ending, port: number): void {
+  const line =
+    `^127.0.0.1:${port}: Address already in use \\(os error \\d+\\)\n$`;
+  assertFailed(ending, 1, new RegExp(line));
+  assertEquals(ending.lines, []);
+}
+
+/** The number of open descriptors of a process. */
 export function descriptorsOf({ pid }: Program): number {
   return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
 }
 
-/** Starts one of the examples, with the permission that it says it needs. */
+/** Starts an example with the permission that its head names. */
 export function startExample(
   name: string,
   args: readonly string[] = [],
@@ -33,7 +61,7 @@ export function startExample(
   return startDeno(["run", "--no-prompt", ...permissions, file, ...args]);
 }
 
-/** Starts one of the examples with a limit on its descriptors. */
+/** Starts an example with a limit on its descriptors. */
 export function startLimited(
   limit: number,
   name: string,
@@ -77,7 +105,7 @@ function findIPv6(): string | undefined {
 
 const linux = Deno.build.os === "linux";
 
-/** Why a test cannot run here, if so. */
+/** Why tests have to be ignored; undefined if they can run. */
 export const absence = {
   any: Deno.build.os === "windows" ? "Windows has no backend" : undefined,
   epoll: linux ? undefined : "this is not Linux",
@@ -87,7 +115,7 @@ export const absence = {
   task: emulated ? "the emulator runs one program" : undefined,
 } as const;
 
-/** Defines a test that runs examples, or says why it cannot. */
+/** Defines a test that runs examples. If there is a reason to ignore it, the name says so. */
 export function testExamples(
   name: string,
   body: () => Promise<void>,
@@ -101,12 +129,12 @@ export function testExamples(
   );
 }
 
-/** One of the servers. */
+/** A server. */
 export interface Server {
   readonly title: string;
   readonly name: string;
   readonly args: readonly string[];
-  /** Why it cannot run here, if so. */
+  /** Why it cannot run here; undefined if it can. */
   readonly absent: string | undefined;
 }
 
@@ -125,7 +153,7 @@ export const servers: readonly Server[] = [
   server("callback_server"),
 ];
 
-/** Servers on the reactor, which answer whatever is sent. */
+/** Servers on the reactor that answer all messages. */
 export const reactorServers: readonly Server[] = [
   server("reactor_server"),
   server("echo"),
@@ -134,7 +162,7 @@ export const reactorServers: readonly Server[] = [
   server("tcp_udp_echo"),
 ];
 
-/** Starts a server at a port that is free. */
+/** Starts a server at a port of the system's choice. */
 export function startServer(
   { name, args }: Server,
   permissions?: readonly string[],
@@ -142,18 +170,18 @@ export function startServer(
   return startExample(name, [...args, "--port", "0"], permissions);
 }
 
-/** The program with five services, and the port from which theirs are counted. */
+/** The program with five services, and its base port. */
 export interface Services extends AsyncDisposable {
   readonly program: Program;
   readonly base: number;
 }
 
-/** Starts them where all of their ports are free, as a person would: by trying. */
+/** Starts the services at a base port where all of their ports are free. */
 export async function startServices(
   start: (name: string, args: readonly string[]) => Program = startExample,
 ): Promise<Services> {
   for (;;) {
-    // Below the ports that the system gives away.
+    // Below the ephemeral ports.
     const base = 20_000 + Math.floor(Math.random() * 10_000);
     const program = start("services", ["--base-port", `${base}`]);
     const close = (): Promise<void> => program[Symbol.asyncDispose]();
@@ -168,7 +196,7 @@ export async function startServices(
   }
 }
 
-/** A port that no program has, for one that cannot ask for any. */
+/** A port that no program uses. */
 export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;

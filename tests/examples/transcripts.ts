@@ -1,9 +1,4 @@
-/**
- * The transcripts of the article, word for word: "Understanding I/O Multiplexing in
- * Python: select, poll, epoll, and selectors"
- * (https://www.escapelife.site/posts/5e76085b.html). They and the programs that it
- * prints in full are in `article/`, as they stand there.
- */
+/** Compares output with the transcripts of the article, which are in `article/`. */
 
 import { assertEquals, assertNotEquals } from "@std/assert";
 
@@ -15,7 +10,7 @@ const [FIRST, SECOND] = ["50442", "50443"];
 
 /** Both sides of one conversation. */
 export interface Conversation {
-  /** Where the server was reached. */
+  /** The address of the server. */
   readonly host: string;
   readonly port: number;
   /** The lines that each of them has printed. */
@@ -23,7 +18,7 @@ export interface Conversation {
   readonly server: readonly string[];
 }
 
-/** The text of a file of the article. */
+/** Reads a file of the article. */
 export function read(name: string): string {
   return Deno.readTextFileSync(new URL(`article/${name}`, import.meta.url));
 }
@@ -49,7 +44,7 @@ export function assertConversation(
   assertEquals(connectionsFirst(server), expected(SERVER));
 }
 
-/** The second connection and the first message may be ready at once, in either order. */
+/** Puts connections first: the second one and the first message may come in either order. */
 function connectionsFirst(lines: readonly string[]): string[] {
   const isFirst = (line: string): boolean => !line.startsWith("received ");
   return [...lines.filter(isFirst), ...lines.filter((it) => !isFirst(it))];

@@ -1,4 +1,4 @@
-/** What goes wrong with a WASI program is one line, and a status. */
+/** A failure of the WASI host is one line, and a status. */
 
 import { assertFailed, type Program } from "../program.ts";
 import { startExample, testExamples } from "./start.ts";
@@ -7,7 +7,7 @@ const HOST = "127.0.0.1";
 
 const PERMISSIONS = ["--allow-ffi", "--allow-read"];
 
-/** A program that does nothing: the magic word, and the version. */
+/** An empty program: the magic number, and the version. */
 const EMPTY = Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0);
 
 function start(...args: string[]): Program {
@@ -50,7 +50,7 @@ testExamples(
 );
 
 testExamples(
-  "wasi_echo/run: without a permission it says which, in one line",
+  "wasi_echo/run: without a permission it names the permission, in one line",
   async () => {
     await using program = startExample("wasi_echo/run", ["deno.json"], [
       "--allow-ffi",
