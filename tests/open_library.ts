@@ -1,6 +1,6 @@
 /**
- * Opens the C library before the first test: the resource sanitizer takes what
- * stays open for the whole program for a leak of the test that opened it.
+ * Opens the C library before the first test. It stays open, which the resource
+ * sanitizer would report as a leak of the first test that uses it.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * Churns connections for some minutes, then looks whether everything is back
- * where it was: descriptors, registrations, timers, queued bytes, memory.
+ * Opens and closes connections for some minutes. Then checks that descriptors,
+ * registrations, timers, queued bytes and memory are as they were.
  *
  *     deno task soak [--minutes N]
  *
@@ -15,17 +15,17 @@ import { chooseSeed, openFds, Random } from "./util.ts";
 /** How many connections are open at a time. */
 const CONNECTIONS = 200;
 
-/** What a soak ended with. */
+/** The result of a soak. */
 export interface SoakResult {
-  /** How many connections came and went. */
+  /** How many connections were opened and closed. */
   readonly connections: number;
   /** How many bytes were echoed. */
   readonly bytes: number;
-  /** What is not back where it was, in words. */
+  /** A sentence for each number that is not as it was. */
   readonly leftovers: readonly string[];
 }
 
-/** One client after another, each with a life by chance. */
+/** Clients that replace each other, each with a random size and end. */
 class Churn {
   connections = 0;
   bytes = 0;
@@ -33,22 +33,22 @@ class Churn {
   readonly #target: InternetAddress;
   readonly #random: Random;
   readonly #open = new Set<Connection>();
-  #over = false;
+  #isOver = false;
 
   constructor(reactor: Reactor, target: InternetAddress, random: Random) {
     this.#reactor = reactor;
     this.#target = target;
     this.#random = random;
-    for (let count = 0; count < CONNECTIONS; count++) this.#begin();
+    for (let count = 0; count < CONNECTIONS; count++) this.#connect();
   }
 
-  /** Begins no more, and ends all. */
+  /** Aborts all connections, and opens no more. */
   end(): void {
-    this.#over = true;
+    this.#isOver = true;
     for (const connection of this.#open) connection.abort();
   }
 
-  #begin(): void {
+  #connect(): void {
     const connection = this.#reactor.connect(this.#target);
     this.connections++;
     this.#open.add(connection);
@@ -62,11 +62,11 @@ class Churn {
     };
     connection.onClose = () => {
       this.#open.delete(connection);
-      if (!this.#over) this.#begin();
+      if (!this.#isOver) this.#connect();
     };
   }
 
-  /** Ends in one of the ways there are. */
+  /** Ends a connection in one of four ways. */
   #finish(connection: Connection): void {
     const ways = [
       () => connection.end(),
@@ -81,12 +81,12 @@ class Churn {
   }
 }
 
-/** Collects garbage where Deno was started with `--v8-flags=--expose-gc`. */
+/** Collects garbage if Deno was started with `--v8-flags=--expose-gc`. */
 function collect(): void {
   (globalThis as { gc?: () => void }).gc?.();
 }
 
-/** Churns for a time. */
+/** Opens and closes connections for a time, and returns all leftovers. */
 export function soak(milliseconds: number, random: Random): SoakResult {
   const fds = openFds().size;
   const reactor = new Reactor();
@@ -118,10 +118,12 @@ export function soak(milliseconds: number, random: Random): SoakResult {
   const leftovers = figures.filter(([, actual, expected]) =>
     actual !== expected
   )
-    .map(([what, actual, expected]) => `${what}: ${actual}, not ${expected}`);
-  // Without a collection on demand, memory says little.
-  const measured = "gc" in globalThis;
-  if (measured && grown > 8) leftovers.push(`${grown.toFixed(1)} MiB of heap`);
+    .map(([name, actual, expected]) => `${name}: ${actual}, not ${expected}`);
+  // Without a collection on demand, the size of the heap means little.
+  const canCollect = "gc" in globalThis;
+  if (canCollect && grown > 8) {
+    leftovers.push(`${grown.toFixed(1)} MiB of heap`);
+  }
   return { connections: churn.connections, bytes: churn.bytes, leftovers };
 }
 

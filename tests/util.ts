@@ -1,6 +1,6 @@
 /**
- * What the tests share: descriptors that are counted, sockets that are filled
- * and drained, events that are waited for, and chance that can be repeated.
+ * Helpers of all tests: they count descriptors, fill and drain sockets, wait for
+ * events, and make random values that can be repeated.
  */
 
 import { assert, assertEquals, fail } from "@std/assert";
@@ -17,16 +17,16 @@ import {
 } from "../backends/ffi/mod.ts";
 import type { Selector, SelectorKey } from "../backends/mod.ts";
 
-/** How long a test waits for what has to come. */
+/** How long a test waits for an event, in milliseconds. */
 export const PATIENCE = 5000;
 
-/** How long a test waits for what must not come. */
+/** How long a test waits to see that no event comes, in milliseconds. */
 const QUIET = 20;
 
-/** Without /proc, how many numbers are asked one by one. */
+/** Without /proc, how many descriptors are probed one by one. */
 const PROBED_FDS = 4096;
 
-/** The open descriptors of this process, each with what it leads to. */
+/** The open descriptors of this process, and the file behind each. */
 export function openFds(): Map<number, string> {
   try {
     return new Map(
@@ -41,7 +41,7 @@ export function openFds(): Map<number, string> {
   }
 }
 
-/** The directory that is being read has a descriptor too, which is gone by now. */
+/** The file behind a descriptor; nothing for that of the directory, which is closed by now. */
 function describeFd(fd: number): [number, string][] {
   try {
     return [[fd, Deno.readLinkSync(`/proc/self/fd/${fd}`)]];
@@ -50,7 +50,7 @@ function describeFd(fd: number): [number, string][] {
   }
 }
 
-/** The descriptors that are open now and were not `before`, as text. */
+/** The descriptors that were opened since `before`, as text. */
 function newFds(before: ReadonlyMap<number, string>): string[] {
   return [...openFds()]
     .filter(([fd, target]) => before.get(fd) !== target)
@@ -59,10 +59,10 @@ function newFds(before: ReadonlyMap<number, string>): string[] {
 
 /**
  * Fails a test that leaves descriptors open, and names them. Deno's own
- * sanitizers see only what Deno has opened.
+ * sanitizers see only resources of Deno.
  *
- * Some close on another thread (libkqueue's, and those of a `Worker`), so what is
- * open at first is looked at again for a while.
+ * Some descriptors are closed by another thread (libkqueue's, and that of a
+ * `Worker`), so the check is repeated for a while.
  */
 export function withFdCheck(
   body: () => void | Promise<void>,
@@ -79,10 +79,10 @@ export function withFdCheck(
 }
 
 /**
- * The C library stays open, which Deno would blame on the first test that needs it,
- * and so does what Deno opens for itself.
+ * Opens the C library and Deno's own descriptors, which both stay open. Otherwise
+ * Deno would report a leak in the first test that uses them.
  */
-function openEverything(): void {
+function openPermanentResources(): void {
   try {
     openLibrary();
     takeDenoDescriptors();
@@ -97,17 +97,17 @@ export function test(
   body: () => void | Promise<void>,
   options: Omit<Deno.TestDefinition, "name" | "fn"> = {},
 ): void {
-  openEverything();
+  openPermanentResources();
   Deno.test({ ...options, name, fn: withFdCheck(body) });
 }
 
 /**
- * Whether an emulator runs the tests: its C library lies elsewhere, the machine's
- * compiler is for another processor, and calls that the kernel has may be missing.
+ * Whether an emulator runs the tests. Its C library is in another place, the machine's
+ * compiler is for another processor, and system calls may be missing.
  */
 export const emulated = Deno.env.get("POLLUX_EMULATED") === "1";
 
-/** Lets Deno's own loop turn. */
+/** Waits for an iteration of Deno's event loop. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 1));
 }
@@ -138,10 +138,10 @@ export function bytesOf(text: string): Uint8Array<ArrayBuffer> {
   return new TextEncoder().encode(text);
 }
 
-/** Writes until nothing fits, and returns how much did. */
+/** Writes until the buffer is full, and returns the number of bytes. */
 export function fillSocket(fileobj: FileObject): number {
   const chunk = new Uint8Array(4096);
-  // The rest of a buffer may be too small for a chunk and not for a byte.
+  // The rest of the buffer may be too small for a chunk, but not for a byte.
   return writeAll(fileobj, chunk) + writeAll(fileobj, chunk.subarray(0, 1));
 }
 
@@ -154,7 +154,7 @@ function writeAll(fileobj: FileObject, chunk: Uint8Array<ArrayBuffer>): number {
   }
 }
 
-/** Reads until nothing is there, and returns how much was. */
+/** Reads until the buffer is empty, and returns the number of bytes. */
 export function drainSocket(fileobj: FileObject): number {
   const chunk = new Uint8Array(65536);
   let total = 0;
@@ -173,7 +173,7 @@ export function assertWouldBlock(result: number | null): void {
   );
 }
 
-/** What a `select()` returned, by the data of the keys, in their order. */
+/** The result of `select()`, with the data of the keys, in their order. */
 export function summary<T>(
   entries: [key: SelectorKey<T>, events: number][],
 ): [data: T, events: number][] {
@@ -183,8 +183,8 @@ export function summary<T>(
 }
 
 /**
- * Waits until the selector reports everything that is expected, in however
- * many waits, and nothing that is not.
+ * Waits until the selector has reported all expected events, in one or more waits.
+ * Fails at an event that is not expected.
  */
 export function expectEvents<T>(
   selector: Selector<T>,
@@ -209,32 +209,32 @@ export function expectNoEvents<T>(selector: Selector<T>): void {
   assertEquals(summary(selector.select(QUIET)), []);
 }
 
-/** Calls until it is true, for what happens on its own time. */
+/** Waits until a condition holds; fails after `PATIENCE`. */
 export async function eventually(
   condition: () => boolean,
-  what: string,
+  name: string,
 ): Promise<void> {
   const end = performance.now() + PATIENCE;
   while (!condition()) {
-    if (performance.now() > end) fail(`Waited in vain for ${what}`);
+    if (performance.now() > end) fail(`Waited in vain for ${name}`);
     await nextTurn();
   }
 }
 
-/** How long something takes, in milliseconds. */
+/** How long a function takes, in milliseconds. */
 export function elapsed(body: () => void): number {
   const start = performance.now();
   body();
   return performance.now() - start;
 }
 
-/** What was asked for as the seed of all chance, or what the clock says. */
+/** The seed of random values: POLLUX_SEED, or else the time. */
 export function chooseSeed(): number {
   const asked = Deno.env.get("POLLUX_SEED");
   return asked === undefined ? Date.now() % 2 ** 32 : Number(asked);
 }
 
-/** Chance that is the same whenever its seed is (the generator "mulberry32"). */
+/** Random values, the same for the same seed (the generator "mulberry32"). */
 export class Random {
   #state: number;
 
@@ -242,7 +242,7 @@ export class Random {
     this.#state = seed | 0;
   }
 
-  /** A whole number from 0 to `limit` - 1. */
+  /** An integer from 0 to `limit` - 1. */
   below(limit: number): number {
     this.#state = (this.#state + 0x6d2b79f5) | 0;
     let mixed = Math.imul(this.#state ^ this.#state >>> 15, 1 | this.#state);
@@ -250,18 +250,18 @@ export class Random {
     return ((mixed ^ mixed >>> 14) >>> 0) % limit;
   }
 
-  /** One of a list. */
+  /** An element of a list. */
   pick<T>(list: readonly T[]): T {
     return list[this.below(list.length)]!;
   }
 
-  /** As many bytes as asked for. */
+  /** An array of bytes. */
   bytes(length: number): Uint8Array<ArrayBuffer> {
     return Uint8Array.from({ length }, () => this.below(256));
   }
 }
 
-/** Runs a body with chance, and says how to repeat it if it fails. */
+/** Runs a body with random values, and reports the seed if it fails. */
 export function withSeed(body: (random: Random) => void): () => void {
   return () => {
     const seed = chooseSeed();
@@ -273,12 +273,12 @@ export function withSeed(body: (random: Random) => void): () => void {
   };
 }
 
-/** The program that runs Deno: another name than `Deno.execPath()` under emulation. */
+/** The program that runs Deno. Under emulation it is not `Deno.execPath()`. */
 export function denoProgram(): string {
   return Deno.env.get("POLLUX_DENO") ?? Deno.execPath();
 }
 
-/** Runs a program of its own, with the flags given and no others. */
+/** Runs a program in another Deno, with these flags only. */
 export async function runDeno(
   source: string,
   flags: readonly string[],

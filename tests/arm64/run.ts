@@ -1,19 +1,19 @@
 /**
- * Runs tests on Linux arm64: with this Deno where the machine is one, else with
- * the real arm64 Deno under QEMU's user-mode emulation. The kernel stays this
- * machine's, and QEMU converts what passes between the two, so what is proved
- * is our side of the boundary: the struct layouts, the constants and the calling
- * convention of arm64.
+ * Runs tests on Linux arm64: with this Deno if the machine is one, else with the
+ * arm64 Deno under QEMU's user-mode emulation.
+ *
+ * Under emulation the kernel is this machine's, and QEMU converts arguments and
+ * structs. So the tests check our side of the boundary: the struct layouts, the
+ * constants and the calling convention of arm64.
  *
  * ```sh
  * deno task test:arm64                        # the conformance suite
- * deno task test:arm64 tests/ffi_test.ts      # the files, and the options, given
+ * deno task test:arm64 tests/property_test.ts # other files, or options
  * ```
  *
- * What the emulation needs (Deno from npm; QEMU and the arm64 C library from
- * the distribution) is unpacked once into a folder of its own, and nothing is
- * installed: it takes npm and apt, but not root, and from the second run on no
- * network. Delete the folder to begin anew.
+ * The first run unpacks Deno (from npm), QEMU and the arm64 C library (from the
+ * distribution) into a cache folder. It needs npm and apt, but not root. Later runs
+ * need no network. Delete the folder to start from the beginning.
  *
  * @module
  */
@@ -22,17 +22,17 @@ const DEFAULT_TESTS = ["tests/conformance_test.ts", "tests/backends/"];
 
 const DENO_PACKAGE = "@deno/linux-arm64-glibc";
 const QEMU_PACKAGE = "qemu-user-static";
-/** Made for cross compilers, so that a machine of another architecture can have them as they are. */
+/** Packages for cross compilers, which a machine of another architecture can unpack. */
 const LIBC_PACKAGES = ["libc6-arm64-cross", "libgcc-s1-arm64-cross"];
 
-/** Runs the arm64 Deno from the folder in which it lies itself. */
+/** The launcher, which runs the arm64 Deno in its own folder. */
 const LAUNCHER = `#!/bin/sh
 here=$(dirname "$0")
 exec "$here/usr/bin/qemu-aarch64-static" -L "$here/usr/aarch64-linux-gnu" \\
   "$here/package/deno" "$@"
 `;
 
-/** A machine on which the tests cannot run; the message is one sentence for the person who asked. */
+/** The tests cannot run on this machine. The message is one sentence that says why. */
 class CannotRunError extends Error {}
 
 if (import.meta.main) {
@@ -59,9 +59,9 @@ async function runTests(tests: string[]): Promise<number> {
   const deno = await prepare(`${cache}/${Deno.version.deno}`);
   return await inForeground(
     deno,
-    // Types do not depend on the machine, and to check them in emulation takes a minute.
+    // Types do not depend on the machine, and checking them in emulation takes a minute.
     ["test", "-A", "--no-check", ...tests],
-    // The kernel cannot start Deno.execPath() here: a test that starts Deno takes POLLUX_DENO, where it is set.
+    // The kernel cannot start Deno.execPath() here, so tests start POLLUX_DENO.
     { DENO_DIR: `${cache}/deno_dir`, POLLUX_DENO: deno, POLLUX_EMULATED: "1" },
   );
 }
@@ -77,7 +77,7 @@ function cacheFolder(): string {
   return `${caches}/pollux-arm64`;
 }
 
-/** Fills the folder, unless an earlier run has done so; it appears when it is complete, or not at all. Gives the launcher. */
+/** Fills the folder, unless an earlier run has done so, and returns the launcher. */
 async function prepare(folder: string): Promise<string> {
   if (!await exists(folder)) {
     console.log(`Preparing the emulation of arm64 in ${folder}, once`);
@@ -88,6 +88,7 @@ async function prepare(folder: string): Promise<string> {
       await unpackQemuAndLibc(draft);
       await Deno.writeTextFile(`${draft}/deno`, LAUNCHER, { mode: 0o755 });
       await Deno.remove(`${draft}/packages`, { recursive: true });
+      // The folder exists only when it is complete.
       await Deno.rename(draft, folder);
     } finally {
       if (await exists(draft)) await Deno.remove(draft, { recursive: true });
@@ -115,7 +116,7 @@ async function unpackDeno(folder: string): Promise<void> {
   await run("tar", "-xzf", archive, "-C", folder, "package/deno");
 }
 
-/** The newest of `versions` that is in the minor series of `wanted` and not newer: npm gets some architectures late, or not. */
+/** The newest version in the series of `wanted` that is not newer: npm lacks some releases. */
 function nearestVersion(
   versions: readonly string[],
   wanted: string,
@@ -135,13 +136,13 @@ function split(version: string): [series: string, patch: number] {
 async function unpackQemuAndLibc(folder: string): Promise<void> {
   const packages = `${folder}/packages`;
   const run = runner("get QEMU and the arm64 C library from apt", packages);
-  // Package lists of our own: a fresh machine has none, and its own need root.
+  // A new machine has no package lists, and writing them would need root.
   const apt = [
     "apt-get",
     `-oDir::State::lists=${packages}/lists`,
     `-oDir::Cache=${packages}/cache`,
-    "-oAPT::Sandbox::User=", // who could not write here
-    "-oAPT::Update::Error-Mode=any", // else a failed update is a mere warning
+    "-oAPT::Sandbox::User=", // The sandbox user cannot write here.
+    "-oAPT::Update::Error-Mode=any", // By default a failed update is only a warning.
   ] as const;
   await Deno.mkdir(`${packages}/lists/partial`, { recursive: true });
   await Deno.mkdir(`${packages}/cache/archives/partial`, { recursive: true });
@@ -151,14 +152,14 @@ async function unpackQemuAndLibc(folder: string): Promise<void> {
   for (const name of LIBC_PACKAGES) {
     await run("dpkg-deb", "-x", await find(packages, `${name}_`), folder);
   }
-  // One program of the package's forty: the others take 350 MB.
+  // Only one program of the package: the other forty take 350 MB.
   const extract =
     'dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" ./usr/bin/qemu-aarch64-static';
   const qemu = await find(packages, `${QEMU_PACKAGE}_`);
   await run("sh", "-c", extract, "sh", qemu, folder);
 }
 
-/** A function that runs a program in `folder` and gives what it printed; `purpose` tells a failure. */
+/** Returns a function that runs a program in `folder`, and returns its output. Errors name the purpose. */
 function runner(
   purpose: string,
   folder: string,
@@ -180,7 +181,7 @@ function runner(
   };
 }
 
-/** Runs a program in place of this one, and gives its exit status. */
+/** Runs a program in the foreground, and returns its exit status. */
 async function inForeground(
   program: string,
   args: readonly string[],

@@ -1,12 +1,13 @@
 /**
- * A stand-in for `@std/assert`, for machines that cannot reach JSR.
+ * A replacement of `@std/assert`, for machines that cannot reach JSR.
  *
- * The `links` entry of the repository's `deno.json` puts this package in the
- * place of the real one; delete that entry and the tests use the real one,
- * unchanged. Names and signatures are those of `@std/assert`, the work is done
- * by `node:assert`. Where the two disagree this one is the stricter, so that
- * what passes here passes there: `assertEquals` tells 0 from -0, an object
- * without a prototype from a plain one, and two errors by their messages.
+ * The `links` entry of `deno.json` selects this package. Without that entry the
+ * tests use the real one, unchanged. Names and signatures are those of
+ * `@std/assert`, and `node:assert` does the work.
+ *
+ * Where the two disagree, this one is stricter, so that a test that passes here
+ * passes there. `assertEquals` distinguishes 0 from -0, an object without a
+ * prototype from a plain one, and errors with different messages.
  *
  * @module
  */
@@ -14,7 +15,7 @@
 import node from "node:assert";
 import { isDeepStrictEqual } from "node:util";
 
-// The real package's types; a constructor's parameters have no narrower type that accepts every class.
+// The types of the real package: no narrower type of the parameters accepts each class.
 // deno-lint-ignore no-explicit-any
 type ErrorClass<E extends Error> = new (...args: any[]) => E;
 // deno-lint-ignore no-explicit-any
@@ -24,13 +25,13 @@ type AbstractErrorClass<E extends Error> = abstract new (...args: any[]) => E;
 // deno-lint-ignore no-explicit-any
 export type AnyConstructor = new (...args: any[]) => any;
 
-/** What a constructor makes. */
+/** The class of a constructor. */
 export type GetConstructorType<T extends AnyConstructor> = InstanceType<T>;
 
 /** An array-like object that is not a string. */
 export type ArrayLikeArg<T> = ArrayLike<T> & object;
 
-/** What a failed assertion throws. */
+/** The error of a failed assertion. */
 export class AssertionError extends Error {
   /** A failure that `message` describes. */
   constructor(message: string, options?: ErrorOptions) {
@@ -43,7 +44,7 @@ function explain(failure: string, msg: string | undefined): AssertionError {
   return new AssertionError(msg ? `${failure}: ${msg}` : failure);
 }
 
-/** Runs an assertion of `node:assert`, and keeps its diff beside the caller's message, which there would replace it. */
+/** Runs an assertion of `node:assert`, and adds the caller's message to its diff. */
 function adapt(assertion: () => void, msg: string | undefined): void {
   try {
     assertion();
@@ -197,7 +198,7 @@ export function assertArrayIncludes<T>(
   );
 }
 
-/** Fails unless `actual` has, at every depth, the properties that `expected` has; classes are not compared. */
+/** Fails unless `actual` has, at each depth, the properties of `expected`. Ignores classes. */
 export function assertObjectMatch(
   // deno-lint-ignore no-explicit-any
   actual: Record<PropertyKey, any>,
@@ -214,12 +215,12 @@ export function assertObjectMatch(
   );
 }
 
-/** `value` with only the properties that `shape` has too; what is neither an array nor made of properties stays whole. */
+/** Copies `value` without the properties that `shape` lacks. Dates, maps and bytes are not copied. */
 function restrict(value: unknown, shape: unknown): unknown {
   if (!isObject(value) || !isObject(shape) || isAtom(value)) return value;
   const restricted: Record<PropertyKey, unknown> = {};
   for (const key of Reflect.ownKeys(shape)) {
-    // The length of a longer array is not one of the properties to compare.
+    // An array may be longer than expected.
     if (Array.isArray(shape) && key === "length") continue;
     if (key in value) restricted[key] = restrict(value[key], shape[key]);
   }
@@ -252,7 +253,7 @@ export function assertInstanceOf<T extends AnyConstructor>(
   );
 }
 
-/** Fails unless `error` is an error, of the class given, with the message given. */
+/** Fails unless `error` is an error of this class with this message. */
 export function assertIsError<E extends Error = Error>(
   error: unknown,
   ErrorClass?: AbstractErrorClass<E>,
@@ -281,9 +282,9 @@ export function assertIsError<E extends Error = Error>(
   );
 }
 
-/** Fails unless `fn` throws; returns what it threw. */
+/** Fails unless `fn` throws; returns the error. */
 export function assertThrows(fn: () => unknown, msg?: string): unknown;
-/** Fails unless `fn` throws an error of the class and message given; returns it. */
+/** Fails unless `fn` throws an error of this class with this message; returns it. */
 export function assertThrows<E extends Error = Error>(
   fn: () => unknown,
   ErrorClass: ErrorClass<E>,
@@ -307,7 +308,7 @@ export function assertRejects(
   fn: () => PromiseLike<unknown>,
   msg?: string,
 ): Promise<unknown>;
-/** Fails unless the promise that `fn` returns rejects with an error of the class and message given; resolves to it. */
+/** Fails unless the promise of `fn` rejects with an error of this class with this message; resolves to it. */
 export function assertRejects<E extends Error = Error>(
   fn: () => PromiseLike<unknown>,
   ErrorClass: ErrorClass<E>,
@@ -335,7 +336,7 @@ export async function assertRejects(
   throw explain("Expected function to reject", messageOf(expected));
 }
 
-/** What `assertThrows` and `assertRejects` take after the function: a message, or a class with what belongs to it. */
+/** The arguments after the function: a message, or a class and its messages. */
 type Expectation = [
   classOrMsg?: ErrorClass<Error> | string | undefined,
   msgIncludes?: string | undefined,
@@ -359,7 +360,7 @@ export function fail(msg?: string): never {
   throw explain("Failed assertion", msg);
 }
 
-/** Fails: this place was not to be reached. */
+/** Fails because the program is not expected to reach this line. */
 export function unreachable(msg?: string): never {
   throw explain("Unreachable", msg);
 }
