@@ -1,19 +1,22 @@
 /**
  * The /dev/poll of Solaris and illumos: a file to which interest is written as
- * `struct pollfd`, and which an `ioctl` waits on.
+ * `struct pollfd`, and on which an `ioctl` waits.
  *
- * Some facts about /dev/poll:
+ * Some facts about /dev/poll, which explain the code above it:
  *
- * - Writing a descriptor that is there adds to its events; to take some away it
- *   is removed first, with POLLREMOVE, and written anew.
- * - A closed descriptor has to be removed too: the file keeps the number, and
+ * - Writing a descriptor that is there adds events. To take events away, remove
+ *   the descriptor with POLLREMOVE and write it again.
+ * - A closed descriptor has to be removed, too: the file keeps the number, and
  *   reports POLLNVAL for it at every call.
  * - A descriptor that is not open when it is written is kept, never reported, and
- *   cannot be removed: what was asked for it stays for the number's next owner.
+ *   cannot be removed. Its events apply to the next file with that number.
  * - A wait that is under way notices what is written.
  *
- * It has run against a stand-in that speaks this protocol byte for byte, never
- * yet on illumos itself.
+ * It has run against a stand-in that speaks this protocol byte for byte, but not
+ * yet on illumos.
+ *
+ * `DevPollInstance` is the system's interface for `DevpollSelector`, `DevPoll` is
+ * Python's for programs.
  *
  * Sources: poll(7D) of illumos, `<sys/devpoll.h>`, `uts/common/io/devpoll.c`.
  *
@@ -37,20 +40,36 @@ import { toMilliseconds } from "./ffi/structs/time.ts";
 
 const FIRST_CAPACITY = 64;
 
-/** The system calls that /dev/poll is made of: those of the C library, or a stand-in's. */
+/** The system calls that /dev/poll consists of: those of the C library, or of a stand-in. */
 export interface DevPollCalls {
   /** POLLREMOVE of this system. */
   readonly POLLREMOVE: number;
   /** Opens `/dev/poll`. */
   open(): number;
-  /** write(2): returns how many bytes were taken, or -errno. */
+  /** write(2): returns the number of bytes written, or -errno. */
   write(fd: number, bytes: Uint8Array<ArrayBuffer>): number;
-  /** `ioctl(fd, DP_POLL, struct dvpoll *)`: returns how many structs it filled, or -errno. */
+  /** `ioctl(fd, DP_POLL, struct dvpoll *)`: returns the number of structs filled, or -errno. */
   poll(fd: number, dvpoll: Uint8Array<ArrayBuffer>): number;
   /** The same on another thread; -1 for every error, whose number stays there. */
   pollParked(fd: number, dvpoll: Uint8Array<ArrayBuffer>): Promise<number>;
   /** close(2). */
   close(fd: number): void;
+}
+
+let standIn: DevPollCalls | undefined;
+
+/**
+ * Runs a function whose new instances use other calls than the system's, so that a
+ * test runs on any system.
+ */
+export function withDevPollCalls<T>(calls: DevPollCalls, create: () => T): T {
+  const before = standIn;
+  standIn = calls;
+  try {
+    return create();
+  } finally {
+    standIn = before;
+  }
 }
 
 /** The calls of this system's C library. */
@@ -70,8 +89,120 @@ function systemCalls(): DevPollCalls {
   };
 }
 
+/** An open `/dev/poll`, with the calls and buffers of a selector. */
+export class DevPollInstance {
+  readonly #calls: DevPollCalls = standIn ?? systemCalls();
+  readonly #change = new PollFds(2);
+  readonly #request = new DvPoll();
+  /** The buffer of the next wait. */
+  #fds = new PollFds(FIRST_CAPACITY);
+  /** The buffer of the last wait: `reserve` may have replaced it since. */
+  #found = this.#fds;
+  #fd: number;
+
+  /**
+   * Opens `/dev/poll`, close-on-exec.
+   *
+   * @throws {Deno.errors.NotSupported} on a system without it
+   * @throws {SystemError} if the process has no free descriptor: `EMFILE`
+   */
+  constructor() {
+    this.#fd = this.#calls.open();
+    this.#request.setBuffer(addressOf(this.#fds.bytes), this.#fds.capacity);
+  }
+
+  /** The descriptor of the open `/dev/poll`; -1 after `close()`. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  /** The structs of the last wait. */
+  get fds(): PollFds {
+    return this.#found;
+  }
+
+  /** Makes room for as many events in one wait. */
+  reserve(capacity: number): void {
+    if (capacity <= this.#fds.capacity) return;
+    this.#fds = new PollFds(Math.max(capacity, this.#fds.capacity * 2));
+    this.#request.setBuffer(addressOf(this.#fds.bytes), this.#fds.capacity);
+  }
+
+  /** Adds POLL* bits to the events of a descriptor. */
+  add(fd: number, events: number): void {
+    this.#change.set(0, fd, events);
+    this.#write(1);
+  }
+
+  /** Replaces the events of a descriptor. */
+  replace(fd: number, events: number): void {
+    this.#change.set(0, fd, this.#calls.POLLREMOVE);
+    this.#change.set(1, fd, events);
+    this.#write(2);
+  }
+
+  /** Removes a descriptor. */
+  remove(fd: number): void {
+    this.#change.set(0, fd, this.#calls.POLLREMOVE);
+    this.#write(1);
+  }
+
+  /**
+   * Waits once, and leaves the result in `fds`.
+   *
+   * @param timeout Milliseconds; `Infinity` is no timeout
+   * @returns the number of structs; -1 after a signal, or without memory for the wait
+   */
+  wait(timeout: number): number {
+    this.#found = this.#fds;
+    const fd = this.#checkOpen();
+    const count = this.#calls.poll(fd, this.#requestOf(timeout));
+    if (count >= 0) return count;
+    if (isPassing(-count, timeout)) return -1;
+    throw systemError("ioctl", -count, "DP_POLL");
+  }
+
+  /** As `wait`, on another thread. A failed call is repeated here, for its error number. */
+  async waitParked(
+    timeout: number,
+    referenced: boolean,
+  ): Promise<number> {
+    const fds = this.#fds;
+    const request = this.#requestOf(timeout).slice();
+    const call = this.#calls.pollParked(this.#checkOpen(), request);
+    const count = await holding(referenced, call, request, fds.bytes);
+    this.#found = fds;
+    if (count >= 0) return count;
+    return this.#fd === -1 ? 0 : askedAgain(this.wait(0));
+  }
+
+  /** Closes the file. A second call does nothing. */
+  close(): void {
+    if (this.#fd === -1) return;
+    const fd = this.#fd;
+    this.#fd = -1;
+    this.#calls.close(fd);
+  }
+
+  #requestOf(timeout: number): Uint8Array<ArrayBuffer> {
+    this.#request.setTimeout(toMilliseconds(timeout));
+    return this.#request.bytes;
+  }
+
+  #write(count: number): void {
+    const bytes = new Uint8Array(this.#change.bytes, 0, count * 8);
+    const result = this.#calls.write(this.#checkOpen(), bytes);
+    if (result < 0) throw systemError("write", -result, "/dev/poll");
+  }
+
+  #checkOpen(): number {
+    if (this.#fd === -1) throw new Deno.errors.BadResource("DevPoll is closed");
+    return this.#fd;
+  }
+}
+
 /**
- * A `/dev/poll` file with nothing hidden, as in Python's `select.devpoll`.
+ * Python's `select.devpoll`: an open `/dev/poll` with the system's own events.
  *
  * @example
  * ```ts
@@ -91,39 +222,25 @@ function systemCalls(): DevPollCalls {
  * ```
  */
 export class DevPoll implements Disposable {
-  readonly #calls: DevPollCalls;
-  readonly #change = new PollFds(2);
-  readonly #dvpoll = new DvPoll();
-  /** Where the next wait puts what it finds. */
-  #fds = new PollFds(FIRST_CAPACITY);
-  /** Where the last one has put it: `reserve` may have made more room since. */
-  #found = this.#fds;
-  #fd: number;
+  readonly #instance: DevPollInstance;
 
   /**
    * Opens `/dev/poll`, close-on-exec.
    *
-   * @param calls What to call; the system, if left out
    * @throws {Deno.errors.NotSupported} on a system without it
-   * @throws {SystemError} if there are no descriptors left: `EMFILE`
+   * @throws {SystemError} if the process has no free descriptor: `EMFILE`
    */
-  constructor(calls: DevPollCalls = systemCalls()) {
-    this.#calls = calls;
-    this.#fd = calls.open();
+  constructor() {
+    this.#instance = new DevPollInstance();
   }
 
   /** The descriptor of the open `/dev/poll`; -1 after `close()`. */
   get fd(): number {
-    return this.#fd;
-  }
-
-  /** What the last wait has found. */
-  get fds(): PollFds {
-    return this.#found;
+    return this.#instance.fd;
   }
 
   /**
-   * Adds events to what a descriptor is polled for.
+   * Adds a descriptor, or events to it.
    *
    * @param events POLL* bits
    * @throws {RangeError} if the events do not fit 16 bits
@@ -131,22 +248,18 @@ export class DevPoll implements Disposable {
    */
   register(fileobj: FileObject, events: number): void {
     checkEvents(events);
-    this.#change.set(0, fileDescriptor(fileobj), events);
-    this.#write(1);
+    this.#instance.add(fileDescriptor(fileobj), events);
   }
 
   /**
-   * Replaces what a descriptor is polled for.
+   * Replaces the events of a descriptor.
    *
    * @param events POLL* bits
    * @throws as `register`
    */
   modify(fileobj: FileObject, events: number): void {
     checkEvents(events);
-    const fd = fileDescriptor(fileobj);
-    this.#change.set(0, fd, this.#calls.POLLREMOVE);
-    this.#change.set(1, fd, events);
-    this.#write(2);
+    this.#instance.replace(fileDescriptor(fileobj), events);
   }
 
   /**
@@ -155,91 +268,37 @@ export class DevPoll implements Disposable {
    * @throws {SystemError} if the write fails
    */
   unregister(fileobj: FileObject): void {
-    this.#change.set(0, fileDescriptor(fileobj), this.#calls.POLLREMOVE);
-    this.#write(1);
+    this.#instance.remove(fileDescriptor(fileobj));
   }
 
   /**
-   * Waits, and returns descriptors with their POLL* bits.
+   * Waits, and returns descriptors with their POLL* bits, up to 64.
    *
-   * @param timeout Milliseconds; 0 or less looks and returns; for ever if left out
+   * @param timeout Milliseconds. 0 or less does not wait. Default: no timeout
    * @throws {TypeError} if the timeout is not a number
    * @throws {Deno.errors.BadResource} if the file is closed
    */
   poll(timeout?: number): [fd: number, events: number][] {
-    const count = waitFully(checkTimeout(timeout), (left) => this.wait(left));
+    const instance = this.#instance;
+    const count = waitFully(
+      checkTimeout(timeout),
+      (left) => instance.wait(left),
+    );
+    const { fds } = instance;
     return Array.from(
       { length: count },
-      (_, i) => [this.#found.fd(i), this.#found.returned(i)],
+      (_, index) => [fds.fd(index), fds.returned(index)],
     );
   }
 
-  /** Closes the file. Closing again does nothing. */
+  /** Closes the file. A second call does nothing. */
   close(): void {
-    if (this.#fd === -1) return;
-    const fd = this.#fd;
-    this.#fd = -1;
-    this.#calls.close(fd);
+    this.#instance.close();
   }
 
   /** Closes the file at the end of a `using` scope. */
   [Symbol.dispose](): void {
     this.close();
-  }
-
-  /** Makes room for as many events in one wait. */
-  reserve(capacity: number): void {
-    if (capacity <= this.#fds.capacity) return;
-    this.#fds = new PollFds(Math.max(capacity, this.#fds.capacity * 2));
-  }
-
-  /**
-   * Waits once, and leaves what it found in `fds`.
-   *
-   * @param timeout Milliseconds; `Infinity` is for ever
-   * @returns how many; -1 if a signal came first, or there was no memory to wait
-   */
-  wait(timeout: number): number {
-    this.#found = this.#fds;
-    const count = this.#calls.poll(this.#checkOpen(), this.#request(timeout));
-    if (count >= 0) return count;
-    if (isPassing(-count, timeout)) return -1;
-    throw systemError("ioctl", -count, "DP_POLL");
-  }
-
-  /** As `wait`, on another thread; if it fails, the same is asked again here. */
-  async waitParked(
-    timeout: number,
-    referenced: boolean,
-  ): Promise<number> {
-    const fds = this.#fds;
-    const request = this.#request(timeout).slice();
-    const call = this.#calls.pollParked(this.#checkOpen(), request);
-    const count = await holding(referenced, call, request, fds.bytes);
-    this.#found = fds;
-    if (count >= 0) return count;
-    return this.#fd === -1 ? 0 : askedAgain(this.wait(0));
-  }
-
-  /** `struct dvpoll`: where the answer goes, how much fits, and how long to wait. */
-  #request(timeout: number): Uint8Array<ArrayBuffer> {
-    this.#dvpoll.set(
-      addressOf(this.#fds.bytes),
-      this.#fds.capacity,
-      toMilliseconds(timeout),
-    );
-    return this.#dvpoll.bytes;
-  }
-
-  #write(count: number): void {
-    const bytes = new Uint8Array(this.#change.bytes, 0, count * 8);
-    const result = this.#calls.write(this.#checkOpen(), bytes);
-    if (result < 0) throw systemError("write", -result, "/dev/poll");
-  }
-
-  #checkOpen(): number {
-    if (this.#fd === -1) throw new Deno.errors.BadResource("DevPoll is closed");
-    return this.#fd;
   }
 }
 

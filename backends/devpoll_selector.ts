@@ -1,13 +1,13 @@
 /**
- * The selector for Solaris and illumos. See `devpoll.ts` for what /dev/poll is like.
+ * The selector for Solaris and illumos. The head of `devpoll.ts` explains /dev/poll.
  *
  * @module
  */
 
 import { BaseSelector } from "./base_selector.ts";
+import { DevPollInstance } from "./devpoll.ts";
 import { devPollConstants } from "./ffi/structs/dvpoll.ts";
 import type { Platform } from "./ffi/system.ts";
-import { DevPoll, type DevPollCalls } from "./devpoll.ts";
 import { system } from "./ffi/current_system.ts";
 import { isOpen } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
@@ -15,28 +15,7 @@ import { POLLNVAL } from "./poll.ts";
 import { isHangUp, pollEvents, selectorEvents } from "./poll_events.ts";
 import { EVENT_PRIORITY, type FileObject } from "./selector.ts";
 
-/**
- * A selector on /dev/poll: the interest is kept by the system, so that a wait
- * hands over nothing. It has no mode.
- *
- * @example
- * ```ts
- * import { DevpollSelector, EVENT_READ } from "@pollux/reactor/selectors";
- * import { socketPair } from "@pollux/reactor/socket";
- * import { assertEquals } from "@std/assert";
- *
- * if (["illumos", "solaris"].includes(Deno.build.os)) {
- *   using selector = new DevpollSelector<string>();
- *   const [left, right] = socketPair();
- *   selector.register(right, EVENT_READ, "right");
- *   left.send(new Uint8Array(1));
- *   assertEquals(selector.select(1000).length, 1);
- *   selector.unregister(right);
- *   left.close();
- *   right.close();
- * }
- * ```
- */
+/** The bookkeeping of a selector, on /dev/poll. */
 export class DevpollSelector<T, F extends FileObject = FileObject>
   extends BaseSelector<T, F> {
   /** Whether a system has /dev/poll. */
@@ -44,22 +23,21 @@ export class DevpollSelector<T, F extends FileObject = FileObject>
     return devPollConstants(platform) !== null;
   }
 
-  /** The system keeps the interest, and notices what is added to it. */
+  /** The kernel keeps the interest, and a wait notices additions. */
   override readonly seesChangesWhileParked: boolean = true;
-  readonly #devPoll: DevPoll;
-  /** Who left during a parked wait: what it finds for that number may be theirs. */
+  readonly #devPoll: DevPollInstance;
+  /** Numbers unregistered during a parked wait: its events for them may be stale. */
   #left: Set<number> | undefined;
 
   /**
    * Opens `/dev/poll`.
    *
-   * @param calls What to call; the system, if left out
    * @throws {Deno.errors.NotSupported} on a system without it
    * @throws {SystemError} if it cannot be opened
    */
-  constructor(calls?: DevPollCalls) {
+  constructor() {
     super(EVENT_PRIORITY);
-    this.#devPoll = new DevPoll(calls);
+    this.#devPoll = new DevPollInstance();
   }
 
   /** The descriptor of the open `/dev/poll`; -1 after `close()`. */
@@ -67,23 +45,23 @@ export class DevpollSelector<T, F extends FileObject = FileObject>
     return this.#devPoll.fd;
   }
 
-  /** Adds a descriptor to what is waited for. */
+  /** Starts to watch a descriptor. */
   protected override watch(fd: number, events: number): void {
     checkIsOpen(fd);
-    this.#devPoll.register(fd, pollEvents(events));
+    this.#devPoll.add(fd, pollEvents(events));
     this.#devPoll.reserve(this.registrations.size + 1);
   }
 
-  /** Changes what a descriptor is waited for. */
+  /** Changes the events of a descriptor. */
   protected override rewatch(fd: number, events: number): void {
     checkIsOpen(fd);
-    this.#devPoll.modify(fd, pollEvents(events));
+    this.#devPoll.replace(fd, pollEvents(events));
   }
 
-  /** Takes a descriptor out of what is waited for. */
+  /** Stops watching a descriptor. */
   protected override unwatch(fd: number): void {
     this.#left?.add(fd);
-    this.#devPoll.unregister(fd);
+    this.#devPoll.remove(fd);
   }
 
   /** Waits once, and fills `ready`. */
@@ -91,7 +69,7 @@ export class DevpollSelector<T, F extends FileObject = FileObject>
     this.#decode(this.#devPoll.wait(timeout));
   }
 
-  /** As `fill`, on another thread. */
+  /** Waits once on another thread, and fills `ready`. */
   protected override async fillParked(
     timeout: number,
     referenced: boolean,
@@ -106,7 +84,7 @@ export class DevpollSelector<T, F extends FileObject = FileObject>
     }
   }
 
-  /** Frees what the system keeps. */
+  /** Releases the system's resources. */
   protected override release(): void {
     this.#devPoll.close();
   }
@@ -118,7 +96,7 @@ export class DevpollSelector<T, F extends FileObject = FileObject>
     for (let index = 0; index < count; index++) {
       const fd = fds.fd(index);
       const bits = fds.returned(index);
-      // Nothing is lost: what is still true the next wait reports.
+      // Nothing is lost: the next wait reports what is still ready.
       if (left?.has(fd)) continue;
       if ((bits & POLLNVAL) !== 0 || this.isGone(fd)) {
         this.lose(fd);
@@ -133,7 +111,7 @@ export class DevpollSelector<T, F extends FileObject = FileObject>
   }
 }
 
-/** Once written, a number that is not open could neither be seen nor removed. */
+/** Once written, a number that is not open can be neither reported nor removed. */
 function checkIsOpen(fd: number): void {
   if (isOpen(fd)) return;
   throw systemError("write", system().errno.EBADF!, `fd ${fd}`);

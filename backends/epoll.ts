@@ -1,19 +1,23 @@
 /**
- * Linux's epoll: a set of descriptors that the kernel keeps, so that a wait
- * costs as much as is ready and not as much as is watched.
+ * Linux's epoll: a set of descriptors that the kernel keeps. A wait costs as much
+ * as is ready, not as much as is watched.
  *
  * Some facts about epoll, which explain the code above it:
  *
- * - A registration belongs to the pair of a number and the open file behind it.
- *   It ends when the *file* is closed, so a copy made by `dup` keeps it alive
- *   after the number is gone, and then it cannot even be deleted: the number
- *   leads to another file, or nowhere.
- * - EPOLLERR and EPOLLHUP are reported whether asked for or not. A file with no
- *   interest left has to be deleted, or its hang-up wakes every wait.
+ * - A registration belongs to a descriptor and the open file behind it. It ends
+ *   when the *file* is closed. A duplicate keeps it alive after its descriptor is
+ *   closed, and then it cannot even be deleted: the number leads to another file,
+ *   or nowhere.
+ * - EPOLLERR and EPOLLHUP are always reported. Delete a file without interest, or
+ *   its hang-up ends every wait.
  * - Regular files and directories are refused with EPERM.
- * - EPOLLET reports arrivals, not states: whoever uses it reads until EAGAIN.
- * - With EPOLLEXCLUSIVE a registration cannot be modified, only deleted and made anew.
+ * - EPOLLET reports changes, not states: read until EAGAIN.
+ * - With EPOLLEXCLUSIVE a registration cannot be modified, only deleted and added
+ *   again.
  * - `struct epoll_event` is packed on x86-64, and only there.
+ *
+ * `EpollInstance` is the system's interface for `EpollSelector`, `Epoll` is
+ * Python's for programs.
  *
  * Sources: epoll(7), epoll_ctl(2), epoll_wait(2), `linux/eventpoll.h`.
  *
@@ -34,77 +38,58 @@ import { libc } from "./ffi/libc.ts";
 import { epollEventLayout, EpollEvents } from "./ffi/structs/epoll_event.ts";
 import { Timespec, toMilliseconds } from "./ffi/structs/time.ts";
 
-/** There is something to read. */
+/** Readable. */
 export const EPOLLIN = 0x001;
-/** There is something urgent to read. */
+/** Urgent data. */
 export const EPOLLPRI = 0x002;
-/** There is room to write. */
+/** Writable. */
 export const EPOLLOUT = 0x004;
-/** An error waits; reported unasked. */
+/** An error is pending; always reported. */
 export const EPOLLERR = 0x008;
-/** The peer is gone; reported unasked. */
+/** Hang-up; always reported. */
 export const EPOLLHUP = 0x010;
-/** The peer will send no more. */
+/** The peer has half-closed the connection. */
 export const EPOLLRDHUP = 0x2000;
-/** Of several epoll instances that watch a file, wake at least one and not all. */
+/** Wakes at least one of the epoll instances that watch a file, rather than all. */
 export const EPOLLEXCLUSIVE = 0x1000_0000;
-/** Report once, then be silent until modified. */
+/** Reports one event, then none until `modify()`. */
 export const EPOLLONESHOT = 0x4000_0000;
-/** Report arrivals instead of states. Bit 31, kept positive. */
+/** Edge-triggered: reports only new readiness. Bit 31, kept positive. */
 export const EPOLLET = 0x8000_0000;
 
-/** `epoll_ctl`: add a descriptor. */
+/** `epoll_ctl`: adds a descriptor. */
 export const EPOLL_CTL_ADD = 1;
-/** `epoll_ctl`: remove a descriptor. */
+/** `epoll_ctl`: removes a descriptor. */
 export const EPOLL_CTL_DEL = 2;
-/** `epoll_ctl`: change what a descriptor is watched for. */
+/** `epoll_ctl`: changes the events of a descriptor. */
 export const EPOLL_CTL_MOD = 3;
 
 /** The same bit as O_CLOEXEC, as `sys/epoll.h` has it. */
 const EPOLL_CLOEXEC = 0x80000;
 
-/** Every bit that `epoll_ctl` takes. */
+/** Every bit that `epoll_ctl` accepts. */
 const KNOWN_EVENTS = 0xf000_3fff;
 
 const FIRST_CAPACITY = 64;
 
-/** Whether `epoll_pwait2` is missing from the kernel although the library has it. */
+/** Whether the kernel lacks `epoll_pwait2` although the library has it. */
 let pwait2Missing = false;
 
-/**
- * An epoll instance with nothing hidden, as in Python's `select.epoll`.
- *
- * @example
- * ```ts
- * import { Epoll, EPOLLIN } from "@pollux/reactor/selectors";
- * import { socketPair } from "@pollux/reactor/socket";
- * import { assertEquals } from "@std/assert";
- *
- * if (Deno.build.os === "linux") {
- *   using epoll = new Epoll();
- *   const [left, right] = socketPair();
- *   epoll.register(right, EPOLLIN);
- *   left.send(new Uint8Array(1));
- *   assertEquals(epoll.poll(1000), [[right.fd, EPOLLIN]]);
- *   left.close();
- *   right.close();
- * }
- * ```
- */
-export class Epoll implements Disposable {
+/** An epoll instance, with the calls and buffers of a selector. */
+export class EpollInstance implements Disposable {
   #fd: number;
-  /** Where the next wait puts what it finds. */
+  /** The buffer of the next wait. */
   #events: EpollEvents;
-  /** Where the last one has put it: `reserve` may have made more room since. */
+  /** The buffer of the last wait: `reserve` may have replaced it since. */
   #found: EpollEvents;
   readonly #change: EpollEvents;
   readonly #timespec = new Timespec();
 
   /**
-   * Makes an instance with epoll_create1(2), close-on-exec.
+   * Creates an instance with epoll_create1(2), close-on-exec.
    *
    * @throws {Deno.errors.NotSupported} on a system without epoll
-   * @throws {SystemError} if there are no descriptors left: `EMFILE`
+   * @throws {SystemError} if the process has no free descriptor: `EMFILE`
    */
   constructor() {
     const layout = epollEventLayout(system());
@@ -118,87 +103,14 @@ export class Epoll implements Disposable {
     this.#fd = retrying("epoll_create1", () => epoll_create1(EPOLL_CLOEXEC));
   }
 
-  /** The instance's own descriptor, which can be watched itself; -1 after `close()`. */
+  /** The instance's own descriptor, which can itself be watched; -1 after `close()`. */
   get fd(): number {
     return this.#fd;
   }
 
-  /** What the last wait has found. */
+  /** The events of the last wait. */
   get events(): EpollEvents {
     return this.#found;
-  }
-
-  /**
-   * Adds a descriptor.
-   *
-   * @param events EPOLL* bits
-   * @throws {RangeError} if a bit is unknown
-   * @throws {SystemError} `Deno.errors.AlreadyExists`, `Deno.errors.BadResource`,
-   *   `Deno.errors.PermissionDenied` for a regular file, `ENOSPC` at the system's limit
-   */
-  register(fileobj: FileObject, events: number): void {
-    checkEvents(events);
-    this.control(EPOLL_CTL_ADD, fileDescriptor(fileobj), events, 0);
-  }
-
-  /**
-   * Changes what a descriptor is watched for.
-   *
-   * @throws {RangeError} if a bit is unknown
-   * @throws {SystemError} `Deno.errors.NotFound`, `Deno.errors.BadResource`
-   */
-  modify(fileobj: FileObject, events: number): void {
-    checkEvents(events);
-    this.control(EPOLL_CTL_MOD, fileDescriptor(fileobj), events, 0);
-  }
-
-  /**
-   * Removes a descriptor.
-   *
-   * @throws {SystemError} `Deno.errors.NotFound`, `Deno.errors.BadResource`
-   */
-  unregister(fileobj: FileObject): void {
-    this.control(EPOLL_CTL_DEL, fileDescriptor(fileobj), 0, 0);
-  }
-
-  /**
-   * Waits, and returns descriptors with their EPOLL* bits.
-   *
-   * @param timeout Milliseconds; 0 or less looks and returns; for ever if left out
-   * @param maximum How many to return at the most
-   * @throws {TypeError} if the timeout is not a number
-   * @throws {RangeError} if the maximum is not a whole number above 0
-   * @throws {Deno.errors.BadResource} if the instance is closed
-   */
-  poll(
-    timeout?: number,
-    maximum: number = FIRST_CAPACITY,
-  ): [fd: number, events: number][] {
-    if (!Number.isInteger(maximum) || maximum <= 0) {
-      throw new RangeError(`Cannot return ${maximum} events`);
-    }
-    this.reserve(maximum);
-    const count = waitFully(
-      checkTimeout(timeout),
-      (left) => this.wait(left, maximum),
-    );
-    return Array.from(
-      { length: count },
-      (_, i) => [this.#found.fd(i), this.#found.events(i)],
-    );
-  }
-
-  /** Closes the instance. Closing again does nothing. */
-  close(): void {
-    if (this.#fd === -1) return;
-    const fd = this.#fd;
-    this.#fd = -1;
-    close(fd);
-  }
-
-  /** Closes the instance at the end of a `using` scope. */
-  [Symbol.dispose](): void {
-    this.close();
   }
 
   /** Makes room for as many events in one wait. */
@@ -211,7 +123,7 @@ export class Epoll implements Disposable {
   }
 
   /**
-   * `epoll_ctl`, with 32 bits beside the descriptor that come back with each event.
+   * Calls `epoll_ctl`. The 32 bits of `generation` come back with each event.
    *
    * @throws {SystemError} as the call fails
    */
@@ -225,7 +137,7 @@ export class Epoll implements Disposable {
     if (number !== 0) throw systemError("epoll_ctl", number, `fd ${fd}`);
   }
 
-  /** As `control`, but returns the error number, 0 for none. */
+  /** Calls `epoll_ctl`, and returns the error number, 0 for none. */
   tryControl(
     operation: number,
     fd: number,
@@ -240,12 +152,12 @@ export class Epoll implements Disposable {
   }
 
   /**
-   * Waits once, and leaves what it found in `events`.
+   * Waits once, and leaves the result in `events`.
    *
-   * @param timeout Milliseconds; `Infinity` is for ever
-   * @param most How many at the most, as far as there is room: the others stay for
-   *   the next wait
-   * @returns how many; -1 if a signal came first, or there was no memory to wait
+   * @param timeout Milliseconds; `Infinity` is no timeout
+   * @param most Stop at this many, as far as there is room; the next wait finds the
+   *   others
+   * @returns the number of events; -1 after a signal, or without memory for the wait
    */
   wait(timeout: number, most: number = Infinity): number {
     const events = this.#events;
@@ -263,8 +175,8 @@ export class Epoll implements Disposable {
   }
 
   /**
-   * As `wait`, on another thread. It cannot be cancelled, and its error number
-   * is that thread's: if it fails, the same is asked again here.
+   * As `wait`, on another thread. It cannot be cancelled. Its error number belongs to
+   * that thread, so that a failed call is repeated here.
    */
   async waitParked(
     timeout: number,
@@ -284,13 +196,13 @@ export class Epoll implements Disposable {
   }
 
   /**
-   * Puts a new instance in the place of this one, under the same number. The
-   * registrations are gone with the old one, also those that nobody could delete;
-   * gone, too, is that of the number with another epoll instance.
+   * Puts a new instance in the place of this one, under the same number. All
+   * registrations end with the old one, including those that cannot be deleted. An
+   * epoll instance that watches this number loses that registration.
    *
-   * @param refill Registers with the new one what is to stay, if anything; false calls it
-   *   off
-   * @returns false if nothing has changed: by `refill`, or for want of a descriptor
+   * @param refill Adds the registrations of the new instance; false cancels. Default:
+   *   none
+   * @returns false if nothing has changed: after `refill`, or without a free descriptor
    */
   renew(refill: () => boolean = () => true): boolean {
     const { epoll_create1, dup3 } = libc();
@@ -306,7 +218,20 @@ export class Epoll implements Disposable {
     }
   }
 
-  /** A wait of less than a millisecond, where the kernel (5.11) has one; -errno if it fails. */
+  /** Closes the instance. A second call does nothing. */
+  close(): void {
+    if (this.#fd === -1) return;
+    const fd = this.#fd;
+    this.#fd = -1;
+    close(fd);
+  }
+
+  /** Closes the instance at the end of a `using` scope. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Waits less than a millisecond, if the kernel (5.11) can; -errno if it fails. */
   #waitBriefly(timeout: number, maximum: number): number {
     const { epoll_pwait2, epoll_wait } = libc();
     const { bytes } = this.#events;
@@ -334,6 +259,118 @@ export class Epoll implements Disposable {
   #checkOpen(): number {
     if (this.#fd === -1) throw new Deno.errors.BadResource("Epoll is closed");
     return this.#fd;
+  }
+}
+
+/**
+ * Python's `select.epoll`: an epoll instance with the system's own events.
+ *
+ * @example
+ * ```ts
+ * import { Epoll, EPOLLIN } from "@pollux/reactor/selectors";
+ * import { socketPair } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * if (Deno.build.os === "linux") {
+ *   using epoll = new Epoll();
+ *   const [left, right] = socketPair();
+ *   epoll.register(right, EPOLLIN);
+ *   left.send(new Uint8Array(1));
+ *   assertEquals(epoll.poll(1000), [[right.fd, EPOLLIN]]);
+ *   left.close();
+ *   right.close();
+ * }
+ * ```
+ */
+export class Epoll implements Disposable {
+  readonly #instance: EpollInstance;
+
+  /**
+   * Creates an instance with epoll_create1(2), close-on-exec.
+   *
+   * @throws {Deno.errors.NotSupported} on a system without epoll
+   * @throws {SystemError} if the process has no free descriptor: `EMFILE`
+   */
+  constructor() {
+    this.#instance = new EpollInstance();
+  }
+
+  /** The instance's own descriptor, which can itself be watched; -1 after `close()`. */
+  get fd(): number {
+    return this.#instance.fd;
+  }
+
+  /**
+   * Adds a descriptor.
+   *
+   * @param events EPOLL* bits
+   * @throws {RangeError} if a bit is unknown
+   * @throws {SystemError} `Deno.errors.AlreadyExists`, `Deno.errors.BadResource`,
+   *   `Deno.errors.PermissionDenied` for a regular file, `ENOSPC` at the system's limit
+   */
+  register(fileobj: FileObject, events: number): void {
+    checkEvents(events);
+    this.#instance.control(EPOLL_CTL_ADD, fileDescriptor(fileobj), events, 0);
+  }
+
+  /**
+   * Changes the events of a descriptor.
+   *
+   * @param events EPOLL* bits
+   * @throws {RangeError} if a bit is unknown
+   * @throws {SystemError} `Deno.errors.NotFound`, `Deno.errors.BadResource`
+   */
+  modify(fileobj: FileObject, events: number): void {
+    checkEvents(events);
+    this.#instance.control(EPOLL_CTL_MOD, fileDescriptor(fileobj), events, 0);
+  }
+
+  /**
+   * Removes a descriptor.
+   *
+   * @throws {SystemError} `Deno.errors.NotFound`, `Deno.errors.BadResource`
+   */
+  unregister(fileobj: FileObject): void {
+    this.#instance.control(EPOLL_CTL_DEL, fileDescriptor(fileobj), 0, 0);
+  }
+
+  /**
+   * Waits, and returns descriptors with their EPOLL* bits.
+   *
+   * @param timeout Milliseconds. 0 or less does not wait. Default: no timeout
+   * @param maximum The most events to return. Default: 64
+   * @throws {TypeError} if the timeout is not a number
+   * @throws {RangeError} if the maximum is not a whole number above 0
+   * @throws {Deno.errors.BadResource} if the instance is closed
+   */
+  poll(
+    timeout?: number,
+    maximum: number = FIRST_CAPACITY,
+  ): [fd: number, events: number][] {
+    if (!Number.isInteger(maximum) || maximum <= 0) {
+      throw new RangeError(`Cannot return ${maximum} events`);
+    }
+    const instance = this.#instance;
+    instance.reserve(maximum);
+    const count = waitFully(
+      checkTimeout(timeout),
+      (left) => instance.wait(left, maximum),
+    );
+    const { events } = instance;
+    return Array.from(
+      { length: count },
+      (_, index) => [events.fd(index), events.events(index)],
+    );
+  }
+
+  /** Closes the instance. A second call does nothing. */
+  close(): void {
+    this.#instance.close();
+  }
+
+  /** Closes the instance at the end of a `using` scope. */
+  [Symbol.dispose](): void {
+    this.close();
   }
 }
 

@@ -1,5 +1,5 @@
 /**
- * The selector for Linux. See `epoll.ts` for what epoll is like.
+ * The selector for Linux. The head of `epoll.ts` explains epoll.
  *
  * @module
  */
@@ -8,7 +8,6 @@ import { BaseSelector } from "./base_selector.ts";
 import { epollEventLayout } from "./ffi/structs/epoll_event.ts";
 import type { Platform } from "./ffi/system.ts";
 import {
-  Epoll,
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
   EPOLL_CTL_MOD,
@@ -17,6 +16,7 @@ import {
   EPOLLEXCLUSIVE,
   EPOLLHUP,
   EPOLLIN,
+  EpollInstance,
   EPOLLONESHOT,
   EPOLLOUT,
   EPOLLPRI,
@@ -37,7 +37,7 @@ import {
   MODE_ONE_SHOT,
 } from "./selector.ts";
 
-/** From EPOLLIN, EPOLLPRI and EPOLLOUT to ours: one load for an event. */
+/** From EPOLLIN, EPOLLPRI and EPOLLOUT to `EVENT_*`: one load an event. */
 const EVENTS_OF = Int32Array.from(
   { length: 8 },
   (_, bits) =>
@@ -46,10 +46,10 @@ const EVENTS_OF = Int32Array.from(
     (bits & EPOLLPRI ? EVENT_PRIORITY : 0),
 );
 
-/** What is reported beside them when the peer or the file is at its end. */
+/** The bits of a half-close, a hang-up or an error. */
 const HANG_UP = EPOLLERR | EPOLLHUP | EPOLLRDHUP;
 
-/** From our events and modes to epoll's. */
+/** From `EVENT_*` and `MODE_*` to epoll's bits. */
 function epollEvents(events: number): number {
   return ((events & EVENT_READ ? EPOLLIN : 0) |
     (events & EVENT_WRITE ? EPOLLOUT : 0) |
@@ -60,34 +60,7 @@ function epollEvents(events: number): number {
     (events & MODE_EXCLUSIVE ? EPOLLEXCLUSIVE : 0)) >>> 0;
 }
 
-/**
- * A selector on epoll: the cost of a wait is that of what is ready, whatever
- * the number of registrations. It has every mode. Files that epoll refuses,
- * regular ones and directories, count as always ready.
- *
- * @example Hear of news alone
- * ```ts
- * import {
- *   EpollSelector,
- *   EVENT_READ,
- *   MODE_EDGE,
- * } from "@pollux/reactor/selectors";
- * import { socketPair } from "@pollux/reactor/socket";
- * import { assertEquals } from "@std/assert";
- *
- * if (Deno.build.os === "linux") {
- *   using selector = new EpollSelector<string>();
- *   const [left, right] = socketPair();
- *   selector.register(right, EVENT_READ | MODE_EDGE, "right");
- *   left.send(new Uint8Array(1));
- *   assertEquals(selector.select(1000).length, 1);
- *   assertEquals(selector.select(0), []); // still there, but no news
- *   selector.unregister(right);
- *   left.close();
- *   right.close();
- * }
- * ```
- */
+/** The bookkeeping of a selector, on epoll. */
 export class EpollSelector<T, F extends FileObject = FileObject>
   extends BaseSelector<T, F> {
   /** Whether a system has epoll. */
@@ -95,26 +68,26 @@ export class EpollSelector<T, F extends FileObject = FileObject>
     return epollEventLayout(platform) !== null;
   }
 
-  /** The system keeps the interest, and notices what is added to it. */
+  /** The kernel keeps the interest, and a wait notices additions. */
   override readonly seesChangesWhileParked: boolean = true;
-  readonly #epoll = new Epoll();
-  /** Descriptors that epoll refuses: regular files and directories. */
+  readonly #epoll = new EpollInstance();
+  /** The descriptors that epoll refuses: regular files and directories. */
   readonly #refused = new Set<number>();
   /** Those of them that the next wait reports, with their generations. */
   readonly #alwaysReady = new Map<number, number>();
-  /** One-shot registrations that have fired, and are silent until modified. */
+  /** One-shot registrations that have fired, and wait for `modify()`. */
   readonly #fired = new Set<number>();
   #hasOneShot = false;
-  /** Whether the last wait met an event whose registration has ended. */
+  /** Whether the last wait found an event whose registration has ended. */
   #sawStale = false;
   #renewals = 0;
 
   /**
-   * Makes a selector, and the epoll instance that it needs.
+   * Creates a selector with an epoll instance.
    *
    * @throws {Deno.errors.NotSupported} on a system without epoll
    * @throws {Deno.errors.NotCapable} without `--allow-ffi`
-   * @throws {SystemError} if there are no descriptors left: `EMFILE`
+   * @throws {SystemError} if the process has no free descriptor: `EMFILE`
    */
   constructor() {
     super(
@@ -128,21 +101,17 @@ export class EpollSelector<T, F extends FileObject = FileObject>
     return this.#epoll.fd;
   }
 
-  /** The instance itself, unless files are ready that it does not know. */
+  /** The instance itself, except while files are ready that epoll refuses. */
   override get waitFd(): number {
     return this.#alwaysReady.size === 0 ? this.#epoll.fd : -1;
   }
 
-  /**
-   * How often another instance was put under `fd`: when a registered descriptor was
-   * closed while a copy of it lives on, whose events nobody could end otherwise. Who
-   * watches `fd` with an epoll instance of his own has to register it again then.
-   */
+  /** The number of new instances that took the place of the one under `fd`. */
   get renewals(): number {
     return this.#renewals;
   }
 
-  /** Adds a descriptor to what is waited for. */
+  /** Starts to watch a descriptor. */
   protected override watch(
     fd: number,
     events: number,
@@ -159,7 +128,7 @@ export class EpollSelector<T, F extends FileObject = FileObject>
     else this.#handleRefusal(number, fd, events, generation);
   }
 
-  /** Changes what a descriptor is waited for. */
+  /** Changes the events of a descriptor. */
   protected override rewatch(
     fd: number,
     events: number,
@@ -167,8 +136,8 @@ export class EpollSelector<T, F extends FileObject = FileObject>
     before: number,
   ): void {
     if ((events & MODE_ONE_SHOT) !== 0) this.#hasOneShot = true;
-    // The number may have been closed and opened again: another file, which epoll
-    // does not have, or does not refuse.
+    // The number may belong to another file by now, which epoll does not have, or
+    // does not refuse.
     if (this.#unwatchHere(fd)) return this.watch(fd, events, generation);
     if (((before | events) & MODE_EXCLUSIVE) !== 0) {
       this.#epoll.tryControl(EPOLL_CTL_DEL, fd, 0, 0);
@@ -184,19 +153,19 @@ export class EpollSelector<T, F extends FileObject = FileObject>
     if (number !== system().errno.ENOENT) {
       return this.#handleRefusal(number, fd, events, generation);
     }
-    // The file that epoll had may live on in a copy: its events are stale from now on.
+    // A duplicate may keep the previous file open: its events are stale from now on.
     this.watch(fd, events, this.registrations.nextGeneration(fd));
   }
 
-  /** Takes a descriptor out of what is waited for. */
+  /** Stops watching a descriptor. */
   protected override unwatch(fd: number): void {
     if (this.#unwatchHere(fd)) return;
-    // EBADF: it was closed, and epoll forgot it. ENOENT: closed, and the number
-    // is another file's. EPERM: that file is one that epoll refuses.
+    // Ignored: EBADF, closed, and removed by epoll; ENOENT, closed, and the number is
+    // another file's; EPERM, that file is one that epoll refuses.
     this.#epoll.tryControl(EPOLL_CTL_DEL, fd, 0, 0);
   }
 
-  /** Forgets a descriptor that is closed next. */
+  /** Stops watching a descriptor that is closed next: epoll removes it then. */
   protected override unwatchClosing(fd: number): void {
     this.#unwatchHere(fd);
   }
@@ -207,7 +176,7 @@ export class EpollSelector<T, F extends FileObject = FileObject>
     this.#decode(this.#epoll.wait(idle ? timeout : 0, most));
   }
 
-  /** As `fill`, on another thread. */
+  /** Waits once on another thread, and fills `ready`. */
   protected override async fillParked(
     timeout: number,
     referenced: boolean,
@@ -217,7 +186,7 @@ export class EpollSelector<T, F extends FileObject = FileObject>
     if (!this.closed) this.#decode(count);
   }
 
-  /** Frees what the system keeps. */
+  /** Releases the system's resources. */
   protected override release(): void {
     this.#refused.clear();
     this.#alwaysReady.clear();
@@ -225,7 +194,7 @@ export class EpollSelector<T, F extends FileObject = FileObject>
     this.#epoll.close();
   }
 
-  /** Forgets what is kept here; true if epoll never had the descriptor. */
+  /** Removes a descriptor from the sets kept here; true if epoll never had it. */
   #unwatchHere(fd: number): boolean {
     this.#fired.delete(fd);
     this.#alwaysReady.delete(fd);
@@ -257,15 +226,15 @@ export class EpollSelector<T, F extends FileObject = FileObject>
     if (this.#alwaysReady.size > 0) this.#pushAlwaysReady();
   }
 
-  /** The peer's end alone wakes no writer: there may be room for what it still reads. */
+  /** EPOLLRDHUP alone does not wake writers: a half-closed peer still reads. */
   #hangUpEvents(fd: number, bits: number): number {
     const gone = (bits & (EPOLLERR | EPOLLHUP)) !== 0;
     return EVENT_HANG_UP | (gone ? this.hangUpEvents(fd) : 0);
   }
 
-  /** What epoll refuses can be read and written at any time, as select and poll have it. */
+  /** Files that epoll refuses are always ready, as with select and poll. */
   #reportAlways(fd: number, events: number, generation: number): void {
-    // Urgent data alone would never come, and keep every wait from sleeping.
+    // Urgent data never comes from a file, and no wait could sleep.
     if ((events & (EVENT_READ | EVENT_WRITE)) === 0) {
       this.#alwaysReady.delete(fd);
     } else this.#alwaysReady.set(fd, generation);
@@ -285,7 +254,7 @@ export class EpollSelector<T, F extends FileObject = FileObject>
     }
   }
 
-  /** Remembers who has fired, since a new instance would not. */
+  /** Remembers the one-shot registrations that fired: a new instance would not. */
   #noteFired(): void {
     for (let index = 0; index < this.ready.count; index++) {
       const fd = this.ready.fds[index]!;
@@ -295,9 +264,9 @@ export class EpollSelector<T, F extends FileObject = FileObject>
   }
 
   /**
-   * One stale event is one that was under way. A second wait that meets one
-   * means a file that lives on in a copy of its descriptor: nobody can delete
-   * its registration, and it would wake every wait. A new instance leaves it behind.
+   * One stale event may have been under way. A second in a row means that a duplicate
+   * keeps a closed file open: its registration cannot be deleted, and would end every
+   * wait. A new instance does not have it.
    */
   #noteStale(stale: boolean): void {
     const again = stale && this.#sawStale;
@@ -305,13 +274,13 @@ export class EpollSelector<T, F extends FileObject = FileObject>
     if (!again) return;
     if (this.#epoll.renew(() => this.#refill())) this.#renewals++;
     else {
-      // Now and then until there is room for it: the next wait meets it as well.
+      // Without room for a new instance, the next wait tries again.
       this.#sawStale = true;
       if (this.ready.count === 0) rest();
     }
   }
 
-  /** Registers all with a new instance; false if the system has no room for them. */
+  /** Registers everything with the new instance; false if the system has no room. */
   #refill(): boolean {
     const { ENOMEM, ENOSPC } = system().errno;
     for (const { fd, events } of this.registrations.keys()) {
@@ -322,7 +291,7 @@ export class EpollSelector<T, F extends FileObject = FileObject>
         epollEvents(events),
         this.registrations.generation(fd),
       );
-      // Any other was closed behind our back, and stays as silent as before.
+      // Any other was closed while registered, and stays as silent as before.
       if (number === ENOMEM || number === ENOSPC) return false;
     }
     return true;
@@ -339,7 +308,7 @@ export class EpollSelector<T, F extends FileObject = FileObject>
       this.#refused.add(fd);
       this.#reportAlways(fd, events, generation);
     } else if (number === EEXIST) {
-      // An earlier owner of the number left without a word; epoll kept its entry.
+      // An earlier file of this number was never unregistered: epoll has its entry.
       this.#epoll.control(EPOLL_CTL_DEL, fd, 0, 0);
       this.#epoll.control(EPOLL_CTL_ADD, fd, epollEvents(events), generation);
     } else {

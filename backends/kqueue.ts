@@ -2,17 +2,20 @@
  * The kqueue of macOS and the BSDs: a list of filters that the kernel keeps,
  * changed and waited for by one call.
  *
- * Some facts about kqueue:
+ * Some facts about kqueue, which explain the code above it:
  *
- * - Reading and writing are two filters of one descriptor, reported apart.
- * - A filter ends when its descriptor is closed, and says nothing.
- * - `EV_EOF` comes with the data that is left, and with the socket's error in `fflags`.
- * - `data` is how much waits: bytes to read, room to write, connections to accept.
- * - A change that fails on its own is the call's error when no room is left to
- *   report it as an event, which is how changes are made here.
- * - A kqueue is not inherited by a forked child.
+ * - Reading and writing are two filters of one descriptor, reported separately.
+ * - A filter ends without an event when its descriptor is closed.
+ * - `EV_EOF` comes with the data that is left, and the socket's error in `fflags`.
+ * - `data` is a count: bytes to read, room to write, connections to accept.
+ * - A failed change is an error of the call if there is no room to report it as an
+ *   event. Changes are made that way here.
+ * - A forked child does not inherit a kqueue.
  *
- * It has run on Linux, on libkqueue, and not yet on a kernel that has it.
+ * It has run on Linux, on libkqueue, but not yet on a kernel that has it.
+ *
+ * `KqueueInstance` is the system's interface for `KqueueSelector`, `Kqueue` is
+ * Python's for programs.
  *
  * Sources: kqueue(2) of FreeBSD 14 and macOS 14, `<sys/event.h>`.
  *
@@ -31,63 +34,45 @@ import {
 import { holding } from "./ffi/parked_call.ts";
 import { type Kevent, Kevents } from "./ffi/structs/kevent.ts";
 import { Timespec } from "./ffi/structs/time.ts";
+import { checkOptions } from "./options.ts";
 
 export type { Kevent, KqueueConstants };
 
 const FIRST_CAPACITY = 64;
 
-/** How a `Kqueue` is made. */
+/** The options of a `Kqueue`. */
 export interface KqueueOptions {
-  /** The path of a libkqueue, for a system without a kqueue of its own. */
+  /** The path of a libkqueue, on a system without a kqueue of its own. Default: none */
   readonly library?: string;
 }
 
-/** A change that is asked for: a `Kevent` of which what is left out is 0. */
+/** A change to make: a `Kevent`. Omitted fields are 0. */
 export type KeventChange =
   & Pick<Kevent, "ident" | "filter" | "flags">
   & Partial<Kevent>;
 
-/**
- * A kernel event queue with nothing hidden, as in Python's `select.kqueue`.
- *
- * @example
- * ```ts
- * import { Kqueue } from "@pollux/reactor/selectors";
- * import { socketPair } from "@pollux/reactor/socket";
- * import { assertEquals } from "@std/assert";
- *
- * if (Deno.build.os === "darwin") {
- *   using kqueue = new Kqueue();
- *   const { EVFILT_READ, EV_ADD } = kqueue.constants;
- *   const [left, right] = socketPair();
- *   left.send(new Uint8Array(3));
- *   const change = { ident: right.fd, filter: EVFILT_READ, flags: EV_ADD };
- *   const [event] = kqueue.control([change], 8, 1000);
- *   assertEquals(event?.data, 3);
- *   left.close();
- *   right.close();
- * }
- * ```
- */
-export class Kqueue implements Disposable {
+/** A kernel event queue, with the calls and buffers of a selector. */
+export class KqueueInstance {
   /** EVFILT_*, EV_* and NOTE_* of this system. */
   readonly constants: KqueueConstants;
   readonly #library: KqueueLibrary;
   readonly #change: Kevents;
   readonly #timespec = new Timespec();
   #fd: number;
-  /** Where the next wait puts what it finds. */
+  /** The buffer of the next wait. */
   #events: Kevents;
-  /** Where the last one has put it: `reserve` may have made more room since. */
+  /** The buffer of the last wait: `reserve` may have replaced it since. */
   #found: Kevents;
 
   /**
-   * Makes a queue with kqueue(2), close-on-exec.
+   * Creates a queue with kqueue(2), close-on-exec.
    *
+   * @throws {TypeError} if an option is unknown
    * @throws {Deno.errors.NotSupported} on a system without kqueue
-   * @throws {SystemError} if there are no descriptors left: `EMFILE`
+   * @throws {SystemError} if the process has no free descriptor: `EMFILE`
    */
   constructor(options: KqueueOptions = {}) {
+    checkOptions(options, { library: true });
     this.#library = openKqueueLibrary(options.library);
     this.constants = this.#library.constants;
     this.#events = new Kevents(this.#library.layout, FIRST_CAPACITY);
@@ -98,57 +83,14 @@ export class Kqueue implements Disposable {
     setCloseOnExec(this.#fd);
   }
 
-  /** The queue's own descriptor, which can be watched itself; -1 after `close()`. */
+  /** The queue's own descriptor, which can itself be watched; -1 after `close()`. */
   get fd(): number {
     return this.#fd;
   }
 
-  /** What the last wait has found. */
+  /** The events of the last wait. */
   get events(): Kevents {
     return this.#found;
-  }
-
-  /**
-   * Makes changes, waits, and returns events, as kevent(2) does.
-   *
-   * @param changes What to add, delete, enable or disable
-   * @param maximum How many events to return at the most; with 0 it does not wait
-   * @param timeout Milliseconds; 0 or less looks and returns; for ever if left out
-   * @throws {TypeError} if the timeout is not a number
-   * @throws {RangeError} if the maximum is not a whole number from 0
-   * @throws {SystemError} if a change is refused; those before it have been made
-   * @throws {Deno.errors.BadResource} if the queue is closed
-   */
-  control(
-    changes: Iterable<KeventChange>,
-    maximum: number = 0,
-    timeout?: number,
-  ): Kevent[] {
-    if (!Number.isInteger(maximum) || maximum < 0) {
-      throw new RangeError(`Cannot return ${maximum} events`);
-    }
-    const milliseconds = checkTimeout(timeout);
-    for (const { ident, filter, flags, ...rest } of changes) {
-      const { fflags = 0, data = 0, udata = 0 } = rest;
-      this.change(ident, filter, flags, udata, fflags, data);
-    }
-    if (maximum === 0) return [];
-    this.reserve(maximum);
-    const count = waitFully(milliseconds, (left) => this.wait(left, maximum));
-    return Array.from({ length: count }, (_, i) => this.#found.get(i));
-  }
-
-  /** Closes the queue. Closing again does nothing. */
-  close(): void {
-    if (this.#fd === -1) return;
-    const fd = this.#fd;
-    this.#fd = -1;
-    close(fd);
-  }
-
-  /** Closes the queue at the end of a `using` scope. */
-  [Symbol.dispose](): void {
-    this.close();
   }
 
   /** Makes room for as many events in one wait. */
@@ -175,7 +117,7 @@ export class Kqueue implements Disposable {
     if (number !== 0) throw systemError("kevent", number, `fd ${ident}`);
   }
 
-  /** As `change`, but returns the error number, 0 for none. */
+  /** Makes one change, and returns the error number, 0 for none. */
   tryChange(
     ident: number,
     filter: number,
@@ -196,17 +138,17 @@ export class Kqueue implements Disposable {
       this.#timespec.bytes,
     );
     if (result >= 0) return 0;
-    // A signal ends the wait of a call, not the change: that has been made.
+    // A signal interrupts the wait of a call, after the change was made.
     return -result === system().errno.EINTR ? 0 : -result;
   }
 
   /**
-   * Waits once, and leaves what it found in `events`.
+   * Waits once, and leaves the result in `events`.
    *
-   * @param timeout Milliseconds; `Infinity` is for ever
-   * @param most How many at the most, as far as there is room: the others stay for
-   *   the next wait
-   * @returns how many; -1 if a signal came first, or there was no memory to wait
+   * @param timeout Milliseconds; `Infinity` is no timeout
+   * @param most Stop at this many, as far as there is room; the next wait finds the
+   *   others
+   * @returns the number of events; -1 after a signal, or without memory for the wait
    */
   wait(timeout: number, most: number = Infinity): number {
     this.#found = this.#events;
@@ -224,7 +166,7 @@ export class Kqueue implements Disposable {
     throw systemError("kevent", -count);
   }
 
-  /** As `wait`, on another thread; if it fails, the same is asked again here. */
+  /** As `wait`, on another thread. A failed call is repeated here, for its error number. */
   async waitParked(
     timeout: number,
     referenced: boolean,
@@ -245,6 +187,14 @@ export class Kqueue implements Disposable {
     return this.#fd === -1 ? 0 : askedAgain(this.wait(0));
   }
 
+  /** Closes the queue. A second call does nothing. */
+  close(): void {
+    if (this.#fd === -1) return;
+    const fd = this.#fd;
+    this.#fd = -1;
+    close(fd);
+  }
+
   #timespecOf(timeout: number): Timespec["bytes"] | null {
     if (timeout === Infinity) return null;
     this.#timespec.set(timeout);
@@ -254,5 +204,98 @@ export class Kqueue implements Disposable {
   #checkOpen(): number {
     if (this.#fd === -1) throw new Deno.errors.BadResource("Kqueue is closed");
     return this.#fd;
+  }
+}
+
+/**
+ * Python's `select.kqueue`: a kernel event queue with the system's own filters and
+ * flags.
+ *
+ * @example
+ * ```ts
+ * import { Kqueue } from "@pollux/reactor/selectors";
+ * import { socketPair } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * if (Deno.build.os === "darwin") {
+ *   using kqueue = new Kqueue();
+ *   const { EVFILT_READ, EV_ADD } = kqueue.constants;
+ *   const [left, right] = socketPair();
+ *   left.send(new Uint8Array(3));
+ *   const change = { ident: right.fd, filter: EVFILT_READ, flags: EV_ADD };
+ *   const [event] = kqueue.control([change], 8, 1000);
+ *   assertEquals(event?.data, 3);
+ *   left.close();
+ *   right.close();
+ * }
+ * ```
+ */
+export class Kqueue implements Disposable {
+  readonly #instance: KqueueInstance;
+
+  /**
+   * Creates a queue with kqueue(2), close-on-exec.
+   *
+   * @throws {TypeError} if an option is unknown
+   * @throws {Deno.errors.NotSupported} on a system without kqueue
+   * @throws {SystemError} if the process has no free descriptor: `EMFILE`
+   */
+  constructor(options: KqueueOptions = {}) {
+    this.#instance = new KqueueInstance(options);
+  }
+
+  /** EVFILT_*, EV_* and NOTE_* of this system. */
+  get constants(): KqueueConstants {
+    return this.#instance.constants;
+  }
+
+  /** The queue's own descriptor, which can itself be watched; -1 after `close()`. */
+  get fd(): number {
+    return this.#instance.fd;
+  }
+
+  /**
+   * Makes changes, waits, and returns events, as kevent(2) does.
+   *
+   * @param changes The filters to add, delete, enable or disable
+   * @param maximum The most events to return; with 0 it does not wait. Default: 0
+   * @param timeout Milliseconds. 0 or less does not wait. Default: no timeout
+   * @throws {TypeError} if the timeout is not a number
+   * @throws {RangeError} if the maximum is not a whole number from 0
+   * @throws {SystemError} if a change is refused, after those before it were made
+   * @throws {Deno.errors.BadResource} if the queue is closed
+   */
+  control(
+    changes: Iterable<KeventChange>,
+    maximum: number = 0,
+    timeout?: number,
+  ): Kevent[] {
+    if (!Number.isInteger(maximum) || maximum < 0) {
+      throw new RangeError(`Cannot return ${maximum} events`);
+    }
+    const milliseconds = checkTimeout(timeout);
+    const instance = this.#instance;
+    for (const { ident, filter, flags, ...rest } of changes) {
+      const { fflags = 0, data = 0, udata = 0 } = rest;
+      instance.change(ident, filter, flags, udata, fflags, data);
+    }
+    if (maximum === 0) return [];
+    instance.reserve(maximum);
+    const count = waitFully(
+      milliseconds,
+      (left) => instance.wait(left, maximum),
+    );
+    const { events } = instance;
+    return Array.from({ length: count }, (_, index) => events.get(index));
+  }
+
+  /** Closes the queue. A second call does nothing. */
+  close(): void {
+    this.#instance.close();
+  }
+
+  /** Closes the queue at the end of a `using` scope. */
+  [Symbol.dispose](): void {
+    this.close();
   }
 }

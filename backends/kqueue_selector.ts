@@ -1,5 +1,5 @@
 /**
- * The selector for macOS and the BSDs. See `kqueue.ts` for what kqueue is like.
+ * The selector for macOS and the BSDs. The head of `kqueue.ts` explains kqueue.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { BaseSelector } from "./base_selector.ts";
 import { keventLayout } from "./ffi/structs/kevent.ts";
 import type { Platform } from "./ffi/system.ts";
 import { systemError } from "./ffi/errors.ts";
-import { Kqueue, type KqueueOptions } from "./kqueue.ts";
+import { KqueueInstance, type KqueueOptions } from "./kqueue.ts";
 import {
   ALL_EVENTS,
   ALL_MODES,
@@ -20,31 +20,10 @@ import {
   MODE_ONE_SHOT,
 } from "./selector.ts";
 
-/** The events that have a filter of their own, in the order of their changes. */
+/** The events that have a filter, in the order of their changes. */
 const EVENTS = [EVENT_READ, EVENT_WRITE, EVENT_PRIORITY];
 
-/**
- * A selector on kqueue: the cost of a wait is that of what is ready. Edge and
- * one-shot are there; urgent data only where the system has EVFILT_EXCEPT (macOS).
- *
- * @example
- * ```ts
- * import { EVENT_READ, KqueueSelector } from "@pollux/reactor/selectors";
- * import { socketPair } from "@pollux/reactor/socket";
- * import { assertEquals } from "@std/assert";
- *
- * if (["darwin", "freebsd", "netbsd"].includes(Deno.build.os)) {
- *   using selector = new KqueueSelector<string>();
- *   const [left, right] = socketPair();
- *   selector.register(right, EVENT_READ, "right");
- *   left.send(new Uint8Array(1));
- *   assertEquals(selector.select(1000).length, 1);
- *   selector.unregister(right);
- *   left.close();
- *   right.close();
- * }
- * ```
- */
+/** The bookkeeping of a selector, on kqueue. */
 export class KqueueSelector<T, F extends FileObject = FileObject>
   extends BaseSelector<T, F> {
   /** Whether a system has a kqueue. */
@@ -52,22 +31,22 @@ export class KqueueSelector<T, F extends FileObject = FileObject>
     return keventLayout(platform) !== null;
   }
 
-  /** The system keeps the interest, and notices what is added to it. */
+  /** The kernel keeps the interest, and a wait notices additions. */
   override readonly seesChangesWhileParked: boolean = true;
-  readonly #kqueue: Kqueue;
-  /** Whether a library does what the system would. */
+  readonly #kqueue: KqueueInstance;
+  /** Whether a library stands in for the system. */
   readonly #standIn: boolean;
 
   /**
-   * Makes a selector, and the queue that it needs.
+   * Creates a selector with a kqueue.
    *
-   * @param options Where kqueue is, if not in the C library
+   * @param options The path of a libkqueue. Default: the C library
    * @throws {Deno.errors.NotSupported} on a system without kqueue
    * @throws {Deno.errors.NotCapable} without `--allow-ffi`
-   * @throws {SystemError} if there are no descriptors left: `EMFILE`
+   * @throws {SystemError} if the process has no free descriptor: `EMFILE`
    */
   constructor(options: KqueueOptions = {}) {
-    const kqueue = new Kqueue(options);
+    const kqueue = new KqueueInstance(options);
     const { EVFILT_EXCEPT, EV_DISPATCH } = kqueue.constants;
     super(
       MODE_EDGE | (EV_DISPATCH === null ? 0 : MODE_ONE_SHOT) |
@@ -82,12 +61,12 @@ export class KqueueSelector<T, F extends FileObject = FileObject>
     return this.#kqueue.fd;
   }
 
-  /** The queue itself; what a library has in its place may not be readable in time. */
+  /** The queue itself. A library's stand-in may become readable too late. */
   override get waitFd(): number {
     return this.#standIn ? -1 : this.#kqueue.fd;
   }
 
-  /** Adds a descriptor to what is waited for. */
+  /** Starts to watch a descriptor. */
   protected override watch(
     fd: number,
     events: number,
@@ -97,17 +76,17 @@ export class KqueueSelector<T, F extends FileObject = FileObject>
     this.#add(fd, events, generation);
   }
 
-  /** Changes what a descriptor is waited for. */
+  /** Changes the events of a descriptor. */
   protected override rewatch(
     fd: number,
     events: number,
     generation: number,
     before: number,
   ): void {
-    // A filter keeps the mode that it was added with, and one that has fired is
-    // armed by adding it anew. What stays as it is, is left alone.
+    // A filter keeps the mode that it was added with, and adding arms it again.
+    // Unchanged filters are not touched.
     const sameMode = ((before ^ events) & ALL_MODES) === 0;
-    // Behind a mere number may be another file by now, which has none of them.
+    // A bare number may be another file by now, which has no filters.
     const sameFile = typeof this.registrations.fileobj(fd) === "object";
     const stays = sameMode && sameFile && (events & MODE_ONE_SHOT) === 0;
     const kept = stays ? before & events & ALL_EVENTS : 0;
@@ -115,14 +94,14 @@ export class KqueueSelector<T, F extends FileObject = FileObject>
     this.#add(fd, events & ~kept, generation);
   }
 
-  /** Takes a descriptor out of what is waited for. */
+  /** Stops watching a descriptor. */
   protected override unwatch(fd: number, events: number): void {
     this.#delete(fd, events);
   }
 
-  /** Forgets a descriptor that is closed next. */
+  /** Stops watching a descriptor that is closed next: its filters end then. */
   protected override unwatchClosing(fd: number, events: number): void {
-    // Filters end with their descriptor, but a library does not see it end.
+    // A library does not notice the close.
     if (this.#standIn) this.#delete(fd, events);
   }
 
@@ -131,7 +110,7 @@ export class KqueueSelector<T, F extends FileObject = FileObject>
     this.#decode(this.#kqueue.wait(timeout, most));
   }
 
-  /** As `fill`, on another thread. */
+  /** Waits once on another thread, and fills `ready`. */
   protected override async fillParked(
     timeout: number,
     referenced: boolean,
@@ -140,7 +119,7 @@ export class KqueueSelector<T, F extends FileObject = FileObject>
     if (!this.closed) this.#decode(count);
   }
 
-  /** Frees what the system keeps. */
+  /** Releases the system's resources. */
   protected override release(): void {
     this.#kqueue.close();
   }
@@ -157,7 +136,7 @@ export class KqueueSelector<T, F extends FileObject = FileObject>
     return filter === EVFILT_WRITE ? EVENT_WRITE : EVENT_PRIORITY;
   }
 
-  /** Adds each filter; if the system refuses one, those before it are taken back. */
+  /** Adds each filter; if the system refuses one, deletes those before it. */
   #add(fd: number, events: number, generation: number): void {
     const { EV_ADD, EV_ENABLE, EV_CLEAR, EV_DISPATCH, NOTE_OOB } =
       this.#kqueue.constants;
@@ -204,7 +183,7 @@ export class KqueueSelector<T, F extends FileObject = FileObject>
     }
   }
 
-  /** One-shot is for the registration as a whole: one filter's event silences the other. */
+  /** One-shot applies to the whole registration: the event of a filter disables the others. */
   #disarm(fd: number): void {
     const events = this.registrations.events(fd);
     if ((events & MODE_ONE_SHOT) === 0) return;

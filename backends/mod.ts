@@ -26,20 +26,25 @@
  * @module
  */
 
-export { BaseSelector } from "./base_selector.ts";
 export {
   createSelector,
   DefaultSelector,
   SELECTOR_NAMES,
   type SelectorName,
 } from "./default_selector.ts";
-export { DevPoll, type DevPollCalls } from "./devpoll.ts";
-export { DevpollSelector } from "./devpoll_selector.ts";
-export * from "./epoll.ts";
-export type { EpollEvents } from "./ffi/structs/epoll_event.ts";
-export type { Kevents } from "./ffi/structs/kevent.ts";
-export type { PollFds } from "./ffi/structs/pollfd.ts";
-export { EpollSelector } from "./epoll_selector.ts";
+export { DevPoll } from "./devpoll.ts";
+export {
+  Epoll,
+  EPOLLERR,
+  EPOLLET,
+  EPOLLEXCLUSIVE,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLONESHOT,
+  EPOLLOUT,
+  EPOLLPRI,
+  EPOLLRDHUP,
+} from "./epoll.ts";
 export {
   type Kevent,
   type KeventChange,
@@ -47,7 +52,6 @@ export {
   type KqueueConstants,
   type KqueueOptions,
 } from "./kqueue.ts";
-export { KqueueSelector } from "./kqueue_selector.ts";
 export {
   Poll,
   POLLERR,
@@ -58,11 +62,7 @@ export {
   POLLPRI,
   POLLRDHUP,
 } from "./poll.ts";
-export { PollSelector } from "./poll_selector.ts";
-export type { ReadyList } from "./ready_list.ts";
-export type { Registrations } from "./registrations.ts";
 export { select } from "./select.ts";
-export { SelectSelector } from "./select_selector.ts";
 export {
   EVENT_HANG_UP,
   EVENT_PRIORITY,
@@ -76,3 +76,10 @@ export {
   type Selector,
   type SelectorKey,
 } from "./selector.ts";
+export {
+  DevpollSelector,
+  EpollSelector,
+  KqueueSelector,
+  PollSelector,
+  SelectSelector,
+} from "./selectors.ts";

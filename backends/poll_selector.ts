@@ -1,5 +1,5 @@
 /**
- * The selector for every POSIX system. See `poll.ts` for what poll is like.
+ * The selector for every POSIX system. The head of `poll.ts` explains poll.
  *
  * @module
  */
@@ -11,27 +11,7 @@ import { isHangUp, pollEvents, selectorEvents } from "./poll_events.ts";
 import { EVENT_PRIORITY, type FileObject } from "./selector.ts";
 import { WatchedFds } from "./watched_fds.ts";
 
-/**
- * A selector on poll: any number of descriptors, at the cost of looking at each
- * of them in every wait. It has no mode.
- *
- * @example
- * ```ts
- * import { EVENT_WRITE, PollSelector } from "@pollux/reactor/selectors";
- * import { close, pipe } from "@pollux/reactor/socket";
- * import { assertEquals } from "@std/assert";
- *
- * using selector = new PollSelector<string>();
- * const [reader, writer] = pipe();
- * selector.register(writer, EVENT_WRITE, "room for more");
- * for (const [key, events] of selector.select()) {
- *   assertEquals([key.data, events], ["room for more", EVENT_WRITE]);
- * }
- * selector.unregister(writer);
- * close(reader);
- * close(writer);
- * ```
- */
+/** The bookkeeping of a selector, on poll. */
 export class PollSelector<T, F extends FileObject = FileObject>
   extends BaseSelector<T, F> {
   /** Whether a system has poll: every one. */
@@ -39,16 +19,18 @@ export class PollSelector<T, F extends FileObject = FileObject>
     return true;
   }
 
-  /** The interest is handed over at the call. */
+  /** A wait passes the interest of the moment when it began. */
   override readonly seesChangesWhileParked: boolean = false;
   readonly #watched = new WatchedFds();
+  /** Descriptors that a wait found closed; empty between waits. */
+  readonly #invalid: number[] = [];
 
-  /** Makes a selector, which needs neither a call nor a descriptor. */
+  /** Creates a selector. It needs neither a system call nor a descriptor. */
   constructor() {
     super(EVENT_PRIORITY);
   }
 
-  /** Adds a descriptor to what is waited for. */
+  /** Starts to watch a descriptor. */
   protected override watch(
     fd: number,
     events: number,
@@ -57,7 +39,7 @@ export class PollSelector<T, F extends FileObject = FileObject>
     this.#watched.set(fd, pollEvents(events), generation);
   }
 
-  /** Changes what a descriptor is waited for. */
+  /** Changes the events of a descriptor. */
   protected override rewatch(
     fd: number,
     events: number,
@@ -66,7 +48,7 @@ export class PollSelector<T, F extends FileObject = FileObject>
     this.#watched.set(fd, pollEvents(events), generation);
   }
 
-  /** Takes a descriptor out of what is waited for. */
+  /** Stops watching a descriptor. */
   protected override unwatch(fd: number): void {
     this.#watched.delete(fd);
   }
@@ -77,7 +59,7 @@ export class PollSelector<T, F extends FileObject = FileObject>
     this.#decode(watched, pollOnce(watched.fds, watched.size, timeout));
   }
 
-  /** As `fill`, on another thread. */
+  /** Waits once on another thread, and fills `ready`. */
   protected override async fillParked(
     timeout: number,
     referenced: boolean,
@@ -89,13 +71,13 @@ export class PollSelector<T, F extends FileObject = FileObject>
     );
   }
 
-  /** Frees what the system keeps. */
+  /** Releases the system's resources. */
   protected override release(): void {}
 
   #decode({ fds, generations, size }: WatchedFds, count: number): void {
     const { ready } = this;
     ready.reserve(Math.max(count, 0));
-    const invalid: number[] = [];
+    const invalid = this.#invalid;
     for (let slot = 0; slot < size && count > 0; slot++) {
       const bits = fds.returned(slot);
       if (bits === 0) continue;
@@ -112,7 +94,8 @@ export class PollSelector<T, F extends FileObject = FileObject>
         selectorEvents(bits) | (isHangUp(bits) ? this.hangUpEvents(fd) : 0),
       );
     }
-    // Only now: to lose one moves the structs.
+    // After the loop: lose() moves structs.
     for (const fd of invalid) this.lose(fd);
+    invalid.length = 0;
   }
 }

@@ -1,6 +1,5 @@
 /**
- * The selector for every system, up to descriptor 1023. See `select.ts` for
- * what select is like.
+ * The selector for every system, up to descriptor 1023. The head of `select.ts` explains select.
  *
  * @module
  */
@@ -18,19 +17,7 @@ import {
   type FileObject,
 } from "./selector.ts";
 
-/**
- * A selector on select: descriptors below 1024 only; a larger one is refused
- * with a `RangeError`. It has no mode.
- *
- * @example
- * ```ts
- * import { EVENT_READ, SelectSelector } from "@pollux/reactor/selectors";
- * import { assertThrows } from "@std/assert";
- *
- * using selector = new SelectSelector<null>();
- * assertThrows(() => selector.register(1024, EVENT_READ, null), RangeError);
- * ```
- */
+/** The bookkeeping of a selector, on select. */
 export class SelectSelector<T, F extends FileObject = FileObject>
   extends BaseSelector<T, F> {
   /** Whether a system has select: every one. */
@@ -38,18 +25,18 @@ export class SelectSelector<T, F extends FileObject = FileObject>
     return true;
   }
 
-  /** The interest is handed over at the call. */
+  /** A wait passes the interest of the moment when it began. */
   override readonly seesChangesWhileParked: boolean = false;
   readonly #asked = new SelectSets();
   readonly #found = new SelectSets();
   #nfds = 0;
 
-  /** Makes a selector, which needs neither a call nor a descriptor. */
+  /** Creates a selector. It needs neither a system call nor a descriptor. */
   constructor() {
     super(EVENT_PRIORITY, FD_SETSIZE);
   }
 
-  /** Adds a descriptor to what is waited for. */
+  /** Starts to watch a descriptor. */
   protected override watch(fd: number, events: number): void {
     const { readable, writable, exceptional } = this.#asked;
     mark(readable, fd, (events & EVENT_READ) !== 0);
@@ -58,12 +45,12 @@ export class SelectSelector<T, F extends FileObject = FileObject>
     this.#nfds = Math.max(this.#nfds, fd + 1);
   }
 
-  /** Changes what a descriptor is waited for. */
+  /** Changes the events of a descriptor. */
   protected override rewatch(fd: number, events: number): void {
     this.watch(fd, events);
   }
 
-  /** Takes a descriptor out of what is waited for. */
+  /** Stops watching a descriptor. */
   protected override unwatch(fd: number): void {
     const { readable, writable, exceptional } = this.#asked;
     for (const set of [readable, writable, exceptional]) set.delete(fd);
@@ -92,7 +79,7 @@ export class SelectSelector<T, F extends FileObject = FileObject>
     return count;
   }
 
-  /** As `fill`, on another thread. */
+  /** Waits once on another thread, and fills `ready`. */
   protected override async fillParked(
     timeout: number,
     referenced: boolean,
@@ -110,12 +97,10 @@ export class SelectSelector<T, F extends FileObject = FileObject>
     else if (count > 0) this.#decode(found, nfds, generations);
   }
 
-  /** Frees what the system keeps. */
+  /** Releases the system's resources. */
   protected override release(): void {}
 
-  /**
-   * @param generations Those of when the wait began; today's, if nothing can have changed
-   */
+  /** @param generations Those at the start of a parked wait. Default: the present ones */
   #decode(found: SelectSets, nfds: number, generations?: number[]): void {
     this.ready.reserve(nfds);
     for (let fd = 0; fd < nfds; fd++) {
@@ -130,7 +115,7 @@ export class SelectSelector<T, F extends FileObject = FileObject>
     }
   }
 
-  /** EBADF names no culprit: whoever is not open is one. */
+  /** EBADF does not say which descriptor is closed: asks about each. */
   #loseClosed(): void {
     const closed = [...this.registrations.keys()].filter(({ fd }) =>
       !isOpen(fd)

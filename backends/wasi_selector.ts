@@ -15,7 +15,12 @@
  */
 
 import { BaseSelector } from "./base_selector.ts";
-import { EVENT_READ, EVENT_WRITE, type FileObject } from "./selector.ts";
+import {
+  EVENT_READ,
+  EVENT_WRITE,
+  type FileObject,
+  type LoopSelector,
+} from "./selector.ts";
 import {
   CLOCKID_MONOTONIC,
   EVENTRWFLAGS_FD_READWRITE_HANGUP,
@@ -82,7 +87,16 @@ const CLOCK_USERDATA = 2n ** 64n - 1n;
  * assertEquals(found, [["standard output", EVENT_WRITE]]);
  * ```
  */
-export class WasiSelector<T, F extends FileObject = FileObject>
+export interface WasiSelector<T, F extends FileObject = FileObject>
+  extends LoopSelector<T, F> {}
+
+/**
+ * Creates a selector. It writes nothing to the memory before the first registration
+ * or wait.
+ */
+export const WasiSelector: new <T, F extends FileObject = FileObject>(
+  options: WasiSelectorOptions,
+) => WasiSelector<T, F> = class WasiSelector<T, F extends FileObject>
   extends BaseSelector<T, F> {
   /** The subscriptions of a call are those that it was made with. */
   override readonly seesChangesWhileParked = false;
@@ -90,7 +104,6 @@ export class WasiSelector<T, F extends FileObject = FileObject>
   readonly #parked: PollOneoffPromise | undefined;
   readonly #subscriptions: SubscriptionList;
 
-  /** Nothing is written to the memory until something is registered or waited for. */
   constructor({ imports, memory, parked }: WasiSelectorOptions) {
     super(0);
     this.#poll = imports.poll_oneoff;
@@ -180,7 +193,7 @@ export class WasiSelector<T, F extends FileObject = FileObject>
       events | (hungUp ? this.hangUpEvents(fd) : 0),
     );
   }
-}
+};
 
 /**
  * The subscriptions in the program's memory, ready for the next call, and

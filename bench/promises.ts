@@ -12,7 +12,7 @@ import {
   createSelector,
   type SelectorName,
 } from "../backends/default_selector.ts";
-import { Epoll, EPOLLIN } from "../backends/epoll.ts";
+import { EPOLL_CTL_ADD, EPOLLIN, EpollInstance } from "../backends/epoll.ts";
 import { EpollSelector } from "../backends/epoll_selector.ts";
 import { errorByValue } from "../backends/ffi/errno.ts";
 import { libc } from "../backends/ffi/libc.ts";
@@ -53,8 +53,8 @@ function waitCost(name: SelectorName, registered: number): number {
 /** Nanoseconds of the same wait, as a call into the C library. */
 function bareWaitCost(): number {
   using eventfds = new Eventfds(10);
-  using epoll = new Epoll();
-  for (const fd of eventfds.fds) epoll.register(fd, EPOLLIN);
+  using epoll = new EpollInstance();
+  for (const fd of eventfds.fds) epoll.control(EPOLL_CTL_ADD, fd, EPOLLIN, 0);
   eventfds.raise(1);
   const { bytes, capacity } = epoll.events;
   const { epoll_wait } = libc();

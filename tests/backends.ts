@@ -12,6 +12,7 @@ import {
   PollSelector,
   SelectSelector,
 } from "../backends/mod.ts";
+import { withDevPollCalls } from "../backends/devpoll.ts";
 import { HostedWasiSelector } from "./adapters/wasi/hosted_selector.ts";
 import { DevPollStandIn } from "./devpoll_stand_in.ts";
 import { emulated } from "./util.ts";
@@ -194,7 +195,7 @@ function makeKqueue<T>(): LoopSelector<T> {
 function makeDevpoll<T>(): LoopSelector<T> {
   return hasDevPoll
     ? new DevpollSelector()
-    : new DevpollSelector(devPollStandIn);
+    : withDevPollCalls(devPollStandIn, () => new DevpollSelector<T>());
 }
 
 function makeDefault<T>(): LoopSelector<T> {

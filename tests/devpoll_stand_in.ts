@@ -4,7 +4,7 @@
  * do the looking.
  */
 
-import type { DevPollCalls } from "../backends/mod.ts";
+import type { DevPollCalls } from "../backends/devpoll.ts";
 import {
   close,
   openFile,

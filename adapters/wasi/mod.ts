@@ -20,9 +20,12 @@
  * @module
  */
 
-export { BaseSelector } from "../../backends/base_selector.ts";
 export { type FileObject, Socket } from "../../backends/ffi/mod.ts";
-export type { Selector, SelectorKey } from "../../backends/selector.ts";
+export type {
+  LoopSelector,
+  Selector,
+  SelectorKey,
+} from "../../backends/selector.ts";
 export * from "../../backends/wasi/abi.ts";
 export {
   ERRNO,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Epoll, EPOLL_CTL_ADD, EPOLLIN } from "../../backends/epoll.ts";
+import { EPOLL_CTL_ADD, EPOLLIN, EpollInstance } from "../../backends/epoll.ts";
 import { system } from "../../backends/ffi/current_system.ts";
 import { libc } from "../../backends/ffi/libc.ts";
 import {
@@ -26,7 +26,7 @@ const SOURCES = 200;
 /** So many connections at once, each ended as soon as its message is back. */
 export class Churn implements Load {
   readonly connections: number;
-  readonly #epoll = new Epoll();
+  readonly #epoll = new EpollInstance();
   readonly #server: Uint8Array<ArrayBuffer>;
   readonly #sources: readonly Uint8Array<ArrayBuffer>[];
   readonly #yes = Int32Array.of(1);

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Epoll, EPOLLIN } from "../../backends/epoll.ts";
+import { EPOLL_CTL_ADD, EPOLLIN, EpollInstance } from "../../backends/epoll.ts";
 import { Socket, type SocketType } from "../../backends/ffi/socket.ts";
 import { unaccepted } from "../proc.ts";
 import { LoadError, PATIENCE } from "./load.ts";
@@ -27,7 +27,7 @@ export interface ClientOptions {
 
 /** Connections to one server, all of them watched for something to read. */
 export class Clients implements Disposable {
-  readonly epoll: Epoll = new Epoll();
+  readonly epoll: EpollInstance = new EpollInstance();
   readonly fds: Int32Array;
   readonly #sockets: Socket[] = [];
 
@@ -46,7 +46,7 @@ export class Clients implements Disposable {
       else if (last) echoOnce(socket);
     }
     this.fds = Int32Array.from(this.#sockets, (socket) => socket.fd);
-    for (const fd of this.fds) this.epoll.register(fd, events);
+    for (const fd of this.fds) this.epoll.control(EPOLL_CTL_ADD, fd, events, 0);
   }
 
   /** The largest descriptor, plus one: the length of a table by descriptor. */

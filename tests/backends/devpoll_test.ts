@@ -11,6 +11,11 @@ import {
   POLLNVAL,
   POLLOUT,
 } from "../../backends/mod.ts";
+import {
+  type DevPollCalls,
+  DevPollInstance,
+  withDevPollCalls,
+} from "../../backends/devpoll.ts";
 import { close, pipe } from "../../backends/ffi/mod.ts";
 import { DevPollStandIn } from "../devpoll_stand_in.ts";
 import { bytesOf, pairOf, test } from "../util.ts";
@@ -31,6 +36,11 @@ class Recorder extends DevPollStandIn {
   }
 }
 
+/** A `DevPoll` on a stand-in. */
+function openDevPoll(calls: DevPollCalls = new DevPollStandIn()): DevPoll {
+  return withDevPollCalls(calls, () => new DevPoll());
+}
+
 /** `struct pollfd` of a small descriptor. */
 function pollfd(fd: number, events: number): number[] {
   return [fd, 0, 0, 0, events & 0xff, events >> 8, 0, 0];
@@ -38,7 +48,7 @@ function pollfd(fd: number, events: number): number[] {
 
 test("DevPoll: register() writes one struct pollfd, modify() removes first, unregister() removes", () => {
   const calls = new Recorder();
-  using devPoll = new DevPoll(calls);
+  using devPoll = openDevPoll(calls);
   using pair = pairOf();
   const { fd } = pair.left;
   devPoll.register(fd, POLLIN);
@@ -53,9 +63,9 @@ test("DevPoll: register() writes one struct pollfd, modify() removes first, unre
 
 test("DevPoll: struct dvpoll has room and timeout where the driver looks", () => {
   const calls = new Recorder();
-  using devPoll = new DevPoll(calls);
-  devPoll.wait(0);
-  devPoll.wait(1.5);
+  using devPoll = openDevPoll(calls);
+  devPoll.poll(0);
+  devPoll.poll(1.5);
   const views = calls.requests.map((bytes) =>
     new DataView(Uint8Array.from(bytes).buffer)
   );
@@ -66,7 +76,7 @@ test("DevPoll: struct dvpoll has room and timeout where the driver looks", () =>
 
 test("DevPoll: for ever is -1", () => {
   const calls = new Recorder();
-  using devPoll = new DevPoll(calls);
+  using devPoll = openDevPoll(calls);
   using pair = pairOf();
   devPoll.register(pair.left, POLLOUT);
   assertEquals(devPoll.poll(), [[pair.left.fd, POLLOUT]]);
@@ -74,7 +84,7 @@ test("DevPoll: for ever is -1", () => {
 });
 
 test("DevPoll: register() again adds events, modify() replaces them", () => {
-  using devPoll = new DevPoll(new DevPollStandIn());
+  using devPoll = openDevPoll();
   using pair = pairOf();
   pair.right.send(bytesOf("x"));
   devPoll.register(pair.left, POLLIN);
@@ -85,7 +95,7 @@ test("DevPoll: register() again adds events, modify() replaces them", () => {
 });
 
 test("DevPoll: a closed descriptor is POLLNVAL until it is removed", () => {
-  using devPoll = new DevPoll(new DevPollStandIn());
+  using devPoll = openDevPoll();
   const [reader, writer] = pipe();
   devPoll.register(reader, POLLIN);
   close(writer);
@@ -96,21 +106,25 @@ test("DevPoll: a closed descriptor is POLLNVAL until it is removed", () => {
   assertEquals(devPoll.poll(0), []);
 }, { ignore: Deno.build.os !== "linux" });
 
-test("DevPoll: no more comes back than there is room for", () => {
-  using devPoll = new DevPoll(new DevPollStandIn());
+test("DevPollInstance: a wait returns as many structs as there is room for", () => {
+  const instance = withDevPollCalls(
+    new DevPollStandIn(),
+    () => new DevPollInstance(),
+  );
   const pairs = Array.from({ length: 50 }, () => pairOf());
   for (const { left, right } of pairs) {
-    devPoll.register(left, POLLOUT);
-    devPoll.register(right, POLLOUT);
+    instance.add(left.fd, POLLOUT);
+    instance.add(right.fd, POLLOUT);
   }
-  assertEquals(devPoll.poll(0).length, 64);
-  devPoll.reserve(100);
-  assertEquals(devPoll.poll(0).length, 100);
+  assertEquals(instance.wait(0), 64);
+  instance.reserve(100);
+  assertEquals(instance.wait(0), 100);
   for (const pair of pairs) pair[Symbol.dispose]();
+  instance.close();
 });
 
 test("DevPoll: events that do not fit 16 bits are refused [A28]", () => {
-  using devPoll = new DevPoll(new DevPollStandIn());
+  using devPoll = openDevPoll();
   for (const events of [-1, 65536, 1.5, NaN]) {
     assertThrows(() => devPoll.register(0, events), RangeError);
     assertThrows(() => devPoll.modify(0, events), RangeError);
@@ -118,7 +132,7 @@ test("DevPoll: events that do not fit 16 bits are refused [A28]", () => {
 });
 
 test("DevPoll: after close() every call says that it is closed", () => {
-  const devPoll = new DevPoll(new DevPollStandIn());
+  const devPoll = openDevPoll();
   devPoll.close();
   devPoll.close();
   assertEquals(devPoll.fd, -1);

@@ -27,16 +27,14 @@ export class DvPoll {
   readonly bytes: Uint8Array<ArrayBuffer> = new Uint8Array(new ArrayBuffer(32));
   readonly #view = new DataView(this.bytes.buffer);
 
-  /**
-   * Fills the struct.
-   *
-   * @param fds The address of an array of `struct pollfd`
-   * @param capacity Its length
-   * @param timeout Milliseconds; -1 waits without end
-   */
-  set(fds: bigint, capacity: number, timeout: number): void {
-    this.#view.setBigUint64(0, fds, true);
+  /** Sets the address and the length of the array of `struct pollfd` to fill. */
+  setBuffer(address: bigint, capacity: number): void {
+    this.#view.setBigUint64(0, address, true);
     this.#view.setBigUint64(8, BigInt(capacity), true);
-    this.#view.setInt32(16, timeout, true);
+  }
+
+  /** Sets the timeout in milliseconds; -1 is no timeout. */
+  setTimeout(milliseconds: number): void {
+    this.#view.setInt32(16, milliseconds, true);
   }
 }

@@ -42,8 +42,8 @@ export class HostedWasiSelector<T> extends WasiSelector<T> {
     this.#host = host;
   }
 
-  protected override release(): void {
-    super.release();
+  override close(): void {
+    super.close();
     this.#host.dispose();
   }
 }

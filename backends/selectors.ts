@@ -1,0 +1,205 @@
+/**
+ * The selectors as programs see them: for each class its contract and its
+ * constructor. The bookkeeping that the classes share stays inside.
+ *
+ * @module
+ */
+
+import { DevpollSelector as DevpollSelectorClass } from "./devpoll_selector.ts";
+import { EpollSelector as EpollSelectorClass } from "./epoll_selector.ts";
+import type { KqueueOptions } from "./kqueue.ts";
+import { KqueueSelector as KqueueSelectorClass } from "./kqueue_selector.ts";
+import { PollSelector as PollSelectorClass } from "./poll_selector.ts";
+import { SelectSelector as SelectSelectorClass } from "./select_selector.ts";
+import type { FileObject, LoopSelector } from "./selector.ts";
+
+/**
+ * A selector on epoll, for Linux. A wait costs as much as is ready, whatever the
+ * number of registrations. It supports every event and every mode. Regular files
+ * and directories, which epoll refuses, are always ready.
+ *
+ * @typeParam T The data that is registered with each file object
+ * @typeParam F The type of the file objects. Default: any
+ *
+ * @example Edge-triggered
+ * ```ts
+ * import {
+ *   EpollSelector,
+ *   EVENT_READ,
+ *   MODE_EDGE,
+ * } from "@pollux/reactor/selectors";
+ * import { socketPair } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * if (Deno.build.os === "linux") {
+ *   using selector = new EpollSelector<string>();
+ *   const [left, right] = socketPair();
+ *   selector.register(right, EVENT_READ | MODE_EDGE, "right");
+ *   left.send(new Uint8Array(1));
+ *   assertEquals(selector.select(1000).length, 1);
+ *   assertEquals(selector.select(0), []); // still readable, but no new data
+ *   selector.unregister(right);
+ *   left.close();
+ *   right.close();
+ * }
+ * ```
+ */
+export interface EpollSelector<T, F extends FileObject = FileObject>
+  extends LoopSelector<T, F> {
+  /** The descriptor of the epoll instance; -1 after `close()`. */
+  readonly fd: number;
+  /**
+   * The number of times that a new epoll instance replaced the one of `fd`. This
+   * happens when a registered descriptor is closed while a duplicate keeps its file
+   * open. An epoll instance that watches `fd` has to register it again then.
+   */
+  readonly renewals: number;
+}
+
+/**
+ * Creates a selector with an epoll instance.
+ *
+ * It throws `Deno.errors.NotSupported` on a system without epoll,
+ * `Deno.errors.NotCapable` without `--allow-ffi`, and a `SystemError` (`EMFILE`)
+ * if the process has no free descriptor.
+ */
+export const EpollSelector: new <T, F extends FileObject = FileObject>() =>
+EpollSelector<T, F> = EpollSelectorClass;
+
+/**
+ * A selector on kqueue, for macOS and the BSDs. A wait costs as much as is ready.
+ * It supports `MODE_EDGE` and `MODE_ONE_SHOT`, and `EVENT_PRIORITY` where the
+ * system has EVFILT_EXCEPT (macOS).
+ *
+ * @typeParam T The data that is registered with each file object
+ * @typeParam F The type of the file objects. Default: any
+ *
+ * @example
+ * ```ts
+ * import { EVENT_READ, KqueueSelector } from "@pollux/reactor/selectors";
+ * import { socketPair } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * if (["darwin", "freebsd", "netbsd"].includes(Deno.build.os)) {
+ *   using selector = new KqueueSelector<string>();
+ *   const [left, right] = socketPair();
+ *   selector.register(right, EVENT_READ, "right");
+ *   left.send(new Uint8Array(1));
+ *   assertEquals(selector.select(1000).length, 1);
+ *   selector.unregister(right);
+ *   left.close();
+ *   right.close();
+ * }
+ * ```
+ */
+export interface KqueueSelector<T, F extends FileObject = FileObject>
+  extends LoopSelector<T, F> {
+  /** The descriptor of the queue; -1 after `close()`. */
+  readonly fd: number;
+}
+
+/**
+ * Creates a selector with a kqueue; `options.library` is the path of a libkqueue.
+ *
+ * It throws `Deno.errors.NotSupported` on a system without kqueue,
+ * `Deno.errors.NotCapable` without `--allow-ffi`, and a `SystemError` (`EMFILE`)
+ * if the process has no free descriptor.
+ */
+export const KqueueSelector: new <T, F extends FileObject = FileObject>(
+  options?: KqueueOptions,
+) => KqueueSelector<T, F> = KqueueSelectorClass;
+
+/**
+ * A selector on /dev/poll, for Solaris and illumos. The kernel keeps the interest,
+ * so that a wait passes nothing. It supports `EVENT_PRIORITY`, and no mode.
+ *
+ * @typeParam T The data that is registered with each file object
+ * @typeParam F The type of the file objects. Default: any
+ *
+ * @example
+ * ```ts
+ * import { DevpollSelector, EVENT_READ } from "@pollux/reactor/selectors";
+ * import { socketPair } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * if (["illumos", "solaris"].includes(Deno.build.os)) {
+ *   using selector = new DevpollSelector<string>();
+ *   const [left, right] = socketPair();
+ *   selector.register(right, EVENT_READ, "right");
+ *   left.send(new Uint8Array(1));
+ *   assertEquals(selector.select(1000).length, 1);
+ *   selector.unregister(right);
+ *   left.close();
+ *   right.close();
+ * }
+ * ```
+ */
+export interface DevpollSelector<T, F extends FileObject = FileObject>
+  extends LoopSelector<T, F> {
+  /** The descriptor of the open `/dev/poll`; -1 after `close()`. */
+  readonly fd: number;
+}
+
+/**
+ * Creates a selector with an open `/dev/poll`.
+ *
+ * It throws `Deno.errors.NotSupported` on a system without it,
+ * `Deno.errors.NotCapable` without `--allow-ffi`, and a `SystemError` (`EMFILE`)
+ * if the process has no free descriptor.
+ */
+export const DevpollSelector: new <T, F extends FileObject = FileObject>() =>
+DevpollSelector<T, F> = DevpollSelectorClass;
+
+/**
+ * A selector on poll, for every POSIX system. It takes any number of descriptors,
+ * and a wait looks at each of them. It supports `EVENT_PRIORITY`, and no mode.
+ *
+ * @typeParam T The data that is registered with each file object
+ * @typeParam F The type of the file objects. Default: any
+ *
+ * @example
+ * ```ts
+ * import { EVENT_WRITE, PollSelector } from "@pollux/reactor/selectors";
+ * import { close, pipe } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * using selector = new PollSelector<string>();
+ * const [reader, writer] = pipe();
+ * selector.register(writer, EVENT_WRITE, "room to write");
+ * for (const [key, events] of selector.select()) {
+ *   assertEquals([key.data, events], ["room to write", EVENT_WRITE]);
+ * }
+ * selector.unregister(writer);
+ * close(reader);
+ * close(writer);
+ * ```
+ */
+export interface PollSelector<T, F extends FileObject = FileObject>
+  extends LoopSelector<T, F> {}
+
+/** Creates a selector. It needs neither a system call nor a descriptor. */
+export const PollSelector: new <T, F extends FileObject = FileObject>() =>
+PollSelector<T, F> = PollSelectorClass;
+
+/**
+ * A selector on select, for every system. It takes descriptors below 1024, and
+ * refuses others with a `RangeError`. It supports `EVENT_PRIORITY`, and no mode.
+ *
+ * @typeParam T The data that is registered with each file object
+ * @typeParam F The type of the file objects. Default: any
+ *
+ * @example
+ * ```ts
+ * import { EVENT_READ, SelectSelector } from "@pollux/reactor/selectors";
+ * import { assertThrows } from "@std/assert";
+ *
+ * using selector = new SelectSelector<null>();
+ * assertThrows(() => selector.register(1024, EVENT_READ, null), RangeError);
+ * ```
+ */
+export interface SelectSelector<T, F extends FileObject = FileObject>
+  extends LoopSelector<T, F> {}
+
+/** Creates a selector. It needs neither a system call nor a descriptor. */
+export const SelectSelector: new <T, F extends FileObject = FileObject>() =>
+SelectSelector<T, F> = SelectSelectorClass;
