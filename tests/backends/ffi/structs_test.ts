@@ -244,7 +244,8 @@ Deno.test("for ever, at once, and longer than C's int have their own millisecond
 
 Deno.test("struct dvpoll keeps its fields where <sys/devpoll.h> has them", () => {
   const dvpoll = new DvPoll();
-  dvpoll.set(0x1234_5678_9abcn, 64, -1);
+  dvpoll.setBuffer(0x1234_5678_9abcn, 64);
+  dvpoll.setTimeout(-1);
   const view = new DataView(dvpoll.bytes.buffer);
   assertEquals(view.getBigUint64(0, true), 0x1234_5678_9abcn); // dp_fds
   assertEquals(view.getBigUint64(8, true), 64n); // dp_nfds
