@@ -1,48 +1,51 @@
 /**
- * Accepts connections, and goes on accepting them whatever happens.
+ * A listener that calls a function with each connection.
+ *
+ * It is registered for `EVENT_READ` unless something holds it. Each hold is
+ * independent of the others, and the listener accepts again when the last one is gone:
+ *
+ * | hold | begins | ends |
+ * | --- | --- | --- |
+ * | `Paused` | `pause()` | `resume()` |
+ * | `Full` | `maximumConnections` are open | one of them ends |
+ * | `Resting` | accept(2) or the selector fails | 100 ms later |
+ *
+ * `close()` ends the acceptor under any hold.
  *
  * @module
  */
 
-import { isSystemError } from "../backends/ffi/errors.ts";
 import type { Socket } from "../backends/ffi/socket.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
 import { EVENT_READ, type FileObject } from "../backends/selector.ts";
+import { acceptNext, isListenerFailure } from "./accepting.ts";
+import { Endpoint, loopOf } from "./endpoint.ts";
+import type { ListeningSocket } from "./listening_socket.ts";
 import type { Loop } from "./loop.ts";
-import { DESTROY, type Owned, PLACE } from "./owned.ts";
 import type { Timer } from "./timers.ts";
 
-/** How many connections are accepted in one turn: others are waiting for theirs. */
+/** A reason not to accept, one bit each. */
+enum Hold {
+  Paused = 1,
+  Full = 2,
+  Resting = 4,
+}
+
+/** How many connections are accepted in one iteration: other endpoints are ready too. */
 const ACCEPTS_PER_TURN = 64;
 
-/** How long accepting is suspended when there is no descriptor left, in milliseconds. */
-const BACK_OFF = 100;
+/** How long accepting is suspended after a failure, in milliseconds. */
+const REST = 100;
+
+/** Says whether an acceptor has as many open connections as it may have. */
+export let setFull: (acceptor: Acceptor, full: boolean) => void;
 
 /**
- * Errors of one connection that was gone before it was accepted, or of its
- * network (accept(2), "Error handling"): the next one may be well.
- */
-const TRANSIENT = new Set([
-  "ECONNABORTED",
-  "EPERM",
-  "EPROTO",
-  "ENETDOWN",
-  "ENOPROTOOPT",
-  "EHOSTDOWN",
-  "ENONET",
-  "EHOSTUNREACH",
-  "EOPNOTSUPP",
-  "ENETUNREACH",
-  "ECONNRESET",
-]);
-
-/**
- * Accepts connections from a listening socket.
+ * Accepts connections of a listening socket.
  *
- * With no descriptor left (`EMFILE`, `ENFILE`) or no memory, the connection that
- * waits would make the listener ready again and again. So it stops listening to
- * it for a tenth of a second, says so once, and tries again; those who wait are
- * in the system's backlog meanwhile.
+ * Without a free descriptor (`EMFILE`, `ENFILE`) or memory, a connection stays in the
+ * backlog, and the listener would be ready again and again. So the acceptor rests for 100 ms, reports the error once, and tries again. Connections wait
+ * in the backlog meanwhile. `reactor/accepting.ts` explains every error of accept(2).
  *
  * @example
  * ```ts
@@ -51,75 +54,47 @@ const TRANSIENT = new Set([
  *
  * using reactor = new Reactor();
  * const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, (peer) => {
- *   peer.onData = () => {}; // hears the peer to its end, and then closes
- *   peer.end(new TextEncoder().encode(new Date().toString()));
+ *   peer.onData = () => {}; // discards input until the peer's end
+ *   peer.end(new Date().toString());
  * });
  * assertNotEquals(server.address.port, 0);
  * server.close();
  * reactor.run();
  * ```
  *
- * @typeParam Address `InternetAddress` if it listens on a port, `UnixAddress` if on a path
+ * @typeParam Address `InternetAddress` of a port, `UnixAddress` of a path
  */
 export class Acceptor<Address extends SocketAddress = SocketAddress>
-  implements Owned {
-  readonly #loop: Loop;
-  readonly #socket: Socket;
-  readonly #onAccept: (socket: Socket) => void;
-  readonly #onClose: () => void;
-  readonly #file: { remove(): void } | null;
-  readonly #wanted: () => boolean;
+  extends Endpoint {
   /**
-   * Where the reactor keeps this acceptor.
-   *
-   * @ignore
+   * The address that it listens on; with port 0 the port that the system chose. It is
+   * known after `close()` too.
    */
-  [PLACE]: number = -1;
-  #accepting = false;
-  #paused = false;
-  /** Whether there are as many connections as there may be. */
-  #full = false;
-  /** Whether the last attempt has found a connection. */
-  #mayHaveMore = false;
-  readonly #report = (error: unknown): void =>
-    this.#loop.reportSometimes(error);
-  /** A method never calls back: what it meets is told from the loop. */
-  readonly #reportSoon = (error: unknown): void =>
-    this.#loop.callSoon(() => this.#report(error));
-  #backOff: Timer | null = null;
-  #referenced = true;
-  /** Whether the loop counts the registration as unreferenced. */
-  #unreferenced = false;
+  readonly address: Address;
+  readonly #listening: ListeningSocket;
+  readonly #onAccept: (socket: Socket) => void;
+  /** The bits of `Hold`; 0 while it accepts. */
+  #holds = 0;
+  /** Ends the rest; null since an accept succeeded. */
+  #rest: Timer | null = null;
 
   /**
-   * Made by `Reactor.listen`.
+   * Called by `Reactor.listen`.
    *
-   * @param socket A listening socket, which is the acceptor's from now on
+   * @param listening The socket, which is the acceptor's from now on
    * @param onAccept Called with each connection
-   * @param onClose Called when the acceptor is closed
-   * @param file What is to be removed with the socket, if anything
-   * @param wanted Whether a connection is wanted just now. It pauses if one comes
-   *   while none is
    */
   constructor(
     loop: Loop,
-    socket: Socket,
+    listening: ListeningSocket,
     onAccept: (socket: Socket) => void,
-    onClose: () => void = (): void => {},
-    file: { remove(): void } | null = null,
-    wanted: () => boolean = (): boolean => true,
   ) {
-    this.#loop = loop;
-    this.#socket = socket;
+    super(loop);
+    this.#listening = listening;
     this.#onAccept = onAccept;
-    this.#onClose = onClose;
-    this.#file = file;
-    this.#wanted = wanted;
     try {
-      this.address = socket.localAddress as Address;
-      loop.own(this);
-      loop.register(this, EVENT_READ, Acceptor.#onReady);
-      this.#accepting = true;
+      this.address = listening.socket.localAddress as Address;
+      this.watch(EVENT_READ, Acceptor.#onReady);
     } catch (error) {
       this.close();
       throw error;
@@ -128,185 +103,122 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
 
   /** The listening descriptor; -1 once closed. */
   get fd(): number {
-    return this.#socket.fd;
+    return this.#listening.socket.fd;
   }
 
-  /** The listening socket. */
+  /** The listening socket, for options that have no method here. */
   get socket(): Socket {
-    return this.#socket;
+    return this.#listening.socket;
   }
 
-  /** Where it listens, or has listened; with port 0 the port that the system chose. */
-  readonly address: Address;
-
-  /** Whether it was closed. */
+  /** Whether it was closed, by `close()`, with the reactor, or because the socket failed. */
   get closed(): boolean {
-    return this.#socket.fd === -1;
+    return this.fd === -1;
   }
 
-  /** Leaves newcomers in the system's backlog until `resume()`. */
+  /** Stops accepting until `resume()`. Connections wait in the backlog. */
   pause(): void {
-    this.#paused = true;
-    this.#update();
+    this.#hold(Hold.Paused, true);
   }
 
-  /** Accepts again. */
+  /** Accepts again after `pause()`. */
   resume(): void {
-    this.#paused = false;
-    this.#update();
+    this.#hold(Hold.Paused, false);
   }
 
-  /**
-   * Leaves newcomers in the backlog while there is no room for them, whatever
-   * `pause()` and `resume()` say.
-   *
-   * @ignore
-   */
-  setFull(full: boolean): void {
-    this.#full = full;
-    this.#update();
-  }
-
-  /** Keeps `run()` going, and the process open, as at the beginning. */
-  ref(): void {
-    this.#referenced = true;
-    this.#count();
+  /** Keeps `run()` and the process alive while it listens. This is the default. */
+  override ref(): void {
+    super.ref();
+    this.#rest?.ref();
   }
 
   /** Lets `run()` return and the process end although it listens. */
-  unref(): void {
-    this.#referenced = false;
-    this.#count();
+  override unref(): void {
+    super.unref();
+    this.#rest?.unref();
   }
 
   /**
-   * Accepts again, and what may be in the backlog at once.
-   *
-   * @ignore
+   * Stops listening, and removes the file of a Unix socket. Accepted connections stay
+   * open. A second call has no effect.
    */
-  acceptNow(): void {
-    this.resume();
-    this.#count();
-    if (this.#mayHaveMore && this.#loop.mayGoOn()) {
-      this.#acceptSome(this.#reportSoon);
-    }
-  }
-
-  /** Stops listening. Connections that were accepted go on; closing again does nothing. */
   close(): void {
     if (this.closed) return;
-    this.#backOff?.cancel();
-    if (this.#accepting) {
-      this.#loop.forget(this);
-      this.#setAccepting(false);
-    }
-    // The file first: without a listener it would be in the next one's way.
-    this.#file?.remove();
-    this.#socket.close();
-    this.#loop.disown(this);
-    this.#onClose();
-  }
-
-  /**
-   * As `close()`.
-   *
-   * @ignore
-   */
-  [DESTROY](): void {
-    this.close();
-  }
-
-  /** Closes it at the end of a `using` scope. */
-  [Symbol.dispose](): void {
-    this.close();
+    this.#rest?.cancel();
+    this.leave();
+    this.#listening.close();
   }
 
   static readonly #onReady = (fileobj: FileObject): void => {
-    const acceptor = fileobj as Acceptor;
-    acceptor.#acceptSome(acceptor.#report);
+    (fileobj as Acceptor).#acceptSome();
   };
 
-  #acceptSome(report: (error: unknown) => void): void {
-    let gone = 0;
+  #acceptSome(): void {
     for (let count = 0; count < ACCEPTS_PER_TURN; count++) {
       // The callback may have closed or paused the listener.
-      if (!this.#accepting) return;
-      if (!this.#wanted()) {
-        if (count === 0) this.pause();
-        return;
-      }
+      if (this.#holds !== 0 || this.closed) return;
       let socket: Socket | null;
       try {
-        socket = this.#socket.accept();
+        socket = acceptNext(this.socket);
       } catch (error) {
-        // All of a turn's: then it is not the connections, which would be gone.
-        const transient = isSystemError(error) && TRANSIENT.has(error.code) &&
-          ++gone < ACCEPTS_PER_TURN;
-        if (transient) continue;
-        return this.#suspend(error, report);
+        return this.#failed(error);
       }
-      this.#mayHaveMore = socket !== null;
       if (socket === null) return;
-      this.#hand(socket);
-      this.#count();
+      this.#handOut(socket);
     }
   }
 
-  /** Who throws at a newcomer loses it, and no other. */
-  #hand(socket: Socket): void {
+  /** If the callback throws, only this connection is closed. */
+  #handOut(socket: Socket): void {
     try {
       this.#onAccept(socket);
     } catch (error) {
-      this.#loop.report(error);
+      loopOf(this).report(error);
       socket.close();
     }
   }
 
-  /**
-   * Waits a while: for a descriptor, or for whatever else is missing. An error
-   * that nobody thought of is treated alike: told, and tried again.
-   */
-  #suspend(error: unknown, report: (error: unknown) => void): void {
-    if (this.#backOff === null) report(error);
-    this.#loop.countBackOff();
-    this.#backOff = this.#loop.callLater(BACK_OFF, () => this.#retry());
-    this.#update();
+  #failed(error: unknown): void {
+    if (isListenerFailure(error)) {
+      this.close();
+      loopOf(this).report(error);
+    } else {
+      if (this.#rest === null) loopOf(this).reportSometimes(error);
+      this.#suspend();
+    }
+  }
+
+  #suspend(): void {
+    const loop = loopOf(this);
+    loop.countBackOff();
+    this.#rest = loop.callLater(REST, () => this.#retry());
+    if (this.unreferenced) this.#rest.unref();
+    this.#hold(Hold.Resting, true);
   }
 
   #retry(): void {
-    const backOff = this.#backOff;
-    this.#update();
-    this.#acceptSome(this.#report);
-    // Nothing was missing this time: what comes next is news again.
-    if (this.#backOff === backOff) this.#backOff = null;
+    const rest = this.#rest;
+    this.#hold(Hold.Resting, false);
+    this.#acceptSome();
+    // Without a new failure, the next one is reported again.
+    if (this.#rest === rest) this.#rest = null;
   }
 
-  #update(): void {
-    const waiting = this.#backOff !== null && this.#backOff.active;
-    const wanted = !this.closed && !this.#paused && !this.#full && !waiting;
-    if (wanted === this.#accepting) return;
+  /** Begins or ends a hold, and registers or unregisters accordingly. */
+  #hold(hold: Hold, held: boolean): void {
+    this.#holds = held ? this.#holds | hold : this.#holds & ~hold;
+    if (this.closed) return;
     try {
-      if (wanted) this.#loop.register(this, EVENT_READ, Acceptor.#onReady);
-      else this.#loop.withdraw(this);
+      this.watch(this.#holds === 0 ? EVENT_READ : 0, Acceptor.#onReady);
     } catch (error) {
-      this.#setAccepting(false);
-      return this.#suspend(error, this.#reportSoon);
+      // A method never calls back: the error is reported from the loop.
+      const loop = loopOf(this);
+      if (this.#rest === null) loop.callSoon(() => loop.reportSometimes(error));
+      this.#suspend();
     }
-    this.#setAccepting(wanted);
   }
 
-  #setAccepting(accepting: boolean): void {
-    if (accepting === this.#accepting) return;
-    this.#accepting = accepting;
-    this.#count();
-  }
-
-  /** Has the loop count the registration as one that keeps nothing open, or as one that does. */
-  #count(): void {
-    const unreferenced = this.#accepting &&
-      !(this.#referenced && this.#wanted());
-    if (unreferenced === this.#unreferenced) return;
-    this.#unreferenced = unreferenced;
-    this.#loop.countUnreferenced(unreferenced ? 1 : -1);
+  static {
+    setFull = (acceptor, full): void => acceptor.#hold(Hold.Full, full);
   }
 }

@@ -29,6 +29,7 @@ export let loopOf: (endpoint: Endpoint) => Loop;
  * idle connections pay for every byte, and each message for every call.
  */
 export abstract class Endpoint implements Disposable {
+  /** The index in the list of the loop, which alone sets it. */
   [PLACE]: number = -1;
   readonly #loop: Loop;
   #registration = 0;
@@ -69,6 +70,7 @@ export abstract class Endpoint implements Disposable {
     this.close();
   }
 
+  /** Called by the loop when it is closed. */
   [DESTROY](_error?: Error): void {
     this.close();
   }

@@ -5,11 +5,11 @@
  */
 
 import type { Socket } from "../backends/ffi/socket.ts";
-import { Acceptor } from "./acceptor.ts";
+import { Acceptor, setFull } from "./acceptor.ts";
 import { checkCallback } from "./callback.ts";
 import { Connection, connectionLimits } from "./connection.ts";
 import { admissionOf, type ListenOptions } from "./listen_options.ts";
-import { createListeningSocket } from "./listening_socket.ts";
+import { ListeningSocket } from "./listening_socket.ts";
 import type { Loop } from "./loop.ts";
 
 /**
@@ -26,12 +26,11 @@ export function listen(
   checkCallback(onConnection);
   let open = 0;
   const limits = connectionLimits(loop, options, () => {
-    if (open-- === maximumConnections) acceptor.setFull(false);
+    if (open-- === maximumConnections) setFull(acceptor, false);
   });
-  const { socket, file } = createListeningSocket(options);
-  const onAccept = (accepted: Socket): void => {
-    const connection = new Connection(loop, accepted, limits);
-    if (++open === maximumConnections) acceptor.setFull(true);
+  const onAccept = (socket: Socket): void => {
+    const connection = new Connection(loop, socket, limits);
+    if (++open === maximumConnections) setFull(acceptor, true);
     if (idleTimeout > 0) connection.setIdleTimeout(idleTimeout);
     try {
       onConnection(connection);
@@ -40,6 +39,20 @@ export function listen(
       throw error;
     }
   };
-  const acceptor = new Acceptor(loop, socket, onAccept, () => {}, file);
+  const acceptor = acceptorOf(loop, ListeningSocket.create(options), onAccept);
   return acceptor;
+}
+
+function acceptorOf(
+  loop: Loop,
+  listening: ListeningSocket,
+  onAccept: (socket: Socket) => void,
+): Acceptor {
+  try {
+    return new Acceptor(loop, listening, onAccept);
+  } catch (error) {
+    // The reactor is closed, or its selector has no room.
+    listening.close();
+    throw error;
+  }
 }

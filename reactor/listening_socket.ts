@@ -38,32 +38,47 @@ export class SocketFile {
 }
 
 /** A listening socket, and its file if it has one. */
-export interface ListeningSocket {
+export class ListeningSocket {
+  /** The socket. */
   readonly socket: Socket;
-  readonly file: SocketFile | null;
-}
+  readonly #file: SocketFile | null;
 
-/**
- * Creates a listening socket. If a step fails, the socket is closed again.
- *
- * @throws {TypeError} if the address is malformed
- * @throws {RangeError} if the port, the backlog or the length of the path is out of range
- * @throws {SystemError} `Deno.errors.AddrInUse` and others
- */
-export function createListeningSocket(options: ListenOptions): ListeningSocket {
-  const address = listenAddress(options);
-  const socket = Socket.createFor(address);
-  let file: SocketFile | null = null;
-  try {
-    if (!("path" in address)) setOptions(socket, options);
-    bind(socket, address);
-    file = SocketFile.of(address);
-    socket.listen(options.backlog);
-    return { socket, file };
-  } catch (error) {
-    file?.remove();
-    socket.close();
-    throw error;
+  private constructor(socket: Socket, file: SocketFile | null) {
+    this.socket = socket;
+    this.#file = file;
+  }
+
+  /**
+   * Creates a socket, binds it, and makes it listen. If a step fails, the socket is
+   * closed and its file removed.
+   *
+   * @throws {TypeError} if the address is malformed
+   * @throws {RangeError} if the port, the backlog or the length of the path is out of
+   *   range
+   * @throws {SystemError} `Deno.errors.AddrInUse` and others
+   */
+  static create(options: ListenOptions): ListeningSocket {
+    const address = listenAddress(options);
+    const socket = Socket.createFor(address);
+    let file: SocketFile | null = null;
+    try {
+      if (!("path" in address)) setOptions(socket, options);
+      bind(socket, address);
+      file = SocketFile.of(address);
+      socket.listen(options.backlog);
+      return new ListeningSocket(socket, file);
+    } catch (error) {
+      file?.remove();
+      socket.close();
+      throw error;
+    }
+  }
+
+  /** Removes the file and closes the socket. A second call has no effect. */
+  close(): void {
+    // In this order: a file without a listener would look stale to the next one.
+    this.#file?.remove();
+    this.socket.close();
   }
 }
 

@@ -41,6 +41,7 @@ export {
 } from "./connection.ts";
 export { Datagram, type OutgoingMessage } from "./datagram.ts";
 export type { DatagramOptions } from "./datagram_socket.ts";
+export type { Endpoint } from "./endpoint.ts";
 export type { Handler } from "./handler_pairs.ts";
 export type { ListenOptions } from "./listen_options.ts";
 export { Loop, type LoopOptions, type ServeOptions } from "./loop.ts";

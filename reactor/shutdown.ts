@@ -7,6 +7,7 @@
 
 import { Acceptor } from "./acceptor.ts";
 import { Connection } from "./connection.ts";
+import { Listener } from "./deno_net/listener.ts";
 import type { Loop } from "./loop.ts";
 import type { OptionNames } from "../backends/options.ts";
 import type { Timer } from "./timers.ts";
@@ -42,7 +43,9 @@ export class Shutdown {
   /** Begins, or sets another timeout. */
   begin(timeout: number): void {
     for (const resource of [...this.#loop.resources()]) {
-      if (resource instanceof Acceptor) resource.close();
+      if (resource instanceof Acceptor || resource instanceof Listener) {
+        resource.close();
+      }
     }
     this.#timer?.cancel();
     this.#timer = timeout === Infinity

@@ -1,18 +1,24 @@
 /**
- * A listener as Deno has them: `accept()` and `for await` instead of a callback.
+ * A listener as Deno has it: `accept()` and `for await` instead of a callback.
  *
  * @module
  */
 
-import { Acceptor } from "../acceptor.ts";
-import { Connection, connectionLimits } from "../connection.ts";
-import type { ListenOptions } from "../listen_options.ts";
-import { createListeningSocket } from "../listening_socket.ts";
+import type { Socket } from "../../backends/ffi/socket.ts";
+import { EVENT_READ, type FileObject } from "../../backends/selector.ts";
+import { acceptNext } from "../accepting.ts";
+import {
+  Connection,
+  type ConnectionLimits,
+  connectionLimits,
+} from "../connection.ts";
+import { Endpoint, loopOf } from "../endpoint.ts";
+import type { ListeningSocket } from "../listening_socket.ts";
 import type { Loop } from "../loop.ts";
 import { denoAddr } from "./address.ts";
 import { Conn } from "./conn.ts";
 
-/** An `accept()` that waits. */
+/** A pending `accept()`. */
 interface Waiter<C> {
   readonly resolve: (conn: C) => void;
   readonly reject: (error: unknown) => void;
@@ -39,43 +45,48 @@ interface Waiter<C> {
  */
 export class Listener<
   Address extends Deno.NetAddr | Deno.UnixAddr = Deno.NetAddr,
-> implements AsyncIterable<Conn<Address>>, Disposable {
-  /** Where it listens. */
+> extends Endpoint implements AsyncIterable<Conn<Address>> {
+  /** The address that it listens on. */
   readonly addr: Address;
-  readonly #acceptor: Acceptor;
+  readonly #listening: ListeningSocket;
+  readonly #limits: ConnectionLimits;
   #waiter: Waiter<Conn<Address>> | null = null;
-  #closed = false;
+  /** Whether the last attempt has found a connection: then the next one need not wait. */
+  #mayHaveMore = false;
 
   /**
    * Called by `Net.listen`.
    *
-   * @param options The options of Deno by the names that the reactor has for them
+   * @param listening The socket, which is the listener's from now on
    */
-  constructor(loop: Loop, options: ListenOptions) {
-    const limits = connectionLimits(loop, {});
-    const { socket, file } = createListeningSocket(options);
-    this.#acceptor = new Acceptor(
-      loop,
-      socket,
-      (accepted) =>
-        this.#hand(new Conn(new Connection(loop, accepted, limits))),
-      () => this.#end(),
-      file,
-      () => this.#waiter !== null,
-    );
-    // Until the first accept(), connections stay in the system's backlog.
-    this.#acceptor.pause();
-    this.addr = denoAddr(socket.localAddress) as Address;
+  constructor(loop: Loop, listening: ListeningSocket) {
+    super(loop);
+    this.#listening = listening;
+    this.#limits = connectionLimits(loop, {});
+    this.setStandby(true);
+    this.addr = denoAddr(listening.socket.localAddress) as Address;
+  }
+
+  /** The listening descriptor; -1 once closed. */
+  get fd(): number {
+    return this.#listening.socket.fd;
+  }
+
+  /** Whether it was closed. */
+  get closed(): boolean {
+    return this.fd === -1;
   }
 
   /**
-   * Accepts one connection.
+   * Accepts one connection. A connection that failed in the backlog is skipped.
    *
-   * @throws {Deno.errors.Busy} if another `accept()` waits
+   * @throws {Deno.errors.Busy} if another `accept()` is pending
    * @throws {Deno.errors.BadResource} if the listener is closed, or is meanwhile
+   * @throws {SystemError} `EMFILE` if the process has no descriptor left, and others; the
+   *   listener stays open
    */
   accept(): Promise<Conn<Address>> {
-    if (this.#closed) return Promise.reject(closedError());
+    if (this.closed) return Promise.reject(closedError());
     if (this.#waiter !== null) {
       return Promise.reject(
         new Deno.errors.Busy("Another accept task is ongoing"),
@@ -83,39 +94,33 @@ export class Listener<
     }
     return new Promise((resolve, reject) => {
       this.#waiter = { resolve, reject };
-      this.#acceptor.acceptNow();
+      this.setStandby(false);
+      if (this.#mayHaveMore && loopOf(this).mayGoOn()) this.#accept();
+      if (this.#waiter !== null) this.#listen();
     });
   }
 
   /**
-   * Stops listening.
+   * Stops listening, and removes the file of a Unix socket.
    *
    * @throws {Deno.errors.BadResource} if it is closed already
    */
   close(): void {
-    if (this.#closed) throw closedError();
-    this.#acceptor.close();
-  }
-
-  /** Lets a pending accept keep the process open, as at the beginning. */
-  ref(): void {
-    this.#acceptor.ref();
-  }
-
-  /** Lets the process end although an accept is pending. */
-  unref(): void {
-    this.#acceptor.unref();
+    if (this.closed) throw closedError();
+    this.leave();
+    this.#listening.close();
+    this.#settle()?.reject(closedError());
   }
 
   /**
-   * Accepts connections until the listener is closed. Who leaves the loop closes it:
-   * as in Deno, that throws `Deno.errors.BadResource` if it is closed already.
+   * Accepts connections until the listener is closed. Leaving the loop closes the
+   * listener; as in Deno, that throws `Deno.errors.BadResource` if it is closed already.
    */
   [Symbol.asyncIterator](): AsyncIterableIterator<Conn<Address>, void> {
     const iterator: AsyncIterableIterator<Conn<Address>, void> = {
       next: () => this.#next(),
-      // It ends a `next()` that waits; that of a generator would wait for it.
-      // deno-lint-ignore require-await -- what fails is told by the promise
+      // A generator's `return()` would wait for a pending `next()`; this one ends it.
+      // deno-lint-ignore require-await -- a failure rejects the promise
       return: async () => {
         this.close();
         return { value: undefined, done: true };
@@ -126,31 +131,57 @@ export class Listener<
   }
 
   /** Stops listening at the end of a `using` scope. */
-  [Symbol.dispose](): void {
-    if (!this.#closed) this.close();
+  override [Symbol.dispose](): void {
+    if (!this.closed) this.close();
   }
 
   async #next(): Promise<IteratorResult<Conn<Address>, void>> {
     try {
       return { value: await this.accept(), done: false };
     } catch (error) {
-      if (!(error instanceof Deno.errors.BadResource && this.#closed)) {
+      if (!(error instanceof Deno.errors.BadResource && this.closed)) {
         throw error;
       }
       return { value: undefined, done: true };
     }
   }
 
-  #hand(conn: Conn<Address>): void {
-    const waiter = this.#waiter!;
-    this.#waiter = null;
-    waiter.resolve(conn);
+  static readonly #onReady = (fileobj: FileObject): void => {
+    const listener = fileobj as Listener;
+    // The registration outlasts an accept(), because another one is likely to follow.
+    if (listener.#waiter === null) listener.watch(0, Listener.#onReady);
+    else listener.#accept();
+  };
+
+  #listen(): void {
+    try {
+      this.watch(EVENT_READ, Listener.#onReady);
+    } catch (error) {
+      this.#settle()!.reject(error);
+    }
   }
 
-  #end(): void {
-    this.#closed = true;
-    this.#waiter?.reject(closedError());
+  /** Settles the pending accept, unless no connection waits. */
+  #accept(): void {
+    let socket: Socket | null = null;
+    try {
+      socket = acceptNext(this.#listening.socket);
+      this.#mayHaveMore = socket !== null;
+      if (socket === null) return;
+      const connection = new Connection(loopOf(this), socket, this.#limits);
+      this.#settle()!.resolve(new Conn(connection));
+    } catch (error) {
+      socket?.close();
+      this.#settle()!.reject(error);
+    }
+  }
+
+  /** The pending accept, which is no longer pending. */
+  #settle(): Waiter<Conn<Address>> | null {
+    const waiter = this.#waiter;
     this.#waiter = null;
+    this.setStandby(true);
+    return waiter;
   }
 }
 

@@ -9,6 +9,7 @@ import type { ConnectOptions } from "../connect_options.ts";
 import { connect } from "../connecting.ts";
 import { interrupted } from "../interrupted.ts";
 import type { ListenOptions } from "../listen_options.ts";
+import { ListeningSocket } from "../listening_socket.ts";
 import type { Loop } from "../loop.ts";
 import { Conn } from "./conn.ts";
 import { Listener } from "./listener.ts";
@@ -102,10 +103,14 @@ export class Net {
     options: Deno.VsockListenOptions & { transport: "vsock" },
   ): never;
   listen(options: object): Listener<Deno.NetAddr> | Listener<Deno.UnixAddr> {
-    const given = listenOptions(options);
-    return given.path === undefined
-      ? new Listener<Deno.NetAddr>(this.#loop, given)
-      : new Listener<Deno.UnixAddr>(this.#loop, given);
+    const listening = ListeningSocket.create(listenOptions(options));
+    try {
+      return new Listener<Deno.NetAddr>(this.#loop, listening);
+    } catch (error) {
+      // The reactor is closed.
+      listening.close();
+      throw error;
+    }
   }
 
   /**
@@ -203,8 +208,8 @@ function connectOptions(options: object): ConnectOptions {
 }
 
 /**
- * Checks that the transport is one of the reactor's, and that it agrees with the path:
- * "unix" without a path would listen on a port of every interface.
+ * Checks that the transport is one of the reactor's, and that it agrees with the path.
+ * Otherwise "unix" without a path would listen on a port of every interface.
  */
 function checkTransport(
   { transport, path }: {

@@ -11,7 +11,7 @@ import {
   type ListenOptions,
   Reactor,
 } from "../../reactor/mod.ts";
-import { bytesOf, denoProgram, test } from "../util.ts";
+import { bytesOf, denoProgram, PATIENCE, test } from "../util.ts";
 import { codeOf, Log, onAnyBackend, onEachBackend, textOf } from "./stage.ts";
 
 onEachBackend(
@@ -330,6 +330,76 @@ onEachBackend(
       );
     }
     assertEquals(stage.reactor.stats().acceptBackOffs, codes.length);
+  },
+);
+
+onAnyBackend(
+  "Acceptor: is closed and reports the error when its socket can accept no more",
+  (stage) => {
+    for (const code of ["EBADF", "ENOTSOCK", "EINVAL"]) {
+      const acceptor = stage.listen(() => {});
+      const failure = acceptError(code);
+      failNextAccept(acceptor, failure);
+      stage.dial(acceptor.address);
+      stage.until(() => acceptor.closed, `the end after ${code}`);
+      assertEquals(stage.errors.splice(0), [failure]);
+    }
+    assertEquals(stage.reactor.stats().acceptBackOffs, 0);
+  },
+);
+
+onAnyBackend(
+  "Acceptor: is closed after shutdown(2) of its socket, which would be ready for ever",
+  (stage) => {
+    const acceptor = stage.listen(() => {});
+    acceptor.socket.shutdown("read");
+    stage.until(() => acceptor.closed, "the end of the listener");
+    assertEquals(
+      stage.errors.splice(0).map((error) => codeOf(error as Error)),
+      ["EINVAL"],
+    );
+  },
+  // The BSDs do not shut a listening socket down.
+  { ignore: Deno.build.os !== "linux" },
+);
+
+onAnyBackend(
+  "Acceptor: pauses when 64 connections in a row have failed",
+  (stage) => {
+    const acceptor = stage.listen(() => {});
+    const { socket } = acceptor;
+    const failure = acceptError("EOPNOTSUPP");
+    let attempts = 0;
+    socket.accept = (): never => {
+      attempts++;
+      throw failure;
+    };
+    stage.dial(acceptor.address);
+    stage.until(() => stage.errors.length > 0, "the report");
+    assertEquals(attempts, 64);
+    assertEquals(stage.errors.splice(0), [failure]);
+    assertEquals(stage.reactor.stats().acceptBackOffs, 1);
+  },
+);
+
+onAnyBackend(
+  "Acceptor: an unreferenced one does not keep run() alive while it rests",
+  (stage) => {
+    const acceptor = stage.listen(() => {});
+    acceptor.socket.accept = (): never => {
+      throw acceptError("ENFILE");
+    };
+    stage.dial(acceptor.address);
+    stage.until(() => stage.errors.length > 0, "the report");
+    stage.errors.splice(0);
+    acceptor.unref();
+    let hangs = false;
+    stage.reactor.callLater(PATIENCE, () => {
+      hangs = true;
+      stage.reactor.stop();
+    }).unref();
+    stage.reactor.run();
+    assert(!hangs);
   },
 );
 

@@ -184,6 +184,55 @@ test("serve(): with too few descriptors to start with, it rejects with EMFILE", 
   assertEquals((await outcome(STARTER, "20")).stdout, "served");
 });
 
+/** Accepts without a free descriptor, then with some, on Deno's network or the reactor's. */
+const ACCEPTER = `
+import { Reactor } from "${root}reactor/mod.ts";
+
+await using reactor = new Reactor();
+reactor.serve();
+const { listen } = Deno.args[0] === "Deno" ? Deno : reactor.net;
+const listener = listen({ hostname: "127.0.0.1", port: 0 });
+const dial = "const port = " + listener.addr.port + ";" +
+  "const clients = [await Deno.connect({ port }), await Deno.connect({ port })];" +
+  "console.log('connected'); await clients[0].read(new Uint8Array(1));";
+const clients = new Deno.Command(Deno.execPath(), {
+  args: ["eval", dial],
+  stdout: "piped",
+}).spawn();
+await clients.stdout.getReader().read();
+const files = [];
+try {
+  for (;;) files.push(Deno.openSync("/dev/null"));
+} catch {
+  // There are no more.
+}
+const lines = [];
+async function report(action) {
+  try {
+    lines.push((await action()).localAddr.transport);
+  } catch (error) {
+    lines.push(error.name, error.message, error.code);
+  }
+}
+await report(() => listener.accept());
+await report(async () => {
+  for await (const conn of listener) return conn;
+});
+for (const file of files) file.close();
+await report(() => listener.accept());
+await report(() => listener.accept());
+console.log(lines.join(", "));
+clients.kill("SIGKILL");
+Deno.exit();
+`;
+
+test("Listener: accept() rejects without a free descriptor, and works again with one, as Deno's", async () => {
+  const expected = await outcome(ACCEPTER, "Deno");
+  assertMatch(expected.stdout, /EMFILE.*tcp, tcp$/);
+  const { stdout } = await outcome(ACCEPTER, "Pollux");
+  assertEquals(stdout, expected.stdout);
+});
+
 test("the default onError prints any error without a stack where there is no descriptor for it", async () => {
   const { stdout, stderr } = await outcome(THROWER);
   assertEquals(stdout, "alive");
