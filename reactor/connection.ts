@@ -6,7 +6,7 @@
 
 import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
 import { bytesOf, checkRoom, copyOf } from "../backends/ffi/memory.ts";
-import type { Socket } from "../backends/ffi/socket.ts";
+import { keptPeer, type Socket } from "../backends/ffi/socket.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
 import {
   EVENT_HANG_UP,
@@ -342,7 +342,7 @@ export class Connection implements Owned {
     try {
       return socket.remoteAddress;
     } catch (error) {
-      const kept = socket.keptRemoteAddress;
+      const kept = keptPeer(socket);
       if (kept === null) throw error;
       return kept;
     }

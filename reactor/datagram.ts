@@ -6,14 +6,11 @@
 
 import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
 import { bytesOf, copyOf } from "../backends/ffi/memory.ts";
-import { system } from "../backends/ffi/current_system.ts";
+import { MessageBatch, sendToEncoded } from "../backends/ffi/message_batch.ts";
+import { keptAddress } from "../backends/ffi/received_address.ts";
 import { isSystemError } from "../backends/ffi/errors.ts";
 import type { Socket } from "../backends/ffi/socket.ts";
-import {
-  decodeAddress,
-  type SocketAddress,
-} from "../backends/ffi/socket_address.ts";
-import { MessageBatch } from "../backends/ffi/structs/message.ts";
+import type { SocketAddress } from "../backends/ffi/socket_address.ts";
 import {
   EVENT_READ,
   EVENT_WRITE,
@@ -73,7 +70,7 @@ let outgoing: MessageBatch | undefined;
 let copies: Copies | undefined;
 
 function newBatch(): MessageBatch {
-  return new MessageBatch(system().msghdr, BATCH, LARGEST_DATAGRAM);
+  return new MessageBatch(BATCH, LARGEST_DATAGRAM);
 }
 
 /**
@@ -341,7 +338,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     // A callback may run another reactor, which then needs a batch of its own.
     incoming = undefined;
     try {
-      const count = this.#socket.receiveBatch(batch);
+      const count = batch.receive(this.#socket.fd);
       for (let index = 0; index < count; index++) this.#take(batch, index);
       batch.reset(count);
     } catch (error) {
@@ -354,15 +351,13 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
   /** Delivers a message, or holds it back for whoever paused at one before it. */
   #take(batch: MessageBatch, index: number): void {
     if (this.closed) return;
-    const start = index * batch.messageBytes;
-    if ((batch.flags(index) & system().constants.MSG_TRUNC) !== 0) {
+    if (batch.isTruncated(index)) {
       const error = new RangeError(
         `Cannot receive a datagram of more than ${batch.messageBytes} bytes`,
       );
       return this.#loop.guard(() => this.#tell(error));
     }
-    const bytes = batch.memory.subarray(start, start + batch.length(index));
-    const data = (copies ??= new Copies()).of(bytes);
+    const data = (copies ??= new Copies()).of(batch.received(index));
     const address = this.#addressOf(batch, index);
     if (this.#held.length === 0 && this.#reads()) this.#deliver(data, address);
     else this.#held.push({ data, address });
@@ -385,9 +380,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     ) {
       this.#lastBytes = bytes.slice(0, length);
       // Frozen: who it stands for may not change under those who hold it.
-      this.#lastAddress = Object.freeze(
-        decodeAddress(bytes, length, system()),
-      );
+      this.#lastAddress = Object.freeze(keptAddress(this.#lastBytes));
     }
     return this.#lastAddress;
   }
@@ -417,7 +410,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
       return this.#socket.sendTo(data, address);
     }
     const bytes = this.#lastBytes;
-    return this.#socket.sendToEncoded(data, bytes, bytes.length);
+    return sendToEncoded(this.#socket.fd, data, bytes, bytes.length);
   }
 
   #isFull(): boolean {
@@ -484,7 +477,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     try {
       const count = this.#prepare(outgoing);
       const sent = count > 0
-        ? this.#socket.sendBatch(outgoing, count)
+        ? outgoing.send(this.#socket.fd, count)
         : this.#sendFirst();
       if (sent !== WOULD_BLOCK) this.#dequeue(sent);
       return sent;
@@ -508,7 +501,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
       const { data, address } = this.#queue.at(index);
       if (data.length > batch.messageBytes) return index;
       try {
-        this.#socket.prepareMessage(batch, index, data, address);
+        batch.prepare(index, data, address, this.#socket.domain);
       } catch (error) {
         // Those before it go first, or they would pay for it.
         if (index > 0) return index;

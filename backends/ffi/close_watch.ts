@@ -26,7 +26,7 @@ export function unwatchClose(fd: number, callback: () => void): void {
 }
 
 /** A descriptor is closed next. */
-export function tellClose(fd: number): void {
+export function notifyClose(fd: number): void {
   if (watches.size === 0) return;
   const callbacks = watches.get(fd);
   if (callbacks === undefined) return;

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { tellClose } from "./close_watch.ts";
+import { notifyClose } from "./close_watch.ts";
 import { system } from "./current_system.ts";
 import { systemError } from "./errors.ts";
 import { fcntl, libc, open } from "./libc.ts";
@@ -123,7 +123,7 @@ export function write(fileobj: FileObject, data: BufferSource): number {
  * @throws {SystemError} if the number was not open
  */
 export function close(fd: number): void {
-  tellClose(fileDescriptor(fd));
+  notifyClose(fileDescriptor(fd));
   const result = libc().close(fd);
   if (result >= 0 || -result === system().errno.EINTR) return;
   throw systemError("close", -result);

@@ -31,16 +31,11 @@ export {
   WOULD_BLOCK,
   write,
 } from "./descriptor.ts";
+export { BaseSocket, type ShutdownDirection } from "./base_socket.ts";
 export { errnoName, isSystemError, type SystemError } from "./errors.ts";
 export { openLibrary } from "./libc.ts";
 export { ffiPermissionFlag } from "./library.ts";
-export {
-  type ReceivedFrom,
-  type ShutdownDirection,
-  Socket,
-  socketPair,
-  type SocketType,
-} from "./socket.ts";
+export { type ReceivedFrom, Socket, socketPair } from "./socket.ts";
 export {
   formatAddress,
   type InternetAddress,
@@ -49,4 +44,4 @@ export {
   type UnixAddress,
 } from "./socket_address.ts";
 export type { SocketOptions } from "./socket_options.ts";
-export type { MessageBatch } from "./structs/message.ts";
+export type { SocketType } from "./socket_fd.ts";

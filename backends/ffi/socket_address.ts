@@ -5,8 +5,8 @@
  * @module
  */
 
-import { interfaceNumber } from "./interface.ts";
 import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from "./ip_address.ts";
+import { libc } from "./libc.ts";
 import type { System } from "./system.ts";
 import { decodePath, encodePath } from "./unix_path.ts";
 
@@ -60,12 +60,57 @@ const IPV4_BYTES = 16;
 const IPV6_BYTES = 28;
 const PATH_OFFSET = 2;
 
-/** Which family an address belongs to: AF_INET, AF_INET6 or AF_UNIX of this system. */
-export function familyOf(address: SocketAddress, system: System): number {
+/** IFNAMSIZ of `<net/if.h>` on every system, with the NUL at the end. */
+const INTERFACE_NAME_BYTES = 16;
+
+/**
+ * The AF_* number of a domain.
+ *
+ * @throws {TypeError} if there is no such domain
+ */
+export function domainNumber(domain: SocketDomain, system: System): number {
   const { AF_INET, AF_INET6, AF_UNIX } = system.constants;
-  const domain = domainOf(address);
-  if (domain === "unix") return AF_UNIX;
-  return domain === "IPv6" ? AF_INET6 : AF_INET;
+  const numbers = { IPv4: AF_INET, IPv6: AF_INET6, unix: AF_UNIX };
+  const number = numbers[domain as keyof typeof numbers];
+  if (number !== undefined) return number;
+  throw new TypeError(
+    `Cannot use domain "${domain}": it must be "IPv4", "IPv6" or "unix"`,
+  );
+}
+
+/** The domain of an AF_* number. */
+export function domainOfFamily(family: number, system: System): SocketDomain {
+  const { AF_INET, AF_INET6, AF_UNIX } = system.constants;
+  if (family === AF_INET) return "IPv4";
+  if (family === AF_INET6) return "IPv6";
+  return family === AF_UNIX ? "unix" : "other";
+}
+
+/** The family that an address belongs to: AF_INET, AF_INET6 or AF_UNIX. */
+export function familyOf(address: SocketAddress, system: System): number {
+  return domainNumber(domainOf(address), system);
+}
+
+/**
+ * Writes an address for a socket of a family.
+ *
+ * @throws {TypeError} if the address is of another family; as `encodeAddress`
+ */
+export function encodeFor(
+  family: number,
+  target: Uint8Array<ArrayBuffer>,
+  address: SocketAddress,
+  system: System,
+): number {
+  if (familyOf(address, system) === family) {
+    return encodeAddress(target, address, system);
+  }
+  const domain = domainOfFamily(family, system);
+  throw new TypeError(
+    `Cannot use address ${
+      formatAddress(address)
+    } with a socket of domain ${domain}`,
+  );
 }
 
 /**
@@ -140,6 +185,24 @@ function scopeOf(zone: string, hostname: string): number {
   throw new TypeError(
     `Cannot use hostname "${hostname}": there is no interface "${zone}"`,
   );
+}
+
+/**
+ * The number of a network interface, by its name or its number: "eth0", "2".
+ *
+ * @returns null if there is no interface of that name
+ */
+export function interfaceNumber(name: string): number | null {
+  if (/^\d+$/.test(name)) {
+    const number = Number(name);
+    return number <= 0xffff_ffff ? number : null;
+  }
+  const bytes = new TextEncoder().encode(`${name}\0`);
+  const nul = bytes.indexOf(0);
+  if (bytes.length > INTERFACE_NAME_BYTES || nul !== bytes.length - 1) {
+    return null;
+  }
+  return libc().if_nametoindex?.(bytes) || null;
 }
 
 function encodeUnix(

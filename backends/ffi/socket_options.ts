@@ -4,6 +4,7 @@
  * @module
  */
 
+import { system } from "./current_system.ts";
 import type { Constants } from "./system.ts";
 
 /**
@@ -57,16 +58,37 @@ export interface SocketOptions {
   ipv6MulticastInterface: number;
 }
 
-/** Where an option is: its level, its number, and how its `int` is to be read. */
-export interface OptionPlace {
+/** The place of an option: its level, its number, and the type of its `int`. */
+interface OptionPlace {
   readonly level: number;
   /** Null on a system that lacks the option. */
   readonly number: number | null;
   readonly type: "boolean" | "number";
 }
 
+let places: Readonly<Record<keyof SocketOptions, OptionPlace>> | undefined;
+
+/**
+ * The place of an option on this system.
+ *
+ * @throws {TypeError} if there is no such name
+ * @throws {Deno.errors.NotSupported} if this system lacks the option
+ */
+export function optionPlace(
+  name: keyof SocketOptions,
+): OptionPlace & { readonly number: number } {
+  places ??= socketOptions(system().constants);
+  const place = places[name];
+  if (place === undefined) throw new TypeError(`Unknown option "${name}"`);
+  const { level, number, type } = place;
+  if (number !== null) return { level, number, type };
+  throw new Deno.errors.NotSupported(
+    `Cannot use option "${name}": ${system().name} lacks it`,
+  );
+}
+
 /** Every named option of one system. */
-export function socketOptions(
+function socketOptions(
   c: Constants,
 ): Readonly<Record<keyof SocketOptions, OptionPlace>> {
   const flag = (level: number, number: number | null): OptionPlace => ({

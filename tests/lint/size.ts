@@ -20,8 +20,6 @@ const PRODUCT = /^(?:mod\.ts|backends\/|reactor\/|adapters\/)/;
 /** Files and folders that are still to be divided. */
 export const EXEMPT: readonly string[] = [
   "adapters/",
-  "backends/ffi/libc.ts",
-  "backends/ffi/socket.ts",
   "reactor/connection.ts",
   "reactor/datagram.ts",
   "reactor/deno_net/conn_streams.ts",

@@ -7,7 +7,7 @@ import { assert, assertEquals } from "@std/assert";
 import { system } from "../../backends/ffi/current_system.ts";
 import { close, pipe, type Socket } from "../../backends/ffi/mod.ts";
 import { addressOf, libc } from "../../backends/ffi/libc.ts";
-import { GatheredMessage } from "../../backends/ffi/structs/message.ts";
+import { GatheredMessage } from "../../backends/ffi/message_batch.ts";
 import type { Connection } from "../../reactor/mod.ts";
 import { bytesOf } from "../util.ts";
 import {
@@ -218,7 +218,7 @@ function sendWithDescriptor(socket: Socket, text: string, fd: number): void {
   view.setInt32(8, SOL_SOCKET, true);
   view.setInt32(12, SCM_RIGHTS, true);
   view.setInt32(16, fd, true);
-  const message = new GatheredMessage(system().msghdr);
+  const message = new GatheredMessage();
   message.gather([bytesOf(text)], 0, 0);
   const header = new DataView(message.bytes);
   // struct msghdr: msg_control and msg_controllen.

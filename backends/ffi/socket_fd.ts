@@ -1,0 +1,95 @@
+/**
+ * The descriptors of sockets, as each system creates them: non-blocking,
+ * close-on-exec, and without SIGPIPE.
+ *
+ * @module
+ */
+
+import { system } from "./current_system.ts";
+import { retrying, setBlocking, setCloseOnExec } from "./descriptor.ts";
+import { libc } from "./libc.ts";
+import { addressBytes, addressLength } from "./received_address.ts";
+
+/** How a socket carries data: as a stream, or message by message. */
+export type SocketType = "stream" | "datagram" | "seqpacket" | "raw";
+
+function typeNumber(type: SocketType): number {
+  const { SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_RAW } =
+    system().constants;
+  const number = {
+    stream: SOCK_STREAM,
+    datagram: SOCK_DGRAM,
+    seqpacket: SOCK_SEQPACKET,
+    raw: SOCK_RAW,
+  }[type];
+  if (number !== undefined) return number;
+  throw new TypeError(
+    `Cannot use type "${type}": it must be "stream", "datagram", "seqpacket" or "raw"`,
+  );
+}
+
+/** SOCK_NONBLOCK and SOCK_CLOEXEC; 0 where `socket()` takes no flags. */
+function creationFlags(): number {
+  const { SOCK_NONBLOCK, SOCK_CLOEXEC } = system().constants;
+  return (SOCK_NONBLOCK ?? 0) | (SOCK_CLOEXEC ?? 0);
+}
+
+/** Sets what `socket()` could not: O_NONBLOCK, FD_CLOEXEC, SO_NOSIGPIPE. */
+function complete(fd: number): void {
+  const { SOCK_NONBLOCK, SOL_SOCKET, SO_NOSIGPIPE } = system().constants;
+  if (SOCK_NONBLOCK === null) {
+    setBlocking(fd, false);
+    setCloseOnExec(fd);
+  }
+  if (SO_NOSIGPIPE !== null) {
+    // It fails on a connection that is gone already: its next receive reports that.
+    libc().setsockopt(fd, SOL_SOCKET, SO_NOSIGPIPE, Int32Array.of(1), 4);
+  }
+}
+
+/** socket(2). */
+export function createFd(
+  family: number,
+  type: SocketType,
+  protocol: number,
+): number {
+  const number = typeNumber(type) | creationFlags();
+  const fd = retrying("socket", () => libc().socket(family, number, protocol));
+  complete(fd);
+  return fd;
+}
+
+/** socketpair(2), of the Unix domain. */
+export function createPair(type: SocketType): Int32Array<ArrayBuffer> {
+  const ends = new Int32Array(new ArrayBuffer(8));
+  const { AF_UNIX } = system().constants;
+  const number = typeNumber(type) | creationFlags();
+  retrying("socketpair", () => libc().socketpair(AF_UNIX, number, 0, ends));
+  for (const fd of ends) complete(fd);
+  return ends;
+}
+
+/**
+ * accept4(2): takes one connection off the backlog of a listener, and writes its
+ * peer's address into `addressBytes`.
+ *
+ * @returns the descriptor, or -errno
+ */
+export function acceptFd(listener: number): number {
+  const { accept, accept4 } = libc();
+  const flags = creationFlags();
+  if (accept4 !== null && flags !== 0) {
+    return accept4(listener, addressBytes, addressLength, flags);
+  }
+  const fd = accept(listener, addressBytes, addressLength);
+  if (fd >= 0) complete(fd);
+  return fd;
+}
+
+let sendFlags = -1;
+
+/** Adds MSG_NOSIGNAL if the system has it: a broken pipe is an error, never a signal. */
+export function quietly(flags: number): number {
+  if (sendFlags === -1) sendFlags = system().constants.MSG_NOSIGNAL ?? 0;
+  return flags | sendFlags;
+}
