@@ -1,12 +1,11 @@
 /**
- * Finds what Deno's own loop waits with, so that a reactor can tell whether Deno
- * has something to do without asking Deno.
+ * Finds the epoll instance of Deno's event loop, to check for pending I/O of Deno
+ * without a turn of its loop.
  *
- * An epoll instance can be watched like any other descriptor: it is readable
- * while one of those that it watches is ready (epoll(7), "nested"). Which of a
- * process's instances is Deno's, in this thread, the kernel tells in
- * `/proc/self/fdinfo` (proc_pid_fdinfo(5)): it is the one that watches a socket
- * that was given to Deno. Nothing of Deno's is changed by watching it.
+ * An epoll instance can itself be watched: it is readable while one of its descriptors
+ * is ready (epoll(7), question 3). `/proc/self/fdinfo` lists the descriptors of each
+ * instance (proc_pid_fdinfo(5)). The instance of this thread's Deno is the one that
+ * watches a descriptor that was passed to Deno. Watching it changes nothing in it.
  *
  * @module
  */
@@ -19,15 +18,15 @@ import { PollFds } from "./ffi/structs/pollfd.ts";
 import { EPOLL_CTL_DEL } from "./epoll.ts";
 import { POLLIN, pollOnce } from "./poll.ts";
 
-/** Up to here Deno's selector is looked for, a tenth of a microsecond for each number. */
+/** Largest descriptor that is probed; each probe costs a tenth of a microsecond. */
 const LARGEST_FD = 0xffff;
 
-/** How much is read of a `fdinfo`: Deno watches little more than the socket so early. */
+/** Bytes read of a `fdinfo`: so early, Deno watches few descriptors. */
 const LONGEST_FDINFO = 64 * 1024;
 
 /** The epoll instance of Deno's loop. */
-export class DenoSelector {
-  /** Readable while Deno has I/O to do. */
+export class DenoEpoll {
+  /** Readable while Deno has pending I/O. */
   readonly fd: number;
   readonly #pollfd = new PollFds(1);
 
@@ -37,36 +36,36 @@ export class DenoSelector {
   }
 
   /**
-   * The selector that watches a descriptor.
+   * Finds the epoll instance that watches a descriptor.
    *
    * @param watched A descriptor that Deno watches in this thread
-   * @param unwatched One that nobody watches
+   * @param unwatched An open descriptor that no epoll instance watches
    * @returns null on a system without epoll, or without `/proc`
    */
-  static find(watched: number, unwatched: number): DenoSelector | null {
+  static find(watched: number, unwatched: number): DenoEpoll | null {
     if (epollEventLayout(system()) === null) return null;
     const line = new RegExp(`^tfd:\\s+${watched}\\s`, "m");
     for (let fd = 0; fd < LARGEST_FD; fd++) {
       if (isEpoll(fd, unwatched) && line.test(fdinfo(fd))) {
-        return new DenoSelector(fd);
+        return new DenoEpoll(fd);
       }
     }
     return null;
   }
 
-  /** Whether Deno has I/O to do. */
+  /** Whether Deno has pending I/O. */
   get ready(): boolean {
     return pollOnce(this.#pollfd, 1, 0) > 0;
   }
 }
 
-/** Whether a descriptor is an epoll instance: it then has to look for what is not there. */
+/** Probes a descriptor: EPOLL_CTL_DEL of an unwatched one gives ENOENT on an epoll instance only. */
 function isEpoll(fd: number, unwatched: number): boolean {
   const result = libc().epoll_ctl!(fd, EPOLL_CTL_DEL, unwatched, null);
   return -result === system().errno.ENOENT;
 }
 
-/** What the kernel tells of a descriptor; nothing, if it is not open. */
+/** Reads the kernel's description of a descriptor; "" if it is not open. */
 function fdinfo(fd: number): string {
   const path = new TextEncoder().encode(`/proc/self/fdinfo/${fd}\0`);
   const { O_CLOEXEC } = system().constants;

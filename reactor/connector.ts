@@ -11,7 +11,8 @@ import {
 } from "../backends/ffi/socket_address.ts";
 import { EVENT_WRITE, type FileObject } from "../backends/selector.ts";
 import type { ConnectOptions } from "./connect_options.ts";
-import type { Loop, PromiseBound } from "./loop.ts";
+import type { Loop } from "./loop.ts";
+import type { PromiseBound } from "./promise_waits.ts";
 import type { Timer } from "./timers.ts";
 
 /** Milliseconds before the next address is tried in parallel: RFC 8305, section 5. */

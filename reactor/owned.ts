@@ -27,3 +27,50 @@ export interface Owned {
    */
   [DESTROY](error?: Error): void;
 }
+
+/** The resources of one loop. */
+export class OwnedResources {
+  /** Called after a resource has left; null while no `shutdown()` waits for it. */
+  onLeave: (() => void) | null = null;
+  readonly #resources: Owned[] = [];
+
+  /** Adds a resource. */
+  add(resource: Owned): void {
+    resource[PLACE] = this.#resources.length;
+    this.#resources.push(resource);
+  }
+
+  /** Removes a resource that has closed itself; a second call does nothing. */
+  remove(resource: Owned): void {
+    const resources = this.#resources;
+    if (resources[resource[PLACE]] !== resource) return;
+    // The last one moves into the gap: a Set takes five times the memory.
+    const last = resources.pop()!;
+    if (last !== resource) {
+      resources[resource[PLACE]] = last;
+      last[PLACE] = resource[PLACE];
+    }
+    this.onLeave?.();
+  }
+
+  /** Returns a copy of the list, to iterate while resources leave. */
+  list(): Owned[] {
+    return [...this.#resources];
+  }
+
+  /**
+   * Destroys all resources.
+   *
+   * @param report Called with each error of a `destroy()`
+   */
+  destroyAll(report: (error: unknown) => void): void {
+    for (const resource of this.list()) {
+      try {
+        resource[DESTROY]();
+      } catch (error) {
+        report(error);
+      }
+    }
+    this.#resources.length = 0;
+  }
+}

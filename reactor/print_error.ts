@@ -1,24 +1,38 @@
 /**
- * Where errors go that nothing else takes.
+ * The default `onError`.
  *
  * @module
  */
 
 import { requireDescriptors } from "../backends/ffi/descriptor.ts";
 import { isSystemError } from "../backends/ffi/errors.ts";
+import { now } from "./clock.ts";
+import { ReportLimit } from "./reports.ts";
 
-/** Deno opens the files of a stack one by one, and a pipe has two ends. */
+/** Descriptors to print a stack: Deno opens its files one by one, and a pipe has two ends. */
 const STACK_DESCRIPTORS = 2;
 
 /**
- * Writes an error to standard error: with its stack, unless there is no descriptor
- * left. Then Deno could not open the files that the stack names, and would end the
- * process.
+ * Creates a function that writes errors to standard error: of those with one stack, one
+ * a second, so that neither a failing callback nor a peer can fill a log.
  */
-export function printError(error: unknown): void {
-  console.error(canPrintStack() ? error : String(error));
+export function createErrorPrinter(): (error: unknown) => void {
+  const limit = new ReportLimit();
+  return (error) => {
+    const withStack = canPrintStack();
+    const kind = withStack ? stackOf(error) : String(error);
+    if (!limit.admits(kind, now())) return;
+    console.error(withStack ? error : String(error));
+    if (limit.refused > 0) {
+      console.error(`${limit.refused} more like it were not printed`);
+    }
+  };
 }
 
+/**
+ * Returns whether enough descriptors are free to read the stack of an error. Deno opens
+ * the files that a stack names, and ends the process if it cannot.
+ */
 function canPrintStack(): boolean {
   try {
     requireDescriptors(STACK_DESCRIPTORS);
@@ -27,4 +41,15 @@ function canPrintStack(): boolean {
     if (isSystemError(error)) return false;
     throw error;
   }
+}
+
+/** Returns the frames of an error without its message, which a peer may vary. */
+function stackOf(error: unknown): string {
+  if (!(error instanceof Error)) return typeof error;
+  const frames = (error.stack ?? "").split("\n").filter(isFrame);
+  return `${error.name}\n${frames.join("\n")}`;
+}
+
+function isFrame(line: string): boolean {
+  return line.startsWith("    at ");
 }

@@ -1,5 +1,5 @@
 /**
- * The reactor: a loop, with the servers and clients that it can make.
+ * The reactor: a loop with servers, clients, timers and signals.
  *
  * @module
  */
@@ -12,9 +12,11 @@ import {
   EVENT_READ,
   EVENT_WRITE,
   type FileObject,
+  type LoopSelector,
   type SelectorKey,
 } from "../backends/selector.ts";
 import type { Acceptor } from "./acceptor.ts";
+import type { Callback } from "./callback.ts";
 import type { ConnectOptions } from "./connect_options.ts";
 import { connect } from "./connecting.ts";
 import type { Connection } from "./connection.ts";
@@ -23,29 +25,35 @@ import {
   createDatagramSocket,
   type DatagramOptions,
 } from "./datagram_socket.ts";
+import { Net } from "./deno_net/net.ts";
 import { type Handler, HandlerPairs } from "./handler_pairs.ts";
 import type { ListenOptions } from "./listen_options.ts";
 import { listen } from "./listening.ts";
-import type { Callback } from "./callback.ts";
 import { Loop } from "./loop.ts";
-import type { Owned } from "./owned.ts";
-import { Net } from "./deno_net/net.ts";
-import { checkOptions } from "../backends/options.ts";
+import type { ReactorOptions, ServeOptions } from "./reactor_options.ts";
 import { Readiness, type ReadinessOptions } from "./readiness.ts";
 import {
   countConnections,
   Shutdown,
-  SHUTDOWN_OPTIONS,
   type ShutdownOptions,
+  timeoutOf,
 } from "./shutdown.ts";
 import { checkSignal, Signals, type SignalWatch } from "./signals.ts";
+import type { ReactorStatistics } from "./statistics.ts";
+import type { Timer } from "./timers.ts";
+
+/** Returns the loop of a reactor, for other parts of this package. */
+export let loopOf: (reactor: Reactor) => Loop;
 
 /**
- * Dispatches what is ready to callbacks, with servers and clients on top.
+ * Calls back when file objects are ready, with servers, clients and timers on top.
+ *
+ * It runs in one of two ways. `run()` has the thread to itself. `serve()` shares it with
+ * Deno's event loop: promises, `fetch`, timers, `Deno.serve`.
  *
  * @example The callback server
  * ```ts
- * import { EVENT_READ, Socket, type FileObject } from "@pollux/reactor";
+ * import { EVENT_READ, Socket } from "@pollux/reactor";
  * import { Reactor } from "@pollux/reactor/reactor";
  *
  * using reactor = new Reactor();
@@ -58,8 +66,7 @@ import { checkSignal, Signals, type SignalWatch } from "./signals.ts";
  *   if (connection !== null) reactor.register(connection, EVENT_READ, read);
  * }
  *
- * function read(fileobj: FileObject): void {
- *   const connection = fileobj as Socket;
+ * function read(connection: Socket): void {
  *   const buffer = new Uint8Array(1024);
  *   const count = connection.recv(buffer);
  *   if (count > 0) {
@@ -74,146 +81,116 @@ import { checkSignal, Signals, type SignalWatch } from "./signals.ts";
  * reactor.runOnce(); // or run(), or await serve()
  * ```
  */
-export class Reactor extends Loop {
+export class Reactor implements Disposable, AsyncDisposable {
   /** `Deno.listen` and `Deno.connect` on this reactor. */
-  readonly net: Net = new Net(this);
-  readonly #pairs = new HandlerPairs(this);
-  #signals: Signals | undefined;
+  readonly net: Net;
+  readonly #loop: Loop;
+  readonly #pairs: HandlerPairs;
+  #signals: Signals | null = null;
   #shutdown: Shutdown | null = null;
 
-  /** How many connections are open or being made, those of `net` among them. */
+  /**
+   * Creates a reactor, and its selector.
+   *
+   * @throws {TypeError} if an option is unknown
+   * @throws {RangeError} if `yieldInterval` is not positive, or `maximumQueued` negative
+   * @throws {Deno.errors.NotCapable} without `--allow-ffi`
+   */
+  constructor(options: ReactorOptions = {}) {
+    this.#loop = new Loop(options);
+    this.#pairs = new HandlerPairs(this.#loop);
+    this.#loop.onFailing = (key) => this.#pairs.leave(key);
+    this.net = new Net(this.#loop);
+  }
+
+  /** The selector that the reactor waits with. */
+  get selector(): LoopSelector<Callback> {
+    return this.#loop.selector;
+  }
+
+  /** Whether `run()`, `runOnce()` or `serve()` is under way. */
+  get running(): boolean {
+    return this.#loop.running;
+  }
+
+  /** Whether the reactor is closed. */
+  get closed(): boolean {
+    return this.#loop.closed;
+  }
+
+  /** How many connections are open or connecting, including those of `net`. */
   get connections(): number {
-    return countConnections(this);
+    return countConnections(this.#loop);
   }
 
   /**
-   * Ends the reactor in good order: closes its listeners, lets its connections
-   * finish, and stops. Its datagram sockets go on until then. Called again, it
-   * sets another timeout.
+   * Calls a function whenever a file object is ready. A pending `readable()` or
+   * `writable()` of a closed file object with the same descriptor is rejected.
    *
-   * @returns resolves when no connection is left; under `run()`, after it has returned
-   * @throws {RangeError} if the timeout is negative or not a number
-   * @throws {Deno.errors.BadResource} if the reactor is closed
-   *
-   * @example
-   * ```ts
-   * import { Reactor } from "@pollux/reactor/reactor";
-   * import { assertEquals } from "@std/assert";
-   *
-   * await using reactor = new Reactor();
-   * const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, (peer) => {
-   *   peer.onData = (chunk) => peer.end(chunk);
-   *   reactor.shutdown({ timeout: 5000 }); // or in `reactor.onSignal("SIGTERM", …)`
-   * });
-   * const client = reactor.connect(server.address);
-   * client.end(new TextEncoder().encode("the last one"));
-   * client.onData = () => {};
-   * await reactor.serve();
-   * assertEquals(reactor.connections, 0);
-   * ```
-   */
-  shutdown(options: ShutdownOptions = {}): Promise<void> {
-    checkOptions(options, SHUTDOWN_OPTIONS);
-    const { timeout = Infinity } = options;
-    if (this.closed) throw new Deno.errors.BadResource("Reactor is closed");
-    if (!(timeout >= 0)) {
-      throw new RangeError(`Cannot shut down within ${timeout} milliseconds`);
-    }
-    this.#shutdown ??= new Shutdown(this, () => this.#shutdown = null);
-    this.#shutdown.begin(timeout);
-    return this.#shutdown.done;
-  }
-
-  /**
-   * As in the loop; the last connection of a shutdown ends it.
-   *
-   * @ignore
-   */
-  override disown(resource: Owned): void {
-    super.disown(resource);
-    const shutdown = this.#shutdown;
-    if (shutdown !== null) this.callSoon(() => shutdown.check());
-  }
-
-  /** As in the loop; it ends a shutdown that is under way. */
-  override close(): void {
-    super.close();
-    this.#shutdown?.check();
-  }
-
-  /**
-   * Calls back whenever a file object is ready. What waits by `readable()` or
-   * `writable()` for an object that was closed, and had this number, is rejected.
-   *
-   * @param callback Called with the file object and the events that are there. It may
-   *   unregister, register, close and stop whatever it likes
-   * @throws {TypeError} if it is not a function
+   * @param fileobj A descriptor, or an object with an `fd`
+   * @param events `EVENT_READ`, `EVENT_WRITE` or both, and others of
+   *   `selector.supported`
+   * @param callback Called with the file object and its ready events. It may register,
+   *   unregister and close any file object, and stop the reactor. An error that it throws
+   *   goes to `onError`; after 100 errors in a row it is unregistered
+   * @throws {TypeError} if the callback is not a function
    * @throws as `Selector.register`
    */
-  override register<F extends FileObject>(
+  register<F extends FileObject>(
     fileobj: F,
     events: number,
     callback: Callback<F>,
   ): SelectorKey<Callback, F> {
     this.#pairs.makeWay(fileobj);
-    return super.register(fileobj, events, callback);
+    return this.#loop.register(fileobj, events, callback);
   }
 
   /**
-   * Waits for other events, or calls another callback: instead of what waits by
-   * `readable()` or `writable()`, which is rejected with `Deno.errors.Interrupted`.
+   * Replaces the events and the callback of a registered file object. A pending
+   * `readable()` or `writable()` of it is rejected with `Deno.errors.Interrupted`.
    *
+   * @throws {TypeError} if the callback is not a function
    * @throws as `Selector.modify`
    */
-  override modify<F extends FileObject>(
+  modify<F extends FileObject>(
     fileobj: F,
     events: number,
     callback: Callback<F>,
   ): SelectorKey<Callback, F> {
     const before = this.selector.getMap().get(fileobj);
-    const key = super.modify(fileobj, events, callback);
+    const key = this.#loop.modify(fileobj, events, callback);
     if (before!.data !== callback) this.#pairs.leave(before!);
     return key;
   }
 
   /**
-   * Ends the callbacks of a file object: before it is closed, or after. One that
-   * is ready in this very turn is not called either; a `readable()` or `writable()`
-   * that is awaited is rejected with `Deno.errors.Interrupted`.
+   * Unregisters a file object, before or after it is closed. An event that this turn has
+   * not dispatched yet is dropped. A pending `readable()` or `writable()` is rejected
+   * with `Deno.errors.Interrupted`.
    *
+   * @param options With `closing`, no other descriptor of the open file may exist, and
+   *   `fileobj` must be closed next: epoll and kqueue then need no system call
    * @throws as `Selector.unregister`
    */
-  override unregister(fileobj: FileObject): SelectorKey<Callback> {
-    const key = super.unregister(fileobj);
+  unregister(
+    fileobj: FileObject,
+    options?: { readonly closing?: boolean },
+  ): SelectorKey<Callback> {
+    const key = this.#loop.unregister(fileobj, options);
     this.#pairs.leave(key);
     return key;
   }
 
   /**
-   * Unregisters a file object that is closed next, as the last that has the file
-   * open: with epoll and kqueue it costs no call. Waits as with `unregister()`.
-   *
-   * @throws as `Selector.unregister`
-   */
-  override unregisterClosing(fileobj: FileObject): SelectorKey<Callback> {
-    const key = super.unregisterClosing(fileobj);
-    this.#pairs.leave(key);
-    return key;
-  }
-
-  /**
-   * Calls back whenever a file object can be read. A writer of the same
-   * descriptor is left alone; a reader that it has is replaced.
-   *
-   * A number that was closed and opened again since, as by libpq's `PQreset`, is
-   * watched anew; of an object that was closed, the next owner of its number
-   * inherits nothing.
+   * Calls a function whenever a file object is readable. It leaves a writer of the same
+   * descriptor alone, and replaces a reader. A descriptor that was closed and opened
+   * again, as by libpq's `PQreset`, is registered again.
    *
    * @param fileobj A descriptor, or an object with an `fd`
    * @param handler Called without arguments
-   * @throws {TypeError} if it is not a function
-   * @throws {Deno.errors.Busy} if somebody awaits `readable()` of the descriptor
-   * @throws {Deno.errors.AlreadyExists} if the descriptor was given to `register()`
+   * @throws {TypeError} if the handler is not a function
+   * @throws {Deno.errors.Busy} if a `readable()` of the descriptor is pending
+   * @throws {Deno.errors.AlreadyExists} if `register()` has registered the descriptor
    * @throws as `Selector.register`
    *
    * @example
@@ -239,36 +216,30 @@ export class Reactor extends Loop {
     this.#pairs.set(fileobj, EVENT_READ, handler);
   }
 
-  /**
-   * Calls back whenever a file object can be written. As `addReader`.
-   *
-   * @throws as `addReader`
-   */
+  /** Calls a function whenever a file object is writable, as `addReader()` does. */
   addWriter(fileobj: FileObject, handler: Handler): void {
     this.#pairs.set(fileobj, EVENT_WRITE, handler);
   }
 
-  /** Removes a reader; false if there was none. Who awaits `readable()` waits on. */
+  /** Removes a reader, but not a pending `readable()`. Returns false if there was none. */
   removeReader(fileobj: FileObject): boolean {
     return this.#pairs.remove(fileobj, EVENT_READ);
   }
 
-  /** Removes a writer; false if there was none. Who awaits `writable()` waits on. */
+  /** Removes a writer, but not a pending `writable()`. Returns false if there was none. */
   removeWriter(fileobj: FileObject): boolean {
     return this.#pairs.remove(fileobj, EVENT_WRITE);
   }
 
   /**
-   * Waits until a file object can be read: awaited, once; iterated with
-   * `for await`, again and again. It needs `serve()`.
+   * Waits until a file object is readable: once with `await`, repeatedly with `for await`.
+   * It needs `serve()`.
    *
-   * @throws {Deno.errors.Busy} if the descriptor has a reader already, or somebody waits
-   * @throws {Deno.errors.Interrupted} if the reactor is closed meanwhile
-   * @throws {Deno.errors.Interrupted} if the file object is unregistered meanwhile, which
-   *   who closes it by other means than this package does first
-   * @throws {Deno.errors.BadResource} if the file object is closed meanwhile, or was, and
-   *   its number is registered again
-   * @throws with the signal's reason, if it is aborted
+   * @throws {Deno.errors.Busy} if the descriptor has a reader or a pending `readable()`
+   * @throws {Deno.errors.Interrupted} if the reactor is closed, or the file object
+   *   unregistered. Unregister before closing by other means than this package
+   * @throws {Deno.errors.BadResource} if the file object is closed
+   * @throws the signal's reason, if it is aborted
    *
    * @example
    * ```ts
@@ -288,23 +259,82 @@ export class Reactor extends Loop {
     return new Readiness(this.#pairs, fileobj, EVENT_READ, options);
   }
 
-  /**
-   * Waits until a file object can be written. As `readable`.
-   *
-   * @throws as `readable`
-   */
+  /** Waits until a file object is writable, as `readable()` does. */
   writable(fileobj: FileObject, options: ReadinessOptions = {}): Readiness {
     return new Readiness(this.#pairs, fileobj, EVENT_WRITE, options);
   }
 
   /**
-   * Calls back whenever this process gets a signal, also during `run()`. Watches
-   * neither keep `run()` going nor the process open. The first one starts a thread,
+   * Calls a function in the next turn, after the callbacks of ready file objects, in the
+   * order of the calls.
+   *
+   * @throws {TypeError} if the callback is not a function
+   * @throws {Deno.errors.BadResource} if the reactor is closed
+   */
+  callSoon(callback: () => void): void {
+    this.#loop.callSoon(callback);
+  }
+
+  /**
+   * Calls a function once, never before the given time is over.
+   *
+   * @param milliseconds The delay; with 0 or less, the next turn calls
+   * @returns the timer, to cancel it
+   * @throws {TypeError} if the delay is not a number, or the callback not a function
+   * @throws {Deno.errors.BadResource} if the reactor is closed
+   *
+   * @example
+   * ```ts
+   * import { Reactor } from "@pollux/reactor/reactor";
+   * import { assert } from "@std/assert";
+   *
+   * using reactor = new Reactor();
+   * const start = performance.now();
+   * reactor.callLater(20, () => assert(performance.now() - start >= 20));
+   * reactor.callLater(60_000, () => {}).cancel();
+   * reactor.run(); // returns after 20 milliseconds
+   * ```
+   */
+  callLater(milliseconds: number, callback: () => void): Timer {
+    return this.#loop.callLater(milliseconds, callback);
+  }
+
+  /**
+   * Calls a function repeatedly. Each call is due one interval after the last one was
+   * due: delays do not add up. Calls that a busy loop missed are skipped.
+   *
+   * @param milliseconds The interval, more than 0
+   * @returns the timer, to cancel it
+   * @throws {RangeError} if the interval is not positive
+   * @throws {TypeError} if the callback is not a function
+   * @throws {Deno.errors.BadResource} if the reactor is closed
+   *
+   * @example
+   * ```ts
+   * import { Reactor } from "@pollux/reactor/reactor";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using reactor = new Reactor();
+   * let ticks = 0;
+   * const timer = reactor.callEvery(5, () => {
+   *   if (++ticks === 3) timer.cancel();
+   * });
+   * reactor.run(); // returns when no timer is left
+   * assertEquals(ticks, 3);
+   * ```
+   */
+  callEvery(milliseconds: number, callback: () => void): Timer {
+    return this.#loop.callEvery(milliseconds, callback);
+  }
+
+  /**
+   * Calls a function whenever this process receives a signal, also during `run()`. A
+   * watch keeps neither `run()` nor the process alive. The first one starts a thread,
    * which takes about a tenth of a second.
    *
-   * @param signal As in "SIGTERM"; its default action is off until the last watch of
-   *   it is cancelled, or the reactor closed
-   * @throws {TypeError} if there is no such signal, or nobody can catch it
+   * @param signal A name as "SIGTERM". Its default action is disabled until its last
+   *   watch is cancelled, or the reactor closed
+   * @throws {TypeError} if there is no such signal, or it cannot be caught
    * @throws {Deno.errors.BadResource} if the reactor is closed
    * @throws {Deno.errors.TimedOut} if the thread does not start within 10 seconds
    *
@@ -319,15 +349,15 @@ export class Reactor extends Loop {
    * ```
    */
   onSignal(signal: Deno.Signal, callback: () => void): SignalWatch {
-    if (this.closed) throw new Deno.errors.BadResource("Reactor is closed");
+    this.#loop.checkOpen();
     checkSignal(signal);
-    return (this.#signals ??= new Signals(this)).watch(signal, callback);
+    this.#signals ??= new Signals(this.#loop);
+    return this.#signals.watch(signal, callback);
   }
 
   /**
    * Accepts connections on a port. See `Connection` for an example.
    *
-   * @param options A `port` (0 for one that the system chooses), and more
    * @param onConnection Called with each connection, to set its callbacks
    * @throws {TypeError} if the address is malformed, or an option unknown
    * @throws {RangeError} if the port, the backlog or a limit is out of range
@@ -338,21 +368,17 @@ export class Reactor extends Loop {
     onConnection: (connection: Connection) => void,
   ): Acceptor<InternetAddress>;
   /**
-   * Accepts connections on the path of a Unix socket. As on a port. A socket that a
-   * dead server left there is replaced; the file is removed when the acceptor is
-   * closed, unless another one is in its place by then.
-   *
-   * @throws as on a port
+   * Accepts connections on the path of a Unix socket. A stale socket at the path is
+   * replaced. Closing the acceptor removes the file, unless it was replaced meanwhile.
    */
   listen(
     options: ListenOptions & { readonly path: string; readonly port?: never },
     onConnection: (connection: Connection) => void,
   ): Acceptor<UnixAddress>;
   /**
-   * Accepts connections on whichever of the two the options have.
+   * Accepts connections on the port or the path of the options.
    *
    * @throws {TypeError} if they have neither, or both
-   * @throws as on a port
    */
   listen(
     options: ListenOptions,
@@ -362,18 +388,19 @@ export class Reactor extends Loop {
     options: ListenOptions,
     onConnection: (connection: Connection) => void,
   ): Acceptor {
-    return listen(this, options, onConnection);
+    return listen(this.#loop, options, onConnection);
   }
 
   /**
-   * Connects to a port or a path. What is written before the connection stands is
-   * sent when it does.
+   * Connects to a port or a path. Bytes that are written before the connection is
+   * established are sent afterwards.
    *
    * @param options A `port` or a `path`, and more
-   * @param onConnect Called when it stands; a failure is told to `onClose`
+   * @param onConnect Called when the connection is established. On failure, `onClose` is
+   *   called with the error instead
    * @returns the connection, which is still connecting
-   * @throws {TypeError} if neither a port nor a path is given, or both, or the hostname
-   *   or the port is malformed, or an option unknown
+   * @throws {TypeError} if the options have neither a port nor a path, or both, or an
+   *   unknown one, or a hostname or port is malformed
    * @throws {RangeError} if the port, the timeout or a water mark is out of range
    * @throws {Deno.errors.BadResource} if the reactor is closed
    *
@@ -394,13 +421,13 @@ export class Reactor extends Loop {
     options: ConnectOptions,
     onConnect: ((connection: Connection) => void) | null = null,
   ): Connection {
-    return connect(this, options, onConnect);
+    return connect(this.#loop, options, onConnect);
   }
 
   /**
-   * Makes a socket for UDP. See `Datagram` for an example.
+   * Creates a UDP socket, by default on any port of any IPv4 address. See `Datagram` for
+   * an example.
    *
-   * @param options Where it is: any port of any IPv4 address, if left out
    * @throws {TypeError} if the address is malformed, or an option unknown
    * @throws {RangeError} if the port or `maximumQueued` is out of range
    * @throws {SystemError} `Deno.errors.AddrInUse` and others
@@ -408,23 +435,189 @@ export class Reactor extends Loop {
   datagram(
     options?: DatagramOptions & { readonly path?: never },
   ): Datagram<InternetAddress>;
-  /**
-   * Makes a socket for the datagrams of Unix. As for UDP. Its file stays after
-   * `close()`, as Deno's does.
-   *
-   * @throws as for UDP
-   */
+  /** Creates a Unix datagram socket. As with Deno's, its file stays after `close()`. */
   datagram(
     options: DatagramOptions & { readonly path: string; readonly port?: never },
   ): Datagram<UnixAddress>;
-  /**
-   * Makes whichever of the two the options mean: with a `path`, it is Unix.
-   *
-   * @throws as for UDP
-   */
+  /** Creates a Unix socket if the options have a `path`, else a UDP socket. */
   datagram(options: DatagramOptions): Datagram;
   datagram(options: DatagramOptions = {}): Datagram {
     const { socket, maximumQueued } = createDatagramSocket(options);
-    return new Datagram(this, socket, maximumQueued);
+    try {
+      return new Datagram(this.#loop, socket, maximumQueued);
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Waits and calls back until `stop()` is called, or nothing is left to wait for. Deno's
+   * promises, timers and signal listeners do not run meanwhile. So a connect to a name,
+   * which a promise looks up, fails.
+   *
+   * @throws {Deno.errors.Busy} if the reactor is running
+   * @throws {Deno.errors.BadResource} if the reactor is closed
+   */
+  run(): void {
+    this.#loop.run();
+  }
+
+  /**
+   * Takes one turn: waits once, and calls back.
+   *
+   * @param timeout The longest wait in milliseconds. Default: 0, does not wait
+   * @returns whether something is left to wait for
+   * @throws {TypeError} if the timeout is not a number
+   * @throws as `run`
+   */
+  runOnce(timeout: number = 0): boolean {
+    return this.#loop.runOnce(timeout);
+  }
+
+  /**
+   * Waits and calls back, and shares the thread with Deno's event loop. While busy, it
+   * gives Deno's loop a turn every `yieldInterval` milliseconds; while idle, it takes no
+   * CPU time. Registrations keep the process alive.
+   *
+   * @returns resolves after `stop()`, `close()` or an abort of the signal; with
+   *   `untilIdle`, also when nothing is left to wait for
+   * @throws {Deno.errors.Busy} if the reactor is running
+   * @throws {Deno.errors.BadResource} if the reactor is closed
+   * @throws {SystemError} `EMFILE`, `ENFILE`: rejects if fewer than 12 descriptors are free
+   *
+   * @example
+   * ```ts
+   * import { Reactor } from "@pollux/reactor/reactor";
+   *
+   * await using reactor = new Reactor();
+   * const stopped = reactor.serve({ signal: AbortSignal.timeout(20) });
+   * await new Promise((resolve) => setTimeout(resolve, 5)); // Deno's timers run, too
+   * await stopped;
+   * ```
+   */
+  serve(options: ServeOptions = {}): Promise<void> {
+    return this.#loop.serve(options);
+  }
+
+  /**
+   * Ends `run()` or `serve()` after this turn; the reactor may run again. Called before
+   * `run()`, it makes it take one turn that does not wait.
+   */
+  stop(): void {
+    this.#loop.stop();
+  }
+
+  /**
+   * Shuts down gracefully: closes the listeners, lets connections finish, and stops.
+   * Datagram sockets stay open until then. A second call sets another timeout.
+   *
+   * @returns resolves when no connection is left; under `run()`, after it has returned
+   * @throws {RangeError} if the timeout is negative or not a number
+   * @throws {Deno.errors.BadResource} if the reactor is closed
+   *
+   * @example
+   * ```ts
+   * import { Reactor } from "@pollux/reactor/reactor";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using reactor = new Reactor();
+   * const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, (peer) => {
+   *   peer.onData = (chunk) => peer.end(chunk);
+   *   reactor.shutdown({ timeout: 5000 }); // or in `reactor.onSignal("SIGTERM", …)`
+   * });
+   * const client = reactor.connect(server.address);
+   * client.end(new TextEncoder().encode("the last one"));
+   * client.onData = () => {};
+   * await reactor.serve();
+   * assertEquals(reactor.connections, 0);
+   * ```
+   */
+  shutdown(options: ShutdownOptions = {}): Promise<void> {
+    const timeout = timeoutOf(options);
+    this.#loop.checkOpen();
+    this.#shutdown ??= new Shutdown(this.#loop, () => this.#shutdown = null);
+    this.#shutdown.begin(timeout);
+    return this.#shutdown.done;
+  }
+
+  /**
+   * Closes the reactor, with its listeners, connections, datagram sockets and selector.
+   * Registered file objects stay open. A second call does nothing.
+   *
+   * @throws {Deno.errors.Busy} if a callback calls it: call `stop()` first
+   */
+  close(): void {
+    this.#loop.close();
+    this.#shutdown?.check();
+  }
+
+  /** Keeps the process alive while the reactor serves. This is the default. */
+  ref(): void {
+    this.#loop.ref();
+  }
+
+  /** Lets the process end although the reactor serves. */
+  unref(): void {
+    this.#loop.unref();
+  }
+
+  /**
+   * The descriptor that `wake()` takes in another thread.
+   *
+   * @throws {Deno.errors.BadResource} if the reactor is closed
+   */
+  get wakeFd(): number {
+    return this.#loop.wakeFd;
+  }
+
+  /**
+   * Ends the wait that is under way, or else the next one.
+   *
+   * @throws {Deno.errors.BadResource} if the reactor is closed
+   */
+  wake(): void {
+    this.#loop.wake();
+  }
+
+  /**
+   * Returns statistics.
+   *
+   * @example Find the callback that delays all others
+   * ```ts
+   * import { Reactor } from "@pollux/reactor/reactor";
+   * import { assert, assertEquals } from "@std/assert";
+   *
+   * const slow: string[] = [];
+   * using reactor = new Reactor({
+   *   measure: { slow: 5, onSlow: ({ name }) => slow.push(name) },
+   * });
+   * reactor.callSoon(function compress() {
+   *   const start = performance.now();
+   *   while (performance.now() - start < 6);
+   * });
+   * reactor.run();
+   * assertEquals(slow, ["compress"]);
+   * assert(reactor.stats().longestCallback >= 5);
+   * ```
+   */
+  stats(): ReactorStatistics {
+    return this.#loop.stats();
+  }
+
+  /** Closes the reactor at the end of a `using` scope. */
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  /** Closes the reactor, and waits until a `serve()` under way has ended. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    const ended = this.#loop.ended();
+    this.close();
+    await ended;
+  }
+
+  static {
+    loopOf = (reactor): Loop => reactor.#loop;
   }
 }

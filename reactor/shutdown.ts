@@ -1,25 +1,38 @@
 /**
- * Ends a reactor in good order: nothing more is accepted, and what is there is
- * finished.
+ * Graceful shutdown: accepts no connections, and lets open ones finish.
  *
  * @module
  */
 
+import { checkOptions, type OptionNames } from "../backends/options.ts";
 import { Acceptor } from "./acceptor.ts";
 import { Connection } from "./connection.ts";
 import { Listener } from "./deno_net/listener.ts";
 import type { Loop } from "./loop.ts";
-import type { OptionNames } from "../backends/options.ts";
 import type { Timer } from "./timers.ts";
 
-/** How long what is there may take. */
+/** How long open connections may take. */
 export interface ShutdownOptions {
-  /** Milliseconds after which connections are aborted: never, if left out. */
+  /** Milliseconds after which open connections are aborted. Default: none. */
   readonly timeout?: number;
 }
 
-/** Their names. */
-export const SHUTDOWN_OPTIONS: OptionNames<ShutdownOptions> = { timeout: true };
+const SHUTDOWN_OPTIONS: OptionNames<ShutdownOptions> = { timeout: true };
+
+/**
+ * Checks the options. Returns the timeout, `Infinity` without one.
+ *
+ * @throws {TypeError} if an option is unknown
+ * @throws {RangeError} if the timeout is negative or not a number
+ */
+export function timeoutOf(options: ShutdownOptions): number {
+  checkOptions(options, SHUTDOWN_OPTIONS);
+  const { timeout = Infinity } = options;
+  if (!(timeout >= 0)) {
+    throw new RangeError(`Cannot shut down within ${timeout} milliseconds`);
+  }
+  return timeout;
+}
 
 /** The shutdown of a reactor. */
 export class Shutdown {
@@ -31,7 +44,7 @@ export class Shutdown {
   #over = false;
   #timer: Timer | null = null;
 
-  /** @param onEnd Called when it is over */
+  /** @param onEnd Called at the end of the shutdown */
   constructor(loop: Loop, onEnd: () => void) {
     this.#loop = loop;
     this.#onEnd = onEnd;
@@ -42,7 +55,8 @@ export class Shutdown {
 
   /** Begins, or sets another timeout. */
   begin(timeout: number): void {
-    for (const resource of [...this.#loop.resources()]) {
+    const loop = this.#loop;
+    for (const resource of loop.resources.list()) {
       if (resource instanceof Acceptor || resource instanceof Listener) {
         resource.close();
       }
@@ -50,15 +64,18 @@ export class Shutdown {
     this.#timer?.cancel();
     this.#timer = timeout === Infinity
       ? null
-      : this.#loop.callLater(timeout, () => this.#abortAll());
+      : loop.callLater(timeout, () => this.#abortAll());
     // Methods never call back: the end comes from the loop.
-    this.#loop.callSoon(() => this.check());
+    const checkSoon = (): void => loop.callSoon(() => this.check());
+    loop.resources.onLeave = checkSoon;
+    checkSoon();
   }
 
-  /** Ends it if no connection is left. */
+  /** Ends the shutdown if no connection is left. */
   check(): void {
     if (this.#over || countConnections(this.#loop) > 0) return;
     this.#over = true;
+    this.#loop.resources.onLeave = null;
     this.#timer?.cancel();
     this.#onEnd();
     this.#resolve();
@@ -66,7 +83,7 @@ export class Shutdown {
   }
 
   #abortAll(): void {
-    for (const resource of [...this.#loop.resources()]) {
+    for (const resource of this.#loop.resources.list()) {
       if (!(resource instanceof Connection)) continue;
       const message = "Connection was aborted by the shutdown of its reactor";
       resource.abort(new Deno.errors.TimedOut(message));
@@ -74,10 +91,10 @@ export class Shutdown {
   }
 }
 
-/** How many connections of a loop are open, or being made. */
+/** Counts the connections of a loop that are open or connecting. */
 export function countConnections(loop: Loop): number {
   let count = 0;
-  for (const resource of loop.resources()) {
+  for (const resource of loop.resources.list()) {
     if (resource instanceof Connection) count++;
   }
   return count;

@@ -1,34 +1,34 @@
 /**
- * What a loop has done so far, and how long its callbacks took.
+ * Counts of a loop, and the time of its callbacks.
  *
  * @module
  */
 
 import { checkOptions, type OptionNames } from "../backends/options.ts";
 
-/** What `reactor.stats()` returns. Times are in milliseconds. */
+/** The answer of `reactor.stats()`. Times are in milliseconds. */
 export interface ReactorStatistics {
-  /** How often the loop has waited and dispatched. */
+  /** How often the loop has waited and called back. */
   readonly turns: number;
-  /** How many callbacks it made for ready file objects. */
+  /** How many events of ready file objects it has dispatched. */
   readonly events: number;
-  /** `events` by `turns`: how much one wait finds. */
+  /** `events` by `turns`: how many events a wait finds. */
   readonly readyPerWait: number;
-  /** Time spent in callbacks; 0 unless `measure` was asked for. */
+  /** Time spent in callbacks; 0 without `measure`. */
   readonly callbackTime: number;
-  /** The longest callback; 0 unless `measure` was asked for. */
+  /** The longest callback; 0 without `measure`. */
   readonly longestCallback: number;
-  /** How many timers are to be called. */
+  /** How many timers are active. */
   readonly timers: number;
   /** How many file objects are registered. */
   readonly registered: number;
-  /** Bytes that connections have queued because their peers do not read. */
+  /** Bytes that connections and datagram sockets have queued to send. */
   readonly bytesQueued: number;
-  /** How often accepting was suspended for want of descriptors. */
+  /** How often accepting was suspended because no descriptor was free. */
   readonly acceptBackOffs: number;
 }
 
-/** A callback that held the loop up. */
+/** A callback that delayed the loop. */
 export interface SlowCallback {
   /** The name of the function; "(anonymous)" if it has none. */
   readonly name: string;
@@ -36,24 +36,30 @@ export interface SlowCallback {
   readonly milliseconds: number;
 }
 
-/** What to measure: every callback's time, at the price of two clock readings each. */
+/** Measures every callback, which costs two readings of the clock each. */
 export interface Measurement {
-  /** Milliseconds above which a callback counts as slow; never, if left out. */
+  /** Milliseconds from which a callback counts as slow. Default: none is slow. */
   readonly slow?: number;
-  /** Told of each slow callback. */
+  /** Called with each slow callback. */
   readonly onSlow?: (callback: SlowCallback) => void;
 }
 
 const MEASUREMENT: OptionNames<Measurement> = { slow: true, onSlow: true };
 
-/** Takes the time of callbacks. */
+/** Measures callbacks. */
 export class Stopwatch {
-  /** The time of all callbacks. */
+  /** Milliseconds of all callbacks. */
   total = 0;
-  /** The time of the longest. */
+  /** Milliseconds of the longest one. */
   longest = 0;
   readonly #slow: number;
   readonly #onSlow: ((callback: SlowCallback) => void) | undefined;
+
+  /** Creates one if `measure` asks for it; else returns null. */
+  static create(measure: Measurement | boolean): Stopwatch | null {
+    if (measure === false) return null;
+    return new Stopwatch(measure === true ? {} : measure);
+  }
 
   constructor(options: Measurement) {
     checkOptions(options, MEASUREMENT);
@@ -62,7 +68,7 @@ export class Stopwatch {
     this.#onSlow = onSlow;
   }
 
-  /** Notes what one callback took. */
+  /** Adds one callback. */
   note(name: string, milliseconds: number): void {
     this.total += milliseconds;
     this.longest = Math.max(this.longest, milliseconds);

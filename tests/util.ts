@@ -6,7 +6,7 @@
 import { assert, assertEquals, fail } from "@std/assert";
 import { isOpen } from "../backends/ffi/descriptor.ts";
 import { openLibrary } from "../backends/ffi/libc.ts";
-import { takeDenoDescriptors } from "../reactor/sharing/deno_descriptors.ts";
+import { openDenoDescriptors } from "../reactor/sharing/deno_descriptors.ts";
 import {
   type FileObject,
   read,
@@ -85,7 +85,7 @@ export function withFdCheck(
 function openPermanentResources(): void {
   try {
     openLibrary();
-    takeDenoDescriptors();
+    openDenoDescriptors();
   } catch (error) {
     if (!(error instanceof Deno.errors.NotSupported)) throw error;
   }

@@ -1,5 +1,5 @@
 /**
- * What Deno's own loop has to do, as far as it tells.
+ * The pending work of Deno's event loop, as far as Deno exposes it.
  *
  * @module
  */
@@ -19,9 +19,9 @@ const core = internal === undefined
   : (Deno as unknown as Record<symbol, { core?: DenoCore }>)[internal]?.core;
 
 /**
- * Whether `process.nextTick` or `setImmediate` has something to call. Their queues
- * are not the one of promises: only a turn of Deno's loop empties them. False
- * where Deno does not tell, for it is only its internals that do.
+ * Returns whether callbacks of `process.nextTick` or `setImmediate` are queued. Their
+ * queues are not the microtask queue: only a turn of Deno's loop empties them. Only
+ * Deno's internals know; without them the answer is false.
  */
 export function callsDue(): boolean {
   return core?.hasTickScheduled?.() === true ||
@@ -29,8 +29,8 @@ export function callsDue(): boolean {
 }
 
 /**
- * Whether a timer keeps Deno's loop going; true where Deno does not tell. It does
- * not tell of timers that are unreferenced. Node's part of Deno has to be loaded.
+ * Returns whether a referenced timer of Deno is active. True before Node's part of Deno
+ * is loaded, and where it has no such query.
  */
 export function hasTimers(): boolean {
   const { process } = globalThis as unknown as { process?: NodeProcess };

@@ -1,6 +1,6 @@
 /**
- * The descriptors that Deno takes for itself while its loop turns, and ends the
- * process without.
+ * The descriptors that Deno's event loop opens for itself. Deno ends the process if it
+ * cannot open them.
  *
  * @module
  */
@@ -8,26 +8,25 @@
 import { requireDescriptors } from "../../backends/ffi/descriptor.ts";
 
 /**
- * How many there are to be, at least, when Deno's loop begins to turn: those of its
- * signals, of the modules and caches that are loaded then, and of the reactor.
+ * Free descriptors that `serve()` needs at its start: for Deno's signals, the modules
+ * and caches that are loaded then, and the reactor.
  */
 const STARTING_DESCRIPTORS = 12;
 
-let taken = false;
+let opened = false;
 
 /**
- * Has Deno take what it would take later, when none may be left: half a second
- * after its start it looks for a newer version of itself, which begins with its
- * signals.
+ * Makes Deno open the pipe of its signals now, while a descriptor is free. It would
+ * open it half a second after its start, when it looks for a newer version.
  *
- * @throws {SystemError} `EMFILE` or `ENFILE` if there are too few
+ * @throws {SystemError} `EMFILE`, `ENFILE`: too few descriptors are free
  */
-export function takeDenoDescriptors(): void {
+export function openDenoDescriptors(): void {
   requireDescriptors(STARTING_DESCRIPTORS);
-  if (taken) return;
-  taken = true;
-  // A signal that by default does nothing. The listener is gone at once, and what
-  // Deno has opened for it stays.
+  if (opened) return;
+  opened = true;
+  // The default action of SIGWINCH is to ignore it. Deno keeps the pipe after the
+  // listener is removed.
   const nothing = (): void => {};
   try {
     Deno.addSignalListener("SIGWINCH", nothing);

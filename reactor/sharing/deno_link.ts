@@ -1,9 +1,9 @@
 /**
- * A pipe that Deno's own loop reads: a byte written to it is found only when
- * Deno asks the system, together with everything else that Deno waits for.
+ * A pipe that Deno's event loop reads. Deno finds a byte in it only when it polls I/O,
+ * together with all other pending I/O.
  *
- * Deno reads a pipe by itself through Node's handle for one. It needs no
- * permission and nothing outside of the process: neither loopback nor a port.
+ * Deno reads the pipe natively, through Node's handle for pipes. It needs no permission
+ * and nothing outside of the process: neither loopback nor a port.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { close, pipe, write } from "../../backends/ffi/descriptor.ts";
 
 const ONE_BYTE = new Uint8Array(new ArrayBuffer(1));
 
-/** Node's handle for a pipe, as far as it is used here. */
+/** The part of Node's pipe handle that the link uses. */
 interface PipeHandle {
   onread: ((chunk: ArrayBuffer | undefined) => void) | null;
   open(fd: number): number;
@@ -27,9 +27,9 @@ interface PipeWrap {
   readonly constants: { readonly SOCKET: number };
 }
 
-/** One end in Deno's hands. */
+/** A pipe whose reading end Deno owns. */
 export class DenoLink {
-  /** The end that Deno reads, for as long as the link is there. */
+  /** The end that Deno reads, until the link is closed. */
   readonly fd: number;
   readonly #writer: number;
   readonly #handle: PipeHandle;
@@ -53,13 +53,13 @@ export class DenoLink {
   }
 
   /**
-   * Makes a pipe, and has Deno read it. Node's part of Deno is loaded only now,
-   * which holds the thread for about 10 ms, unless the program uses it anyway.
+   * Creates a pipe, and passes one end to Deno. It loads Node's part of Deno, which
+   * blocks the thread for about 10 ms unless the program has loaded it.
    *
-   * @param onRead Called when Deno has read what `signal` has written
-   * @param onEnd Called when the pipe has come to its end: the link is of no use then
+   * @param onRead Called when Deno has read the byte of `signal()`
+   * @param onEnd Called at the pipe's end of file: the link is broken
    * @returns null where Deno lacks such a handle
-   * @throws {SystemError} if there are no descriptors left: `EMFILE`
+   * @throws {SystemError} `EMFILE`: no descriptors left
    */
   static create(onRead: () => void, onEnd: () => void): DenoLink | null {
     const wrap = pipeWrap();
@@ -74,19 +74,19 @@ export class DenoLink {
     return null;
   }
 
-  /** Makes Deno call back once it has asked the system. */
+  /** Makes Deno call `onRead` when it polls I/O. */
   signal(): void {
-    // A full pipe has it call back as well.
+    // A full pipe is readable, too: EAGAIN is no failure.
     write(this.#writer, ONE_BYTE);
   }
 
-  /** Whether the link keeps the process open. */
-  hold(held: boolean): void {
-    if (held) this.#handle.ref();
+  /** Sets whether the link keeps the process alive. */
+  setRef(referenced: boolean): void {
+    if (referenced) this.#handle.ref();
     else this.#handle.unref();
   }
 
-  /** Closes both ends; resolves when Deno has let go of its own. */
+  /** Closes both ends; resolves when Deno has closed its own. */
   close(): Promise<void> {
     return this.#closing ??= new Promise((resolve) => {
       this.#handle.ref();
@@ -96,7 +96,7 @@ export class DenoLink {
   }
 }
 
-/** Node's binding, which is older than its deprecation and has no other name. */
+/** Loads Node's binding for pipes: deprecated, but reachable by no other name. */
 function pipeWrap(): PipeWrap | null {
   const { process } = globalThis as unknown as {
     process?: { binding?(name: string): PipeWrap };

@@ -1,97 +1,97 @@
 /**
- * Gives Deno's own event loop a turn: its timers, and its I/O.
+ * Gives Deno's event loop a turn: its timers, and its I/O.
  *
- * How a busy thread yields decides who starves. Measured on Deno 2.9.6, once a
- * millisecond beside a saturated reactor, with a ping-pong on Deno's network:
+ * The way in which a busy thread yields decides which side starves. Measured on Deno
+ * 2.9.6, once a millisecond beside a saturated reactor, with a ping-pong on Deno's
+ * network:
  *
- * | yields by                                      | turn   | rounds a turn |
- * | ---------------------------------------------- | ------ | ------------- |
- * | one `setImmediate`; sixteen; sixty-four        | 15; 39; 118 µs | 0.02; 0.27; 1.06 |
- * | a `nonblocking` call                           | 13 µs  | 0.00          |
- * | a read of Deno's on a TCP connection           | 20 µs  | 1.00          |
+ * | yields by                               | turn           | rounds a turn    |
+ * | --------------------------------------- | -------------- | ---------------- |
+ * | one `setImmediate`; sixteen; sixty-four | 15; 39; 118 µs | 0.02; 0.27; 1.06 |
+ * | a `nonblocking` call                    | 13 µs          | 0.00             |
+ * | a read of Deno's on a TCP connection    | 20 µs          | 1.00             |
  *
- * Deno's loop is a task of a runtime that asks the system only when the task
- * rests, or at every 61st time that it does not. A `setImmediate` does not let it
- * rest: it turns timers and promises, and is a brief turn. What arrives on a pipe
- * that Deno reads is found by asking, as on a connection: it makes a full turn
- * (`bench:sharing` counts 845 to 858 rounds at one each millisecond). After a read Deno
- * reads once more before it asks again, so a byte that comes within two brief
- * turns of the last would be found unasked.
+ * Deno's event loop is a tokio task. tokio polls I/O when the task yields, or at every
+ * 61st tick. A `setImmediate` does not make the task yield: it runs timers and promises
+ * only. A byte in a pipe that Deno reads is found by polling I/O, so waiting for it
+ * runs Deno's I/O, too (`bench:sharing` counts 845 to 858 rounds at one each
+ * millisecond). After a read Deno reads once more before it polls again: a byte that
+ * arrives within two timer turns of the last one is found without polling.
  *
  * @module
  */
 
 import { hasTimers } from "./deno_core.ts";
 import { DenoLink } from "./deno_link.ts";
-import { DenoSelector } from "../../backends/deno_epoll.ts";
+import { DenoEpoll } from "../../backends/deno_epoll.ts";
 import { now } from "../clock.ts";
 import { Waker } from "../waker.ts";
 
-/** How many brief turns after a read Deno has to ask the system for the next. */
+/** Timer turns after a read until Deno polls I/O for the next one. */
 const STALE_AFTER = 2;
 
-/** How many brief turns are a full one, where there is no link. */
-const BRIEF_TURNS_IN_FULL = 64;
+/** Timer turns in which Deno polls I/O at least once, without a link. */
+const TIMER_TURNS_PER_IO = 64;
 
-/** How often Deno is asked for its timers, in milliseconds: it takes a microsecond. */
-const TIMERS_LOOK_INTERVAL = 10;
+/** Milliseconds between two queries of Deno's timers, which take a microsecond. */
+const TIMERS_QUERY_INTERVAL = 10;
 
-/** How often a turn is looked for that has not ended in time, in milliseconds. */
+/** Milliseconds between two checks for a turn that did not end in time. */
 const WATCH_INTERVAL = 50;
 
-/** Turns of Deno's loop, for all reactors of a thread. */
+/** Runs the turns of Deno's loop, for all reactors of a thread. */
 export class DenoTurn {
   #link: DenoLink | null = null;
-  #selector: DenoSelector | null = null;
-  /** Whether a link was tried in vain: it is not tried again. */
+  #epoll: DenoEpoll | null = null;
+  /** Whether creating a link has failed: it is not tried again. */
   #unlinkable = false;
-  /** How many reactors use it, and how many keep the process open by it. */
+  /** Counts reactors that serve, and those that keep the process alive by the link. */
   #users = 0;
-  #holders = 0;
-  /** The full turn that is under way. */
+  #references = 0;
+  /** The I/O turn under way. */
   #turn: Promise<void> | null = null;
   #end: (() => void) | null = null;
-  /** When it ends at the latest. */
+  /** Latest end of the I/O turn. */
   #deadline = 0;
-  /** Whether Deno's loop did not rest within the last full turn. */
+  /** Whether Deno's task did not yield within the last I/O turn. */
   #restless = false;
-  /** Whether the chain of looks is under way: it outlives the turn by one. */
-  #looking = false;
-  /** How many brief turns are to pass before a read is one that Deno asks for. */
+  /** Whether the chain of checks is under way: it outlives the turn by one. */
+  #checking = false;
+  /** Timer turns left until Deno polls I/O before it reads again. */
   #fresh = 0;
-  /** Whether Deno had timers at the last look, and when the next one is. */
+  /** Whether Deno had timers at the last query. */
   #timers = true;
-  #nextLook = 0;
+  #nextQuery = 0;
   #watchdog: ReturnType<typeof setInterval> | null = null;
 
-  /** What Deno waits with; null if that cannot be seen here, or not yet. */
-  get selector(): DenoSelector | null {
-    return this.#selector;
+  /** The epoll instance of Deno's loop; null before `link()`, and where it is not known. */
+  get epoll(): DenoEpoll | null {
+    return this.#epoll;
   }
 
-  /** Whether full turns are as cheap as they can be here. */
+  /** Whether I/O turns are as cheap as they can be on this system. */
   get linked(): boolean {
     return this.#link !== null || this.#unlinkable;
   }
 
-  /** A reactor that serves begins to use it. */
+  /** Counts a reactor that begins to serve. */
   enter(): void {
     this.#users++;
   }
 
-  /** A reactor that has served has left; resolves when nothing of the last is kept. */
+  /** Discounts a reactor; after the last one, resolves when the link is closed. */
   async leave(): Promise<void> {
     if (--this.#users === 0) await this.#unlink();
   }
 
   /**
-   * Makes the link. Node's part of Deno is loaded for it, in two steps that hold
-   * the thread for some milliseconds each.
+   * Creates the link. It loads Node's part of Deno, in two steps that block the thread
+   * for some milliseconds each.
    *
-   * @throws {SystemError} if there are no descriptors left: `EMFILE`
+   * @throws {SystemError} `EMFILE`: no descriptors left
    */
   async link(): Promise<void> {
-    await this.brief();
+    await this.runTimers();
     if (this.linked || this.#users === 0) return;
     const ended = (): void => this.#end?.();
     this.#link = DenoLink.create(ended, () => void this.#unlink());
@@ -100,22 +100,22 @@ export class DenoTurn {
       return;
     }
     this.#fresh = STALE_AFTER;
-    this.#selector = selectorThatWatches(this.#link.fd);
-    this.#link.hold(this.#holders > 0);
+    this.#epoll = findDenoEpoll(this.#link.fd);
+    this.#link.setRef(this.#references > 0);
   }
 
-  /** Whether timers of Deno may be due soon, as it was some milliseconds ago. */
+  /** Returns whether Deno has timers, by an answer that is at most 10 ms old. */
   mayHaveTimers(time: number): boolean {
     if (this.#link === null) return true;
-    if (time >= this.#nextLook) {
-      this.#nextLook = time + TIMERS_LOOK_INTERVAL;
+    if (time >= this.#nextQuery) {
+      this.#nextQuery = time + TIMERS_QUERY_INTERVAL;
       this.#timers = hasTimers();
     }
     return this.#timers;
   }
 
-  /** Resolves once Deno has called what is due, without asking the system for more. */
-  brief(): Promise<void> {
+  /** Resolves after Deno has called its due timers, without polling I/O. */
+  runTimers(): Promise<void> {
     return new Promise(this.#afterRound);
   }
 
@@ -125,57 +125,57 @@ export class DenoTurn {
   };
 
   /**
-   * Resolves once Deno has asked the system, and called what that brought.
+   * Resolves after Deno has polled I/O, and called the callbacks of its events.
    *
-   * @param longest Milliseconds after which it has had its turn in any case
+   * @param longest Milliseconds after which the turn ends in any case
    */
-  full(longest: number): Promise<void> {
-    // One that is under way already serves all who ask.
-    return this.#turn ??= this.#takeFull(longest).finally(() =>
+  runIo(longest: number): Promise<void> {
+    // All reactors share the turn under way.
+    return this.#turn ??= this.#takeIoTurn(longest).finally(() =>
       this.#turn = null
     );
   }
 
-  async #takeFull(longest: number): Promise<void> {
-    if (this.#link === null) return await this.#manyBrief(longest);
-    while (this.#fresh > 0) await this.brief();
+  async #takeIoTurn(longest: number): Promise<void> {
+    if (this.#link === null) return await this.#takeTimerTurns(longest);
+    while (this.#fresh > 0) await this.runTimers();
     if (this.#link === null) return;
     this.#deadline = now() + longest;
     const ended = new Promise<void>((resolve) => this.#end = resolve);
     this.#link.signal();
     this.#watch();
-    if (this.#restless && !this.#looking) this.#look();
+    if (this.#restless && !this.#checking) this.#checkDeadline();
     await ended;
     this.#end = null;
     this.#fresh = STALE_AFTER;
     this.#restless = now() >= this.#deadline;
   }
 
-  /** So many that Deno has asked the system on the way. */
-  async #manyBrief(longest: number): Promise<void> {
+  /** Takes so many timer turns that Deno polls I/O during one of them. */
+  async #takeTimerTurns(longest: number): Promise<void> {
     const deadline = now() + longest;
-    for (let count = 0; count < BRIEF_TURNS_IN_FULL; count++) {
-      await this.brief();
+    for (let count = 0; count < TIMER_TURNS_PER_IO; count++) {
+      await this.runTimers();
       if (now() >= deadline) return;
     }
   }
 
   /**
-   * A program whose own promises never rest would keep the read waiting for tens
-   * of milliseconds: then the turn ends after its time. Looking keeps Deno's loop
-   * from resting, too, so it is not done otherwise.
+   * Ends the turn at its deadline. A program whose promises never pause would delay the
+   * read by tens of milliseconds. Checking itself keeps Deno's task from yielding, so
+   * it is done for such programs only.
    */
-  #look(): void {
-    this.#looking = true;
+  #checkDeadline(): void {
+    this.#checking = true;
     globalThis.setImmediate(() => {
-      this.#looking = false;
+      this.#checking = false;
       if (this.#end === null) return;
       if (now() >= this.#deadline) this.#end();
-      else this.#look();
+      else this.#checkDeadline();
     });
   }
 
-  /** Ends a turn whose read never comes: its link is lost, and is given up. */
+  /** Ends a turn whose read never completes, and closes its broken link. */
   #watch(): void {
     if (this.#watchdog !== null) return;
     const watchdog = setInterval(() => {
@@ -193,26 +193,26 @@ export class DenoTurn {
     this.#watchdog = null;
   }
 
-  /** Whether the link keeps the process open: only while turns are taken. */
-  hold(held: boolean): void {
-    const before = this.#holders;
-    this.#holders += held ? 1 : -1;
-    if ((before === 0) !== (this.#holders === 0)) {
-      this.#link?.hold(this.#holders > 0);
+  /** Counts whether one more reactor keeps the process alive by the link, or one less. */
+  setRef(referenced: boolean): void {
+    const before = this.#references;
+    this.#references += referenced ? 1 : -1;
+    if ((before === 0) !== (this.#references === 0)) {
+      this.#link?.setRef(this.#references > 0);
     }
   }
 
   async #unlink(): Promise<void> {
     const link = this.#link;
-    this.#link = this.#selector = null;
+    this.#link = this.#epoll = null;
     this.#unwatch();
     this.#end?.();
     await link?.close();
   }
 }
 
-/** What watches a descriptor that was given to Deno; null if that cannot be seen. */
-function selectorThatWatches(fd: number): DenoSelector | null {
+/** Finds the epoll instance by a descriptor that Deno watches; null if there is none. */
+function findDenoEpoll(fd: number): DenoEpoll | null {
   let unwatched: Waker;
   try {
     unwatched = new Waker();
@@ -220,11 +220,11 @@ function selectorThatWatches(fd: number): DenoSelector | null {
     return null;
   }
   try {
-    return DenoSelector.find(fd, unwatched.fd);
+    return DenoEpoll.find(fd, unwatched.fd);
   } finally {
     unwatched.close();
   }
 }
 
-/** The turns of this thread's Deno. */
+/** Turns of the Deno of this thread. */
 export const denoTurn: DenoTurn = new DenoTurn();

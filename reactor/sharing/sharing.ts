@@ -1,113 +1,93 @@
 /**
- * Shares a reactor's thread with Deno's own loop, by turns.
+ * Shares a reactor's thread with Deno's event loop.
  *
  * @module
  */
 
-import { EVENT_READ, type FileObject } from "../../backends/selector.ts";
+import { now } from "../clock.ts";
 import { callsDue } from "./deno_core.ts";
 import { denoTurn } from "./deno_turn.ts";
-import type { Loop } from "../loop.ts";
+import type {
+  InternalWatches,
+  ParkedWaits,
+  SharedLoop,
+} from "./shared_loop.ts";
 import { createSliceClock, type SliceClock } from "./slice_clock.ts";
-import { now } from "../clock.ts";
-
-/** What a loop lets its sharing do. */
-export interface SharedLoop {
-  /** Whether the sharing is to end. */
-  ending(): boolean;
-  /** Whether something is to be called without any wait. */
-  due(): boolean;
-  /** How many events there have been, the reactor's own left out. */
-  events(): number;
-  /**
-   * Waits once, and calls back.
-   *
-   * @param longest Milliseconds
-   * @param most How many at the most, where the selector can be told
-   * @returns how many were ready
-   */
-  turn(longest: number, most: number): number;
-  /** Waits on another thread until something comes, and calls back. */
-  park(): Promise<void>;
-  /** Whether no other loop of this thread serves. */
-  alone(): boolean;
-  /** How many promises were resolved since the last turn without one. */
-  wentOn(): number;
-  /** Resumes the parked loops of this thread that have something. */
-  lookAfterParked(): void;
-}
 
 /**
- * How many turns in a row may leave Deno's I/O aside: it has more to ask the
- * system for than a descriptor shows. Deno's runtime itself leaves it at 61.
+ * Turns in a row without Deno's I/O, at most: Deno has I/O that its epoll instance
+ * does not show. tokio, Deno's runtime, polls I/O at every 61st tick for the same
+ * reason.
  */
-const MOST_BRIEF_TURNS = 61;
+const MOST_TIMER_TURNS = 61;
 
 /**
- * What part of an interval the reactor begins turns in: the last takes its time,
- * too. Deno's timers are late by a turn and more: a 5 ms interval beside nothing
- * but a busy thread ticks 183 times a second with 0.6 ms between Deno's turns, 177
- * with 0.7, 158 with 0.9, where it is 195 in an idle one.
+ * The part of an interval in which the reactor begins turns; the last one ends later.
+ * Deno's timers are late by a turn and more. An interval of 5 ms ticks 195 times a
+ * second in an idle thread. In a busy one it ticks 183 times with 0.6 ms between
+ * Deno's turns, 177 with 0.7, 158 with 0.9.
  */
 const SLICE = 0.4;
 
 /**
- * How many intervals it begins turns in where there is a pause, while Deno has
- * neither timers nor I/O. Each end of a slice costs 20 to 40 us, which at partial
- * load is for few messages. Without a pause it would hide from the reactor for too
- * long that Deno has I/O.
+ * The length of a slice with a pause, in intervals, while Deno has neither timers nor
+ * I/O. Each end of a slice costs 20 to 40 µs, shared by few messages at partial load.
+ * A slice without a pause stays short: during it the reactor does not see Deno's I/O.
  */
 const LONG_SLICE = 2;
 
 /**
- * What part of an interval one turn of the reactor may take, as far as it can be
- * foreseen: only between turns can the time be looked at.
+ * The part of an interval that one turn of the reactor may take. Time is checked
+ * between turns only, so the length of a turn is an estimate.
  */
 const TURN = 0.2;
 
-/** How many callbacks there may be in one turn, whatever they have taken so far. */
+/** Limits of the batch size of one turn. */
 const FEWEST_EVENTS = 8;
 const MOST_EVENTS = 64;
 
 /**
- * How often promises go on before the next turn of the reactor. A chain of
- * `await`s goes one step each time: `pipeTo()` takes eight from what is read to
- * what is written.
+ * Microtask steps between two turns of the reactor. Each step moves a chain of `await`s
+ * by one: `pipeTo()` takes eight from a read to its write.
  */
 const HOPS = 8;
 
-/** The same, before a wait that may sleep: it costs fifty times as much as these. */
+/** The same before a wait that may sleep, which costs fifty times as much as these steps. */
 const HOPS_BEFORE_SLEEP = 24;
 
 /**
- * After how long full turns are made cheap, in milliseconds. It holds the thread
- * for about 10 ms, so it is put off until a pause, or until the loop has been
- * busy for a while. Until then, what Deno has to do cannot be seen.
+ * When the link to Deno's loop is made, in milliseconds of a pause or of a busy start.
+ * Making it blocks the thread for about 10 ms, so it is deferred. Until then, Deno's
+ * pending I/O is not visible.
  */
 const LINK_IN_PAUSE = 20;
 const LINK_WHEN_BUSY = 500;
 
-/** The turns of both loops. */
+/** Alternates the turns of both loops. */
 export class Sharing {
-  readonly #shared: SharedLoop;
+  readonly #loop: SharedLoop;
+  readonly #waits: ParkedWaits;
   readonly #clock: SliceClock;
   readonly #watch: DenoWatch;
   readonly #interval: number;
   readonly #started = now();
-  /** How many callbacks are to be in one turn. */
-  #most = FEWEST_EVENTS;
-  #briefTurns = 0;
-  /** From when on Deno may have its I/O again, if it has any. */
-  #nextFull = 0;
-  /** Whether this reactor keeps the process open by Deno's link. */
-  #holding = false;
+  /** Batch size of one turn. */
+  #batch = FEWEST_EVENTS;
+  #timerTurns = 0;
+  /** Earliest time of Deno's next I/O turn. */
+  #nextIo = 0;
+  /** Whether this reactor keeps the process alive by Deno's link. */
+  #referenced = false;
 
-  private constructor(
-    loop: Loop,
-    shared: SharedLoop,
-    interval: number,
-  ) {
-    this.#shared = shared;
+  /**
+   * Creates the clock and the watch of one `serve()`.
+   *
+   * @param interval Milliseconds between two turns of Deno's loop, at most
+   * @throws {SystemError} `EMFILE`: no descriptors left
+   */
+  constructor(loop: SharedLoop, waits: ParkedWaits, interval: number) {
+    this.#loop = loop;
+    this.#waits = waits;
     this.#interval = interval;
     this.#clock = createSliceClock(loop);
     this.#watch = new DenoWatch(loop);
@@ -115,50 +95,40 @@ export class Sharing {
   }
 
   /**
-   * Makes what it takes to share.
-   *
-   * @param interval Milliseconds between two turns of Deno's loop, at most
-   * @throws {SystemError} if there are no descriptors left: `EMFILE`
-   */
-  static create(loop: Loop, shared: SharedLoop, interval: number): Sharing {
-    return new Sharing(loop, shared, interval);
-  }
-
-  /**
-   * Shares until the loop is to end. While traffic is brisk the next message comes
-   * before the interval is over, and waiting for it here is cheaper than parking.
+   * Shares the thread until the loop is to end. At a high rate the next message
+   * arrives before the interval is over: waiting here is cheaper than parking.
    */
   async share(): Promise<void> {
-    const shared = this.#shared;
-    // Deno's loop is given longer waits than that anyway.
+    const loop = this.#loop;
+    // Such an interval delays Deno's loop by more than the link does.
     if (this.#interval >= LINK_IN_PAUSE) await this.#link();
-    while (!shared.ending()) {
-      const before = shared.events();
+    while (!loop.ending()) {
+      const before = loop.events();
       const start = now();
       await this.#takeInterval();
-      if (shared.ending()) return;
-      shared.lookAfterParked();
-      const events = shared.events() - before;
-      if (events > 0 || shared.due()) {
+      if (loop.ending()) return;
+      this.#waits.lookAfterOthers();
+      const events = loop.events() - before;
+      if (events > 0 || loop.timeout() === 0) {
         const end = now();
-        if (events > 0) this.#foresee(events, end - start);
+        if (events > 0) this.#adaptBatch(events, end - start);
         await this.#yield(end);
       } else await this.#park();
     }
   }
 
-  /** The next turns are as long as they may be, if their callbacks take as long as these. */
-  #foresee(events: number, milliseconds: number): void {
+  /** Fits the next batches into a turn, assuming callbacks as long as the last ones. */
+  #adaptBatch(events: number, milliseconds: number): void {
     const most = TURN * this.#interval * events / milliseconds;
-    this.#most = Math.min(Math.max(most, FEWEST_EVENTS), MOST_EVENTS) | 0;
+    this.#batch = Math.min(Math.max(most, FEWEST_EVENTS), MOST_EVENTS) | 0;
   }
 
   /**
-   * The reactor's own time. What its callbacks have resolved goes on between its
-   * turns, and Deno goes first if it has something while the reactor has nothing.
+   * Takes the reactor's part of an interval. Promises that callbacks resolved continue
+   * between its turns. Deno goes first if Deno alone has something ready.
    */
   async #takeInterval(): Promise<void> {
-    const shared = this.#shared;
+    const loop = this.#loop;
     const watch = this.#watch;
     const clock = this.#clock;
     const start = now();
@@ -166,71 +136,71 @@ export class Sharing {
     clock.start(start, shortest, this.#calmSliceAt(start) * this.#interval);
     watch.watch(true);
     for (;;) {
-      watch.came = false;
-      // `process.nextTick` and `setImmediate` come before a wait that may sleep.
+      watch.ready = false;
+      // `process.nextTick` and `setImmediate` run before a wait that may sleep.
       const calls = callsDue();
       const timeout = calls ? 0 : clock.timeout();
-      const ready = shared.turn(timeout, this.#most);
-      if (shared.ending()) return;
+      const ready = loop.turn(timeout, this.#batch);
+      if (loop.ending()) return;
       if (ready > 0) {
         let before: number;
         do {
-          before = shared.wentOn();
+          before = loop.resolvedWithoutTurn();
           await hop(clock.sleeps ? HOPS_BEFORE_SLEEP : HOPS);
-        } while (shared.wentOn() > before);
-      } else if (calls) await denoTurn.brief();
+        } while (loop.resolvedWithoutTurn() > before);
+      } else if (calls) await denoTurn.runTimers();
       else if (!clock.sleeps) await hop(HOPS_BEFORE_SLEEP);
-      if (shared.ending() || (calls ? clock.passed() : clock.over(ready))) {
+      if (loop.ending() || (calls ? clock.passed() : clock.over(ready))) {
         return;
       }
-      if (!watch.came) continue;
-      if (ready === 1) await this.#full();
+      if (!watch.ready) continue;
+      if (ready === 1) await this.#runIo();
       else if (now() >= start + shortest) return;
     }
   }
 
-  /** How many intervals a slice takes that begins now, and has a pause. */
+  /** Returns the length of a slice with a pause, in intervals. */
   #calmSliceAt(time: number): number {
-    const alone = this.#shared.alone() && !denoTurn.mayHaveTimers(time);
-    return alone && denoTurn.selector !== null ? LONG_SLICE : SLICE;
+    const alone = this.#waits.alone() && !denoTurn.mayHaveTimers(time);
+    return alone && denoTurn.epoll !== null ? LONG_SLICE : SLICE;
   }
 
-  /** Deno's time: its timers, and once an interval its I/O, if it has any. */
+  /** Takes Deno's part: its timers, and once an interval its pending I/O. */
   #yield(time: number): Promise<void> {
-    this.#hold(true);
+    this.#setRef(true);
     if (!denoTurn.linked && time - this.#started >= LINK_WHEN_BUSY) {
       return this.#link();
     }
-    if (time >= this.#nextFull && this.#hasInput()) {
-      this.#nextFull = time + this.#interval;
-      return this.#full();
+    if (time >= this.#nextIo && this.#mayHaveIo()) {
+      this.#nextIo = time + this.#interval;
+      return this.#runIo();
     }
-    this.#briefTurns++;
-    return denoTurn.brief();
+    this.#timerTurns++;
+    return denoTurn.runTimers();
   }
 
-  /** Whether Deno has to ask the system, as far as that can be seen. */
-  #hasInput(): boolean {
-    const { selector } = denoTurn;
-    return selector === null || this.#briefTurns >= MOST_BRIEF_TURNS ||
-      selector.ready;
+  /** Returns whether Deno may have pending I/O: true where its epoll is not known. */
+  #mayHaveIo(): boolean {
+    const { epoll } = denoTurn;
+    return epoll === null || this.#timerTurns >= MOST_TIMER_TURNS ||
+      epoll.ready;
   }
 
-  #full(): Promise<void> {
-    this.#briefTurns = 0;
-    this.#hold(true);
-    return denoTurn.full(this.#interval);
+  #runIo(): Promise<void> {
+    this.#timerTurns = 0;
+    this.#setRef(true);
+    return denoTurn.runIo(this.#interval);
   }
 
   async #park(): Promise<void> {
-    this.#hold(false);
+    this.#setRef(false);
     this.#clock.stop();
     this.#watch.watch(false);
     const linking = denoTurn.linked
       ? null
       : setTimeout(() => this.#link(), LINK_IN_PAUSE);
     if (linking !== null) Deno.unrefTimer(linking);
-    await this.#shared.park();
+    await this.#waits.park();
     if (linking !== null) clearTimeout(linking);
   }
 
@@ -238,70 +208,60 @@ export class Sharing {
     try {
       await denoTurn.link();
     } catch {
-      // Without a descriptor for it, full turns stay as dear as they are.
+      // No descriptor left: I/O turns stay as expensive as without a link.
     }
   }
 
-  #hold(held: boolean): void {
-    if (held === this.#holding) return;
-    this.#holding = held;
-    denoTurn.hold(held);
+  #setRef(referenced: boolean): void {
+    if (referenced === this.#referenced) return;
+    this.#referenced = referenced;
+    denoTurn.setRef(referenced);
   }
 
-  /** Gives back everything; resolves when Deno has let go of its part. */
+  /** Releases everything; resolves when Deno has closed its end of the link. */
   async close(): Promise<void> {
-    this.#hold(false);
+    this.#setRef(false);
     this.#clock.close();
     this.#watch.watch(false);
     await denoTurn.leave();
   }
 }
 
-/** Lets promises go on, by so many steps. */
+/** Lets promises continue, by so many microtask steps. */
 async function hop(steps: number): Promise<void> {
   for (let step = 0; step < steps; step++) await undefined;
 }
 
-/** Deno's selector among the descriptors of a reactor. */
+/** Watches Deno's epoll instance by the reactor's selector. */
 class DenoWatch {
-  /** Whether it was ready at the last wait. */
-  came = false;
+  /** Whether Deno's epoll instance was ready at the last wait. */
+  ready = false;
   fd = -1;
-  readonly #loop: Loop;
-
-  constructor(loop: Loop) {
-    this.#loop = loop;
-  }
-
-  static readonly #onReady = (fileobj: FileObject): void => {
-    const watch = fileobj as DenoWatch;
-    watch.came = true;
-    watch.#loop.countOwnEvent();
+  readonly #watches: InternalWatches;
+  readonly #onReady = (): void => {
+    this.ready = true;
   };
 
-  /** A parked wait must not see it: Deno wakes by itself then. */
-  watch(watching: boolean): void {
-    const fd = watching ? denoTurn.selector?.fd ?? -1 : -1;
-    if (fd === this.fd || this.#loop.closed) return;
-    if (this.fd !== -1) this.#unwatch();
-    if (fd !== -1) this.#watch(fd);
+  constructor(watches: InternalWatches) {
+    this.#watches = watches;
   }
 
-  #watch(fd: number): void {
+  /** Starts or ends the watch. A parked wait leaves Deno's I/O to Deno's own loop. */
+  watch(watching: boolean): void {
+    const fd = watching ? denoTurn.epoll?.fd ?? -1 : -1;
+    if (fd === this.fd) return;
+    if (this.fd !== -1) this.#watches.unwatch(this);
     this.fd = fd;
+    if (fd !== -1) this.#start();
+  }
+
+  #start(): void {
     try {
-      this.#loop.selector.register(this, EVENT_READ, DenoWatch.#onReady);
-      this.#loop.countInternal(1);
+      this.#watches.watch(this, this.#onReady);
     } catch {
-      // Refused, by a limit of watches (ENOSPC) or of the selector: without it
-      // Deno's I/O waits for the end of a slice.
+      // A limit of watches (ENOSPC) or of the selector: Deno's I/O then waits for the
+      // end of a slice.
       this.fd = -1;
     }
-  }
-
-  #unwatch(): void {
-    this.#loop.selector.unregister(this);
-    this.#loop.countInternal(-1);
-    this.fd = -1;
   }
 }

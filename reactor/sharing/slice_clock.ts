@@ -1,59 +1,56 @@
 /**
- * Says when a busy reactor has had the thread for long enough.
+ * Times the slices in which a busy reactor has the thread.
  *
  * @module
  */
 
 import { isSystemError } from "../../backends/ffi/errors.ts";
 import { TimerFd } from "../../backends/ffi/timer_fd.ts";
-import { EVENT_READ, type FileObject } from "../../backends/selector.ts";
-import type { Loop } from "../loop.ts";
 import { now } from "../clock.ts";
+import type { InternalWatches } from "./shared_loop.ts";
 
-/** How many events are worth a look at the clock: a look for each would be dear. */
+/** Events between two readings of the clock, which costs 90 ns. */
 const MANY = 16;
 
-/** The least that the timer is set to, in milliseconds. */
+/** Shortest setting of the timer, in milliseconds: 0 would disarm it. */
 const SHORTEST = 0.01;
 
-/** The end of a slice of time, as the loop sees it. */
+/** Times a slice: when it ends, and how long the waits in it may be. */
 export interface SliceClock {
   /**
    * Begins a slice.
    *
-   * @param time When, by `now()`
-   * @param busy How many milliseconds it lasts while events come without a pause
-   * @param calm How many if there is a pause, so that it sleeps
+   * @param time Its start, by `now()`
+   * @param busy Its length in milliseconds while each wait finds events
+   * @param calm Its length after the first wait that finds none
    */
   start(time: number, busy: number, calm: number): void;
-  /** How long the next wait may be, in milliseconds. */
+  /** Returns the longest next wait, in milliseconds. */
   timeout(): number;
   /** Whether the next wait may sleep. */
   readonly sleeps: boolean;
-  /** Whether the slice is over, by the clock. */
+  /** Returns whether the slice is over, by a reading of the clock. */
   passed(): boolean;
   /**
-   * Whether the slice is over.
+   * Returns whether the slice is over.
    *
-   * @param ready How many were ready at the last wait
+   * @param ready How many file objects the last wait found ready
    */
   over(ready: number): boolean;
-  /** No slice is to come for a while. */
+  /** Disarms the clock until the next slice. */
   stop(): void;
-  /** No slice is to come. */
+  /** Frees the clock. */
   close(): void;
 }
 
 /**
- * The clock of this system: a descriptor where there is one, else timeouts. They
- * have to do, too, where the system refuses the descriptor, or to watch it.
+ * Creates the clock of this system: a timerfd on Linux, else timeouts. Timeouts also
+ * replace a timerfd that the system refuses to create or to watch.
  */
-export function createSliceClock(
-  loop: Loop,
-): SliceClock {
+export function createSliceClock(watches: InternalWatches): SliceClock {
   try {
     const timer = TimerFd.create();
-    if (timer !== null) return new TimerFdClock(loop, timer);
+    if (timer !== null) return new TimerFdClock(watches, timer);
   } catch (error) {
     if (!isSystemError(error)) throw error;
   }
@@ -61,45 +58,38 @@ export function createSliceClock(
 }
 
 /**
- * While events come without a pause the clock says when the slice is over, at
- * every so many. The first time that nothing is there, a timerfd among the other
- * descriptors is set, and waits may sleep: it costs two exits of a virtual machine,
- * 2 % of a slice. It is never read: to set it anew makes it quiet.
+ * Reads the clock at every sixteenth event while each wait finds events. The first wait
+ * that finds none arms a watched timerfd, so that later waits may sleep. Arming costs
+ * two exits of a virtual machine, 2 % of a slice. The timerfd is never read: setting it
+ * again clears its readiness.
  */
 class TimerFdClock implements SliceClock {
   readonly fd: number;
-  readonly #loop: Loop;
+  readonly #watches: InternalWatches;
   readonly #timer: TimerFd;
   #end = 0;
   #calmEnd = 0;
   #over = false;
   /** Whether the timer is set, so that waits may sleep. */
   #armed = true;
-  /** Events since the last look at the clock. */
-  #unseen = 0;
+  /** Events since the last reading of the clock. */
+  #eventsSinceReading = 0;
 
-  constructor(loop: Loop, timer: TimerFd) {
-    this.#loop = loop;
+  constructor(watches: InternalWatches, timer: TimerFd) {
+    this.#watches = watches;
     this.#timer = timer;
     this.fd = timer.fd;
     try {
-      loop.selector.register(this, EVENT_READ, TimerFdClock.#onReady);
+      watches.watch(this, () => this.#over = true);
     } catch (error) {
       timer.close();
       throw error;
     }
-    loop.countInternal(1);
   }
-
-  static readonly #onReady = (fileobj: FileObject): void => {
-    const clock = fileobj as TimerFdClock;
-    clock.#over = true;
-    clock.#loop.countOwnEvent();
-  };
 
   start(time: number, busy: number, calm: number): void {
     this.#over = false;
-    this.#unseen = 0;
+    this.#eventsSinceReading = 0;
     this.#end = time + busy;
     this.#calmEnd = time + calm;
     this.stop();
@@ -119,12 +109,12 @@ class TimerFdClock implements SliceClock {
 
   over(ready: number): boolean {
     if (ready === 0) {
-      // A wait that was refused does not hear the timer.
+      // A wait that the system refused does not report the timer.
       if (this.#armed && now() >= this.#end) this.#over = true;
       this.#arm();
-    } else if ((this.#unseen += ready) >= MANY) {
-      // Behind many that are ready the timer has to wait its turn.
-      this.#unseen = 0;
+    } else if ((this.#eventsSinceReading += ready) >= MANY) {
+      // The timer may be behind many ready descriptors.
+      this.#eventsSinceReading = 0;
       if (now() >= this.#end) this.#over = true;
     }
     return this.#over;
@@ -134,7 +124,6 @@ class TimerFdClock implements SliceClock {
     if (this.#armed) return;
     this.#armed = true;
     this.#end = this.#calmEnd;
-    // Zero would be never.
     this.#timer.set(Math.max(this.#end - now(), SHORTEST));
   }
 
@@ -145,15 +134,12 @@ class TimerFdClock implements SliceClock {
   }
 
   close(): void {
-    if (!this.#loop.closed) {
-      this.#loop.selector.unregister(this);
-      this.#loop.countInternal(-1);
-    }
+    this.#watches.unwatch(this);
     this.#timer.close();
   }
 }
 
-/** The time that is left is the timeout of each wait. */
+/** Limits each wait to the rest of the slice. */
 class TimeoutClock implements SliceClock {
   #end = 0;
 

@@ -11,6 +11,7 @@ import {
 import type { ConnectOptions } from "../../reactor/mod.ts";
 import { Connection, connectionLimits } from "../../reactor/connection.ts";
 import { Connector } from "../../reactor/connector.ts";
+import { loopOf } from "../../reactor/reactor.ts";
 import { bytesOf, eventually, nextTurn } from "../util.ts";
 import {
   codeOf,
@@ -220,15 +221,15 @@ onAnyBackend(
     const listeners = [stage.silentListener(), stage.silentListener()];
     const [first, second] = listeners.map((listener) => listener.localAddress);
     const connection = new Connection(
-      reactor,
+      loopOf(reactor),
       null,
-      connectionLimits(reactor, {}),
+      connectionLimits(loopOf(reactor), {}),
     );
     const log = new Log();
     watch(connection, log);
     const missing = { path: "/nonexistent/socket" };
     const addresses = [missing, first!, second!];
-    new Connector(reactor, connection, {}).start(addresses);
+    new Connector(loopOf(reactor), connection, {}).start(addresses);
     stage.until(() => log.lines.length > 0, "the connection");
     assertEquals(connection.remoteAddress, first);
     // The next address is due a quarter of a second after the one before.
@@ -335,12 +336,12 @@ function lookingUp(
   options: ConnectOptions,
 ): Connection {
   const connection = new Connection(
-    stage.reactor,
+    loopOf(stage.reactor),
     null,
-    connectionLimits(stage.reactor, {}),
+    connectionLimits(loopOf(stage.reactor), {}),
   );
   watch(connection, log);
-  new Connector(stage.reactor, connection, options)
+  new Connector(loopOf(stage.reactor), connection, options)
     .startAfter("slow.invalid", () => new Promise(() => {}));
   return connection;
 }
@@ -378,14 +379,17 @@ onAnyBackend(
     const address = stage.silentListener().localAddress;
     const log = new Log();
     const connection = new Connection(
-      reactor,
+      loopOf(reactor),
       null,
-      connectionLimits(reactor, {}),
+      connectionLimits(loopOf(reactor), {}),
     );
     watch(connection, log);
     connection.onConnect = () => connection.close();
     const { promise, resolve } = Promise.withResolvers<SocketAddress[]>();
-    new Connector(reactor, connection, {}).startAfter("late", () => promise);
+    new Connector(loopOf(reactor), connection, {}).startAfter(
+      "late",
+      () => promise,
+    );
     const served = reactor.serve({ untilIdle: true });
     await nextTurn();
     resolve([address]);

@@ -16,6 +16,7 @@ import {
   socketPair,
 } from "../../backends/ffi/mod.ts";
 import { Datagram, type DatagramOptions, Reactor } from "../../reactor/mod.ts";
+import { loopOf } from "../../reactor/reactor.ts";
 import { bytesOf, elapsed, PATIENCE } from "../util.ts";
 import {
   codeOf,
@@ -199,8 +200,8 @@ onAnyBackend(
   (stage) => {
     const messages = 100_000;
     const [left, right] = socketPair("datagram");
-    const sender = new Datagram(stage.reactor, left);
-    const receiver = new Datagram(stage.reactor, right);
+    const sender = new Datagram(loopOf(stage.reactor), left);
+    const receiver = new Datagram(loopOf(stage.reactor), right);
     // Before anything is sent, nobody receives: the system has room for a few.
     for (let count = 0; count < messages; count++) {
       sender.send(bytesOf(`${count}`));
@@ -555,7 +556,7 @@ onEachBackend(
   (stage) => {
     const [left, right] = socketPair("datagram");
     stage.use(right);
-    const sender = new Datagram(stage.reactor, left);
+    const sender = new Datagram(loopOf(stage.reactor), left);
     const large = patternOf(100_000);
     const buffer = new Uint8Array(new ArrayBuffer(200_000));
     let queued = 0;

@@ -8,7 +8,7 @@ import { system } from "../../backends/ffi/current_system.ts";
 import { libc } from "../../backends/ffi/libc.ts";
 import { close, pipe, Socket } from "../../backends/ffi/mod.ts";
 import type { InternetAddress } from "../../backends/ffi/mod.ts";
-import { DenoSelector } from "../../backends/deno_epoll.ts";
+import { DenoEpoll } from "../../backends/deno_epoll.ts";
 import { DenoTurn } from "../../reactor/sharing/deno_turn.ts";
 import { openFds, PATIENCE, test } from "../util.ts";
 
@@ -22,11 +22,11 @@ async function withTurns(
   const turn = new DenoTurn();
   turn.enter();
   await turn.link();
-  turn.hold(true);
+  turn.setRef(true);
   try {
     await run(turn);
   } finally {
-    turn.hold(false);
+    turn.setRef(false);
     await turn.leave();
   }
 }
@@ -42,11 +42,11 @@ test(
   "Deno's selector is ready as soon as Deno's network has something",
   () =>
     withTurns(async (turn) => {
-      const selector = turn.selector!;
+      const selector = turn.epoll!;
       using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
       const accepted = listener.accept();
       // Whatever else goes on in this process comes to an end first.
-      do await turn.full(1000); while (selector.ready);
+      do await turn.runIo(1000); while (selector.ready);
       using _client = dial(listener);
       assert(selector.ready);
       (await accepted).close();
@@ -57,7 +57,7 @@ test(
 test("no selector is found for a descriptor that Deno does not watch", () => {
   using socket = Socket.create("IPv4");
   using other = Socket.create("IPv4");
-  assertEquals(DenoSelector.find(socket.fd, other.fd), null);
+  assertEquals(DenoEpoll.find(socket.fd, other.fd), null);
 });
 
 test("a brief turn calls Deno's timers that are due", () =>
@@ -66,8 +66,8 @@ test("a brief turn calls Deno's timers that are due", () =>
     setTimeout(() => called = true, 1);
     const end = performance.now() + 5;
     while (performance.now() < end);
-    await turn.brief();
-    await turn.brief();
+    await turn.runTimers();
+    await turn.runTimers();
     assert(called);
   }));
 
@@ -76,11 +76,11 @@ test("a full turn lets Deno's network go on", () =>
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     let accepted: Deno.Conn | undefined;
     const accepting = listener.accept().then((conn) => accepted = conn);
-    await turn.full(1000);
+    await turn.runIo(1000);
     using _client = dial(listener);
-    await turn.full(1000);
+    await turn.runIo(1000);
     // What a turn finds may be told after it, but before the next one ends.
-    await turn.full(1000);
+    await turn.runIo(1000);
     assert(accepted !== undefined);
     (await accepting).close();
   }));
@@ -95,9 +95,9 @@ test("a program that never rests takes no more than its turn", () =>
     };
     work();
     // Whether it rests shows in the first turn, which is as long as it likes.
-    await turn.full(5);
+    await turn.runIo(5);
     const started = performance.now();
-    await turn.full(5);
+    await turn.runIo(5);
     const took = performance.now() - started;
     going = false;
     // Asked for its I/O, Deno would work sixty times first.
@@ -125,16 +125,16 @@ test(
       libc().dup3!(reader, fd, system().constants.O_CLOEXEC);
       close(reader);
       close(writer);
-      await turn.full(5);
-      await turn.full(5);
-      assertEquals(turn.selector, null);
+      await turn.runIo(5);
+      await turn.runIo(5);
+      assertEquals(turn.epoll, null);
       using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
       const accepting = listener.accept();
       using _client = dial(listener);
       let accepted = false;
       accepting.then(() => accepted = true);
       const end = performance.now() + PATIENCE;
-      while (!accepted && performance.now() < end) await turn.full(1000);
+      while (!accepted && performance.now() < end) await turn.runIo(1000);
       (await accepting).close();
     });
   },

@@ -363,7 +363,10 @@ onEachBackend(
     const ends: [how: string, end: (socket: Socket) => void][] = [
       ["unregister", (it) => reactor.unregister(it)],
       ["unregister by number", (it) => reactor.unregister(it.fd)],
-      ["unregisterClosing", (it) => reactor.unregisterClosing(it)],
+      [
+        "unregister, closing",
+        (it) => reactor.unregister(it, { closing: true }),
+      ],
       ["modify", (it) => reactor.modify(it, EVENT_READ, () => {})],
     ];
     for (const [how, end] of ends) {

@@ -16,8 +16,8 @@ import {
   type Connection,
   type ConnectionOptions,
   type ListenOptions,
-  type LoopOptions,
   Reactor,
+  type ReactorOptions,
 } from "../../reactor/mod.ts";
 import { type Backend, backends, type Capabilities } from "../backends.ts";
 import { bytesOf, PATIENCE, test } from "../util.ts";
@@ -97,7 +97,7 @@ export class Stage extends AsyncDisposableStack {
   }
 
   /** Another reactor. */
-  make(options: LoopOptions = {}): Reactor {
+  make(options: ReactorOptions = {}): Reactor {
     const reactor = new Reactor({
       selector: this.backend.make(),
       onError: (error) => this.errors.push(error),

@@ -1,0 +1,65 @@
+/**
+ * Options of a reactor, and of `serve()`.
+ *
+ * @module
+ */
+
+import type { OptionNames } from "../backends/options.ts";
+import type { LoopSelector } from "../backends/selector.ts";
+import type { Callback } from "./callback.ts";
+import type { Measurement } from "./statistics.ts";
+
+/** How a reactor works. */
+export interface ReactorOptions {
+  /** The selector to wait with, which is closed with the reactor. Default: `createSelector()`. */
+  readonly selector?: LoopSelector<Callback>;
+  /**
+   * Called with each error that a callback throws; the loop continues. Errors that a peer
+   * can cause at will, as on a refused answer, are reported once a second for each kind.
+   *
+   * An error that `onError` itself throws ends `run()` or `serve()` after the turn.
+   *
+   * Default: prints to standard error, one error a second of those with the same stack.
+   */
+  readonly onError?: (error: unknown) => void;
+  /**
+   * Milliseconds of `serve()` between two turns of Deno's loop, while busy. While Deno
+   * has neither timers nor I/O, the time may be twice as long. Default: 1.
+   */
+  readonly yieldInterval?: number;
+  /**
+   * Most bytes of memory that all connections and datagram sockets may queue together.
+   * Each chunk and message counts 256 bytes more than its length. Above the maximum, a
+   * write that would have to be queued aborts its connection, and a message is refused,
+   * with a `RangeError`. Default: no limit.
+   */
+  readonly maximumQueued?: number;
+  /** Measures callbacks for `stats()`, and reports slow ones. Default: false. */
+  readonly measure?: Measurement | boolean;
+}
+
+/** The names of the options. */
+export const REACTOR_OPTIONS: OptionNames<ReactorOptions> = {
+  selector: true,
+  onError: true,
+  yieldInterval: true,
+  maximumQueued: true,
+  measure: true,
+};
+
+/** How `serve()` ends. */
+export interface ServeOptions {
+  /** Stops the reactor when it is aborted, as `stop()` does. */
+  readonly signal?: AbortSignal;
+  /**
+   * Ends when nothing is left to wait for, as `run()` does, rather than waiting for
+   * later registrations. Default: false.
+   */
+  readonly untilIdle?: boolean;
+}
+
+/** The names of the options of `serve()`. */
+export const SERVE_OPTIONS: OptionNames<ServeOptions> = {
+  signal: true,
+  untilIdle: true,
+};

@@ -1,0 +1,94 @@
+/**
+ * One `serve()` of a reactor: its share of the thread, and its parked waits.
+ *
+ * @module
+ */
+
+import { now } from "../clock.ts";
+import { parking, type Seat } from "../parking.ts";
+import type { ParkedWaits, ServedLoop } from "./shared_loop.ts";
+import { Sharing } from "./sharing.ts";
+
+/** Runs a loop next to Deno's, and parks it while it has nothing to do. */
+export class Serving implements ParkedWaits {
+  readonly #loop: ServedLoop;
+  readonly #sharing: Sharing;
+  readonly #seat: Seat;
+
+  private constructor(loop: ServedLoop, seat: Seat, interval: number) {
+    this.#loop = loop;
+    this.#seat = seat;
+    this.#sharing = new Sharing(loop, this, interval);
+  }
+
+  /**
+   * Reserves what serving needs.
+   *
+   * @param interval Milliseconds between two turns of Deno's loop, at most
+   * @throws {SystemError} `EMFILE`: no descriptors left
+   */
+  static async begin(loop: ServedLoop, interval: number): Promise<Serving> {
+    const seat = parking.enter(loop.selector);
+    try {
+      return new Serving(loop, seat, interval);
+    } catch (error) {
+      await parking.leave(seat);
+      throw error;
+    }
+  }
+
+  /** Resolves when the loop is to end. */
+  share(): Promise<void> {
+    return this.#sharing.share();
+  }
+
+  /** Resolves when no wait on another thread uses the selector of the loop. */
+  async end(): Promise<void> {
+    await parking.leave(this.#seat);
+    await this.#sharing.close();
+  }
+
+  alone(): boolean {
+    return parking.seats === 1;
+  }
+
+  lookAfterOthers(): void {
+    parking.look();
+  }
+
+  /**
+   * Waits on another thread. With nothing registered, `wake()` and later registrations
+   * still end the wait, which then does not keep the process alive.
+   */
+  async park(): Promise<void> {
+    const loop = this.#loop;
+    // Some selectors have events that no wait of the system reports.
+    if (loop.turn(0) > 0 || loop.ending()) return;
+    const timeout = loop.timeout();
+    if (timeout === 0) return;
+    if (loop.isDone()) return loop.stop();
+    await parking.park(this.#seat, now() + timeout, loop.keepsAlive());
+    if (!loop.closed) loop.turn(0);
+  }
+
+  /** Ends a parked wait that ends later than a deadline of `now()`. */
+  expect(deadline: number): void {
+    if (deadline < this.#seat.deadline) this.interrupt();
+  }
+
+  /**
+   * Ends a parked wait that does not see changed registrations, or keeps the process
+   * alive for no reason.
+   */
+  changed(): void {
+    const { resume, referenced } = this.#seat;
+    if (resume === null) return;
+    const blind = this.#loop.selector.waitFd < 0;
+    if (blind || referenced !== this.#loop.keepsAlive()) this.interrupt();
+  }
+
+  /** Ends the parked wait, if one is under way. */
+  interrupt(): void {
+    parking.unpark(this.#seat);
+  }
+}
