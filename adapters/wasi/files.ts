@@ -11,13 +11,13 @@
 
 import { system } from "../../backends/ffi/current_system.ts";
 import { read, WOULD_BLOCK, write } from "../../backends/ffi/descriptor.ts";
+import { statusOf } from "../../backends/ffi/file_status.ts";
 import {
   readDirectory,
   readFrom,
   seek,
   setLength,
   setTimes,
-  statusOf,
   sync,
   writeTo,
 } from "../../backends/ffi/files.ts";

@@ -14,7 +14,7 @@ import {
   isBlocking,
 } from "../../backends/ffi/descriptor.ts";
 import { isSystemError } from "../../backends/ffi/errors.ts";
-import { statusOf } from "../../backends/ffi/files.ts";
+import { statusOf } from "../../backends/ffi/file_status.ts";
 import {
   fileType,
   S_IFIFO,

@@ -6,6 +6,7 @@
  */
 
 import { system } from "../../backends/ffi/current_system.ts";
+import { statusAt, statusOf } from "../../backends/ffi/file_status.ts";
 import {
   linkAt,
   makeDirectoryAt,
@@ -14,8 +15,6 @@ import {
   removeAt,
   renameAt,
   setTimesAt,
-  statusAt,
-  statusOf,
   symbolicLinkAt,
 } from "../../backends/ffi/files.ts";
 import { fileType, S_IFDIR } from "../../backends/ffi/structs/stat.ts";

@@ -15,7 +15,8 @@
 
 import { system } from "../../backends/ffi/current_system.ts";
 import { close } from "../../backends/ffi/descriptor.ts";
-import { type CString, openAt, readLinkAt } from "../../backends/ffi/files.ts";
+import type { CString } from "../../backends/ffi/file_status.ts";
+import { openAt, readLinkAt } from "../../backends/ffi/files.ts";
 import {
   EINVAL,
   ELOOP,

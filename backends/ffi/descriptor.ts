@@ -216,7 +216,7 @@ export function requireDescriptors(count: number): void {
   const [reader, writer] = pipe();
   const taken = [reader, writer];
   try {
-    while (taken.length < count) taken.push(duplicate(reader));
+    while (taken.length < count) taken.push(dup(reader));
   } finally {
     for (const fd of taken) close(fd);
   }
@@ -227,7 +227,7 @@ export function requireDescriptors(count: number): void {
  *
  * @throws {SystemError} if the number is not open, or there are none left
  */
-export function duplicate(fileobj: FileObject): number {
+export function dup(fileobj: FileObject): number {
   const fd = fileDescriptor(fileobj);
   const copy = retrying("dup", () => libc().dup(fd));
   setCloseOnExec(copy);

@@ -9,6 +9,7 @@
 import { system } from "./current_system.ts";
 import { retrying } from "./descriptor.ts";
 import { systemError } from "./errors.ts";
+import type { CString } from "./file_status.ts";
 import { libc, open, openat } from "./libc.ts";
 import {
   decodeDirent,
@@ -17,20 +18,12 @@ import {
   direntHeadBytes,
   direntLength,
 } from "./structs/dirent.ts";
-import { decodeStat, encodeTimes, type FileStatus } from "./structs/stat.ts";
-
-/** A name as C has it: bytes and a NUL. */
-export type CString = Uint8Array<ArrayBuffer>;
+import { encodeTimes } from "./structs/stat.ts";
 
 const THIS_DIRECTORY: CString = Uint8Array.of(0x2e, 0);
-const NO_NAME: CString = Uint8Array.of(0);
 
 /** The longest path of every system (PATH_MAX of `<limits.h>`: 4096 on Linux, 1024 elsewhere). */
 const PATH_BYTES = 4096;
-
-// <linux/stat.h>, <linux/fcntl.h>: for statx, which no other system has
-const STATX_BASIC_STATS = 0x7ff;
-const AT_EMPTY_PATH = 0x1000;
 
 /** Opens a directory by its path, links and all. */
 export function openDirectory(path: string): number {
@@ -104,41 +97,6 @@ export function readLinkAt(
   const target = new Uint8Array(new ArrayBuffer(PATH_BYTES));
   const length = libc().readlinkat(directory, name, target, target.length);
   return length < 0 ? undefined : target.subarray(0, length);
-}
-
-const statBuffer = new DataView(new ArrayBuffer(512));
-
-/** What is known of a name; of a link, of the link itself. */
-export function statusAt(directory: number, name: CString): FileStatus {
-  const { AT_SYMLINK_NOFOLLOW } = system().constants;
-  const { statx, fstatat } = libc();
-  retrying(
-    "fstatat",
-    () =>
-      statx === null
-        ? fstatat!(directory, name, statBuffer, AT_SYMLINK_NOFOLLOW)
-        : statx(
-          directory,
-          name,
-          AT_SYMLINK_NOFOLLOW,
-          STATX_BASIC_STATS,
-          statBuffer,
-        ),
-  );
-  return decodeStat(statBuffer, system().stat);
-}
-
-/** What is known of an open file. */
-export function statusOf(fd: number): FileStatus {
-  const { statx, fstat } = libc();
-  retrying(
-    "fstat",
-    () =>
-      statx === null
-        ? fstat!(fd, statBuffer)
-        : statx(fd, NO_NAME, AT_EMPTY_PATH, STATX_BASIC_STATS, statBuffer),
-  );
-  return decodeStat(statBuffer, system().stat);
 }
 
 /**

@@ -20,7 +20,7 @@
 
 export {
   close,
-  duplicate,
+  dup,
   fileDescriptor,
   type FileObject,
   isBlocking,

@@ -7,7 +7,7 @@
 import { system } from "./current_system.ts";
 import { close } from "./descriptor.ts";
 import { isSystemError } from "./errors.ts";
-import { statusAt } from "./files.ts";
+import { statusAt } from "./file_status.ts";
 import { libc, open } from "./libc.ts";
 import { Socket } from "./socket.ts";
 import { fileType, S_IFLNK } from "./structs/stat.ts";

@@ -23,7 +23,7 @@ import {
   type SelectorName,
   SelectSelector,
 } from "../../backends/mod.ts";
-import { close, duplicate, pipe } from "../../backends/ffi/mod.ts";
+import { close, dup, pipe } from "../../backends/ffi/mod.ts";
 import { test } from "../util.ts";
 
 const choices = [
@@ -80,7 +80,7 @@ test(
   () => {
     const taken: number[] = [...pipe()];
     try {
-      for (;;) taken.push(duplicate(taken[0]!));
+      for (;;) taken.push(dup(taken[0]!));
     } catch (error) {
       assertEquals((error as { code: string }).code, "EMFILE");
     }

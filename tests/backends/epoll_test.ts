@@ -4,12 +4,7 @@
 
 import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
 import { system } from "../../backends/ffi/current_system.ts";
-import {
-  close,
-  duplicate,
-  isSystemError,
-  openFile,
-} from "../../backends/ffi/mod.ts";
+import { close, dup, isSystemError, openFile } from "../../backends/ffi/mod.ts";
 import { libc } from "../../backends/ffi/libc.ts";
 import {
   Epoll,
@@ -221,7 +216,7 @@ testEpoll("after close() every call says that it is closed", () => {
 testEpoll("renew() leaves behind a registration that nobody can delete", () => {
   using epoll = new EpollInstance();
   using pair = pairOf();
-  const copy = duplicate(pair.right);
+  const copy = dup(pair.right);
   epoll.control(EPOLL_CTL_ADD, pair.right.fd, EPOLLIN, 0);
   pair.right.close();
   pair.left.send(bytesOf("x"));
@@ -247,7 +242,7 @@ testEpoll(
 /** Ends a registration whose file lives on, and is ready, in the copy that this returns. */
 function leaveCopy(selector: EpollSelector<string>): number {
   using pair = pairOf();
-  const copy = duplicate(pair.right);
+  const copy = dup(pair.right);
   selector.register(pair.right, EVENT_READ, "copied");
   pair.right.close();
   selector.unregister(pair.right);

@@ -10,7 +10,7 @@ import {
   assertStrictEquals,
   assertThrows,
 } from "@std/assert";
-import { duplicate, openFile } from "../../backends/ffi/mod.ts";
+import { dup, openFile } from "../../backends/ffi/mod.ts";
 import {
   EVENT_READ,
   EVENT_WRITE,
@@ -169,7 +169,7 @@ export const identity: Cases = [
       const { selector } = stage;
       const { left, right } = stage.pair();
       const other = stage.pair();
-      stage.fd(duplicate(right));
+      stage.fd(dup(right));
       selector.register(right, EVENT_READ, "right");
       selector.register(other.right, EVENT_READ, "other");
       right.close();
@@ -190,7 +190,7 @@ export const identity: Cases = [
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
-      stage.fd(duplicate(right));
+      stage.fd(dup(right));
       selector.register(right, EVENT_READ, "right");
       right.close();
       selector.unregister(right);
@@ -296,7 +296,7 @@ export const identity: Cases = [
       const { selector } = stage;
       const old = stage.pair();
       const { right } = stage.pair();
-      stage.fd(duplicate(old.right));
+      stage.fd(dup(old.right));
       const { fd } = old.right;
       selector.register(fd, EVENT_READ | EVENT_WRITE, "number");
       old.right.close();

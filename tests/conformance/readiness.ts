@@ -11,7 +11,7 @@ import {
 } from "@std/assert";
 import { system } from "../../backends/ffi/current_system.ts";
 import {
-  duplicate,
+  dup,
   openFile,
   type Socket,
   WOULD_BLOCK,
@@ -510,7 +510,7 @@ export const readiness: Cases = [
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
-      const copy = stage.fd(duplicate(right));
+      const copy = stage.fd(dup(right));
       selector.register(right, EVENT_READ, "right");
       selector.register(copy, EVENT_WRITE, "copy");
       left.send(bytesOf("x"));

@@ -5,7 +5,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import {
   close,
-  duplicate,
+  dup,
   type FileObject,
   pipe,
   Socket,
@@ -278,7 +278,7 @@ onEachBackend(
     const { reactor } = stage;
     const [, right] = stage.pair();
     const [far, old] = stage.pair();
-    const copy = stage.use(Socket.adopt(duplicate(old)));
+    const copy = stage.use(Socket.adopt(dup(old)));
     const { fd } = old;
     const log = new Log();
     reactor.addReader(fd, log.note("old"));

@@ -126,13 +126,13 @@ for (const name of possibleSelectors()) {
 
 /** Takes all descriptors but some, and serves. */
 const STARTER = `
-import { close, duplicate } from "${root}backends/ffi/mod.ts";
+import { close, dup } from "${root}backends/ffi/mod.ts";
 import { Reactor } from "${root}reactor/mod.ts";
 
 const reactor = new Reactor();
 const taken = [];
 try {
-  for (;;) taken.push(duplicate(0));
+  for (;;) taken.push(dup(0));
 } catch {
   // There are no more.
 }
@@ -148,13 +148,13 @@ try {
 
 /** Throws a plain error with no descriptor left. */
 const THROWER = `
-import { duplicate } from "${root}backends/ffi/mod.ts";
+import { dup } from "${root}backends/ffi/mod.ts";
 import { Reactor } from "${root}reactor/mod.ts";
 
 const reactor = new Reactor();
 reactor.callSoon(() => {
   try {
-    for (;;) duplicate(0);
+    for (;;) dup(0);
   } catch {
     // There are no more.
   }
@@ -241,8 +241,8 @@ test("the default onError prints any error without a stack where there is no des
 
 test("an EMFILE that is thrown and not caught is printed, and does not make Deno panic", async () => {
   const { stderr } = await outcome(`
-import { duplicate } from "${root}backends/ffi/mod.ts";
-for (;;) duplicate(0);
+import { dup } from "${root}backends/ffi/mod.ts";
+for (;;) dup(0);
 `);
   assertMatch(stderr, /Uncaught.*Error: Too many open files/);
   assert(!stderr.includes("panicked"));

@@ -10,7 +10,7 @@ import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
 import { system } from "../../backends/ffi/current_system.ts";
 import {
   close,
-  duplicate,
+  dup,
   type InternetAddress,
   isSystemError,
   type SystemError,
@@ -370,7 +370,7 @@ onAnyBackend("a renewal that is refused is made later", (stage) => {
     // A file that lives on in a copy, whose registration nobody can end.
     const [left, right] = stage.pair();
     reactor.register(right, EVENT_READ, () => {});
-    const copy = duplicate(right);
+    const copy = dup(right);
     right.close();
     reactor.unregister(right);
     left.send(bytesOf("x"));

@@ -6,7 +6,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { isOpen } from "../../../backends/ffi/descriptor.ts";
 import {
   close,
-  duplicate,
+  dup,
   fileDescriptor,
   type FileObject,
   isBlocking,
@@ -91,7 +91,7 @@ test("a closed number is BadResource to every call", () => {
     () => read(closed, new Uint8Array(1)),
     () => write(closed, new Uint8Array(1)),
     () => close(closed),
-    () => duplicate(closed),
+    () => dup(closed),
     () => setBlocking(closed, true),
     () => isBlocking(closed),
   ];
@@ -119,9 +119,9 @@ test(
 );
 
 test(
-  "duplicate() is another number for the same file, close-on-exec",
+  "dup() is another number for the same file, close-on-exec",
   withPipe((reader, writer) => {
-    const copy = duplicate(writer);
+    const copy = dup(writer);
     assert(copy !== writer && isCloseOnExec(copy));
     write(copy, bytesOf("x"));
     close(copy);
