@@ -76,7 +76,8 @@ Deno.test("without permission the first call is refused by Deno's own error", as
 
 /** A program that fails once, succeeds once, and says how. */
 const ROUND_TRIP = `
-  import { close, DefaultSelector, EVENT_READ, PollSelector, SelectSelector, socketPair } from "POLLUX/mod.ts";
+  import { DefaultSelector, EVENT_READ, PollSelector, SelectSelector, socketPair } from "POLLUX/mod.ts";
+  import { close } from "POLLUX/backends/ffi/mod.ts";
   try { close(${CLOSED}); } catch (error) { console.log(error.code, error.errno, error.syscall); }
   for (const Selector of [DefaultSelector, PollSelector, SelectSelector]) {
     using selector = new Selector();
