@@ -577,7 +577,7 @@ test("WasiHost: a preopened directory that is missing is an error of its start",
 /** Opens a file to read it, and one to make it, in a directory that is the argument. */
 const PERMITTED = `
 import { WasiHost } from "POLLUX/adapters/wasi/mod.ts";
-import { Program } from "POLLUX/tests/backends/wasi/program.ts";
+import { Program } from "POLLUX/tests/adapters/wasi/program.ts";
 
 try {
   const host = new WasiHost({ preopens: { "/": Deno.args[0] } });

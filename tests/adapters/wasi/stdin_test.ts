@@ -8,7 +8,7 @@ import { denoProgram, test } from "../../util.ts";
 /** Polls standard input with a clock of a minute, and reads it, until it ends. */
 const PROGRAM = `
 import { WasiHost } from "POLLUX/adapters/wasi/mod.ts";
-import { onClock, onFd, Program } from "POLLUX/tests/backends/wasi/program.ts";
+import { onClock, onFd, Program } from "POLLUX/tests/adapters/wasi/program.ts";
 
 const host = new WasiHost();
 const memory = new WebAssembly.Memory({ initial: 1 });
