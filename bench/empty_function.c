@@ -1,6 +1,6 @@
 /*
- * A function with the parameters of recv(2) that does nothing: what a call of
- * it costs is the way there and back.
+ * A function with the parameters of recv(2) that does nothing, so that the cost of a
+ * call is the cost of crossing the boundary.
  *
  *     cc -O2 -shared -fPIC -o empty_function.so empty_function.c
  */

@@ -1,56 +1,35 @@
 /*
- * The yardstick: an echo server on raw epoll, as plain and as fast as C has it.
+ * The yardstick: an echo server on raw epoll, as plain and as fast as possible.
  *
- * Level-triggered, one recv and one send for an event, one receive buffer for
- * all connections, TCP_NODELAY inherited from the listener. What send() does
- * not take is kept, and until it is gone its connection is not read.
+ * It is level-triggered, with one recv() and one send() for an event, and one
+ * receive buffer for all connections. Bytes that send() does not take are kept, and
+ * until they are sent the connection is not read.
  *
  *     cc -O2 -o c_epoll_echo c_epoll_echo.c && ./c_epoll_echo 8001
  */
 
 #define _GNU_SOURCE
-#include <arpa/inet.h>
+#include "server.h"
 #include <errno.h>
-#include <netinet/tcp.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 enum { BUFFER_BYTES = 256 * 1024, MAX_EVENTS = 1024, MAX_FDS = 65536 };
 
-/* What a connection still owes its peer. */
+/* The bytes that a connection has not sent yet. */
 struct rest {
   char *bytes;
   size_t start, end;
 };
 
 static struct rest rests[MAX_FDS];
-static char buffer[BUFFER_BYTES];
+static char *buffer;
 static int epoll;
-
-static void fail(const char *call) {
-  perror(call);
-  exit(1);
-}
 
 static void watch(int operation, int fd, unsigned events) {
   struct epoll_event event = {.events = events, .data.fd = fd};
   if (epoll_ctl(epoll, operation, fd, &event) == -1) fail("epoll_ctl");
-}
-
-static int listen_on(int port) {
-  int one = 1;
-  int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-  struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-  if (bind(fd, (struct sockaddr *)&address, sizeof address) == -1) fail("bind");
-  if (listen(fd, SOMAXCONN) == -1) fail("listen");
-  return fd;
 }
 
 static void accept_all(int listener) {
@@ -74,7 +53,7 @@ static void keep(int fd, const char *bytes, size_t length) {
 }
 
 static void echo(int fd) {
-  ssize_t received = recv(fd, buffer, sizeof buffer, 0);
+  ssize_t received = recv(fd, buffer, BUFFER_BYTES, 0);
   if (received <= 0) {
     if (received == 0 || (errno != EAGAIN && errno != EINTR)) hang_up(fd);
     return;
@@ -101,7 +80,8 @@ static void flush(int fd) {
 
 int main(int argc, char **argv) {
   static struct epoll_event events[MAX_EVENTS];
-  int listener = listen_on(argc > 1 ? atoi(argv[1]) : 8001);
+  int listener = listen_on(address_of(argc, argv));
+  buffer = new_buffer(BUFFER_BYTES);
   epoll = epoll_create1(EPOLL_CLOEXEC);
   watch(EPOLL_CTL_ADD, listener, EPOLLIN);
   for (;;) {

@@ -1,20 +1,18 @@
 /*
- * An echo server on libevent's bufferevents, as its book writes it: what comes
- * in is moved to what goes out, without a copy. It stops reading while a lot is
- * still to go. Libevent 2.1 reads at most 4,096 bytes at once (EVBUFFER_MAX_READ),
- * whatever bufferevent_set_max_single_read() says, which decides how it does with
- * large messages.
+ * An echo server on libevent's bufferevents, as in its book: input is moved to the
+ * output without a copy. While much output waits, it does not read.
+ *
+ * Libevent 2.1 reads at most 4,096 bytes at once (EVBUFFER_MAX_READ), whatever
+ * bufferevent_set_max_single_read() says. So it is slow with large messages.
  *
  *     cc -O2 -o libevent_echo libevent_echo.c -levent && ./libevent_echo 8001
  */
 
-#include <arpa/inet.h>
+#include "server.h"
 #include <event2/buffer.h>
 #include <event2/bufferevent.h>
 #include <event2/event.h>
 #include <event2/listener.h>
-#include <netinet/tcp.h>
-#include <stdlib.h>
 
 enum { HIGH_WATER_BYTES = 1024 * 1024 };
 
@@ -30,9 +28,9 @@ static void on_drained(struct bufferevent *connection, void *context) {
   if (!(bufferevent_get_enabled(connection) & EV_READ)) bufferevent_enable(connection, EV_READ);
 }
 
-static void on_event(struct bufferevent *connection, short what, void *context) {
+static void on_event(struct bufferevent *connection, short events, void *context) {
   (void)context;
-  if (what & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) bufferevent_free(connection);
+  if (events & (BEV_EVENT_EOF | BEV_EVENT_ERROR)) bufferevent_free(connection);
 }
 
 static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
@@ -47,9 +45,7 @@ static void on_connection(struct evconnlistener *listener, evutil_socket_t fd,
 }
 
 int main(int argc, char **argv) {
-  struct sockaddr_in address = {.sin_family = AF_INET};
-  address.sin_port = htons(argc > 1 ? atoi(argv[1]) : 8001);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  struct sockaddr_in address = address_of(argc, argv);
   struct event_base *base = event_base_new();
   if (!evconnlistener_new_bind(base, on_connection, base,
                                LEV_OPT_CLOSE_ON_FREE | LEV_OPT_REUSEABLE, SOMAXCONN,

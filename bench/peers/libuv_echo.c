@@ -1,16 +1,18 @@
 /*
- * An echo server on libuv, with one receive buffer for all connections: a read
- * is answered before the next begins. What uv_try_write() does not take is
- * copied, and until it is written its connection is not read.
+ * An echo server on libuv, with one receive buffer for all connections, since a read
+ * is answered before the next begins. Bytes that uv_try_write() does not take are
+ * copied, and until they are written the connection is not read.
  *
  *     cc -O2 -o libuv_echo libuv_echo.c -luv && ./libuv_echo 8001
  */
 
-#include <stdlib.h>
+#include "server.h"
 #include <string.h>
 #include <uv.h>
 
-static char buffer[256 * 1024];
+enum { BUFFER_BYTES = 256 * 1024 };
+
+static char *buffer;
 
 struct rest {
   uv_write_t request;
@@ -19,7 +21,7 @@ struct rest {
 
 static void on_alloc(uv_handle_t *handle, size_t suggested, uv_buf_t *buf) {
   (void)handle, (void)suggested;
-  *buf = uv_buf_init(buffer, sizeof buffer);
+  *buf = uv_buf_init(buffer, BUFFER_BYTES);
 }
 
 static void on_closed(uv_handle_t *handle) { free(handle); }
@@ -68,8 +70,8 @@ static void on_connection(uv_stream_t *server, int status) {
 int main(int argc, char **argv) {
   uv_loop_t *loop = uv_default_loop();
   uv_tcp_t server;
-  struct sockaddr_in address;
-  uv_ip4_addr("127.0.0.1", argc > 1 ? atoi(argv[1]) : 8001, &address);
+  struct sockaddr_in address = address_of(argc, argv);
+  buffer = new_buffer(BUFFER_BYTES);
   uv_tcp_init(loop, &server);
   if (uv_tcp_bind(&server, (struct sockaddr *)&address, 0) != 0) return 1;
   if (uv_listen((uv_stream_t *)&server, SOMAXCONN, on_connection) != 0) return 1;
