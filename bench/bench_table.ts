@@ -1,5 +1,5 @@
 /**
- * What a file of `Deno.bench` calls measures, as tables in Markdown.
+ * Prints the results of `deno bench` as tables in Markdown.
  *
  *     deno run -A bench/bench_table.ts bench/ffi_bench.ts
  *
@@ -7,7 +7,7 @@
  */
 
 import { circumstances } from "./circumstances.ts";
-import { asMarkdown } from "./report.ts";
+import { print } from "./table.ts";
 
 /** The part of `deno bench --json` that is used here. */
 interface BenchOutput {
@@ -27,20 +27,19 @@ async function measure(file: string): Promise<BenchOutput> {
   return JSON.parse(new TextDecoder().decode(stdout));
 }
 
-/** What disturbs a run only adds to it, so the shortest counts. */
+/** The shortest run, since disturbances only add to it. */
 function nanoseconds(bench: BenchOutput["benches"][number]): string {
   const minimum = bench.results[0].ok?.min ?? NaN;
   return Math.round(minimum).toLocaleString("en");
 }
 
-console.log(`${circumstances()}\n`);
 for (const file of Deno.args) {
+  const where = circumstances();
   const { benches } = await measure(file);
   const groups = Map.groupBy(benches, ({ group }) => group ?? file);
   for (const [title, members] of groups) {
     const rows = members.map((bench) => [bench.name, nanoseconds(bench)]);
-    console.log(
-      `${asMarkdown({ title, headings: ["", "ns"], rows, notes: [] })}\n`,
-    );
+    const headings = ["", "ns"];
+    print({ title, circumstances: where, headings, rows, notes: [] }, true);
   }
 }

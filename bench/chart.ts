@@ -9,7 +9,7 @@ import { compile, type TopLevelSpec } from "vega-lite";
 
 /** One measured value. */
 export interface Point {
-  /** Which line it belongs to. */
+  /** The line that it is on. */
   readonly series: string;
   readonly x: number;
   readonly y: number;
@@ -18,7 +18,7 @@ export interface Point {
 /** A chart with a logarithmic x axis. */
 export interface Chart {
   readonly title: string;
-  /** Where, when and with what it was measured. */
+  /** Where, when and how it was measured. */
   readonly subtitle: string;
   readonly xTitle: string;
   readonly yTitle: string;
@@ -40,7 +40,7 @@ function specification(chart: Chart): TopLevelSpec {
     title: { text: title, subtitle, anchor: "start", offset: 12 },
     width: 520,
     height: 300,
-    // Readable on the dark pages of GitHub as well.
+    // Without it the text is unreadable on dark pages.
     background: "white",
     padding: 16,
     mark: { type: "line", point: true, strokeWidth: 2 },

@@ -1,6 +1,5 @@
 /**
- * C programs, compiled when they are needed into a directory that goes away
- * with the benchmark.
+ * Compiles C programs into a directory that is removed when the benchmark ends.
  *
  * @module
  */
@@ -18,7 +17,7 @@ function outputs(): string {
   return directory;
 }
 
-/** Where the program of a source file is, once it is compiled. */
+/** The path of the program that `compile()` makes of a source file. */
 export function compiled(source: string): string {
   return `${outputs()}/${source.replace(/^.*\//, "").replace(/\.c$/, "")}`;
 }
@@ -27,8 +26,8 @@ export function compiled(source: string): string {
  * Compiles a source file of this folder.
  *
  * @param source Its path from here, such as "peers/libuv_echo.c"
- * @param flags What else the compiler is told, such as "-luv"
- * @returns true, or why it cannot be done
+ * @param flags Further arguments of the compiler, such as "-luv"
+ * @returns true, or why it cannot be compiled
  */
 export async function compile(
   source: string,
@@ -45,12 +44,12 @@ export async function compile(
   }
 }
 
-/** The compiler, as it names itself. */
+/** The name and version of the compiler. */
 export function compilerVersion(): Promise<string> {
   return firstLine("cc", "--version");
 }
 
-/** "file.c:12:10: fatal error: uv.h: No such file or directory" without its place. */
+/** The message of the first error, without the file and line. */
 function firstError(output: string): string {
   return /error: (.*)/.exec(output)?.[1] ?? "cc fails";
 }

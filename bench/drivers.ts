@@ -1,12 +1,11 @@
 /**
- * Database drivers of npm, one query at a time, on Deno's own sockets and on a
- * reactor's.
+ * Compares database drivers of npm, one query at a time, on Deno's own sockets and on
+ * connections of a reactor.
  *
  *     deno task bench:drivers [--rounds N] [--slice MS] [--markdown]
  *
- * The driver's process is pinned to one core, the database to the other. Deno's
- * sockets are measured twice: how far the second is from the first is what the
- * machine adds.
+ * The driver's process is pinned to one core, the database to the other. Deno's sockets
+ * are measured twice, as a control: the difference is the noise.
  *
  * @module
  */
@@ -21,11 +20,11 @@ import {
 } from "./drivers/database.ts";
 import { firstLine, program } from "./peers/peer.ts";
 import { cpuSeconds } from "./proc.ts";
-import { asMarkdown, asText, median } from "./report.ts";
 import { SERVER_CORE } from "./server.ts";
-import { spread } from "./side_by_side.ts";
+import { median, spread } from "./statistics.ts";
+import { print } from "./table.ts";
 
-/** What tables call a client, and what its process is told. */
+/** The clients: their names in tables, and the arguments of their processes. */
 const NETWORKS = [
   ["Deno's sockets", "deno"],
   ["Deno's sockets, again", "deno"],
@@ -35,7 +34,7 @@ const NETWORKS = [
 /** How long a client queries before the first slice, in milliseconds. */
 const WARM_UP_MS = 1000;
 
-/** What one slice came to. */
+/** The measurements of one slice. */
 interface Slice {
   /** Queries a second. */
   readonly rate: number;
@@ -43,7 +42,7 @@ interface Slice {
   readonly cpu: number;
 }
 
-/** A client process, and what was measured so far. */
+/** A client process, and its measurements so far. */
 class Client implements AsyncDisposable {
   readonly slices: Slice[] = [];
   readonly #process: Deno.ChildProcess;
@@ -57,7 +56,7 @@ class Client implements AsyncDisposable {
       .pipeThrough(new TextDecoderStream()).getReader();
   }
 
-  /** Starts a client, and waits until it has verified what it gets. */
+  /** Starts a client, and waits until it has verified an answer of the database. */
   static async start(
     driver: string,
     network: string,
@@ -90,7 +89,7 @@ class Client implements AsyncDisposable {
     };
   }
 
-  /** The next line: short enough to come in one piece. */
+  /** Reads a line, which is short enough to come in one chunk. */
   async #answer(): Promise<string> {
     const { value, done } = await this.#answers.read();
     if (done) throw new Error("the client has ended");
@@ -101,7 +100,7 @@ class Client implements AsyncDisposable {
     try {
       this.#process.kill("SIGKILL");
     } catch {
-      // It is gone already.
+      // It has ended already.
     }
     await this.#process.status;
     await this.#answers.cancel();
@@ -109,6 +108,7 @@ class Client implements AsyncDisposable {
   }
 }
 
+/** Measures all clients of a database. Returns their rows. */
 async function measure(database: Database, found: string): Promise<string[][]> {
   const { driver } = database;
   await using server = await DatabaseServer.start(database, found);
@@ -151,7 +151,7 @@ function row(
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: "string", default: "10" },
+    rounds: { type: "string", default: "12" },
     slice: { type: "string", default: "300" },
     markdown: { type: "boolean", default: false },
   },
@@ -159,6 +159,7 @@ const { values } = parseArgs({
 
 const rows: string[][] = [];
 const notes: string[] = [];
+const installed = new Map<Database, string>();
 const versions: string[] = [];
 for (const database of databases) {
   const found = await database.find();
@@ -166,14 +167,21 @@ for (const database of databases) {
     notes.push(`${database.driver}: its server is not installed`);
     continue;
   }
+  installed.set(database, found);
   const version = await firstLine(found, "--version");
   versions.push(`${database.driver} ${/\d[\d.]*/.exec(version)?.[0]}`);
+}
+const where = circumstances({
+  versions,
+  rounds: Number(values.rounds),
+  slice: Number(values.slice),
+});
+for (const [database, found] of installed) {
   rows.push(...await measure(database, found));
 }
-const print = values.markdown ? asMarkdown : asText;
-console.log(`${circumstances(versions)}\n`);
-console.log(print({
+print({
   title: "Database drivers, one query at a time",
+  circumstances: where,
   headings: [
     "driver",
     "queries/s",
@@ -183,4 +191,4 @@ console.log(print({
   ],
   rows,
   notes,
-}));
+}, values.markdown);

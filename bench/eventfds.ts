@@ -1,6 +1,6 @@
 /**
- * Many descriptors, of which some are ready: Linux's eventfds, one descriptor
- * each, ready as long as nobody reads them.
+ * Many descriptors, of which some are ready: Linux's eventfds, each of which is ready
+ * until it is read.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { libc } from "../backends/ffi/libc.ts";
 /** `<sys/eventfd.h>`: EFD_NONBLOCK | EFD_CLOEXEC. */
 const FLAGS = 0x80800;
 
-/** Eventfds, all closed at the end of their scope. */
+/** Eventfds that a `using` scope closes. */
 export class Eventfds implements Disposable {
   readonly fds: readonly number[];
 
@@ -23,16 +23,10 @@ export class Eventfds implements Disposable {
     );
   }
 
-  /** Makes the last so many of them ready. */
+  /** Makes the last `count` of them ready. */
   raise(count: number): void {
     const one = BigUint64Array.of(1n);
     for (const fd of this.fds.slice(-count)) libc().write(fd, one, 8);
-  }
-
-  /** Makes none of them ready. */
-  lower(): void {
-    const value = new BigUint64Array(1);
-    for (const fd of this.fds) libc().read(fd, value, 8);
   }
 
   [Symbol.dispose](): void {

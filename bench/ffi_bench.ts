@@ -1,13 +1,12 @@
 /**
- * What a call into C costs, by the signature that it is declared with: the
- * table that decides how `backends/ffi/libc.ts` is written. The numbers are
- * facts of one version of Deno, and this keeps them.
+ * Measures the cost of a call into C by its declared signature. The signatures in
+ * `backends/ffi/` follow from it. The numbers hold for one version of Deno.
  *
  *     deno bench -A bench/ffi_bench.ts
  *
- * A row makes 1,000 calls in a loop of its own, as V8 compiles a call by what
- * its place in the program has seen: so its microseconds are one call's
- * nanoseconds.
+ * Each row makes 1,000 calls in a loop of its own, since V8 compiles each call site
+ * for the functions that it has called. The microseconds of a row are the nanoseconds of
+ * a call.
  *
  * @module
  */
@@ -48,7 +47,7 @@ const signatures = {
   },
 } as const satisfies Deno.ForeignLibraryInterface;
 
-/** A loop returns the sum of what its calls return, so that V8 cannot leave any out. */
+/** A loop returns the sum of its results, so that V8 cannot remove calls. */
 function bench(group: string, name: string, loop: () => number | bigint): void {
   Deno.bench(name, { group }, () => void loop());
 }
@@ -86,7 +85,7 @@ function benchSignatures(path: string): void {
   });
   bench(group, "usize given a number → i32", () => {
     let sum = 0;
-    // @ts-expect-error: the type says bigint, the runtime takes a number too
+    // @ts-expect-error: the type is bigint, but the runtime accepts a number, too
     for (let i = 0; i < CALLS; i++) sum += wide(3, bytes, 64, 0);
     return sum;
   });
@@ -197,7 +196,7 @@ function benchClocks(): void {
 
 const answer = await compile(SOURCE, "-shared", "-fPIC");
 if (answer === true) benchSignatures(compiled(SOURCE));
-else console.error(`The signatures are left out: ${answer}`);
+else console.error(`skipped the signatures: ${answer}`);
 benchErrno();
 benchHandlers();
 benchClocks();

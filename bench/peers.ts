@@ -1,5 +1,5 @@
 /**
- * Pollux and its peers, side by side.
+ * Compares Pollux with its peers.
  *
  *     deno task bench:peers [--only WORD] [--except WORD] [--peer WORD] [--install] [--markdown]
  *
@@ -41,4 +41,4 @@ await run([
   libuv,
   libevent,
   ...asDenoHasIt,
-], { rounds: 5, slice: 150, only: [] });
+], { rounds: 12, slice: 150, only: [] });

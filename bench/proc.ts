@@ -1,13 +1,13 @@
 /**
- * What Linux says about a process in `/proc`.
+ * Facts about processes and the machine from `/proc`.
  *
  * @module
  */
 
-/** How many ticks of `/proc/<pid>/stat` are in a second: USER_HZ, 100 on every processor. */
+/** Ticks a second of `/proc/<pid>/stat`: USER_HZ, which is 100 on each processor. */
 const TICKS = 100;
 
-/** The CPU time that all threads of a process have had, in seconds, to the nanosecond. */
+/** The CPU time of all threads of a process, in seconds, to the nanosecond. */
 export function cpuSeconds(pid: number): number {
   let nanoseconds = 0;
   for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
@@ -19,9 +19,9 @@ export function cpuSeconds(pid: number): number {
 }
 
 /**
- * The user and system seconds of a process, threads that are gone included.
- * The kernel samples which of both a tick falls into: good for a share of
- * seconds, not of milliseconds.
+ * The user and system seconds of a process, also of threads that have ended. The
+ * kernel samples them by ticks, so they are exact enough for seconds, but not for
+ * milliseconds.
  */
 export function cpuSplit(pid: number): { user: number; system: number } {
   const stat = readProc(`${pid}/stat`);
@@ -40,9 +40,9 @@ export function residentBytes(pid: number): number {
 }
 
 /**
- * How many connections to a local port stand, and wait to be accepted.
+ * How many established connections to a local port wait to be accepted.
  *
- * @throws {Error} if nobody listens there
+ * @throws {Error} if no socket listens on it
  */
 export function unaccepted(port: number): number {
   const hexadecimal = port.toString(16).toUpperCase().padStart(4, "0");
@@ -54,7 +54,7 @@ export function unaccepted(port: number): number {
     const match = listener.exec(readBeginning(table));
     if (match !== null) return parseInt(match[1]!, 16);
   }
-  throw new Error(`Nobody listens on port ${port}`);
+  throw new Error(`No socket listens on port ${port}`);
 }
 
 /** How many files a process may have open. */
@@ -63,7 +63,7 @@ export function descriptorLimit(): number {
   return Number(line?.[1] ?? Infinity);
 }
 
-/** The model of the processor, as its maker calls it. */
+/** The model of the processor. */
 export function processorName(): string {
   const line = /^model name\s*: (.*)$/m.exec(readProc("cpuinfo"));
   return line?.[1] ?? Deno.build.arch;
@@ -71,11 +71,11 @@ export function processorName(): string {
 
 /** The kernel's release. */
 export function kernelRelease(): string {
-  // What a distributor appends says nothing about speed.
+  // The suffix of a distribution does not affect speed.
   return readProc("sys/kernel/osrelease").trim().split("-")[0]!;
 }
 
-/** As much as one read gives: the tables of sockets begin with those that listen. */
+/** The bytes of one read: the tables of sockets begin with listening ones. */
 function readBeginning(path: string): string {
   using file = Deno.openSync(`/proc/${path}`);
   const bytes = new Uint8Array(16 * 1024);

@@ -1,6 +1,6 @@
 /**
- * What the selectors promise about their speed and memory, beside what they do.
- * It ends with status 1 if a promise does not hold.
+ * Compares the speed and memory of the selectors with the limits that they guarantee.
+ * Ends with status 1 if a limit is exceeded.
  *
  *     deno task bench:promises
  *
@@ -20,21 +20,22 @@ import { errno, libraryPath } from "../backends/ffi/library.ts";
 import { EVENT_READ } from "../backends/selector.ts";
 import { circumstances } from "./circumstances.ts";
 import { Eventfds } from "./eventfds.ts";
-import { asMarkdown, asText, median } from "./report.ts";
+import { median } from "./statistics.ts";
+import { print } from "./table.ts";
 import { nanosecondsPerCall } from "./timing.ts";
 
-/** One promise. */
-interface Promised {
-  readonly what: string;
+/** A measured figure, and its limit. */
+interface Figure {
+  readonly name: string;
   readonly unit: string;
   readonly measured: number;
-  /** The most that it may be; null where it is only told. */
+  /** The maximum; null if there is none. */
   readonly limit: number | null;
 }
 
 const MANY = 10_000;
 
-/** Nanoseconds of a wait that finds one ready descriptor, and of finding its key. */
+/** Nanoseconds of a wait that returns one ready descriptor, and of the lookup of its key. */
 function waitCost(name: SelectorName, registered: number): number {
   using eventfds = new Eventfds(registered);
   const selector = createSelector<null>(name);
@@ -50,7 +51,7 @@ function waitCost(name: SelectorName, registered: number): number {
   return cost;
 }
 
-/** Nanoseconds of the same wait, as a call into the C library. */
+/** Nanoseconds of the same wait, as a bare call into the C library. */
 function bareWaitCost(): number {
   using eventfds = new Eventfds(10);
   using epoll = new EpollInstance();
@@ -66,23 +67,23 @@ function bareWaitCost(): number {
   });
 }
 
-function waits(): Promised[] {
+function waits(): Figure[] {
   const few = waitCost("epoll", 10);
   const many = waitCost("epoll", MANY);
   return [
-    told("epoll: wait that finds 1 of 10", "ns", few),
-    told("epoll: wait that finds 1 of 10,000", "ns", many),
-    promised(
+    figure("epoll: wait that finds 1 of 10", "ns", few),
+    figure("epoll: wait that finds 1 of 10,000", "ns", many),
+    guaranteed(
       "epoll: the second as a multiple of the first",
       "×",
       many / few,
       1.2,
     ),
-    told("poll: wait that finds 1 of 10", "ns", waitCost("poll", 10)),
-    told("poll: wait that finds 1 of 10,000", "ns", waitCost("poll", MANY)),
-    told("select: wait that finds 1 of 10", "ns", waitCost("select", 10)),
-    told("select: wait that finds 1 of 900", "ns", waitCost("select", 900)),
-    promised(
+    figure("poll: wait that finds 1 of 10", "ns", waitCost("poll", 10)),
+    figure("poll: wait that finds 1 of 10,000", "ns", waitCost("poll", MANY)),
+    figure("select: wait that finds 1 of 10", "ns", waitCost("select", 10)),
+    figure("select: wait that finds 1 of 900", "ns", waitCost("select", 900)),
+    guaranteed(
       "epoll: wait and key, beyond the bare call",
       "ns",
       few - bareWaitCost(),
@@ -91,7 +92,7 @@ function waits(): Promised[] {
   ];
 }
 
-/** Microseconds of a registration that is taken back at once. */
+/** Microseconds of one `register()` and `unregister()`. */
 function registrationCost(): number {
   using eventfds = new Eventfds(1);
   using selector = new EpollSelector<null>();
@@ -104,7 +105,7 @@ function registrationCost(): number {
   }) / 1000;
 }
 
-/** Bytes of V8's heap, and of what hangs on it, for each of many registrations. */
+/** Bytes of V8's heap and of its external memory for each of many registrations. */
 function registrationBytes(): number {
   const { gc } = globalThis as { gc?: () => void };
   if (gc === undefined) {
@@ -122,7 +123,7 @@ function registrationBytes(): number {
   return (used() - before) / MANY;
 }
 
-/** Nanoseconds of learning why a call failed, beyond the bare call: `toupper(EOF)` is -1. */
+/** Nanoseconds that errno adds to a call that fails: `toupper(EOF)` is -1. */
 function errnoCost(): number {
   const { toupper } = Deno.dlopen(libraryPath(), {
     toupper: { parameters: ["i32"], result: "i32" },
@@ -141,7 +142,7 @@ function errnoCost(): number {
   return framedCost - bareCost;
 }
 
-/** Milliseconds from the start of a program to its end, which is when it could accept. */
+/** Milliseconds that a program takes which ends as soon as it could accept. */
 async function startup(name: string): Promise<number> {
   const path = new URL(`startup/${name}.ts`, import.meta.url).pathname;
   const start = performance.now();
@@ -152,7 +153,7 @@ async function startup(name: string): Promise<number> {
   return performance.now() - start;
 }
 
-async function startups(): Promise<Promised[]> {
+async function startups(): Promise<Figure[]> {
   const names = ["deno_listen", "pollux", "reactor"] as const;
   const times = { deno_listen: [], pollux: [], reactor: [] } as Record<
     typeof names[number],
@@ -165,55 +166,60 @@ async function startups(): Promise<Promised[]> {
   const beyond = (ours: readonly number[]): number =>
     median(ours.map((time, round) => time - theirs[round]!));
   return [
-    told("start to listening: Deno.listen", "ms", median(theirs)),
-    promised("a Socket of mod.ts, beyond that", "ms", beyond(times.pollux), 15),
-    told("a reactor of mod.ts, beyond that", "ms", beyond(times.reactor)),
+    figure("start to listening: Deno.listen", "ms", median(theirs)),
+    guaranteed(
+      "a Socket of mod.ts, beyond that",
+      "ms",
+      beyond(times.pollux),
+      15,
+    ),
+    figure("a reactor of mod.ts, beyond that", "ms", beyond(times.reactor)),
   ];
 }
 
-function promised(
-  what: string,
+function guaranteed(
+  name: string,
   unit: string,
   measured: number,
   limit: number,
-): Promised {
-  return { what, unit, measured, limit };
+): Figure {
+  return { name, unit, measured, limit };
 }
 
-function told(what: string, unit: string, measured: number): Promised {
-  return { what, unit, measured, limit: null };
+function figure(name: string, unit: string, measured: number): Figure {
+  return { name, unit, measured, limit: null };
 }
 
-function holds({ measured, limit }: Promised): boolean {
+function holds({ measured, limit }: Figure): boolean {
   return limit === null || measured <= limit;
 }
 
-function row(promise: Promised): string[] {
-  const { what, unit, measured, limit } = promise;
+function row(figure: Figure): string[] {
+  const { name, unit, measured, limit } = figure;
   return [
-    what,
+    name,
     `${measured.toFixed(measured < 100 ? 2 : 0)} ${unit}`,
     limit === null ? "" : `${limit} ${unit}`,
-    limit === null ? "" : holds(promise) ? "holds" : "BROKEN",
+    limit === null ? "" : holds(figure) ? "holds" : "BROKEN",
   ];
 }
 
 const { values } = parseArgs({
   options: { markdown: { type: "boolean", default: false } },
 });
-const promises = [
+const where = circumstances();
+const figures = [
   ...waits(),
-  promised("register and unregister", "µs", registrationCost(), 3),
-  promised("memory of a registration", "bytes", registrationBytes(), 200),
-  promised("errno, beyond the bare call that fails", "ns", errnoCost(), 5),
+  guaranteed("register and unregister", "µs", registrationCost(), 3),
+  guaranteed("memory of a registration", "bytes", registrationBytes(), 200),
+  guaranteed("errno, beyond the bare call that fails", "ns", errnoCost(), 5),
   ...await startups(),
 ];
-const print = values.markdown ? asMarkdown : asText;
-console.log(`${circumstances()}\n`);
-console.log(print({
+print({
   title: "Promises of the selectors",
-  headings: ["what", "measured", "at most", ""],
-  rows: promises.map(row),
+  circumstances: where,
+  headings: ["figure", "measured", "at most", ""],
+  rows: figures.map(row),
   notes: [],
-}));
-if (!promises.every(holds)) Deno.exit(1);
+}, values.markdown);
+if (!figures.every(holds)) Deno.exit(1);

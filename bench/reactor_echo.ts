@@ -1,7 +1,7 @@
 /**
- * What the reactor costs beyond C: its echo server, in both ways of running, and
- * with a chunk of its own for each message, beside raw epoll in C and beside the
- * bare calls from TypeScript.
+ * Compares the reactor's echo server with raw epoll in C, and with the bare calls from
+ * TypeScript. The reactor runs in `run()`, in `serve()`, and with a chunk of its own for
+ * each message.
  *
  *     deno run -A bench/reactor_echo.ts [--only WORD] [--rounds N] [--slice MS]
  *
@@ -26,7 +26,7 @@ await run([
   polluxServe,
   polluxOwnChunks,
 ], {
-  rounds: 9,
+  rounds: 12,
   slice: 300,
   only: [],
 });

@@ -1,181 +1,188 @@
 /**
- * Results as tables: for a terminal, and for a document.
+ * The table of a scenario.
+ *
+ * CPU times are shown as the median ratio to the yardstick, times the yardstick's
+ * own median. So the column of CPU times agrees with the column of ratios, also if
+ * the machine was slow in some of the rounds. The same holds for p50 in a group.
  *
  * @module
  */
 
-import type { Result, Slice } from "./harness.ts";
+import type { Result } from "./result.ts";
 import type { Scenario } from "./scenarios.ts";
+import { median, spread } from "./statistics.ts";
+import type { Table } from "./table.ts";
 
-/** From this share of its core on, the load is what limits the messages a second. */
+/** A load that used this share of its core limits messages a second. */
 const BOTTLENECK = 0.95;
 
-const HEADINGS = [
-  "server",
-  "messages/s",
-  "p50 µs",
-  "p99 µs",
-  "p99.9 µs",
-  "CPU µs/message",
-  "user",
-  "system",
-  "× C",
-  "load's CPU",
-];
+/** The meaning of the mark of a load at its limit. */
+const LOAD_BOUND =
+  "*: the load used its whole core, so it limits messages/s and latency. The CPU time is the server's";
 
-/** What the mark of a load at its limit means. */
-export const LOAD_BOUND =
-  "*: the load used its whole core, so messages/s and latency are its own; the CPU time is the server's";
-
-/** From this spread on, a table says that the machine was busy. */
-const BUSY = 0.15;
-
-/** One table: headings, rows, and what is to be said below. */
-export interface Table {
-  readonly title: string;
-  readonly headings: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-  readonly notes: readonly string[];
+/** A result, and the result to which its ratios refer. */
+interface Row {
+  readonly result: Result;
+  readonly unit: Result;
 }
 
-/** The table of one scenario. The peer named `yardstick` is what ratios are of. */
+interface Column {
+  readonly heading: string;
+  cell(row: Row): string;
+}
+
+/**
+ * The table of one scenario.
+ *
+ * @param circumstances Where, when and how it was measured
+ */
 export function table(
   scenario: Scenario,
   results: readonly Result[],
-  yardstick: string,
+  circumstances: string,
 ): Table {
-  const measured = results.filter(({ failure }) => failure === null);
-  const unit = measured.find(({ peer }) => peer === yardstick);
-  const notes = results
-    .filter(({ failure }) => failure !== null)
-    .map(({ peer, failure }) => `${peer}: ${failure}`);
-  if (scenario.memory) return memoryTable(scenario, measured, notes);
-  if (!scenario.spins && measured.some(isLoadBound)) {
-    notes.push(LOAD_BOUND);
-  }
-  const spread = Math.max(...measured.map(({ slices }) => spreadOf(slices)));
-  if (spread > BUSY) {
-    notes.push(
-      `slices of one server differ by ${
-        percent(spread)
-      } (quartiles): the machine was busy`,
-    );
-  }
+  const rows = results.filter(({ failure }) => failure === null)
+    .map((result) => ({ result, unit: unitOf(result, results) }));
+  const columns = columnsOf(scenario, results[0]?.unit ?? "");
   return {
     title: scenario.name,
-    headings: HEADINGS,
-    rows: measured.map((result) => row(scenario, result, unit)),
-    notes,
+    circumstances,
+    headings: columns.map(({ heading }) => heading),
+    rows: rows.map((row) => columns.map(({ cell }) => cell(row))),
+    notes: notesOf(scenario, results),
   };
 }
 
-function row(
-  scenario: Scenario,
-  result: Result,
-  unit: Result | undefined,
-): string[] {
-  const { slices, latency, userShare } = result;
-  const cpu = median(slices.map((slice) => slice.cpu));
-  const mark = !scenario.spins && isLoadBound(result) ? "*" : "";
+/** If the yardstick has failed, a server is its own. */
+function unitOf(result: Result, results: readonly Result[]): Result {
+  return results.find(({ peer, failure }) =>
+    peer === result.unit && failure === null
+  ) ?? result;
+}
+
+function columnsOf(scenario: Scenario, yardstick: string): Column[] {
+  const server = { heading: "server", cell: (row: Row) => row.result.peer };
+  if (scenario.memory) return [server, MEMORY];
+  const counts = scenario.counts ?? "message";
+  const speed = [server, rate(scenario), P50, P99];
+  if (scenario.group !== undefined) {
+    return [
+      ...speed,
+      ...cpu(counts),
+      calls(counts),
+      { heading: "p50, × Deno's", cell: (row) => ratioCell(row, "p50") },
+      { heading: "CPU, × Deno's", cell: (row) => ratioCell(row, "cpu") },
+    ];
+  }
   return [
-    result.peer,
-    Math.round(median(slices.map(({ rate }) => rate))).toLocaleString("en"),
-    microseconds(latency?.p50),
-    microseconds(latency?.p99),
-    microseconds(latency?.p999),
-    cpu.toFixed(2),
-    (cpu * userShare).toFixed(2),
-    (cpu * (1 - userShare)).toFixed(2),
-    unit === undefined ? "" : ratio(slices, unit.slices).toFixed(2),
-    scenario.spins ? "spins" : `${percent(loadShare(result))}${mark}`,
+    ...speed,
+    P999,
+    ...cpu(counts),
+    { heading: `CPU, × ${yardstick}`, cell: (row) => ratioCell(row, "cpu") },
+    load(scenario),
   ];
 }
 
-function memoryTable(
-  scenario: Scenario,
-  results: readonly Result[],
-  notes: readonly string[],
-): Table {
+const MEMORY: Column = {
+  heading: "RSS KiB/connection",
+  cell: ({ result }) => (result.bytesPerConnection! / 1024).toFixed(2),
+};
+
+function rate({ counts = "message", spins = false }: Scenario): Column {
   return {
-    title: scenario.name,
-    headings: ["server", "RSS KiB/connection"],
-    rows: results.map(({ peer, bytesPerConnection }) => [
-      peer,
-      (bytesPerConnection! / 1024).toFixed(2),
-    ]),
-    notes,
+    heading: `${counts}s/s`,
+    cell: ({ result }) =>
+      Math.round(median(result.slices.map(({ rate }) => rate)))
+        .toLocaleString("en") + (!spins && isLoadBound(result) ? "*" : ""),
   };
 }
 
-/** The median of what each round's slice is of the other's in the same round. */
-export function ratio(
-  slices: readonly Slice[],
-  unit: readonly Slice[],
-): number {
-  return median(slices.map(({ cpu }, round) => cpu / unit[round]!.cpu));
+const P50: Column = {
+  heading: "p50 µs",
+  cell: (row) => microseconds(scaled(row, "p50")),
+};
+const P99: Column = {
+  heading: "p99 µs",
+  cell: ({ result }) => microseconds(result.latency?.p99),
+};
+const P999: Column = {
+  heading: "p99.9 µs",
+  cell: ({ result }) => microseconds(result.latency?.p999),
+};
+
+function cpu(counts: string): Column[] {
+  const part = (
+    heading: string,
+    share: (result: Result) => number,
+  ): Column => ({
+    heading,
+    cell: (row) => {
+      const microseconds = scaled(row, "cpu") * share(row.result);
+      return Number.isNaN(microseconds) ? "" : microseconds.toFixed(2);
+    },
+  });
+  return [
+    part(`CPU µs/${counts}`, () => 1),
+    part("user", ({ userShare }) => userShare),
+    part("system", ({ userShare }) => 1 - userShare),
+  ];
 }
 
-/** The middle of a list, or the mean of the two in the middle; NaN of none. */
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length / 2;
-  return (sorted[Math.ceil(middle) - 1]! + sorted[Math.floor(middle)]!) / 2;
+function calls(counts: string): Column {
+  return {
+    heading: `calls/${counts}`,
+    cell: ({ result: { calls } }) =>
+      typeof calls === "number" ? calls.toFixed(2) : "",
+  };
 }
 
-/** How far the quartiles of the CPU time are apart, as a part of its median. */
-function spreadOf(slices: readonly Slice[]): number {
-  const cpu = slices.map((slice) => slice.cpu);
-  return (quantile(cpu, 0.75) - quantile(cpu, 0.25)) / median(cpu);
+function load(scenario: Scenario): Column {
+  return {
+    heading: "load's CPU",
+    cell: ({ result }) =>
+      scenario.spins ? "spins" : `${Math.round(loadShare(result) * 100)} %`,
+  };
 }
 
-/** The value that a part of the others, such as 0.25, is below. */
-export function quantile(values: readonly number[], part: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.round((sorted.length - 1) * part)] ?? NaN;
+/** The figure of each slice as a multiple of the yardstick's in the same round. */
+function ratios({ result, unit }: Row, figure: "cpu" | "p50"): number[] {
+  return result.slices.map((slice, round) =>
+    slice[figure] / unit.slices[round]![figure]
+  );
+}
+
+function ratioCell(row: Row, figure: "cpu" | "p50"): string {
+  return row.unit === row.result ? "1.00" : spread(ratios(row, figure));
+}
+
+/** The median ratio, times the yardstick's median. */
+function scaled(row: Row, figure: "cpu" | "p50"): number {
+  const unit = median(row.unit.slices.map((slice) => slice[figure]));
+  return unit * median(ratios(row, figure));
+}
+
+function microseconds(value: number | undefined): string {
+  return value === undefined ? "" : value.toFixed(value < 100 ? 1 : 0);
 }
 
 function loadShare({ slices }: Result): number {
   return median(slices.map(({ loadShare }) => loadShare));
 }
 
-/** Whether the load was at its limit, and so not the server. */
-export function isLoadBound(result: Result): boolean {
+function isLoadBound(result: Result): boolean {
   return loadShare(result) >= BOTTLENECK;
 }
 
-/** Microseconds for a table. */
-export function microseconds(value: number | undefined): string {
-  return value === undefined ? "" : value.toFixed(value < 100 ? 1 : 0);
-}
-
-function percent(share: number): string {
-  return `${Math.round(share * 100)} %`;
-}
-
-/** A table in columns, for the terminal. */
-export function asText(table: Table): string {
-  const lines = [table.headings, ...table.rows];
-  const widths = table.headings.map((_, column) =>
-    Math.max(...lines.map((line) => line[column]!.length))
+function notesOf(scenario: Scenario, results: readonly Result[]): string[] {
+  const failures = results
+    .filter(({ failure }) => failure !== null)
+    .map(({ peer, failure }) => `${peer}: ${failure}`);
+  const uncounted = new Set(
+    results.map(({ calls }) => calls).filter((why) => typeof why === "string"),
   );
-  const text = lines.map((line) =>
-    line.map((cell, column) =>
-      column === 0 ? cell.padEnd(widths[0]!) : cell.padStart(widths[column]!)
-    ).join("  ")
-  );
-  return [table.title, ...text, ...table.notes].join("\n");
-}
-
-/** A table in Markdown. */
-export function asMarkdown(table: Table): string {
-  const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  const rule = table.headings.map((_, column) => column === 0 ? "---" : "--:");
   return [
-    `### ${table.title}`,
-    "",
-    line(table.headings),
-    line(rule),
-    ...table.rows.map(line),
-    ...table.notes.flatMap((note) => ["", `- ${note}`]),
-  ].join("\n");
+    ...failures,
+    ...[...uncounted].map((why) => `System calls were not counted: ${why}`),
+    ...(!scenario.spins && results.some(isLoadBound) ? [LOAD_BOUND] : []),
+  ];
 }

@@ -1,32 +1,40 @@
 /**
- * The part that all benchmark programs share: options, progress, tables.
+ * The part that programs which compare servers share: options, control, tables.
  *
  * @module
  */
 
 import { parseArgs } from "node:util";
 import { circumstances } from "./circumstances.ts";
-import { type Effort, measure, pinLoad, type Result } from "./harness.ts";
-import type { Peer } from "./peers/peer.ts";
-import { asMarkdown, asText, table } from "./report.ts";
-import { type Scenario, scenariosNamed, takesPart } from "./scenarios.ts";
-import { sideBySide } from "./side_by_side.ts";
+import type { Effort } from "./effort.ts";
+import { measure, pinLoad } from "./harness.ts";
+import { again, type Peer } from "./peers/peer.ts";
+import { progress } from "./progress.ts";
+import { table } from "./report.ts";
+import type { Result } from "./result.ts";
+import {
+  type Scenario,
+  scenarios,
+  scenariosNamed,
+  takesPart,
+} from "./scenarios.ts";
+import { print } from "./table.ts";
 
 /**
- * How long a server is loaded before the first slice, in milliseconds, at least:
- * one that is compiled as it runs is not at its best before that.
+ * Minimum time that a server is loaded before its first slice, in milliseconds. A
+ * just-in-time compiler needs some of it.
  */
 const WARM_UP_MS = 500;
 
-/** What a benchmark does if nothing is asked for. */
+/** The options of a benchmark that the command line does not set. */
 export interface Defaults {
   readonly rounds: number;
   readonly slice: number;
-  /** The scenarios, by words of their names; none means all. */
+  /** The scenarios, by their keys or parts of their names. Default: all. */
   readonly only: readonly string[];
 }
 
-/** What a person asks for. */
+/** The options of a run. */
 interface Options {
   readonly effort: Effort;
   readonly scenarios: readonly Scenario[];
@@ -38,45 +46,55 @@ interface Options {
 const HELP = `Options:
   --rounds N        slices for each server and scenario
   --slice MS        length of a slice
-  --only WORD       a scenario, by a part of its name; may be repeated
-  --except WORD     no scenario with this in its name; may be repeated
+  --only WORD       a scenario, by its key or a part of its name; may be repeated
+  --except WORD     not this scenario; may be repeated
   --peer WORD       a server, by a part of its name; may be repeated
-  --install         get the servers that npm has, into the user's cache
+  --install         install Bun from npm into the user's cache
   --json            print results as JSON
   --markdown        print tables in Markdown
-  --verbose         show what the servers complain about`;
+  --verbose         show standard error of the servers
+  --list            print the keys and names of all scenarios, and end`;
 
 /**
  * Runs a benchmark as the command line says, and prints its tables.
  *
- * @param peers All servers; the first is the yardstick and always runs
+ * @param peers All servers. The first is the yardstick, which always runs, and runs
+ *   once more as the control: their difference is the noise
  */
 export async function run(
   peers: readonly Peer[],
   defaults: Defaults,
 ): Promise<void> {
-  const options = parseOrExit(peers, defaults);
+  const options = parseOrExit(withControl(peers), defaults);
+  const { effort, scenarios, format } = options;
   await pinLoad();
   const able = await availablePeers(options);
-  if (options.format !== "json") {
-    console.log(`${circumstances(await versions(able))}\n`);
-  }
   const all: Result[] = [];
-  for (const scenario of options.scenarios) {
-    const results = await measure(scenario, able, options.effort);
-    options.effort.progress("");
+  for (const scenario of scenarios) {
+    const partners = able.filter((peer) => takesPart(peer, scenario));
+    if (partners.length === 0) continue;
+    const where = circumstances({
+      versions: await versions(partners),
+      ...(scenario.memory ? {} : effort),
+    });
+    const results = await measure(scenario, partners, effort);
+    progress("");
     all.push(...results);
-    if (options.format === "json" || results.length === 0) continue;
-    const print = options.format === "markdown" ? asMarkdown : asText;
-    const shown = scenario.group === undefined
-      ? table(scenario, results, peers[0]!.name)
-      : sideBySide(scenario, results);
-    console.log(`${print(shown)}\n`);
+    if (format === "json") continue;
+    print(table(scenario, results, where), format === "markdown");
   }
-  if (options.format === "json") console.log(JSON.stringify(all, null, 2));
+  if (format === "json") console.log(JSON.stringify(all, null, 2));
 }
 
-/** A mistake on the command line is one line, not a stack. */
+/** Puts the control after the yardstick, to which all servers outside a group refer. */
+function withControl(peers: readonly Peer[]): Peer[] {
+  const [yardstick, ...others] = peers.map((peer) =>
+    peer.group === undefined ? { ...peer, unit: peers[0]!.name } : peer
+  );
+  return [yardstick!, again(yardstick!), ...others];
+}
+
+/** Prints a mistake on the command line as one line, without a stack. */
 function parseOrExit(peers: readonly Peer[], defaults: Defaults): Options {
   try {
     return parse(peers, defaults);
@@ -98,12 +116,13 @@ function parse(peers: readonly Peer[], defaults: Defaults): Options {
       markdown: { type: "boolean", default: false },
       install: { type: "boolean", default: false },
       verbose: { type: "boolean", default: false },
+      list: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
-  if (values.help) {
-    console.log(HELP);
-    Deno.exit(0);
+  if (values.help) exitWith(HELP);
+  if (values.list) {
+    exitWith(scenarios.map(({ key, name }) => `${key}: ${name}`).join("\n"));
   }
   return {
     effort: {
@@ -120,19 +139,25 @@ function parse(peers: readonly Peer[], defaults: Defaults): Options {
   };
 }
 
+function exitWith(text: string): never {
+  console.log(text);
+  Deno.exit(0);
+}
+
+/** The yardstick, its control, and the servers whose names have one of the words. */
 function chosen(
   peers: readonly Peer[],
   words: readonly string[],
 ): readonly Peer[] {
   if (words.length === 0) return peers;
   return peers.filter(({ name }, index) =>
-    index === 0 ||
+    index <= 1 ||
     words.some((word) => name.toLowerCase().includes(word.toLowerCase()))
   );
 }
 
 async function availablePeers(
-  { peers, scenarios, install, effort: { progress } }: Options,
+  { peers, scenarios, install }: Options,
 ): Promise<Peer[]> {
   const able: Peer[] = [];
   const wanted = (peer: Peer): boolean =>
@@ -151,17 +176,11 @@ async function availablePeers(
   return able;
 }
 
-/** What the servers and their runtimes call themselves, each once. */
+/** The versions of the servers and their runtimes, without repetition. */
 async function versions(peers: readonly Peer[]): Promise<Set<string>> {
   const names = new Set<string>();
   for (const peer of peers) {
     if (peer.version !== undefined) names.add(await peer.version());
   }
   return names;
-}
-
-/** One line that is written over and over, where there is a terminal. */
-function progress(step: string): void {
-  if (!Deno.stderr.isTerminal()) return;
-  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${step}`));
 }

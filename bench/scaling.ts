@@ -1,8 +1,8 @@
 /**
- * What the article says of select, poll, epoll and kqueue, measured: the cost
- * of a wake-up by the number of descriptors that are watched, and by the number
- * of those that are ready; and what edge-triggering saves, or does not. Drawn as
- * SVG into `docs/img/`.
+ * Measures how select, poll, epoll and kqueue scale: the cost of a wake-up by the number
+ * of watched descriptors, and by the number of ready ones. It also measures the effect
+ * of edge-triggering. The pictures are SVG files in `docs/img/`. Steps 3 to 6 of
+ * docs/io_multiplexing.md explain them.
  *
  *     deno task bench:scaling [--markdown]
  *
@@ -25,7 +25,8 @@ import { draw, type Point } from "./chart.ts";
 import { circumstances } from "./circumstances.ts";
 import { Eventfds } from "./eventfds.ts";
 import { descriptorLimit } from "./proc.ts";
-import { asMarkdown, asText, type Table } from "./report.ts";
+import { progress } from "./progress.ts";
+import { print, type Table } from "./table.ts";
 import { nanosecondsPerCall } from "./timing.ts";
 
 /** How many descriptors are watched while one of them is ready. */
@@ -33,7 +34,7 @@ const WATCHED = [10, 30, 100, 300, 900, 3000, 10_000, 15_000];
 /** How many are ready while `CROWD` are watched. */
 const READY = [1, 3, 10, 30, 100, 300, 900];
 const CROWD = 900;
-/** The sets of select end at 1,024, and some numbers are taken. */
+/** The sets of select have 1,024 bits, and some descriptors are open already. */
 const SELECT_LIMIT = 1000;
 
 const SELECTORS: readonly SelectorName[] = [
@@ -43,7 +44,7 @@ const SELECTORS: readonly SelectorName[] = [
   "kqueue",
 ];
 
-/** What is done about each ready descriptor. */
+/** How each ready descriptor is read. */
 interface Habit {
   readonly name: string;
   readonly modes: number;
@@ -66,7 +67,7 @@ interface Study {
   readonly points: readonly Point[];
 }
 
-/** Where kqueue is to be found on a system that has none of its own. */
+/** The library that has kqueue on a system without it. */
 const kqueueLibrary = Deno.env.get("POLLUX_KQUEUE_LIBRARY");
 
 function makeSelector(name: SelectorName): LoopSelector<null> {
@@ -95,20 +96,20 @@ function watching(
   return selector;
 }
 
-/** Waits, and finds the key of each that is ready, as a loop would. */
-function look(selector: LoopSelector<null>, expected: number): void {
+/** Waits, and looks up the key of each ready descriptor, as a loop does. */
+function wait(selector: LoopSelector<null>, expected: number): void {
   const count = selector.wait(0);
   if (count !== expected) throw new Error(`${count} of ${expected} are ready`);
   for (let i = 0; i < count; i++) selector.readyKey(i);
 }
 
-/** Microseconds of a wait that finds `ready` of `watched` descriptors. */
+/** Microseconds of a wait that returns `ready` of `watched` descriptors. */
 function wakeUp(name: SelectorName, watched: number, ready: number): number {
   using eventfds = new Eventfds(watched);
   const selector = watching(name, eventfds.fds, EVENT_READ);
   eventfds.raise(ready);
   const cost = nanosecondsPerCall((calls) => {
-    for (let call = 0; call < calls; call++) look(selector, ready);
+    for (let call = 0; call < calls; call++) wait(selector, ready);
   });
   selector.close();
   return cost / 1000;
@@ -117,7 +118,7 @@ function wakeUp(name: SelectorName, watched: number, ready: number): number {
 const value = new ArrayBuffer(8);
 const one = BigUint64Array.of(1n).buffer;
 
-/** What happens to each ready descriptor: functions of their own, which V8 compiles as a whole. */
+/** A function of its own, like `readOnce`, so that V8 compiles it as a whole. */
 function makeReady(fd: number): void {
   libc().write(fd, one, 8);
 }
@@ -126,7 +127,7 @@ function readOnce(fd: number): void {
   libc().read(fd, value, 8);
 }
 
-/** Microseconds for each descriptor that becomes ready, is found, and is read. */
+/** Microseconds for each descriptor that becomes ready, is reported, and is read. */
 function service(habit: Habit, ready: number): number {
   using eventfds = new Eventfds(CROWD);
   const selector = watching("epoll", eventfds.fds, EVENT_READ | habit.modes);
@@ -134,7 +135,7 @@ function service(habit: Habit, ready: number): number {
   const cost = nanosecondsPerCall((calls) => {
     for (let call = 0; call < calls; call++) {
       for (let i = 0; i < ready; i++) makeReady(active[i]!);
-      look(selector, ready);
+      wait(selector, ready);
       for (let i = 0; i < ready; i++) readOnce(active[i]!);
       if (habit.reads === 1) continue;
       for (let i = 0; i < ready; i++) readOnce(active[i]!);
@@ -160,7 +161,7 @@ function byWatched(): Study {
   }
   return {
     file: "wake_up_by_watched.svg",
-    title: "A wake-up by one descriptor, among more and more",
+    title: "A wake-up by one descriptor, by the number of watched ones",
     xTitle: "descriptors watched",
     yTitle: "µs for a wake-up",
     yScale: "log",
@@ -178,7 +179,7 @@ function byReady(): Study {
   }
   return {
     file: "wake_up_by_ready.svg",
-    title: `More and more descriptors ready at once, of ${CROWD}`,
+    title: `A wake-up by several descriptors of ${CROWD}`,
     xTitle: "descriptors ready",
     yTitle: "µs for each of them",
     yScale: "log",
@@ -196,7 +197,7 @@ function levelAndEdge(): Study {
   }
   return {
     file: "level_and_edge.svg",
-    title: "epoll: level- and edge-triggered, made ready and read",
+    title: "epoll: level-triggered and edge-triggered",
     xTitle: "descriptors ready",
     yTitle: "µs for each of them",
     yScale: "linear",
@@ -204,8 +205,8 @@ function levelAndEdge(): Study {
   };
 }
 
-/** A line for each number on the x axis, a column for each series. */
-function asTable({ title, xTitle, yTitle, points }: Study): Table {
+/** A row for each number on the x axis, and a column for each series. */
+function tableOf({ title, xTitle, yTitle, points }: Study): Table {
   const series = [...new Set(points.map((point) => point.series))];
   const numbers = [...new Set(points.map(({ x }) => x))];
   const cell = (name: string, x: number): string => {
@@ -214,6 +215,7 @@ function asTable({ title, xTitle, yTitle, points }: Study): Table {
   };
   return {
     title: `${title} (${yTitle})`,
+    circumstances: subtitle,
     headings: [xTitle, ...series],
     rows: numbers.map((x) => [
       x.toLocaleString("en"),
@@ -223,14 +225,9 @@ function asTable({ title, xTitle, yTitle, points }: Study): Table {
   };
 }
 
-/** Three digits that mean something. */
+/** Three significant digits. */
 function significant(value: number): string {
   return value < 100 ? value.toPrecision(3) : value.toFixed(0);
-}
-
-function progress(step: string): void {
-  if (!Deno.stderr.isTerminal()) return;
-  Deno.stderr.writeSync(new TextEncoder().encode(`\r\x1b[K${step}`));
 }
 
 const { values } = parseArgs({
@@ -238,7 +235,6 @@ const { values } = parseArgs({
 });
 const IMAGES = new URL("../docs/img/", import.meta.url);
 const subtitle = circumstances();
-console.log(`${subtitle}\n`);
 await Deno.mkdir(IMAGES, { recursive: true });
 for (const study of [byWatched(), byReady(), levelAndEdge()]) {
   progress("");
@@ -247,7 +243,5 @@ for (const study of [byWatched(), byReady(), levelAndEdge()]) {
   if (values.markdown) {
     console.log(`![${study.title}](docs/img/${study.file})\n`);
   }
-  console.log(
-    `${(values.markdown ? asMarkdown : asText)(asTable(study))}\n`,
-  );
+  print(tableOf(study), values.markdown);
 }

@@ -1,5 +1,5 @@
 /**
- * What a server is put through.
+ * The loads to which servers are put.
  *
  * @module
  */
@@ -14,42 +14,46 @@ import { Streams } from "./load/streams.ts";
 import { verifyEcho } from "./load/verify_echo.ts";
 import type { Group, Mode, Peer } from "./peers/peer.ts";
 
-/** One load, with the name that tables and `--only` know it by. */
+/** One load. */
 export interface Scenario {
+  /** A word for `--only`. */
+  readonly key: string;
+  /** The title of its table. */
   readonly name: string;
-  /** What the server has to do. */
+  /** The work of the server. */
   readonly mode: Mode;
-  /** The servers that it is for: all those without a group, if left out. */
+  /** The servers that take part. Default: all servers without a group. */
   readonly group?: Group;
-  /** What is counted: messages, if left out. */
-  readonly counts?: "connection";
-  /** What comes back is looked at once, before anything is measured, where this stands. */
+  /** The unit that is counted. Default: messages. */
+  readonly counts?: "message" | "connection";
+  /** Checks once, before measuring, that the server sends back the right bytes. */
   readonly verify?: (port: number) => Promise<void>;
-  /** How many descriptors the load holds while it is open. */
+  /** How many descriptors the load has while it is open. */
   readonly descriptors: number;
-  /** Measures memory for each connection, in a fresh server, and nothing else. */
+  /** Measures only the memory of a connection, in a new server. */
   readonly memory?: true;
-  /**
-   * How long a server is loaded before it is measured, in milliseconds, where the
-   * usual time does not do.
-   */
+  /** How long a server is loaded before it is measured, if longer than by default, in ms. */
   readonly warmUp?: number;
-  /**
-   * How long it runs unmeasured after its connections were opened, in milliseconds,
-   * where the usual time does not do.
-   */
+  /** How long the load runs unmeasured after it has connected, if longer, in ms. */
   readonly settle?: number;
-  /** Why the load's own CPU share says nothing. */
-  readonly spins?: true;
+  /** Whether the load always uses its whole core. */
+  readonly spins?: boolean;
+  /** Opens the connections of the load. */
   open(port: number): Load;
 }
 
 const KiB = 1024;
 const MiB = 1024 * KiB;
 
-/** So many connections in a closed loop. */
-function echo(name: string, connections: number, size: number): Scenario {
+/** A number of connections in a closed loop. */
+function echo(
+  key: string,
+  name: string,
+  connections: number,
+  size: number,
+): Scenario {
   return {
+    key,
     name,
     mode: "echo",
     descriptors: connections,
@@ -58,11 +62,12 @@ function echo(name: string, connections: number, size: number): Scenario {
   };
 }
 
-const oneSmall = echo("1 × 64 B", 1, 64);
-const manySmall = echo("50 × 64 B", 50, 64);
-const manyLarger = echo("50 × 16 KiB", 50, 16 * KiB);
+const oneSmall = echo("echo-1", "1 × 64 B", 1, 64);
+const manySmall = echo("echo-50", "50 × 64 B", 50, 64);
+const manyLarger = echo("echo-16k", "50 × 16 KiB", 50, 16 * KiB);
 
 const streams: Scenario = {
+  key: "streams",
   name: "4 × 1 MiB",
   mode: "echo",
   descriptors: 4,
@@ -71,31 +76,38 @@ const streams: Scenario = {
 };
 
 const shortConnections: Scenario = {
+  key: "connect",
   name: "connect+echo+close",
   mode: "echo",
   counts: "connection",
   descriptors: 50,
   verify: (port) => verifyEcho(port, 50, 64),
-  // Few messages a second, each of which runs through most of a server's program.
+  // Each of the few messages a second runs most of the server's program.
   warmUp: 1000,
   open: (port) => new Churn(port, 50, 64),
 };
 
-/** The same, for one program on Deno's network and on the reactor's. */
+/** The same load for one program on Deno's network and on the reactor's. */
 function asDenoHasIt(scenario: Scenario): Scenario {
   const group = "as Deno has it";
-  return { ...scenario, group, name: `${group}: ${scenario.name}` };
+  return {
+    ...scenario,
+    key: `net-${scenario.key}`,
+    name: `${group}: ${scenario.name}`,
+    group,
+  };
 }
 
-/** All scenarios, in the order of the table. */
+/** All scenarios, in the order of BENCHMARKS.md. */
 export const scenarios: readonly Scenario[] = [
   oneSmall,
   manySmall,
-  echo("1,000 × 64 B", 1000, 64),
+  echo("echo-1000", "1,000 × 64 B", 1000, 64),
   manyLarger,
   streams,
   shortConnections,
   {
+    key: "rate",
     name: "20,000 messages/s",
     mode: "echo",
     descriptors: 50,
@@ -103,14 +115,16 @@ export const scenarios: readonly Scenario[] = [
     open: (port) => new OpenLoop(port, 50, 64, 20_000),
   },
   {
+    key: "idle",
     name: "5,000 idle + 50",
     mode: "echo",
     descriptors: 5050,
-    // Collecting the garbage of as many closed ones is not what idle ones cost.
+    // Closed connections leave garbage, which is not a cost of idle ones.
     settle: 200,
     open: (port) => new Idle(port, 5000, new ClosedLoop(port, 50, 64)),
   },
   {
+    key: "memory",
     name: "10,000 idle",
     mode: "echo",
     descriptors: 10_000,
@@ -118,12 +132,14 @@ export const scenarios: readonly Scenario[] = [
     open: (port) => new Idle(port, 10_000),
   },
   {
+    key: "fan-out",
     name: "fan-out to 5,000",
     mode: "fan-out",
     descriptors: 5001,
     open: (port) => new FanOut(port, 5000, 64),
   },
   {
+    key: "udp",
     name: "UDP 50 × 64 B",
     mode: "datagram",
     descriptors: 50,
@@ -140,22 +156,24 @@ export function takesPart(peer: Peer, scenario: Scenario): boolean {
 }
 
 /**
- * The scenarios that a person asks for: those whose name contains one of the words
- * (all, if there are none), and none of the others.
+ * The scenarios that fit one of the words, and none of the others. A word is a key,
+ * or a part of a name. Without words, all scenarios fit.
  *
- * @throws {RangeError} if a word fits none
+ * @throws {RangeError} if a word fits no scenario
  */
 export function scenariosNamed(
   words: readonly string[],
   others: readonly string[] = [],
 ): readonly Scenario[] {
-  const fits = (scenario: Scenario, word: string): boolean =>
-    scenario.name.toLowerCase().includes(word.toLowerCase());
+  const keys = scenarios.map(({ key }) => key);
+  const fits = ({ key, name }: Scenario, word: string): boolean =>
+    keys.includes(word)
+      ? key === word
+      : name.toLowerCase().includes(word.toLowerCase());
   for (const word of [...words, ...others]) {
     if (!scenarios.some((scenario) => fits(scenario, word))) {
-      const names = scenarios.map(({ name }) => name).join(", ");
       throw new RangeError(
-        `No scenario is called "${word}": there are ${names}`,
+        `Cannot find scenario "${word}": it must be one of ${keys.join(", ")}`,
       );
     }
   }

@@ -1,10 +1,10 @@
 /**
- * The selectors: a wait that finds one ready descriptor among few and among
- * many, and a registration that is taken back.
+ * Measures the selectors: a wait that returns one ready descriptor, of few and of many,
+ * and `register()` with `unregister()`.
  *
  *     deno bench -A bench/selectors_bench.ts
  *
- * What these figures are promised to be is checked by `promises.ts`.
+ * `promises.ts` compares these figures with their limits.
  *
  * @module
  */
@@ -22,8 +22,8 @@ import { Eventfds } from "./eventfds.ts";
 const MANY = 10_000;
 const FEW = 10;
 
-// They stay open until the process ends. The few come first, so that select,
-// which has room for the numbers below 1,024, can hold them.
+// They stay open until the process ends. The few come first, since select has bits only
+// for descriptors below 1,024.
 const eventfds = new Eventfds(FEW + MANY);
 const few = eventfds.fds.slice(0, FEW);
 const many = eventfds.fds.slice(FEW);

@@ -1,9 +1,10 @@
 /**
- * A peer's server as a process on a core of its own.
+ * Starts a server as a process on a core of its own.
  *
  * @module
  */
 
+import { setTimeout as pause } from "node:timers/promises";
 import { Socket, type SocketType } from "../backends/ffi/socket.ts";
 import type { InternetAddress } from "../backends/ffi/socket_address.ts";
 import type { Mode, Peer } from "./peers/peer.ts";
@@ -15,10 +16,10 @@ export const LOAD_CORE = 1;
 
 const HOSTNAME = "127.0.0.1";
 
-/** How long a server is left alone between two questions, in milliseconds. */
+/** The interval of attempts to connect, in milliseconds. */
 const PROBE_MS = 20;
 
-/** How long a server may take to answer, in milliseconds. */
+/** How long a server may take to start, in milliseconds. */
 const START_MS = 10_000;
 
 /** A server that listens. */
@@ -34,7 +35,7 @@ export class Server implements AsyncDisposable {
   /**
    * Starts a server and waits until it answers.
    *
-   * @param verbose Whether its complaints are shown
+   * @param verbose Whether its standard error is shown
    */
   static async start(
     peer: Peer,
@@ -51,7 +52,7 @@ export class Server implements AsyncDisposable {
     }).spawn();
     const server = new Server(process, port);
     try {
-      await server.#answers(mode);
+      await server.#awaitAnswer(mode);
     } catch (error) {
       await server[Symbol.asyncDispose]();
       throw new Error(`${peer.name} does not start: ${command.join(" ")}`, {
@@ -61,7 +62,7 @@ export class Server implements AsyncDisposable {
     return server;
   }
 
-  /** The process: `taskset` has become the server. */
+  /** The process ID: `taskset` has become the server. */
   get pid(): number {
     return this.#process.pid;
   }
@@ -70,16 +71,16 @@ export class Server implements AsyncDisposable {
     try {
       this.#process.kill("SIGKILL");
     } catch {
-      // It is gone already.
+      // It has ended already.
     }
     await this.#process.status;
   }
 
-  async #answers(mode: Mode): Promise<void> {
+  async #awaitAnswer(mode: Mode): Promise<void> {
     const ended = this.#process.status.then(({ code }) => {
-      throw new Error(`it ended with status ${code}`);
+      throw new Error(`it has ended with status ${code}`);
     });
-    // Once it answers, nobody waits for its end any more.
+    // After its first answer its end is no error.
     ended.catch(() => {});
     const deadline = performance.now() + START_MS;
     while (!await probe(mode, this.port)) {
@@ -89,7 +90,7 @@ export class Server implements AsyncDisposable {
   }
 }
 
-/** A port of 127.0.0.1 that nothing uses now. */
+/** A free port of 127.0.0.1. */
 export function freePort(mode: Mode): number {
   using socket = Socket.create("IPv4", socketType(mode));
   socket.bind({ hostname: HOSTNAME, port: 0 });
@@ -104,7 +105,7 @@ function socketType(mode: Mode): SocketType {
 async function probe(mode: Mode, port: number): Promise<boolean> {
   using socket = Socket.create("IPv4", socketType(mode));
   try {
-    // On loopback the connection stands, or is refused, before `connect` returns.
+    // On loopback the connection is established or refused before `connect` returns.
     socket.connect({ hostname: HOSTNAME, port });
     if (mode !== "datagram") return socket.takeError() === null;
     socket.send(new Uint8Array(1));
@@ -114,8 +115,4 @@ async function probe(mode: Mode, port: number): Promise<boolean> {
     if (error instanceof Deno.errors.ConnectionRefused) return false;
     throw error;
   }
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -1,45 +1,48 @@
 /**
- * What lives beside a saturated `serve()` in one thread, and what it costs the
- * reactor: a 5 ms interval and a ping-pong on Deno's own network.
+ * Measures a saturated `serve()` and other work in the same thread: a 5 ms interval, and
+ * a ping-pong on Deno's own network. It shows what they cost the reactor, and how late
+ * they are.
  *
- *     deno run -A bench/sharing.ts [--rounds N] [--markdown]
+ *     deno task bench:sharing [--rounds N] [--markdown]
  *
  * @module
  */
 
 import { setPriority } from "node:os";
 import { parseArgs } from "node:util";
+import { circumstances } from "./circumstances.ts";
 import { ClosedLoop } from "./load/closed_loop.ts";
 import { Latencies } from "./load/latencies.ts";
 import { pinLoad } from "./harness.ts";
 import { cpuSeconds } from "./proc.ts";
-import { asMarkdown, asText, median } from "./report.ts";
 import type { Report } from "./sharing/server.ts";
 import { LOAD_CORE, SERVER_CORE } from "./server.ts";
+import { median, quantile } from "./statistics.ts";
+import { print } from "./table.ts";
 
-/** What is beside the reactor, and whether it is busy. */
+/** Other work in the thread, and whether the reactor is busy. */
 interface Company {
-  readonly beside: readonly string[];
+  readonly work: readonly ("timer" | "network")[];
   readonly busy: boolean;
 }
 
-/** The last shows how this machine keeps time. */
+/** The last one shows how exact the timers of this machine are. */
 const COMPANIES: readonly Company[] = [
-  { beside: [], busy: true },
-  { beside: ["timer"], busy: true },
-  { beside: ["network"], busy: true },
-  { beside: ["timer", "network"], busy: true },
-  { beside: ["timer"], busy: false },
+  { work: [], busy: true },
+  { work: ["timer"], busy: true },
+  { work: ["network"], busy: true },
+  { work: ["timer", "network"], busy: true },
+  { work: ["timer"], busy: false },
 ];
 
-/** Enough to keep the server busy while the ping, which shares the load's core, is at work. */
+/** Enough to saturate the server, although the ping shares the load's core. */
 const CONNECTIONS = 200;
 const MESSAGE_BYTES = 64;
 const SLICE_MS = 1000;
 
-/** What one slice came to, a second. */
+/** The measurements of one slice, a second. */
 interface Slice extends Report {
-  /** Microseconds of the server's CPU for an echo, whatever else it did. */
+  /** Microseconds of the server's CPU for an echo, other work included. */
   readonly cpu: number;
 }
 
@@ -57,23 +60,23 @@ class Scene implements AsyncDisposable {
     this.#load = new ClosedLoop(port, CONNECTIONS, MESSAGE_BYTES);
     const pong = await this.#nextPort();
     this.#ping = start(LOAD_CORE, "ping.ts", [String(pong)]);
-    // Without precedence it would be measured how seldom it gets to its core.
+    // The load shares its core, and must not delay it.
     setPriority(this.#ping.pid, -20);
     this.#ping.kill("SIGSTOP");
   }
 
-  async slice({ beside, busy }: Company): Promise<Slice> {
+  async slice({ work, busy }: Company): Promise<Slice> {
     const { pid } = this.#process;
-    if (beside.includes("network")) this.#ping!.kill("SIGCONT");
-    await this.#ask();
-    if (beside.includes("timer")) await this.#say("+");
+    if (work.includes("network")) this.#ping!.kill("SIGCONT");
+    await this.#report();
+    if (work.includes("timer")) await this.#command("+");
     const cpu = cpuSeconds(pid);
     const start = performance.now();
     if (busy) this.#load!.run(SLICE_MS, new Latencies());
     else await new Promise((resolve) => setTimeout(resolve, SLICE_MS));
     const seconds = (performance.now() - start) / 1000;
     const used = cpuSeconds(pid) - cpu;
-    const report = await this.#ask();
+    const report = await this.#report();
     this.#ping!.kill("SIGSTOP");
     return {
       echoes: report.echoes / seconds,
@@ -100,20 +103,20 @@ class Scene implements AsyncDisposable {
     return JSON.parse(value).port;
   }
 
-  async #say(order: string): Promise<void> {
-    await this.#control!.write(new TextEncoder().encode(order));
+  async #command(command: string): Promise<void> {
+    await this.#control!.write(new TextEncoder().encode(command));
   }
 
-  /** What has happened since it was asked last; the interval ends. */
-  async #ask(): Promise<Report> {
-    await this.#say("?");
+  /** Ends the interval, and returns the counts since the last report. */
+  async #report(): Promise<Report> {
+    await this.#command("?");
     const buffer = new Uint8Array(1024);
     const count = await this.#control!.read(buffer);
     return JSON.parse(new TextDecoder().decode(buffer.subarray(0, count!)));
   }
 }
 
-/** What a company's slices came to, and what they cost beyond one without it just before. */
+/** The slices, and their costs compared with a slice without other work just before. */
 interface Result {
   readonly company: Company;
   readonly slices: Slice[];
@@ -147,11 +150,15 @@ async function* linesOf(
 
 const { values } = parseArgs({
   options: {
-    rounds: { type: "string", default: "5" },
+    rounds: { type: "string", default: "12" },
     markdown: { type: "boolean", default: false },
   },
 });
 
+const where = circumstances({
+  rounds: Number(values.rounds),
+  slice: SLICE_MS,
+});
 await pinLoad();
 await using scene = new Scene();
 await scene.open();
@@ -163,7 +170,7 @@ const results: Result[] = COMPANIES.map((company) => ({
 await scene.slice(COMPANIES[0]!);
 for (let round = 0; round < Number(values.rounds); round++) {
   for (const { company, slices, costs } of results) {
-    // In the same process: two servers differ by more than what is measured here.
+    // In the same process, since two servers differ by more than this cost.
     const alone = await scene.slice(COMPANIES[0]!);
     const slice = await scene.slice(company);
     slices.push(slice);
@@ -184,11 +191,17 @@ function percent(part: number): string {
   return `${(part * 100).toFixed(1)} %`;
 }
 
-const print = values.markdown ? asMarkdown : asText;
-console.log(print({
-  title: "Beside a saturated serve(), in one thread",
+/** The median, with the quartiles. */
+function costOf({ costs }: Result): string {
+  const quartiles = [0.25, 0.75].map((part) => percent(quantile(costs, part)));
+  return `${percent(median(costs))} (${quartiles.join(" to ")})`;
+}
+
+print({
+  title: "A saturated serve() with other work in its thread",
+  circumstances: where,
   headings: [
-    "beside",
+    "other work",
     "echoes/s",
     "cost",
     "ticks/s",
@@ -196,13 +209,13 @@ console.log(print({
     "rounds/s",
   ],
   rows: results.map((result) => [
-    (result.company.beside.join(" and ") || "nothing") +
+    (result.company.work.join(" and ") || "none (control)") +
     (result.company.busy ? "" : ", reactor idle"),
     medianOf(result, "echoes"),
-    result.company.busy ? percent(median(result.costs)) : "",
+    result.company.busy ? costOf(result) : "",
     medianOf(result, "ticks"),
     medianOf(result, "worstGap"),
     medianOf(result, "rounds"),
   ]),
   notes: [],
-}));
+}, values.markdown);

@@ -1,29 +1,29 @@
 /**
- * Counts the system calls of a process: with `perf`, which lets it run at its
- * speed, or with `strace`, which stops it at each call. Under the latter a server
- * finds more ready at each wait than it would otherwise, so that it waits less
- * often.
+ * Counts the system calls of a process with `perf`, or else with `strace`. The latter
+ * stops the process at each call. Then each wait of a server returns more events, and
+ * the server waits less often.
  *
  * @module
  */
 
+import { setTimeout as pause } from "node:timers/promises";
 import { which } from "./peers/peer.ts";
 
-/** A program that counts until it is interrupted, and then says how many there were. */
+/** A program that counts until it is interrupted, and then prints the number. */
 interface Counter {
   readonly command: string;
   /** Its arguments for a process. */
   args(pid: number): string[];
-  /** Whether it sees every thread, as far as `/proc` tells. */
+  /** Whether it is attached to all threads, according to `/proc`. */
   attached(own: number, pid: number): boolean;
-  /** The number, in what it says on standard error. */
+  /** The number in its standard error. */
   count(output: string): number;
 }
 
-/** How long a program may take to attach itself, in milliseconds. */
+/** How long a program may take to attach, in milliseconds. */
 const ATTACH_MS = 3000;
 
-/** How long it is left alone between two questions, and to begin once it is attached. */
+/** The interval of checks, and the time to begin after attaching, in milliseconds. */
 const SETTLE_MS = 100;
 
 const perf: Counter = {
@@ -56,7 +56,7 @@ const strace: Counter = {
     Number(/^ *[\d.]+ +[\d.]+ +\d+ +(\d+).* total$/m.exec(output)?.[1] ?? NaN),
 };
 
-/** The first that works here; found when it is needed. */
+/** The first that works here, if it has been looked for. */
 let counter: Promise<Counter | null> | undefined;
 
 async function findCounter(): Promise<Counter | null> {
@@ -64,7 +64,7 @@ async function findCounter(): Promise<Counter | null> {
   return await which("strace") === null ? null : strace;
 }
 
-/** It may be there, but not for this kernel or this user. */
+/** Whether perf works, which depends on the kernel and on the user. */
 async function perfWorks(): Promise<boolean> {
   if (await which("perf") === null) return false;
   const { stderr } = await new Deno.Command("perf", {
@@ -76,17 +76,17 @@ async function perfWorks(): Promise<boolean> {
 }
 
 /**
- * System calls for each of the messages that a load has had answered.
+ * Counts system calls for each message of a load.
  *
- * @param load Runs, and returns how many there were
- * @returns the number, or why it cannot be known
+ * @param load Runs, and returns the number of messages
+ * @returns the number, or why it cannot be counted
  */
 export async function countSystemCalls(
   pid: number,
   load: () => number,
 ): Promise<number | string> {
   const tool = await (counter ??= findCounter());
-  if (tool === null) return "neither perf nor strace is here";
+  if (tool === null) return "neither perf nor strace is installed";
   const process = new Deno.Command(tool.command, {
     args: tool.args(pid),
     stdin: "null",
@@ -100,10 +100,10 @@ export async function countSystemCalls(
   const said = new TextDecoder().decode((await output).stderr);
   const calls = tool.count(said) / messages;
   if (Number.isFinite(calls)) return calls;
-  return `${tool.command} says: ${said.trim().split("\n")[0]}`;
+  return `${tool.command} prints: ${said.trim().split("\n")[0]}`;
 }
 
-/** @returns false if it has ended instead */
+/** Waits until the program is attached. @returns false if it has ended */
 async function awaitAttached(
   tool: Counter,
   own: number,
@@ -131,11 +131,7 @@ function linkOf(path: string): string {
   try {
     return Deno.readLinkSync(path);
   } catch {
-    // Closed since the folder was read.
+    // Closed meanwhile.
     return "";
   }
-}
-
-function pause(milliseconds: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

@@ -1,13 +1,15 @@
 /**
- * What a million timers cost the reactor: to add each, and to call each off.
+ * Measures the cost of a million timers: to add each, and to cancel each.
  *
- *     deno run --allow-ffi bench/timers.ts [--markdown]
+ *     deno task bench:timers [--markdown]
  *
  * @module
  */
 
 import { Reactor, type Timer } from "../mod.ts";
-import { asMarkdown, asText, median } from "./report.ts";
+import { circumstances } from "./circumstances.ts";
+import { median } from "./statistics.ts";
+import { print } from "./table.ts";
 
 const COUNT = 1_000_000;
 const ROUNDS = 5;
@@ -18,7 +20,7 @@ function microseconds(action: () => void): number {
   return (performance.now() - start) * 1000 / COUNT;
 }
 
-/** Deadlines in no order, which is the harder case for a heap. */
+/** Deadlines in random order, the harder case for a heap. */
 const delays = Float64Array.from(
   { length: COUNT },
   () => 60_000 + Math.random() * 3_600_000,
@@ -39,20 +41,21 @@ function round(): { add: number; cancel: number } {
   return { add, cancel };
 }
 
+const where = circumstances({ rounds: ROUNDS });
 const rounds = Array.from({ length: ROUNDS }, round);
 const figures: readonly (readonly [string, number, number])[] = [
   ["add", median(rounds.map(({ add }) => add)), 0.5],
   ["cancel", median(rounds.map(({ cancel }) => cancel)), 0.3],
 ];
-const print = Deno.args.includes("--markdown") ? asMarkdown : asText;
-console.log(print({
+print({
   title: "A million timers",
+  circumstances: where,
   headings: ["", "µs each", "at most", ""],
-  rows: figures.map(([what, measured, limit]) => [
-    what,
+  rows: figures.map(([name, measured, limit]) => [
+    name,
     measured.toFixed(3),
     limit.toFixed(1),
     measured <= limit ? "holds" : "BROKEN",
   ]),
   notes: [],
-}));
+}, Deno.args.includes("--markdown"));

@@ -1,10 +1,10 @@
 /**
- * What a short piece of code costs.
+ * Measures how long a short piece of code takes.
  *
  * @module
  */
 
-/** How many batches there are. What disturbs a batch only adds to it: the shortest counts. */
+/** How many batches there are. The shortest counts, since disturbances only add to it. */
 const BATCHES = 15;
 
 /** How long a batch takes, about, in milliseconds. */
@@ -13,8 +13,8 @@ const BATCH_MS = 20;
 /**
  * Nanoseconds for one of the calls that `loop` makes.
  *
- * @param loop Makes so many calls: the loop is part of it, so that V8 sees one place.
- *   What it returns keeps V8 from leaving the calls out
+ * @param loop Makes a number of calls at one call site. Its result keeps V8 from
+ *   removing them
  */
 export function nanosecondsPerCall(loop: (calls: number) => unknown): number {
   const calls = calibrate(loop);

@@ -1,7 +1,6 @@
 /**
- * What a WASI program on our host costs beyond the same server in TypeScript:
- * an echo server in C, in both ways of running, beside the reactor and the raw
- * selector.
+ * Compares an echo server in C as a WASI program with the same server in TypeScript, on
+ * the reactor and on a selector.
  *
  *     deno run -A bench/wasi_echo.ts [--only WORD] [--rounds N] [--slice MS]
  *
@@ -13,7 +12,7 @@ import { wasiRun, wasiServe } from "./peers/wasi_guest.ts";
 import { run } from "./run.ts";
 
 await run([polluxRun, polluxServe, polluxSelector, wasiRun, wasiServe], {
-  rounds: 9,
+  rounds: 12,
   slice: 300,
-  only: ["50 × 64", "1,000 × 64", "50 × 16"],
+  only: ["echo-50", "echo-1000", "echo-16k"],
 });

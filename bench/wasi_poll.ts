@@ -1,6 +1,6 @@
 /**
- * What one `poll_oneoff` costs a program that watches a hundred sockets, beside
- * the bare poll(2) of as many.
+ * Compares one `poll_oneoff` of a program that watches a hundred sockets with a bare
+ * poll(2) of the same sockets.
  *
  *     deno run -A bench/wasi_poll.ts
  *
@@ -17,26 +17,30 @@ import {
   SUBSCRIPTION,
   WasiHost,
 } from "../adapters/wasi/mod.ts";
+import { circumstances } from "./circumstances.ts";
+import { median } from "./statistics.ts";
+import { print } from "./table.ts";
 
 const SOCKETS = 100;
+const READY = 10;
 const ROUNDS = 9;
 const CALLS = 20_000;
 
-/** Where the program has its subscriptions, its events and their number. */
+/** The addresses of subscriptions, events and their number in the program. */
 const AT = 1024;
 const EVENTS = AT + (SOCKETS + 1) * SUBSCRIPTION.size;
 const STORED = EVENTS + (SOCKETS + 1) * EVENT.size;
 
 const pairs = Array.from({ length: SOCKETS }, () => socketPair());
 
-/** The microseconds of one call: the median of several rounds. */
+/** Microseconds of one call, the median of several rounds. */
 function measure(call: () => void): number {
   const rounds = Array.from({ length: ROUNDS }, () => {
     const start = performance.now();
     for (let index = 0; index < CALLS; index++) call();
     return (performance.now() - start) * 1000 / CALLS;
   });
-  return rounds.sort((a, b) => a - b)[ROUNDS >> 1]!;
+  return median(rounds);
 }
 
 function barePoll(): number {
@@ -45,7 +49,7 @@ function barePoll(): number {
   return measure(() => pollOnce(fds, SOCKETS, 0));
 }
 
-/** A program's poll of all its sockets, with a clock whose time has come. */
+/** Microseconds of a poll of all sockets, and of a clock that has expired. */
 function guestPoll(selector?: LoopSelector<unknown>): number {
   const host = new WasiHost({
     sockets: pairs.map(([socket]) => socket),
@@ -82,17 +86,29 @@ function writeSubscriptions(view: DataView): void {
   }
 }
 
-function report(name: string, bare: number, guest: number): void {
-  const more = guest - bare;
-  const added = `${more < 0 ? "" : "+"}${more.toFixed(2)}`;
-  console.log(`${name.padEnd(32)}${guest.toFixed(2)} µs (${added})`);
+/** The rows while so many of the sockets are ready. */
+function rowsOf(ready: number): string[][] {
+  const bare = barePoll();
+  const costs: readonly (readonly [string, number])[] = [
+    ["poll(2)", bare],
+    ["poll(2), again", barePoll()],
+    ["poll_oneoff, best selector", guestPoll()],
+    ["poll_oneoff, PollSelector", guestPoll(new PollSelector())],
+  ];
+  return costs.map(([name, cost]) => [
+    `${name}, ${ready} ready`,
+    cost.toFixed(2),
+    (cost - bare).toFixed(2),
+  ]);
 }
 
-for (const ready of [0, 10]) {
-  for (const [, peer] of pairs.slice(0, ready)) peer.send(new Uint8Array(64));
-  const bare = barePoll();
-  console.log(`${SOCKETS} sockets, ${ready} of them ready`);
-  console.log(`${"  poll(2)".padEnd(32)}${bare.toFixed(2)} µs`);
-  report("  poll_oneoff, best selector", bare, guestPoll());
-  report("  poll_oneoff, PollSelector", bare, guestPoll(new PollSelector()));
-}
+const where = circumstances({ rounds: ROUNDS });
+const idle = rowsOf(0);
+for (const [, peer] of pairs.slice(0, READY)) peer.send(new Uint8Array(64));
+print({
+  title: `poll_oneoff of ${SOCKETS} sockets`,
+  circumstances: where,
+  headings: ["call", "µs", "more than poll(2)"],
+  rows: [...idle, ...rowsOf(READY)],
+  notes: [],
+}, Deno.args.includes("--markdown"));

@@ -1,6 +1,6 @@
 /**
- * A client process: for each line of its input it queries for so many
- * milliseconds, one query at a time, and says how many there were.
+ * A client process. Each line of its input is a number of milliseconds, for which it
+ * makes one query at a time. Then it prints how many there were.
  *
  *     deno run -A bench/drivers/client.ts postgres|redis deno|reactor PORT
  *
@@ -15,7 +15,7 @@ import { type Client, type Connect, drivers } from "./queries.ts";
 
 const VERIFIED_BYTES = 1024 * 1024;
 
-/** What it says of each line. */
+/** Its answer to a line. */
 export interface Report {
   readonly queries: number;
   readonly seconds: number;

@@ -1,6 +1,6 @@
 /**
- * A connection of a reactor as a stream of `node:stream`, with as much of a
- * `net.Socket` as the drivers touch.
+ * A connection of a reactor as a stream of `node:stream`, with the methods of
+ * `net.Socket` that the drivers call.
  *
  * @module
  */
@@ -15,9 +15,9 @@ type Done = (error?: Error | null) => void;
 export class ConnectionDuplex extends Duplex {
   connecting = true;
   readonly #connection: Connection;
-  /** Called once what was written has left the queue. */
+  /** Called when the queue is empty. */
   #written: Done | null = null;
-  /** Called once the connection has ended. */
+  /** Called when the connection is closed. */
   #destroyed: Done | null = null;
 
   constructor(reactor: Reactor, target: ConnectOptions) {
@@ -85,13 +85,13 @@ export class ConnectionDuplex extends Duplex {
     this.#connection.close();
   }
 
-  /** It connects by itself; `pg` asks for it all the same. */
+  /** Does nothing, since the stream is connecting already: `pg` calls it. */
   connect(): this {
     return this;
   }
 
   setNoDelay(): this {
-    // As the reactor's connections are from the beginning.
+    // Connections of the reactor have TCP_NODELAY by default.
     return this;
   }
 

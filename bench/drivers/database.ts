@@ -1,6 +1,6 @@
 /**
- * Database servers of one's own: each in a folder of its own, on a port of
- * 127.0.0.1, gone when the benchmark is over.
+ * Starts database servers: each in a temporary folder, on a port of 127.0.0.1, until the
+ * benchmark ends.
  *
  * @module
  */
@@ -14,20 +14,20 @@ const NOBODY = 65534;
 /** How long a server may take to start, in milliseconds. */
 const START_MS = 10_000;
 
-/** How long it is left alone between two questions, in milliseconds. */
+/** The interval of attempts to connect, in milliseconds. */
 const PROBE_MS = 50;
 
 /** A kind of server. */
 export interface Database {
-  /** The driver that it is for. */
+  /** The name of its driver. */
   readonly driver: string;
-  /** Where its program is; null if it is not installed. */
+  /** The path of its program, or null if it is not installed. */
   find(): Promise<string | null>;
-  /** What has to be done to an empty folder first. */
+  /** The command that prepares an empty folder. */
   prepare?(program: string, directory: string): string[];
-  /** How it is started. */
+  /** The command that starts it. */
   command(program: string, directory: string, port: number): string[];
-  /** A command that succeeds once it answers. */
+  /** A command that succeeds when the server answers. */
   ready(program: string, port: number): string[];
 }
 
@@ -38,7 +38,7 @@ const postgres: Database = {
     await firstLine("sh", "-c", "ls -d /usr/lib/postgresql/*/bin/postgres") ||
     await which("postgres"),
   prepare: (program, directory) => [
-    beside(program, "initdb"),
+    sibling(program, "initdb"),
     ...["--no-sync", "--auth=trust", "--username=postgres", "-D", directory],
   ],
   command: (program, directory, port) => [
@@ -47,7 +47,7 @@ const postgres: Database = {
     ...["-c", "unix_socket_directories="],
   ],
   ready: (program, port) => [
-    beside(program, "pg_isready"),
+    sibling(program, "pg_isready"),
     ...["--quiet", "-h", "127.0.0.1", "-p", String(port)],
   ],
 };
@@ -61,16 +61,16 @@ const redis: Database = {
     ...["--dir", directory, "--save", ""],
   ],
   ready: (program, port) => [
-    beside(program, "redis-cli"),
+    sibling(program, "redis-cli"),
     ...["-h", "127.0.0.1", "-p", String(port), "ping"],
   ],
 };
 
-/** All of them. */
+/** All kinds of servers. */
 export const databases: readonly Database[] = [postgres, redis];
 
 /** Another program of the same folder. */
-function beside(program: string, name: string): string {
+function sibling(program: string, name: string): string {
   return program.replace(/[^/]*$/, name);
 }
 
@@ -122,10 +122,10 @@ export class DatabaseServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      // To both it means to end at once and in order.
+      // Both servers then end at once, without an error.
       this.#process.kill("SIGINT");
     } catch {
-      // It is gone already.
+      // It has ended already.
     }
     await this.#process.status;
     await Deno.remove(this.#directory, { recursive: true });

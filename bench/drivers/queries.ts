@@ -1,6 +1,5 @@
 /**
- * What each driver is asked: the same of a database on Deno's sockets and on a
- * reactor's.
+ * The queries of each driver: the same on Deno's sockets and on connections of a reactor.
  *
  * @module
  */
@@ -10,18 +9,18 @@ import type { Duplex } from "node:stream";
 import { AbstractConnector, Redis } from "ioredis";
 import pg from "pg";
 
-/** A client of a database, one query of which is under way at a time. */
+/** A client of a database, which makes one query at a time. */
 export interface Client {
-  /** Queries, and compares the answer with what it must be. */
+  /** Makes a query, and compares the answer with the expected one. */
   query(): Promise<void>;
-  /** Has many bytes sent back by the database, and compares them. */
+  /** Sends many bytes to the database, and compares the bytes that it returns. */
   verify(bytes: Buffer): Promise<void>;
 }
 
-/** Makes the stream to the database, or lets the driver make its own on Deno's sockets. */
+/** Creates the stream to the database; null if the driver creates one on Deno's sockets. */
 export type Connect = (() => Duplex) | null;
 
-/** Connects a driver with the database that listens on a port of 127.0.0.1. */
+/** Connects a driver to the database on a port of 127.0.0.1. */
 export type Driver = (port: number, connect: Connect) => Promise<Client>;
 
 async function postgres(port: number, connect: Connect): Promise<Client> {
@@ -71,7 +70,7 @@ async function redis(port: number, connect: Connect): Promise<Client> {
     ...options,
   });
   await client.ping();
-  // Two clients have a database each: what one counts is not the other's.
+  // Clients share the database, so each has a key of its own.
   const key = crypto.randomUUID();
   let count = 0;
   return {
@@ -92,5 +91,5 @@ function same(actual: unknown, expected: unknown): void {
   }
 }
 
-/** The drivers, by the name that the command line knows. */
+/** The drivers, by their names on the command line. */
 export const drivers: Readonly<Record<string, Driver>> = { postgres, redis };

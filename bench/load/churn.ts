@@ -1,5 +1,5 @@
 /**
- * Connect, echo, close: a new connection for every message.
+ * Connects, echoes and closes: a new connection for each message.
  *
  * @module
  */
@@ -14,16 +14,16 @@ import {
 import type { Latencies } from "./latencies.ts";
 import { type Load, LoadError, PATIENCE } from "./load.ts";
 
-/** <linux/in.h>: the port is chosen at connect, when the whole pair of addresses is known. */
+/** <linux/in.h>: the port is chosen by `connect`, which knows both addresses. */
 const IP_BIND_ADDRESS_NO_PORT = 24;
 
 /**
- * How many addresses connections come from, 127.0.1.1 and on: the 28,000 ports of
- * one would all be in TIME_WAIT after a second or two.
+ * How many addresses connections come from, beginning with 127.0.1.1. The 28,000 ports
+ * of one address would all be in TIME_WAIT after one or two seconds.
  */
 const SOURCES = 200;
 
-/** So many connections at once, each ended as soon as its message is back. */
+/** A number of connections at a time, each of which is closed after one message. */
 export class Churn implements Load {
   readonly connections: number;
   readonly #epoll = new EpollInstance();
@@ -58,32 +58,32 @@ export class Churn implements Load {
     const end = now + milliseconds;
     for (let i = 0; i < this.connections; i++) this.#open(now);
 
-    let underWay = this.connections;
+    let pending = this.connections;
     let messages = 0;
-    while (underWay > 0) {
+    while (pending > 0) {
       const count = epoll.wait(PATIENCE);
       now = performance.now();
-      if (count === 0) throw new LoadError(`${underWay} messages were lost`);
+      if (count === 0) throw new LoadError(`${pending} messages were lost`);
       const events = epoll.events;
       for (let i = 0; i < count; i++) {
         const fd = events.fd(i);
         if (recv(fd, buffer, size, 0) !== size) {
-          throw new LoadError("the server hung up");
+          throw new LoadError("the server has closed a connection");
         }
         close(fd);
         messages++;
         latencies.add(now - this.#openedAt[fd]!);
         if (now < end) this.#open(now);
-        else underWay--;
+        else pending--;
       }
     }
     return messages;
   }
 
   /**
-   * On loopback a connection stands when `connect` returns, although the call
-   * says EINPROGRESS: the answer came while the socket was locked. So its message
-   * follows at once.
+   * Connects and sends at once. On loopback a connection is established when `connect`
+   * returns, although it returns EINPROGRESS, since the answer came while the socket was
+   * locked.
    */
   #open(now: number): void {
     const { socket, setsockopt, bind, connect, send } = libc();
@@ -105,7 +105,7 @@ export class Churn implements Load {
   }
 }
 
-/** An address as the kernel reads it. */
+/** An address in the layout of the kernel. */
 function encoded(hostname: string, port: number): Uint8Array<ArrayBuffer> {
   const bytes = new Uint8Array(new ArrayBuffer(SOCKADDR_STORAGE_BYTES));
   const length = encodeAddress(bytes, { hostname, port }, system());

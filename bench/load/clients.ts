@@ -9,23 +9,23 @@ import { Socket, type SocketType } from "../../backends/ffi/socket.ts";
 import { unaccepted } from "../proc.ts";
 import { LoadError, PATIENCE } from "./load.ts";
 
-/** A server answers as often as this while it is connected to, so that its backlog never overflows. */
+/** After so many connections the server has to answer, so that its backlog never overflows. */
 const BATCH = 128;
 
-/** Room for a message of 64 KiB in the send buffer: it leaves in one call. */
+/** Large enough for a message of 64 KiB to be sent by one call. */
 const SEND_BUFFER_BYTES = 128 * 1024;
 
-/** What kind of connections, if not the usual ones. */
+/** The kind of connections. */
 export interface ClientOptions {
-  /** "stream" for TCP, as if left out, "datagram" for UDP. */
+  /** "stream" for TCP, "datagram" for UDP. Default: "stream". */
   readonly type?: SocketType;
-  /** Whether nothing may be sent while connecting. */
+  /** Whether the connections must not send while connecting. Default: false. */
   readonly silent?: boolean;
-  /** What the connections are watched for: EPOLLIN, if left out. */
+  /** The events to wait for. Default: EPOLLIN. */
   readonly events?: number;
 }
 
-/** Connections to one server, all of them watched for something to read. */
+/** Connections to one server, all of them registered with one epoll instance. */
 export class Clients implements Disposable {
   readonly epoll: EpollInstance = new EpollInstance();
   readonly fds: Int32Array;
@@ -49,7 +49,7 @@ export class Clients implements Disposable {
     for (const fd of this.fds) this.epoll.control(EPOLL_CTL_ADD, fd, events, 0);
   }
 
-  /** The largest descriptor, plus one: the length of a table by descriptor. */
+  /** The largest descriptor plus one, which is the length of a table by descriptor. */
   get tableLength(): number {
     return this.fds.reduce((a, b) => Math.max(a, b), 0) + 1;
   }
@@ -60,19 +60,19 @@ export class Clients implements Disposable {
   }
 }
 
-/** A connection that stands. */
+/** Opens an established connection. */
 function connected(port: number, type: SocketType): Socket {
   const socket = Socket.create("IPv4", type);
   if (type === "stream") socket.setOption("noDelay", true);
   socket.setOption("sendBufferSize", SEND_BUFFER_BYTES);
-  // Blocking until it stands: a SYN that a full backlog drops is sent again.
+  // It blocks, so that a SYN that a full backlog discards is sent again.
   socket.setBlocking(true);
   socket.connect({ hostname: "127.0.0.1", port });
   socket.setBlocking(false);
   return socket;
 }
 
-/** Proves that a server has got as far as this connection, and that it echoes. */
+/** Checks that the server has accepted this connection, and echoes. */
 function echoOnce(socket: Socket): void {
   const sent = crypto.getRandomValues(new Uint8Array(32));
   socket.send(sent);
@@ -87,12 +87,12 @@ function echoOnce(socket: Socket): void {
   }
 }
 
-/** Waits until a server that may not be talked to has accepted everybody. */
+/** Waits until the server has accepted all connections, without sending anything. */
 function awaitAccepted(port: number): void {
   const deadline = performance.now() + PATIENCE;
   while (unaccepted(port) > 0) {
     if (performance.now() > deadline) {
-      throw new LoadError("the server accepts nobody");
+      throw new LoadError("the server does not accept");
     }
   }
 }

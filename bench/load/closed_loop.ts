@@ -1,12 +1,13 @@
 /**
- * The closed loop: every connection has one message under way, and sends the
- * next when it is back.
+ * The closed loop: each connection sends a message, and the next one when the first has
+ * come back.
  *
  * @module
  */
 
 import { EPOLLET, EPOLLIN } from "../../backends/epoll.ts";
 import { libc } from "../../backends/ffi/libc.ts";
+import { pageAligned } from "../../backends/ffi/memory.ts";
 import type { SocketType } from "../../backends/ffi/socket.ts";
 import { Clients } from "./clients.ts";
 import type { Latencies } from "./latencies.ts";
@@ -15,16 +16,16 @@ import { type Load, LoadError, PATIENCE } from "./load.ts";
 const RECEIVE_BYTES = 256 * 1024;
 
 /**
- * Messages of one size, short enough to leave in one `send`. Tighter than the loop
- * of `c_epoll_echo.c`: one receive and one send for a message, edge-triggered, one
- * clock reading for a wait, and no allocation.
+ * Messages of one size, short enough for one `send`. The load does less than
+ * `c_epoll_echo.c`. It is edge-triggered, with one receive and one send for a message.
+ * It reads the clock once for a wait, and allocates nothing.
  */
 export class ClosedLoop implements Load {
   readonly #clients: Clients;
   readonly #size: number;
   readonly #message: ArrayBuffer;
-  readonly #buffer = new ArrayBuffer(RECEIVE_BYTES);
-  /** By descriptor: what is still to come of the message, and when it left. */
+  readonly #buffer = pageAligned(RECEIVE_BYTES);
+  /** By descriptor: the missing bytes of the message, and when it was sent. */
   readonly #missing: Int32Array;
   readonly #sentAt: Float64Array;
 
@@ -34,7 +35,7 @@ export class ClosedLoop implements Load {
     size: number,
     type: SocketType = "stream",
   ) {
-    // Each receive takes all that is there: to ask once more is the kernel's work.
+    // One receive takes all bytes, so a level-triggered wait would only cost more.
     const events = EPOLLIN | EPOLLET;
     this.#clients = new Clients(port, connections, { type, events });
     this.#size = size;
@@ -58,22 +59,24 @@ export class ClosedLoop implements Load {
     const end = now + milliseconds;
     for (const fd of this.#clients.fds) this.#send(fd, now);
 
-    let underWay = this.connections;
+    let pending = this.connections;
     let messages = 0;
-    while (underWay > 0) {
+    while (pending > 0) {
       const count = epoll.wait(PATIENCE);
       now = performance.now();
-      if (count === 0) throw new LoadError(`${underWay} messages were lost`);
+      if (count === 0) throw new LoadError(`${pending} messages were lost`);
       const events = epoll.events;
       for (let i = 0; i < count; i++) {
         const fd = events.fd(i);
         const received = recv(fd, buffer, RECEIVE_BYTES, 0);
-        if (received <= 0) throw new LoadError("the server hung up");
+        if (received <= 0) {
+          throw new LoadError("the server has closed a connection");
+        }
         if ((missing[fd]! -= received) > 0) continue;
         messages++;
         latencies.add(now - sentAt[fd]!);
         if (now < end) this.#send(fd, now);
-        else underWay--;
+        else pending--;
       }
     }
     return messages;

@@ -1,5 +1,5 @@
 /**
- * One message in, and out to every other connection.
+ * Fan-out: one connection sends, and all others receive.
  *
  * @module
  */
@@ -9,7 +9,7 @@ import { Clients } from "./clients.ts";
 import type { Latencies } from "./latencies.ts";
 import { type Load, LoadError, PATIENCE } from "./load.ts";
 
-/** The first connection speaks; the next word follows when all others have heard it. */
+/** The first connection sends a message when all others have received the last one. */
 export class FanOut implements Load {
   readonly #clients: Clients;
   readonly #message: ArrayBuffer;
@@ -24,7 +24,7 @@ export class FanOut implements Load {
     return this.#clients.fds.length;
   }
 
-  /** Counts every delivery as a message. */
+  /** Counts each delivery as a message. */
   run(milliseconds: number, latencies: Latencies): number {
     const end = performance.now() + milliseconds;
     let messages = 0;
@@ -50,7 +50,9 @@ export class FanOut implements Load {
           this.#buffer.byteLength,
           0,
         );
-        if (received <= 0) throw new LoadError("the server hung up");
+        if (received <= 0) {
+          throw new LoadError("the server has closed a connection");
+        }
         bytes -= received;
         latencies.add(now - start);
       }

@@ -1,5 +1,5 @@
 /**
- * Connections that say nothing, alone or around a load.
+ * Idle connections, with or without a load on others.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { Clients } from "./clients.ts";
 import type { Latencies } from "./latencies.ts";
 import type { Load } from "./load.ts";
 
-/** Idle connections, and a load among them where there is one. */
+/** Idle connections, and a load, if there is one. */
 export class Idle implements Load {
   readonly #idle: Clients;
   readonly #active: Load | null;

@@ -1,12 +1,12 @@
 /**
- * The latency of each message, with its percentiles.
+ * Collects latencies, and computes percentiles.
  *
  * @module
  */
 
 import * as hdr from "hdr-histogram-js";
 
-/** How many latencies are kept before they go into the histogram. */
+/** How many latencies are stored before they are added to the histogram. */
 const CAPACITY = 1 << 20;
 
 /** Three percentiles, in microseconds. */
@@ -17,8 +17,8 @@ export interface Percentiles {
 }
 
 /**
- * Takes a latency with one store into memory: the histogram costs 60 ns a
- * value, and gets them when the load is over.
+ * Stores a latency by one write to memory. The histogram, which costs 60 ns a value, is
+ * filled after the load.
  */
 export class Latencies {
   readonly #nanoseconds = new Uint32Array(CAPACITY);
@@ -29,26 +29,26 @@ export class Latencies {
     numberOfSignificantValueDigits: 3,
   });
 
-  /** Adds one, in milliseconds. */
+  /** Adds a latency in milliseconds. */
   add(milliseconds: number): void {
     if (this.#count === CAPACITY) this.#flush();
     this.#nanoseconds[this.#count++] = milliseconds * 1e6;
   }
 
-  /** Adds all of another's. */
+  /** Adds all latencies of another collection. */
   addAll(other: Latencies): void {
     this.#flush();
     other.#flush();
     this.#histogram.add(other.#histogram);
   }
 
-  /** Forgets all. */
+  /** Removes all latencies. */
   clear(): void {
     this.#count = 0;
     this.#histogram.reset();
   }
 
-  /** What they come to; null if there are none. */
+  /** The percentiles, or null without a latency. */
   percentiles(): Percentiles | null {
     this.#flush();
     if (this.#histogram.totalCount === 0) return null;

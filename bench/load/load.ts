@@ -1,30 +1,30 @@
 /**
- * What all loads have in common.
+ * The contract of all loads.
  *
  * @module
  */
 
 import type { Latencies } from "./latencies.ts";
 
-/** A load on one server: its connections stand, and it can be switched on. */
+/** A load on one server, with open connections. */
 export interface Load extends Disposable {
-  /** How many connections stand. */
+  /** The number of open connections. */
   readonly connections: number;
 
   /**
-   * Loads the server for a while, then waits for what is still under way, so
-   * that the server has worked for exactly the messages that are counted.
+   * Loads the server for a while, then waits for the last answers. So the server has
+   * worked for exactly the counted messages.
    *
-   * @returns how many messages it has answered
-   * @throws if the server falls silent or hangs up
+   * @returns the number of answered messages
+   * @throws {LoadError} if the server stops answering, or closes a connection
    */
   run(milliseconds: number, latencies: Latencies): number;
 }
 
-/** How long a server may be silent, in milliseconds, before a load gives up. */
+/** After this time without an answer a load fails, in milliseconds. */
 export const PATIENCE = 3000;
 
-/** The server is not what it should be. */
+/** The server does not do its work. */
 export class LoadError extends Error {
   override readonly name = "LoadError";
 }

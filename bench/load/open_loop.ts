@@ -1,6 +1,6 @@
 /**
- * The open loop: messages leave on time, whatever has become of those before
- * them, and their latency counts from when they were due.
+ * The open loop: messages are sent on time, without waiting for answers. Their latency
+ * counts from the time when they were due.
  *
  * @module
  */
@@ -10,22 +10,22 @@ import { Clients } from "./clients.ts";
 import type { Latencies } from "./latencies.ts";
 import { type Load, LoadError, PATIENCE } from "./load.ts";
 
-/** How many different waits there are between two messages; a power of two. */
+/** How many random delays there are. */
 const JITTERS = 1024;
 
 /**
- * A fixed number of messages a second, over all connections in turn. It spins:
- * a thread that sleeps between two messages would be late for the second.
+ * A fixed number of messages a second, over all connections in turn. The loop spins,
+ * since a thread that sleeps would wake up too late.
  *
- * Each message leaves at a random moment of its own interval: in step with the
- * kernel's clock tick, the samples of the server's user time would be worthless.
+ * Each message is sent at a random moment of its interval. In step with the kernel's
+ * clock tick, the samples of the server's user time would mean nothing.
  */
 export class OpenLoop implements Load {
   readonly #clients: Clients;
   readonly #interval: number;
   readonly #message: ArrayBuffer;
   readonly #buffer = new ArrayBuffer(64 * 1024);
-  /** By descriptor: the bytes that came back, and the connection's turn. */
+  /** By descriptor: the received bytes, and the connection's place in the order. */
   readonly #received: Int32Array;
   readonly #turns: Int32Array;
   readonly #jitters = Float64Array.from({ length: JITTERS }, Math.random);
@@ -57,17 +57,17 @@ export class OpenLoop implements Load {
     this.#received.fill(0);
 
     const start = performance.now();
-    const givesUp = start + milliseconds + PATIENCE;
+    const deadline = start + milliseconds + PATIENCE;
     let sent = 0;
     let answered = 0;
     while (answered < messages) {
       const now = performance.now();
-      if (now > givesUp) {
+      if (now > deadline) {
         throw new LoadError(`${sent - answered} messages were lost`);
       }
       while (sent < messages && start + this.#due(sent) <= now) {
         if (send(fds[sent++ % fds.length]!, message, size, 0) !== size) {
-          throw new LoadError("the server is too far behind");
+          throw new LoadError("the server is too slow");
         }
       }
       const count = epoll.wait(0);
@@ -76,12 +76,12 @@ export class OpenLoop implements Load {
     return messages;
   }
 
-  /** When a message leaves, in milliseconds from the start. */
+  /** When a message is due, in milliseconds from the start. */
   #due(number: number): number {
     return (number + this.#jitters[number % JITTERS]!) * this.#interval;
   }
 
-  /** Several messages may come back in one piece. */
+  /** One receive may take several messages. */
   #collect(count: number, start: number, latencies: Latencies): number {
     const { recv } = libc();
     const { events } = this.#clients.epoll;
@@ -91,7 +91,9 @@ export class OpenLoop implements Load {
     for (let i = 0; i < count; i++) {
       const fd = events.fd(i);
       const length = recv(fd, this.#buffer, this.#buffer.byteLength, 0);
-      if (length <= 0) throw new LoadError("the server hung up");
+      if (length <= 0) {
+        throw new LoadError("the server has closed a connection");
+      }
       const before = Math.floor(this.#received[fd]! / size);
       const after = Math.floor((this.#received[fd]! += length) / size);
       for (let round = before; round < after; round++) {

@@ -1,5 +1,5 @@
 /**
- * Large messages: each is on its way out and on its way back at once.
+ * Large messages, each of which is sent and received at the same time.
  *
  * @module
  */
@@ -12,6 +12,7 @@ import {
   EPOLLOUT,
 } from "../../backends/epoll.ts";
 import { libc } from "../../backends/ffi/libc.ts";
+import { pageAligned } from "../../backends/ffi/memory.ts";
 import { Clients } from "./clients.ts";
 import type { Latencies } from "./latencies.ts";
 import { type Load, LoadError, PATIENCE } from "./load.ts";
@@ -23,9 +24,9 @@ const READABLE = EPOLLIN | EPOLLERR | EPOLLHUP;
 export class Streams implements Load {
   readonly #clients: Clients;
   readonly #size: number;
-  readonly #chunk = new ArrayBuffer(CHUNK_BYTES);
-  readonly #buffer = new ArrayBuffer(CHUNK_BYTES);
-  /** By descriptor: what is still to be sent, and to come. */
+  readonly #chunk = pageAligned(CHUNK_BYTES);
+  readonly #buffer = pageAligned(CHUNK_BYTES);
+  /** By descriptor: the bytes to send, and to receive. */
   readonly #unsent: Int32Array;
   readonly #missing: Int32Array;
   readonly #sentAt: Float64Array;
@@ -46,14 +47,14 @@ export class Streams implements Load {
     const { epoll } = this.#clients;
     let now = performance.now();
     const end = now + milliseconds;
-    for (const fd of this.#clients.fds) this.#begin(fd, now);
+    for (const fd of this.#clients.fds) this.#start(fd, now);
 
-    let underWay = this.connections;
+    let pending = this.connections;
     let messages = 0;
-    while (underWay > 0) {
+    while (pending > 0) {
       const count = epoll.wait(PATIENCE);
       now = performance.now();
-      if (count === 0) throw new LoadError(`${underWay} streams stand still`);
+      if (count === 0) throw new LoadError(`${pending} streams have stopped`);
       const events = epoll.events;
       for (let i = 0; i < count; i++) {
         const fd = events.fd(i);
@@ -62,14 +63,14 @@ export class Streams implements Load {
         if ((bits & READABLE) === 0 || !this.#receive(fd)) continue;
         messages++;
         latencies.add(now - this.#sentAt[fd]!);
-        if (now < end) this.#begin(fd, now);
-        else underWay--;
+        if (now < end) this.#start(fd, now);
+        else pending--;
       }
     }
     return messages;
   }
 
-  #begin(fd: number, now: number): void {
+  #start(fd: number, now: number): void {
     this.#sentAt[fd] = now;
     this.#missing[fd] = this.#size;
     this.#unsent[fd] = this.#size;
@@ -85,10 +86,12 @@ export class Streams implements Load {
     this.#clients.epoll.control(EPOLL_CTL_MOD, fd, EPOLLIN, 0);
   }
 
-  /** Whether that was the last of the message. */
+  /** Receives bytes. Returns whether the message is complete. */
   #receive(fd: number): boolean {
     const received = libc().recv(fd, this.#buffer, CHUNK_BYTES, 0);
-    if (received <= 0) throw new LoadError("the server hung up");
+    if (received <= 0) {
+      throw new LoadError("the server has closed a connection");
+    }
     return (this.#missing[fd]! -= received) === 0;
   }
 

@@ -1,35 +1,35 @@
 /**
- * Looks once at what a server sends back: the loads count bytes, and no more.
+ * Checks the bytes that a server sends back, since the loads only count them.
  *
  * @module
  */
 
 import { LoadError, PATIENCE } from "./load.ts";
 
-/** Not so many that a backlog overflows. */
-const MOST_AT_ONCE = 50;
+/** Few enough for any backlog. */
+const MAXIMUM_CONNECTIONS = 50;
 
-/** `getRandomValues` gives no more at once. */
+/** The maximum of one `getRandomValues()`. */
 const RANDOM_BYTES = 64 * 1024;
 
 /**
- * Sends different bytes on each connection, all at the same time, and compares
- * what comes back.
+ * Sends different bytes on several connections at the same time, and compares the
+ * answers.
  *
- * @throws {LoadError} if it is not the same, or does not come
+ * @throws {LoadError} if an answer differs, or is missing
  */
 export async function verifyEcho(
   port: number,
   connections: number,
   size: number,
 ): Promise<void> {
-  const count = Math.min(connections, MOST_AT_ONCE);
+  const count = Math.min(connections, MAXIMUM_CONNECTIONS);
   await Promise.all(Array.from({ length: count }, () => verify(port, size)));
 }
 
 async function verify(port: number, size: number): Promise<void> {
   const connection = await Deno.connect({ hostname: "127.0.0.1", port });
-  // Closed, it fails whatever waits for it.
+  // Closing the connection rejects both promises.
   const timer = setTimeout(() => connection.close(), PATIENCE);
   const sent = randomBytes(size);
   const [received, written] = await Promise.allSettled([
@@ -38,11 +38,11 @@ async function verify(port: number, size: number): Promise<void> {
   ]);
   clearTimeout(timer);
   if (received.status === "rejected" || written.status === "rejected") {
-    throw new LoadError("the server does not send back all that it got");
+    throw new LoadError("the server has not sent back all bytes");
   }
   connection.close();
   if (received.value.some((byte, index) => byte !== sent[index])) {
-    throw new LoadError("the server sends back other bytes than it got");
+    throw new LoadError("the server has sent back other bytes");
   }
 }
 
@@ -59,7 +59,9 @@ async function receive(
   const bytes = new Uint8Array(size);
   for (let received = 0; received < size;) {
     const count = await connection.read(bytes.subarray(received));
-    if (count === null) throw new LoadError("the server hung up");
+    if (count === null) {
+      throw new LoadError("the server has closed a connection");
+    }
     received += count;
   }
   return bytes;

@@ -1,13 +1,13 @@
 /**
- * One program on two networks: Deno's own, and the reactor's `reactor.net`. Deno's
- * own runs twice: how far the second is from the first is what the machine adds.
+ * One program on two networks: Deno's own, and `reactor.net`. Deno's own runs twice, as
+ * a control.
  *
  * @module
  */
 
-import { type Peer, program } from "./peer.ts";
+import { again, type Peer, program } from "./peer.ts";
 
-/** The argument of the program, and what tables call it. */
+/** The arguments of the program, with their names in tables. */
 const ways = { loop: "read and write", pipe: "pipeTo" } as const;
 
 function echo(
@@ -36,15 +36,14 @@ function echo(
 
 /** The servers of one way. */
 function servers([way, title]: [string, string]): Peer[] {
-  const denos = `Deno.listen, ${title}`;
-  const onDeno = (name: string): Peer =>
-    echo(name, denos, "--allow-net", "deno_listen_echo.ts", way);
+  const unit = `Deno.listen, ${title}`;
+  const denos = echo(unit, unit, "--allow-net", "deno_listen_echo.ts", way);
   return [
-    onDeno(denos),
-    onDeno(`${denos}, again`),
+    denos,
+    again(denos),
     echo(
       `reactor.net, ${title}`,
-      denos,
+      unit,
       "--allow-ffi",
       "reactor_net_echo.ts",
       way,
@@ -52,7 +51,7 @@ function servers([way, title]: [string, string]): Peer[] {
   ];
 }
 
-/** All of them: each way on Deno's network, on it once more, and on the reactor's. */
+/** Each way on Deno's network, on it once more, and on the reactor's. */
 export const asDenoHasIt: readonly Peer[] = Object.entries(ways).flatMap(
   servers,
 );

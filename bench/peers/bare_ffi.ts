@@ -1,17 +1,17 @@
 /**
- * The same calls as in C, from TypeScript, with nothing in between.
+ * The calls of the server in C, from TypeScript, without Pollux.
  *
  * @module
  */
 
 import { type Peer, program } from "./peer.ts";
 
-/** The bare loop over the C library. */
+/** A loop over the C library in TypeScript. */
 export const bareFfi: Peer = {
   name: "bare FFI",
   modes: ["echo"],
   available: () =>
-    Promise.resolve(Deno.build.os === "linux" || "epoll is Linux's"),
+    Promise.resolve(Deno.build.os === "linux" || "only Linux has epoll"),
   command: (_mode, port) => [
     Deno.execPath(),
     "run",

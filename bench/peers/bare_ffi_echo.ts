@@ -1,7 +1,6 @@
 /**
- * The floor of TypeScript: the same server as `c_epoll_echo.c`, call by call,
- * with nothing between the loop and the C library. What Pollux adds to this is
- * Pollux's own.
+ * The minimum in TypeScript: the same server as `c_epoll_echo.c`, call by call, with
+ * nothing between the loop and the C library. The rest is the cost of Pollux.
  *
  *     deno run --allow-ffi bench/peers/bare_ffi_echo.ts 8001
  *
@@ -17,6 +16,7 @@ import {
 import { system } from "../../backends/ffi/current_system.ts";
 import { epollEventLayout } from "../../backends/ffi/structs/epoll_event.ts";
 import { libc } from "../../backends/ffi/libc.ts";
+import { pageAligned } from "../../backends/ffi/memory.ts";
 import { Socket } from "../../backends/ffi/socket.ts";
 
 const BUFFER_BYTES = 256 * 1024;
@@ -28,17 +28,17 @@ const { SOCK_NONBLOCK, SOCK_CLOEXEC, MSG_NOSIGNAL } = system().constants;
 const { EAGAIN, EINTR } = system().errno;
 const layout = epollEventLayout(system())!;
 
-/** `struct epoll_event` in words of 32 bits: both layouts consist of them. */
+/** The size of `struct epoll_event` in 32-bit words, of which both layouts consist. */
 const STRIDE = layout.size / 4;
 const FD_WORD = layout.data / 4;
 
-const buffer = new ArrayBuffer(BUFFER_BYTES);
+const buffer = pageAligned(BUFFER_BYTES);
 const events = new ArrayBuffer(layout.size * MAX_EVENTS);
 const eventWords = new Int32Array(events);
 const change = new ArrayBuffer(layout.size);
 const changeWords = new Int32Array(change);
 
-/** What a connection still owes its peer, by descriptor. */
+/** The bytes that a connection has not sent yet, by descriptor. */
 const rests: (Uint8Array<ArrayBuffer> | undefined)[] = [];
 
 const epoll = epoll_create1!(0);
@@ -92,7 +92,7 @@ function echo(fd: number): void {
   const sent = send(fd, buffer, received, MSG_NOSIGNAL!);
   if (sent === received) return;
   if (sent < 0 && -sent !== EAGAIN) hangUp(fd);
-  else keep(fd, new Uint8Array(buffer.slice(Math.max(sent, 0), received)));
+  else keep(fd, buffer.slice(Math.max(sent, 0), received));
 }
 
 function flush(fd: number, rest: Uint8Array<ArrayBuffer>): void {

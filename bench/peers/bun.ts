@@ -1,6 +1,5 @@
 /**
- * Bun, which npm installs when `--install` asks for it: into the user's cache,
- * never into the repository.
+ * Bun. With `--install` npm installs it into the user's cache, outside the repository.
  *
  * @module
  */
@@ -13,7 +12,7 @@ const programs: Readonly<Record<Mode, string>> = {
   "fan-out": "bun_fan_out.mjs",
 };
 
-/** The command that answers; found by `available`. */
+/** The command that works; `available` sets it. */
 let command = "bun";
 
 function cache(): string {
@@ -40,7 +39,7 @@ export const bun: Peer = {
       command = candidate;
       return true;
     }
-    return "no bun (--install gets it from npm)";
+    return "no bun (--install installs it from npm)";
   },
   async install(): Promise<void> {
     if (await works("bun") || await works(installed())) return;

@@ -1,6 +1,6 @@
 /**
- * An echo server on `Bun.listen`. What `write` does not take is kept, and until
- * it is gone its connection is not read.
+ * An echo server on `Bun.listen`. Bytes that `write` does not take are kept, and until
+ * they are sent the connection is not read.
  *
  *     bun bench/peers/bun_echo.mjs 8001
  *

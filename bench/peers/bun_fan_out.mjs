@@ -1,5 +1,5 @@
 /**
- * A server on `Bun.listen` that passes on what one connection sends to all others.
+ * A server on `Bun.listen` that sends data of one connection to all others.
  *
  *     bun bench/peers/bun_fan_out.mjs 8001
  *

@@ -1,5 +1,5 @@
 /**
- * Raw epoll in C: what all others are measured by.
+ * Raw epoll in C, the yardstick of all other servers.
  *
  * @module
  */

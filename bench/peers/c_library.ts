@@ -1,5 +1,5 @@
 /**
- * The event loops that C programs use.
+ * Event loops of C programs.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What Deno itself offers.
+ * Servers on the network API of Deno.
  *
  * @module
  */

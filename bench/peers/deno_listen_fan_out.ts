@@ -1,5 +1,5 @@
 /**
- * A server on `Deno.listen` that passes on what one connection sends to all others.
+ * A server on `Deno.listen` that sends data of one connection to all others.
  *
  *     deno run --allow-net bench/peers/deno_listen_fan_out.ts 8001
  *
@@ -20,7 +20,7 @@ async function passOn(connection: Deno.TcpConn): Promise<void> {
       await sendToOthers(connection, buffer.subarray(0, count));
     }
   } catch {
-    // The peer is gone.
+    // The peer has closed.
   }
   connections.delete(connection);
   connection.close();

@@ -1,13 +1,13 @@
 /**
- * An echo server for what listens as Deno does: the same program runs on
- * `Deno` and on `reactor.net`.
+ * An echo server on the API of `Deno.listen`. The same program runs on `Deno` and on
+ * `reactor.net`.
  *
  * @module
  */
 
-/** What the program needs of a network. */
+/** The part of a network that the program needs. */
 export interface Network {
-  /** As `Deno.listen`. */
+  /** Listens like `Deno.listen`. */
   listen(
     options: { hostname: string; port: number },
   ): AsyncIterable<Deno.TcpConn>;
@@ -15,10 +15,10 @@ export interface Network {
 
 const BUFFER_BYTES = 64 * 1024;
 
-/** The ways of sending back what comes, by the name that the command line knows. */
+/** Two ways to send data back, by their names on the command line. */
 const ways = { loop, pipe };
 
-/** Reads and writes in turn, with a buffer of its own. */
+/** Reads and writes in turn, with a buffer for each connection. */
 async function loop(connection: Deno.TcpConn): Promise<void> {
   const buffer = new Uint8Array(BUFFER_BYTES);
   try {
@@ -31,21 +31,21 @@ async function loop(connection: Deno.TcpConn): Promise<void> {
       }
     }
   } catch {
-    // The peer is gone.
+    // The peer has closed.
   }
   connection.close();
 }
 
-/** Leaves it to the two streams. */
+/** Pipes one stream into the other. */
 async function pipe(connection: Deno.TcpConn): Promise<void> {
   try {
     await connection.readable.pipeTo(connection.writable);
   } catch {
-    // The peer is gone, and the streams have closed the connection.
+    // The peer has closed, and the streams have closed the connection.
   }
 }
 
-/** Serves as `deno run … PROGRAM PORT [loop|pipe]` says. */
+/** Serves according to the arguments PORT and loop or pipe. */
 export async function serve({ listen }: Network): Promise<void> {
   const port = Number(Deno.args[0] ?? 8001);
   const echo = ways[(Deno.args[1] ?? "loop") as keyof typeof ways];

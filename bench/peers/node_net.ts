@@ -14,7 +14,7 @@ const programs: Readonly<Record<Mode, string>> = {
 
 const modes: readonly Mode[] = ["echo", "datagram", "fan-out"];
 
-/** `node:net` and `node:dgram` as Deno has them. */
+/** `node:net` and `node:dgram` in Deno. */
 export const nodeNetInDeno: Peer = {
   name: "node:net in Deno",
   modes,

@@ -1,5 +1,5 @@
 /**
- * A server on `node:net` that passes on what one connection sends to all others.
+ * A server on `node:net` that sends data of one connection to all others.
  *
  *     node bench/peers/node_net_fan_out.mjs 8001
  *

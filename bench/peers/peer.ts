@@ -1,53 +1,58 @@
 /**
- * What can be measured: a server that is a program of its own.
+ * A server that can be measured: a program of its own.
  *
  * @module
  */
 
 /**
- * What a server does: send back what a connection sends, or a datagram; or
- * pass it on to every other connection.
+ * The work of a server: it sends data back, or datagrams, or sends data to all other
+ * connections.
  */
 export type Mode = "echo" | "datagram" | "fan-out";
 
-/** Servers and scenarios that are only for each other, and have tables of their own. */
+/** Servers with scenarios and tables of their own. */
 export type Group = "as Deno has it";
 
-/** A server, and how it is started. */
+/** A server, and how to start it. */
 export interface Peer {
   readonly name: string;
-  /** The servers that it is measured beside: all those without a group, if left out. */
+  /** The group of servers to compare with. Default: all servers without a group. */
   readonly group?: Group;
-  /** The name of the server that its ratios are of, in a group. */
+  /** The name of the server to which its ratios refer. Default: itself. */
   readonly unit?: string;
-  /** What it can do. */
+  /** The kinds of work that it can do. */
   readonly modes: readonly Mode[];
 
-  /** Makes ready what it needs; true, or in a few words why it cannot run here. */
+  /** Prepares the server. Returns true, or a few words that say why it cannot run here. */
   available(): Promise<true | string>;
 
-  /** Gets it from its registry, where that can be done without asking the system. */
+  /** Installs it from its registry, if this needs no root. */
   install?(): Promise<void>;
 
-  /** What it says to `--version`, where that is another program's than ours. */
+  /** Its version, unless it is a program of this repository in Deno. */
   version?(): Promise<string>;
 
-  /** Starts it on a port of 127.0.0.1. */
+  /** The command that starts it on a port of 127.0.0.1. */
   command(mode: Mode, port: number): string[];
 }
 
-/** The path of a program beside this file. */
+/** The same server a second time, as a control: the difference is the noise. */
+export function again(peer: Peer): Peer {
+  return { ...peer, name: `${peer.name}, again` };
+}
+
+/** The path of a program in this folder. */
 export function program(name: string): string {
   return new URL(name, import.meta.url).pathname;
 }
 
-/** The path of a command, or null if the system has none of that name. */
+/** The path of a command, or null if it is not installed. */
 export async function which(command: string): Promise<string | null> {
   const path = await firstLine("sh", "-c", `command -v ${command}`);
   return path === "" ? null : path;
 }
 
-/** The first line that a command prints, "" if it fails: `--version`, most often. */
+/** The first line that a command prints, such as its version; "" if it fails. */
 export async function firstLine(
   command: string,
   ...args: string[]

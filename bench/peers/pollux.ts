@@ -11,8 +11,8 @@ import {
 import { type Mode, type Peer, program } from "./peer.ts";
 
 /**
- * What each mode is served by; `examples/echo.ts` is the one that a user would copy.
- * It passes bytes on at once, so it reuses one buffer, as the servers in C do.
+ * The program of each mode. `examples/echo.ts` is the one to copy. It sends data on at
+ * once, so it reuses one buffer, as the servers in C do.
  */
 const programs: Readonly<Record<Mode, string>> = {
   "echo": "../../examples/echo.ts",
@@ -37,7 +37,7 @@ function reactor(how: "run" | "serve"): Peer {
   };
 }
 
-/** The reactor that gives each message a chunk of its own: what it does unless told otherwise. */
+/** The reactor with a chunk of its own for each message, which is the default. */
 export const polluxOwnChunks: Peer = {
   name: "Pollux own chunks",
   modes: ["echo"],
@@ -57,7 +57,7 @@ function reactorOn(selector: SelectorName): Peer {
   };
 }
 
-/** Whether this system has a selector, or else the reason. */
+/** Returns true if this system has a selector, else the reason. */
 function works(selector: SelectorName): true | string {
   try {
     createSelector(selector).close();
@@ -71,14 +71,14 @@ function works(selector: SelectorName): true | string {
 export const polluxRun: Peer = reactor("run");
 /** The reactor that shares the thread with Deno. */
 export const polluxServe: Peer = reactor("serve");
-/** The reactor on the calls that are dearer the more they watch. */
+/** The reactor on the other calls. */
 export const polluxOthers: readonly Peer[] = [
   reactorOn("poll"),
   reactorOn("select"),
   reactorOn("kqueue"),
 ];
 
-/** A selector and nothing above it. */
+/** A selector without the reactor. */
 export const polluxSelector: Peer = {
   name: "Pollux selector",
   modes: ["echo"],

@@ -1,5 +1,5 @@
 /**
- * A server on the reactor that passes on what one connection sends to all others.
+ * A server on the reactor that sends data of one connection to all others.
  *
  *     deno run --allow-ffi bench/peers/pollux_fan_out.ts run 8001
  *

@@ -1,12 +1,12 @@
 /**
- * What Python offers.
+ * Servers in Python.
  *
  * @module
  */
 
 import { firstLine, type Mode, type Peer, program } from "./peer.ts";
 
-/** The usual one; and Debian's, which has Debian's packages where another stands before it. */
+/** The first one in PATH, and Debian's, which has the packages of Debian. */
 const INTERPRETERS = ["python3", "/usr/bin/python3"];
 
 const all: readonly Mode[] = ["echo", "datagram", "fan-out"];
@@ -36,7 +36,7 @@ function python(
     modes,
     async available(): Promise<true | string> {
       const found = await interpreterWith(module);
-      if (found === null) return `no Python that has ${module}`;
+      if (found === null) return `no Python with ${module}`;
       interpreter = found;
       return true;
     },

@@ -1,7 +1,6 @@
 /**
- * The plain callback server on a selector: `wait`, then `key.data(fd)`, with the
- * calls of `Socket` left out. What it costs beyond `bare_ffi_echo.ts` is the
- * bookkeeping of a selector.
+ * The callback server on a selector: `wait`, then `key.data(fd)`, without `Socket`. The
+ * difference to `bare_ffi_echo.ts` is the bookkeeping of a selector.
  *
  *     deno run --allow-ffi bench/peers/selector_echo.ts 8001 epoll
  *
@@ -14,6 +13,7 @@ import {
 } from "../../backends/default_selector.ts";
 import { system } from "../../backends/ffi/current_system.ts";
 import { libc } from "../../backends/ffi/libc.ts";
+import { pageAligned } from "../../backends/ffi/memory.ts";
 import { Socket } from "../../backends/ffi/socket.ts";
 import {
   EVENT_READ,
@@ -28,7 +28,7 @@ const BUFFER_BYTES = 256 * 1024;
 const { recv, send, close } = libc();
 const { MSG_NOSIGNAL } = system().constants;
 const { EAGAIN } = system().errno;
-const buffer = new ArrayBuffer(BUFFER_BYTES);
+const buffer = pageAligned(BUFFER_BYTES);
 
 function listenOn(port: number): Socket {
   const socket = Socket.create();
@@ -64,7 +64,7 @@ function serve(selector: LoopSelector<Callback>, listener: Socket): never {
     const sent = send(fd, buffer, received, MSG_NOSIGNAL!);
     if (sent === received) return;
     if (sent < 0 && -sent !== EAGAIN) return hangUp(fd);
-    flushLater(fd, new Uint8Array(buffer.slice(Math.max(sent, 0), received)));
+    flushLater(fd, buffer.slice(Math.max(sent, 0), received));
   };
 
   const flushLater = (fd: number, rest: Uint8Array<ArrayBuffer>): void => {

@@ -1,5 +1,5 @@
 /**
- * The ping of a ping-pong on Deno's own network, until it is ended.
+ * The ping of a ping-pong on Deno's own network, until it is killed.
  *
  *     deno run --allow-net bench/sharing/ping.ts PORT
  *

@@ -1,7 +1,7 @@
 /**
- * The echo server in `serve()`, and on demand what else lives in the thread: a
- * 5 ms interval, and the pong of a ping-pong on Deno's own network. When asked, it
- * says how they fared.
+ * The echo server in `serve()`, with other work in its thread: a 5 ms interval, and the
+ * pong of a ping-pong on Deno's own network. A client starts the interval, and asks for
+ * counts.
  *
  *     deno run --allow-ffi --allow-net bench/sharing/server.ts
  *
@@ -12,22 +12,22 @@ import { type Connection, Reactor } from "../../mod.ts";
 
 const INTERVAL_MS = 5;
 
-/** What has happened since it was told last. */
+/** Counts since the last report. */
 export interface Report {
-  /** Messages that the reactor has echoed. */
+  /** How many messages the reactor has echoed. */
   readonly echoes: number;
   /** How often the interval was called. */
   readonly ticks: number;
   /** The longest time between two of its calls, in milliseconds. */
   readonly worstGap: number;
-  /** How often a byte went to and fro on Deno's network. */
+  /** How many round trips there were on Deno's network. */
   readonly rounds: number;
 }
 
-/** About two microseconds with 64 bytes. */
+/** About two microseconds for 64 bytes. */
 const WORK_ROUNDS = 20;
 
-/** Of the last message. */
+/** The checksum of the last message. */
 const checksum = new Int32Array(1);
 let interval: ReturnType<typeof setInterval> | undefined;
 let echoes = 0;
@@ -35,20 +35,20 @@ let ticks = 0;
 let worstGap = 0;
 let rounds = 0;
 
-/** What its controller says: to begin with the interval, to end it and report. */
+/** The commands: start the interval; end it and report. */
 const BEGIN = "+".charCodeAt(0);
 const REPORT = "?".charCodeAt(0);
 
 function echo(chunk: Uint8Array<ArrayBuffer>, connection: Connection): void {
-  if (chunk.length === 1) return obey(chunk[0]!, connection);
+  if (chunk.length === 1) return execute(chunk[0]!, connection);
   echoes++;
   work(chunk);
   connection.write(chunk);
 }
 
 /**
- * Takes as long as a small service does for a message, so that this thread has
- * more to do than the load: what else is done in it is seen in the echoes then.
+ * Takes as long as a small service for a message. So the server, and not the load, is
+ * the bottleneck, and other work reduces the echoes.
  */
 function work(chunk: Uint8Array<ArrayBuffer>): void {
   let hash = 0;
@@ -60,10 +60,10 @@ function work(chunk: Uint8Array<ArrayBuffer>): void {
   checksum[0] = hash;
 }
 
-function obey(order: number, connection: Connection): void {
+function execute(command: number, connection: Connection): void {
   clearInterval(interval);
-  if (order === BEGIN) startInterval();
-  else if (order === REPORT) report(connection);
+  if (command === BEGIN) startInterval();
+  else if (command === REPORT) report(connection);
 }
 
 function report(connection: Connection): void {
@@ -86,7 +86,7 @@ function startInterval(): void {
   }, INTERVAL_MS);
 }
 
-/** Sends back on Deno's own network what one client sends, and says where. */
+/** Prints an address of Deno's own network, and sends back the bytes of one client. */
 async function pong(): Promise<void> {
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   console.log(JSON.stringify(listener.addr));

@@ -1,5 +1,5 @@
 /**
- * A program that is ready to accept on `Deno.listen`, and ends.
+ * A program that listens by `Deno.listen`, and ends.
  *
  * @module
  */

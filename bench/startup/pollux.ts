@@ -1,5 +1,5 @@
 /**
- * A program that is ready to accept on Pollux, and ends.
+ * A program that listens by `Socket`, and ends.
  *
  * @module
  */

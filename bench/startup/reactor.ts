@@ -1,5 +1,5 @@
 /**
- * A program that is ready to accept on the reactor, and ends.
+ * A program that listens by a reactor, and ends.
  *
  * @module
  */
