@@ -16,7 +16,6 @@
  */
 
 import { checkTimeout, isPassing, waitFully } from "./deadline.ts";
-import { system } from "./ffi/current_system.ts";
 import { fileDescriptor, type FileObject } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
 import { holding } from "./ffi/parked_call.ts";
@@ -48,11 +47,10 @@ export class SelectSets {
   }
 }
 
-let timeval: Timeval | undefined;
+const timeval = new Timeval();
 
 function timevalOf(timeout: number): Timeval["bytes"] | null {
   if (timeout === Infinity) return null;
-  timeval ??= new Timeval(system().timevalMicrosecondsBytes);
   timeval.set(timeout);
   return timeval.bytes;
 }

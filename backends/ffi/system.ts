@@ -174,8 +174,6 @@ export interface System extends Platform {
   readonly unixPathBytes: number;
   /** Whether Unix sockets have the abstract namespace (Linux). */
   readonly abstractSockets: boolean;
-  /** Bytes of `tv_usec` in `struct timeval`: 8, or 4 on macOS and NetBSD. */
-  readonly timevalMicrosecondsBytes: 4 | 8;
   readonly constants: Constants;
   readonly msghdr: MsghdrLayout;
   readonly stat: StatLayout;

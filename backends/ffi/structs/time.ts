@@ -1,17 +1,21 @@
 /**
- * `struct timespec` and `struct timeval`: how long a call may wait.
+ * `struct timespec` and `struct timeval`: the timeout of a call.
+ *
+ * Their fields are below 2^31 here, and every system that Deno runs on is
+ * little-endian. So each is written as 32 bits, whatever its size; the bytes above
+ * stay 0. A 64-bit field would need a BigInt, which is an allocation in every wait.
  *
  * @module
  */
 
-/** Milliseconds in the largest wait that any call is asked for: 24.8 days, C's `int`. */
+/** The longest timeout of a call in milliseconds: 24.8 days, C's `int`. */
 export const LONGEST_WAIT = 0x7fff_ffff;
 
 /**
- * The timeout of `poll` and `epoll_wait`: whole milliseconds, rounded up so
- * that no wait ends early; 0 looks and returns, -1 is for ever.
+ * The timeout of `poll` and `epoll_wait` in whole milliseconds, rounded up so that
+ * no wait ends early. 0 does not wait, -1 is no timeout.
  *
- * @param timeout Milliseconds; `Infinity` is for ever
+ * @param timeout Milliseconds; `Infinity` is no timeout
  */
 export function toMilliseconds(timeout: number): number {
   if (timeout <= 0) return 0;
@@ -25,6 +29,7 @@ export class Timespec {
   readonly bytes: BigInt64Array<ArrayBuffer> = new BigInt64Array(
     new ArrayBuffer(16),
   );
+  readonly #words = new Int32Array(this.bytes.buffer);
 
   /** Sets it to milliseconds, rounded up to a nanosecond. */
   set(timeout: number): void {
@@ -35,22 +40,19 @@ export class Timespec {
       seconds += 1;
       nanoseconds = 0;
     }
-    this.bytes[0] = BigInt(seconds);
-    this.bytes[1] = BigInt(nanoseconds);
+    this.#words[0] = seconds;
+    this.#words[2] = nanoseconds;
   }
 }
 
-/** `struct timeval`: `time_t` seconds and `suseconds_t` microseconds. */
+/**
+ * `struct timeval`: 64-bit `time_t` seconds, and `suseconds_t` microseconds of 64 or
+ * 32 bits, padded to 64.
+ */
 export class Timeval {
   /** The struct's bytes, for the call that reads them. */
   readonly bytes: Uint8Array<ArrayBuffer> = new Uint8Array(new ArrayBuffer(16));
-  readonly #view = new DataView(this.bytes.buffer);
-  readonly #microsecondsBytes: 4 | 8;
-
-  /** @param microsecondsBytes What `tv_usec` takes on this system */
-  constructor(microsecondsBytes: 4 | 8) {
-    this.#microsecondsBytes = microsecondsBytes;
-  }
+  readonly #words = new Int32Array(this.bytes.buffer);
 
   /** Sets it to milliseconds, rounded up to a microsecond. */
   set(timeout: number): void {
@@ -61,11 +63,7 @@ export class Timeval {
       seconds += 1;
       microseconds = 0;
     }
-    this.#view.setBigInt64(0, BigInt(seconds), true);
-    if (this.#microsecondsBytes === 8) {
-      this.#view.setBigInt64(8, BigInt(microseconds), true);
-    } else {
-      this.#view.setInt32(8, microseconds, true);
-    }
+    this.#words[0] = seconds;
+    this.#words[2] = microseconds;
   }
 }

@@ -191,7 +191,6 @@ export function darwin(arch: string): System {
     sockaddrHasLength: true,
     unixPathBytes: 104,
     abstractSockets: false,
-    timevalMicrosecondsBytes: 4,
     constants,
     msghdr,
     stat,

@@ -173,7 +173,6 @@ export function freebsd(arch: string): System {
     sockaddrHasLength: true,
     unixPathBytes: 104,
     abstractSockets: false,
-    timevalMicrosecondsBytes: 8,
     constants,
     msghdr,
     stat,

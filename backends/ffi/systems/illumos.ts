@@ -195,7 +195,6 @@ export function illumos(arch: string): System {
     sockaddrHasLength: false,
     unixPathBytes: 108,
     abstractSockets: false,
-    timevalMicrosecondsBytes: 8,
     constants,
     msghdr,
     stat,

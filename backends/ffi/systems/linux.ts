@@ -182,7 +182,6 @@ export function linux(arch: string): System {
     sockaddrHasLength: false,
     unixPathBytes: 108,
     abstractSockets: true,
-    timevalMicrosecondsBytes: 8,
     // <asm/fcntl.h>: arm64 keeps what 32-bit ARM had.
     constants: arch === "aarch64"
       ? { ...constants, O_DIRECTORY: 0x4000, O_NOFOLLOW: 0x8000 }

@@ -186,7 +186,6 @@ export function netbsd(arch: string): System {
     sockaddrHasLength: true,
     unixPathBytes: 104,
     abstractSockets: false,
-    timevalMicrosecondsBytes: 4,
     constants,
     msghdr,
     stat,

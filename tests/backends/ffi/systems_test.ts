@@ -25,7 +25,6 @@ interface Expected {
   readonly AF_INET6: number;
   readonly sockaddrHasLength: boolean;
   readonly unixPathBytes: number;
-  readonly timevalMicrosecondsBytes: number;
   readonly variadicOnStack: boolean;
   readonly msghdr: MsghdrLayout;
   /** `size`, `events`, `data`. */
@@ -67,7 +66,6 @@ const linuxRow = {
   AF_INET6: 10,
   sockaddrHasLength: false,
   unixPathBytes: 108,
-  timevalMicrosecondsBytes: 8,
   variadicOnStack: false,
   msghdr: wideMsghdr,
   kevent: null,
@@ -78,7 +76,6 @@ const darwinRow = {
   AF_INET6: 30,
   sockaddrHasLength: true,
   unixPathBytes: 104,
-  timevalMicrosecondsBytes: 4,
   msghdr: narrowMsghdr,
   epollEvent: null,
   kevent: [32, 0, 8, 2, 10, 12, 16, 24],
@@ -89,7 +86,6 @@ const freebsdRow = {
   AF_INET6: 28,
   sockaddrHasLength: true,
   unixPathBytes: 104,
-  timevalMicrosecondsBytes: 8,
   variadicOnStack: false,
   msghdr: narrowMsghdr,
   epollEvent: null,
@@ -101,7 +97,6 @@ const netbsdRow = {
   AF_INET6: 24,
   sockaddrHasLength: true,
   unixPathBytes: 104,
-  timevalMicrosecondsBytes: 4,
   variadicOnStack: false,
   msghdr: narrowMsghdr,
   epollEvent: null,
@@ -144,7 +139,6 @@ const rows: readonly Expected[] = [
     AF_INET6: 26,
     sockaddrHasLength: false,
     unixPathBytes: 108,
-    timevalMicrosecondsBytes: 8,
     variadicOnStack: false,
     msghdr: narrowMsghdr,
     epollEvent: null,
@@ -255,13 +249,9 @@ for (const expected of rows) {
     assertEquals(system.msghdr, expected.msghdr);
   });
 
-  Deno.test(`${title}: socket addresses and struct timeval are laid out as in their headers`, () => {
+  Deno.test(`${title}: socket addresses are laid out as in their headers`, () => {
     assertEquals(system.sockaddrHasLength, expected.sockaddrHasLength);
     assertEquals(system.unixPathBytes, expected.unixPathBytes);
-    assertEquals(
-      system.timevalMicrosecondsBytes,
-      expected.timevalMicrosecondsBytes,
-    );
   });
 
   Deno.test(`${title}: variadic arguments go where the calling convention puts them`, () => {
@@ -372,10 +362,6 @@ function programFor(system: System): string {
     ["dirent.name", "offsetof(struct dirent, d_name)"],
     ["currentDirectory", "AT_FDCWD"],
     ["unixPathBytes", "sizeof(((struct sockaddr_un *) 0)->sun_path)"],
-    [
-      "timevalMicrosecondsBytes",
-      "sizeof(((struct timeval *) 0)->tv_usec)",
-    ],
   ];
   return `#define _GNU_SOURCE
 #include <dirent.h>
@@ -423,7 +409,6 @@ function linesOf(system: System): string[] {
     ),
     ["currentDirectory", system.currentDirectory] as const,
     ["unixPathBytes", system.unixPathBytes] as const,
-    ["timevalMicrosecondsBytes", system.timevalMicrosecondsBytes] as const,
   ].filter(([_, value]) => value !== null)
     .map(([name, value]) => `${name} ${value}`);
 }
