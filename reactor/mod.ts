@@ -39,7 +39,11 @@ export {
   type ConnectionLimits,
   type ConnectionOptions,
 } from "./connection.ts";
-export { Datagram, type OutgoingMessage } from "./datagram.ts";
+export {
+  Datagram,
+  type DatagramCallbacks,
+  type OutgoingMessage,
+} from "./datagram.ts";
 export type { DatagramOptions } from "./datagram_socket.ts";
 export type { Endpoint } from "./endpoint.ts";
 export type { Handler } from "./handler_pairs.ts";

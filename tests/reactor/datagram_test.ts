@@ -144,6 +144,91 @@ onEachBackend(
   { needs: "keepsErrors" },
 );
 
+/** A datagram socket without `onMessage`, whose peer is a closed port. */
+function unanswered(stage: Stage): Datagram {
+  using closed = Socket.create("IPv4", "datagram");
+  closed.bind({ hostname: "127.0.0.1", port: 0 });
+  const remoteAddress = closed.localAddress;
+  return stage.reactor.datagram({ hostname: "127.0.0.1", remoteAddress });
+}
+
+onEachBackend(
+  "Datagram: onError alone is called with the error of a closed port, and keeps run() alive until then",
+  (stage) => {
+    const datagram = unanswered(stage);
+    const errors: Error[] = [];
+    datagram.onError = (error) => {
+      errors.push(error);
+      datagram.close();
+    };
+    datagram.send(bytesOf("x"));
+    stage.reactor.run();
+    assertEquals(errors.map(codeOf), ["ECONNREFUSED"]);
+    assert(errors[0] instanceof Deno.errors.ConnectionRefused);
+  },
+  { needs: "keepsErrors" },
+);
+
+onEachBackend(
+  "Datagram: a paused one calls onError, too",
+  (stage) => {
+    const datagram = unanswered(stage);
+    const errors: Error[] = [];
+    datagram.onMessage = () => {};
+    datagram.onError = (error) => errors.push(error);
+    datagram.pause();
+    datagram.send(bytesOf("x"));
+    stage.until(() => errors.length > 0, "the error");
+    assertEquals(errors.map(codeOf), ["ECONNREFUSED"]);
+  },
+  { needs: "keepsErrors" },
+);
+
+onEachBackend(
+  "Datagram: with onError alone, messages wait for onMessage and wake nothing",
+  (stage) => {
+    const peer = stage.reactor.datagram({ hostname: "127.0.0.1" });
+    const datagram = stage.reactor.datagram({ hostname: "127.0.0.1" });
+    datagram.onError = () => {};
+    for (const text of ["one", "two"]) {
+      peer.send(bytesOf(text), datagram.address);
+    }
+    stage.until(() => stage.reactor.stats().events > 0, "the first readiness");
+    const { events } = stage.reactor.stats();
+    stage.turns();
+    assertEquals(stage.reactor.stats().events, events);
+    const received: string[] = [];
+    datagram.onMessage = (data) => received.push(textOf(data));
+    stage.until(() => received.length === 2, "the messages");
+    assertEquals(received, ["one", "two"]);
+  },
+);
+
+onAnyBackend(
+  "Datagram: without onMessage and onError it does not keep run() alive, and the next send() reports the error",
+  (stage) => {
+    const datagram = unanswered(stage);
+    datagram.send(bytesOf("x"));
+    stage.reactor.run();
+    assert(!datagram.closed);
+    datagram.send(bytesOf("x"));
+    stage.until(() => stage.errors.length > 0, "the report");
+    const [error] = stage.errors.splice(0);
+    assertEquals(codeOf(error as Error), "ECONNREFUSED");
+  },
+);
+
+onAnyBackend("Datagram: a callback may be unset by undefined", (stage) => {
+  const { datagram, received } = datagramOf(stage);
+  datagram.onError = datagram.onDrain = datagram.onClose = undefined;
+  datagram.onMessage = undefined;
+  datagram.send(bytesOf("x"), datagram.address as SocketAddress);
+  stage.reactor.run();
+  assertEquals(received, []);
+  datagram.close();
+  stage.turns();
+});
+
 onAnyBackend(
   "a datagram that is too large is EMSGSIZE, for it alone [B14]",
   (stage) => {
