@@ -1,14 +1,19 @@
 /**
- * The backends that the conformance suite runs, and how they differ: as data,
- * so that no case asks for a name.
+ * The backends of the conformance suite, and their differences as data, so that no
+ * case asks for a name.
  */
 
 import {
   DefaultSelector,
   DevpollSelector,
   EpollSelector,
+  EVENT_HANG_UP,
+  EVENT_PRIORITY,
   KqueueSelector,
   type LoopSelector,
+  MODE_EDGE,
+  MODE_EXCLUSIVE,
+  MODE_ONE_SHOT,
   PollSelector,
   SelectSelector,
 } from "../backends/mod.ts";
@@ -17,55 +22,54 @@ import { HostedWasiSelector } from "./adapters/wasi/hosted_selector.ts";
 import { DevPollStandIn } from "./devpoll_stand_in.ts";
 import { emulated } from "./util.ts";
 
-/** What a backend does in its own way. */
-export interface Capabilities {
-  /** MODE_EDGE. */
-  readonly edge: boolean;
-  /** MODE_ONE_SHOT. */
-  readonly oneShot: boolean;
-  /** MODE_EXCLUSIVE. */
-  readonly exclusive: boolean;
-  /** EVENT_PRIORITY. */
-  readonly priority: boolean;
-  /** EVENT_HANG_UP. */
-  readonly hangUp: boolean;
+/** The properties of a backend that `supported` does not say. */
+export interface Traits {
   /** The first descriptor that it cannot hold. */
   readonly maxFd: number;
-  /** Whether `register()` refuses a number that is not open; else a wait reports it. */
+  /** Whether `register()` refuses a number that is not open; otherwise a wait reports it. */
   readonly refusesClosed: boolean;
-  /** Whether a wait reports, once, a descriptor that was closed behind its back. */
+  /** Whether a wait reports, once, a registered descriptor that was closed. */
   readonly reportsClosed: boolean;
-  /** Whether a regular file is ready at any time, or only while there is more to read. */
+  /** Whether a regular file is always ready, or only while there is more to read. */
   readonly regularFile: "always ready" | "until its end";
-  /** Whether a wake-up of less than a millisecond is possible. */
+  /** Whether a wait of less than a millisecond is possible. */
   readonly briefWaits: boolean;
-  /** Whether a wait can be told how many to report at the most. */
+  /** Whether a wait can stop at a number of ready entries. */
   readonly limitsWaits: boolean;
   /** Whether the selector has a descriptor of its own. */
   readonly ownFd: boolean;
-  /** Whether a socket's error is still to be had once its event was reported. */
+  /** Whether a socket's error can still be read after its event. */
   readonly keepsErrors: boolean;
-  /** Whether a number is forgotten when it is closed, also one of a regular file, or of a file with a copy. */
+  /** Whether a close ends the registration of a regular file, or of one with a duplicate. */
   readonly followsClose: boolean;
-  /** Whether that descriptor can be watched by another selector. */
+  /** Whether another selector can watch the selector's descriptor. */
   readonly nests: boolean;
 }
+
+/** The bits of `supported` that a case can need. */
+export const OPTIONAL = {
+  edge: MODE_EDGE,
+  oneShot: MODE_ONE_SHOT,
+  exclusive: MODE_EXCLUSIVE,
+  priority: EVENT_PRIORITY,
+  hangUp: EVENT_HANG_UP,
+} as const;
+
+/** Everything that a case can need: traits, and names of the bits of `supported`. */
+export type Capabilities =
+  & Traits
+  & Readonly<Record<keyof typeof OPTIONAL, boolean>>;
 
 /** One backend on this machine. */
 export interface Backend {
   readonly name: string;
-  /** Why it cannot run here, if so. */
+  /** The reason why it cannot run here, if so. */
   readonly absent: string | undefined;
   readonly capabilities: Capabilities;
   make<T>(): LoopSelector<T>;
 }
 
-const epoll: Capabilities = {
-  edge: true,
-  oneShot: true,
-  exclusive: true,
-  priority: true,
-  hangUp: true,
+const epoll: Traits = {
   maxFd: Infinity,
   refusesClosed: true,
   reportsClosed: false,
@@ -79,12 +83,7 @@ const epoll: Capabilities = {
   nests: true,
 };
 
-const poll: Capabilities = {
-  edge: false,
-  oneShot: false,
-  exclusive: false,
-  priority: true,
-  hangUp: false,
+const poll: Traits = {
   maxFd: Infinity,
   refusesClosed: false,
   reportsClosed: true,
@@ -97,56 +96,63 @@ const poll: Capabilities = {
   nests: false,
 };
 
-const select: Capabilities = { ...poll, maxFd: 1024 };
+const select: Traits = { ...poll, maxFd: 1024 };
 
-const devpoll: Capabilities = {
+const devpoll: Traits = {
   ...poll,
   refusesClosed: true,
   briefWaits: false,
   ownFd: true,
 };
 
-const wasi: Capabilities = { ...poll, priority: false };
+const kqueue: Traits = { ...epoll, regularFile: "until its end" };
 
-const kqueue: Capabilities = {
-  ...epoll,
-  exclusive: false,
-  priority: Deno.build.os === "darwin",
-  hangUp: false,
-  regularFile: "until its end",
-};
-
-/** libkqueue asks sockets for their errors itself, and asks closed numbers on. */
-const libkqueue: Capabilities = {
+/** libkqueue reads the errors of sockets itself, and keeps closed numbers. */
+const libkqueue: Traits = {
   ...kqueue,
   keepsErrors: false,
   followsClose: false,
   nests: false,
 };
 
-/** The calls of `/dev/poll`, where it is not the system's own that is tested. */
+/** The calls of `/dev/poll` on other systems than illumos. */
 export const devPollStandIn: DevPollStandIn = new DevPollStandIn();
 
 const kqueueLibrary = Deno.env.get("POLLUX_KQUEUE_LIBRARY") || undefined;
 const hasDevPoll = ["illumos", "solaris"].includes(Deno.build.os);
 
-/** Why a backend cannot be made, or undefined if it can. */
-function absence(make: () => LoopSelector<unknown>): string | undefined {
+/** The supported events and modes of a backend, or the reason why there is none. */
+function probe(make: () => LoopSelector<unknown>): number | string {
   try {
-    make().close();
-    return undefined;
+    using selector = make();
+    return selector.supported;
   } catch (error) {
     if (error instanceof Deno.errors.NotSupported) return error.message;
     throw error;
   }
 }
 
-function backend(
+/** Describes a backend. Without it, every case counts, and is reported as ignored. */
+export function backend(
   name: string,
-  capabilities: Capabilities,
+  traits: Traits,
   make: <T>() => LoopSelector<T>,
 ): Backend {
-  return { name, absent: absence(make), capabilities, make };
+  const found = probe(make);
+  const supported = typeof found === "number" ? found : ~0;
+  return {
+    name,
+    absent: typeof found === "string" ? found : undefined,
+    capabilities: {
+      ...traits,
+      edge: (supported & OPTIONAL.edge) !== 0,
+      oneShot: (supported & OPTIONAL.oneShot) !== 0,
+      exclusive: (supported & OPTIONAL.exclusive) !== 0,
+      priority: (supported & OPTIONAL.priority) !== 0,
+      hangUp: (supported & OPTIONAL.hangUp) !== 0,
+    },
+    make,
+  };
 }
 
 /** The memory of a guest reserves address space, of which an emulator has too little. */
@@ -167,20 +173,16 @@ const all: readonly Backend[] = [
   backend("DevpollSelector", devpoll, makeDevpoll),
   backend("PollSelector", poll, () => new PollSelector()),
   backend("SelectSelector", select, () => new SelectSelector()),
-  backend("WasiSelector", wasi, makeWasi),
+  backend("WasiSelector", poll, makeWasi),
 ];
 
-/** All of them, the system's best once more under its general name. */
+/** All of them, and the system's best again under its general name. */
 export const backends: readonly Backend[] = [
   ...all,
-  backend(
-    "DefaultSelector",
-    defaultCapabilities(),
-    makeDefault,
-  ),
+  backend("DefaultSelector", defaultTraits(), makeDefault),
 ];
 
-/** The names of those that a system has to have, however this machine is set up. */
+/** The backends that a system must have, however this machine is set up. */
 export const required: Readonly<Record<string, readonly string[]>> = {
   linux: ["EpollSelector", "PollSelector", "SelectSelector"],
   darwin: ["KqueueSelector", "PollSelector", "SelectSelector"],
@@ -202,9 +204,9 @@ function makeDefault<T>(): LoopSelector<T> {
   return new DefaultSelector<T>() as LoopSelector<T>;
 }
 
-/** Those of the class that stands behind the general name here. */
-function defaultCapabilities(): Capabilities {
-  if (absence(makeDefault) !== undefined) return poll;
+/** Those of the class that the general name creates here. */
+function defaultTraits(): Traits {
+  if (typeof probe(makeDefault) === "string") return poll;
   using selector = new DefaultSelector();
   const { name } = selector.constructor;
   return all.find((backend) => backend.name === name)!.capabilities;
