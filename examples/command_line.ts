@@ -109,16 +109,10 @@ export function onInterrupt(callback: () => unknown): void {
 
 /** Prints an error and returns: the `onError` of a server that continues. */
 export function report(error: unknown): void {
-  console.error(isRefusal(error) ? describe(error) : error);
+  console.error(isRefusal(error) ? error.message : error);
 }
 
 function isRefusal(error: unknown): error is Error {
   return isSystemError(error) || error instanceof Deno.errors.NotCapable ||
     error instanceof Deno.errors.NotSupported;
-}
-
-/** Puts the address, if any, before the error. */
-function describe(error: Error & { detail?: string }): string {
-  const { message, detail } = error;
-  return detail === undefined ? message : `${detail}: ${message}`;
 }

@@ -1,30 +1,50 @@
 /**
- * Where to listen and whom to connect to, as programs write it: checked before
- * anything is touched.
+ * Addresses as programs write them, checked before a socket is created.
  *
  * @module
  */
 
 import { parseIPv4, parseIPv6 } from "../backends/ffi/ip_address.ts";
 import { splitZone, unbracketed } from "../backends/ffi/socket_address.ts";
+import { checkOptions } from "../backends/options.ts";
 
 /**
- * Whether a hostname consists of what names have, in any language's letters: all
- * else is not even looked up. The expression is made when it is needed: the tables
- * of Unicode take V8 a millisecond.
+ * Checks that options are an object, and their names.
+ *
+ * @throws {TypeError} if they are not, or an option is unknown
+ */
+export function checkAddressOptions(
+  options: unknown,
+  names: Readonly<Record<string, true>>,
+): void {
+  if (typeof options === "object" && options !== null) {
+    return checkOptions(options, names);
+  }
+  const given = describe(options);
+  const example = typeof options === "string"
+    ? `{ path: ${given} }`
+    : `{ port: ${typeof options === "number" ? given : 8001} }`;
+  throw new TypeError(`Cannot use ${given} as options: write ${example}`);
+}
+
+/**
+ * Whether a hostname has only characters that names have, in any script. Any other
+ * hostname is not looked up. The expression is created on demand: the tables of Unicode
+ * take V8 a millisecond.
  */
 function isName(hostname: string): boolean {
   return new RegExp("^[\\p{L}\\p{M}\\p{N}._-]+$", "u").test(hostname);
 }
 
 /**
- * A hostname, or what stands for it if it was left out.
+ * Checks a hostname.
  *
+ * @param fallback The hostname that is used if none is given
  * @returns a numeric address without brackets, or a name
  * @throws {TypeError} if it is neither
  */
-export function hostnameOf(given: unknown, absent: string): string {
-  if (given === undefined || given === null) return absent;
+export function hostnameOf(given: unknown, fallback: string): string {
+  if (given === undefined || given === null) return fallback;
   if (typeof given !== "string") {
     throw new TypeError(`Cannot use ${String(given)} as a hostname`);
   }
@@ -37,32 +57,32 @@ export function hostnameOf(given: unknown, absent: string): string {
   );
 }
 
-/** Whether a hostname is an address already. */
+/** Whether a hostname is a numeric address. */
 export function isNumeric(hostname: string): boolean {
   const [address] = splitZone(hostname);
   return parseIPv4(hostname) !== null || parseIPv6(address) !== null;
 }
 
-/** Whether it is the one name that needs no resolver (RFC 6761, section 6.3). */
+/** Whether a hostname is the one name that needs no resolver (RFC 6761, section 6.3). */
 export function isLocalhost(hostname: string): boolean {
   return hostname.toLowerCase() === "localhost";
 }
 
-/** A hostname to be bound to: "localhost" is IPv4's, as Deno has it. */
+/** The hostname to bind to: "localhost" is its IPv4 address, as in Deno. */
 export function numericHostname(hostname: string): string {
   return isLocalhost(hostname) ? "127.0.0.1" : hostname;
 }
 
 /**
- * A port: a number or, as Deno takes it, the text of one.
+ * Checks a port: a number or, as in Deno, its decimal text.
  *
- * @param least 0 to let the system choose, else 1
- * @throws {TypeError} if it is no whole number
+ * @param least 0 if the system may choose, else 1
+ * @throws {TypeError} if it is not a whole number
  * @throws {RangeError} if it is out of range
  */
 export function portOf(given: unknown, least: 0 | 1 = 0): number {
-  const text = typeof given === "string" && given.trim() !== "";
-  const port = text ? Number(given) : given;
+  const isText = typeof given === "string" && given.trim() !== "";
+  const port = isText ? Number(given) : given;
   if (typeof port !== "number" || !Number.isInteger(port)) {
     throw new TypeError(
       `Cannot use port ${describe(given)}: it is no whole number`,

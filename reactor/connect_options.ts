@@ -5,8 +5,8 @@
  */
 
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
-import { checkOptions, type OptionNames } from "../backends/options.ts";
-import { hostnameOf, portOf } from "./addresses.ts";
+import type { OptionNames } from "../backends/options.ts";
+import { checkAddressOptions, hostnameOf, portOf } from "./addresses.ts";
 import { CONNECTION_OPTIONS, type ConnectionOptions } from "./connection.ts";
 
 /** The address to connect to, and the properties of the connection. */
@@ -59,7 +59,7 @@ const CONNECT_OPTIONS: OptionNames<ConnectOptions> = {
  * @throws {RangeError} if the port or a time is out of range
  */
 export function connectTarget(options: ConnectOptions): SocketAddress {
-  checkOptions(options, CONNECT_OPTIONS);
+  checkAddressOptions(options, CONNECT_OPTIONS);
   const { port, path, timeout = Infinity, attemptDelay = 0 } = options;
   if ((port === undefined) === (path === undefined)) {
     throw new TypeError("Cannot connect: it takes either a port or a path");

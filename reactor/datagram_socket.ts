@@ -12,7 +12,12 @@ import {
   type UnixAddress,
 } from "../backends/ffi/socket_address.ts";
 import { checkOptions, type OptionNames } from "../backends/options.ts";
-import { hostnameOf, numericHostname, portOf } from "./addresses.ts";
+import {
+  checkAddressOptions,
+  hostnameOf,
+  numericHostname,
+  portOf,
+} from "./addresses.ts";
 
 /** The address of a datagram socket, and its properties. */
 export interface DatagramOptions {
@@ -79,7 +84,7 @@ export interface DatagramSocket {
  * @throws {SystemError} `Deno.errors.AddrInUse` and others
  */
 export function createDatagramSocket(options: DatagramOptions): DatagramSocket {
-  checkOptions(options, DATAGRAM_OPTIONS);
+  checkAddressOptions(options, DATAGRAM_OPTIONS);
   const { maximumQueued = MAXIMUM_QUEUED, remoteAddress } = options;
   if (!(maximumQueued >= 0)) {
     throw new RangeError(`Cannot queue ${maximumQueued} bytes at the most`);

@@ -5,8 +5,13 @@
  */
 
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
-import { checkOptions, type OptionNames } from "../backends/options.ts";
-import { hostnameOf, numericHostname, portOf } from "./addresses.ts";
+import type { OptionNames } from "../backends/options.ts";
+import {
+  checkAddressOptions,
+  hostnameOf,
+  numericHostname,
+  portOf,
+} from "./addresses.ts";
 import { CONNECTION_OPTIONS, type ConnectionOptions } from "./connection.ts";
 
 /** The address to listen on, and the properties of accepted connections. */
@@ -80,7 +85,7 @@ export interface Admission {
  * @throws {RangeError} if the maximum is not a positive integer, or the timeout negative
  */
 export function admissionOf(options: ListenOptions): Admission {
-  checkOptions(options, LISTEN_OPTIONS);
+  checkAddressOptions(options, LISTEN_OPTIONS);
   const { maximumConnections = Infinity, idleTimeout = 0 } = options;
   const counts = maximumConnections === Infinity ||
     Number.isInteger(maximumConnections);

@@ -11,7 +11,8 @@ import { system } from "./current_system.ts";
  * An error of the operating system, as every failed call throws it: an
  * instance of the matching `Deno.errors.*` class, a `TypeError` for `EINVAL`, a
  * plain `Error` where Deno has no class, with more properties. The message is
- * Deno's own, as in "Connection refused (os error 111)". `EMFILE` and `ENFILE` have
+ * Deno's own, then the call and its object, as in "Connection refused (os error 111):
+ * connect 127.0.0.1:8001". `EMFILE` and `ENFILE` have
  * no stack: to print one takes a descriptor, without which Deno ends the process.
  *
  * Source of the names: `<errno.h>`.
@@ -81,8 +82,9 @@ export function errnoMessage(errno: number): string {
 }
 
 /**
- * The error of a call that failed, in the words that Deno itself would use:
- * "Connection refused (os error 111)".
+ * The error of a call that failed, in the words of Deno: "Connection refused (os error
+ * 111)". With a detail the message ends as those of Deno's file errors do: ": connect
+ * 127.0.0.1:8001".
  *
  * @param syscall The call that failed, as in "connect"
  * @param errno Its error number
@@ -94,7 +96,8 @@ export function systemError(
   detail?: string,
 ): SystemError {
   const code = errnoName(errno);
-  const message = `${errnoMessage(errno)} (os error ${errno})`;
+  const object = detail === undefined ? "" : `: ${syscall} ${detail}`;
+  const message = `${errnoMessage(errno)} (os error ${errno})${object}`;
   const error = OUT_OF_DESCRIPTORS.has(code)
     ? withoutStack(() => new Error(message))
     : new (classes[code] ?? Error)(message);

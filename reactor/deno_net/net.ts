@@ -4,6 +4,7 @@
  * @module
  */
 
+import { isSystemError, systemError } from "../../backends/ffi/errors.ts";
 import { checkOptions, type OptionNames } from "../../backends/options.ts";
 import type { ConnectOptions } from "../connect_options.ts";
 import { connect } from "../connecting.ts";
@@ -103,7 +104,7 @@ export class Net {
     options: Deno.VsockListenOptions & { transport: "vsock" },
   ): never;
   listen(options: object): Listener<Deno.NetAddr> | Listener<Deno.UnixAddr> {
-    const listening = ListeningSocket.create(listenOptions(options));
+    const listening = listeningSocket(listenOptions(options));
     try {
       return new Listener<Deno.NetAddr>(this.#loop, listening);
     } catch (error) {
@@ -148,7 +149,7 @@ export class Net {
       // Without an error, the reactor was closed.
       connection.onClose = (error) => {
         clearTimeout(look);
-        reject(error ?? interrupted());
+        reject(error === undefined ? interrupted() : withoutDetail(error));
       };
       const look = this.#expectTurns(() => {
         connection.onClose = null;
@@ -172,6 +173,21 @@ export class Net {
       if (!loop.running && loop.stats().turns === turns) onIdle();
     }, 0);
   }
+}
+
+function listeningSocket(options: ListenOptions): ListeningSocket {
+  try {
+    return ListeningSocket.create(options);
+  } catch (error) {
+    throw withoutDetail(error);
+  }
+}
+
+/** An error as Deno has it: its message does not name the address. */
+function withoutDetail(error: unknown): unknown {
+  return isSystemError(error) && error.detail !== undefined
+    ? systemError(error.syscall, error.errno)
+    : error;
 }
 
 /** Deno's options of `listen` by the names of the reactor. */

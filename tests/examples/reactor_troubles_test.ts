@@ -92,7 +92,8 @@ testExamples(
     const port = freePort();
     const args = ["--connect", "--port", `${port}`];
     await using client = startExample("chat", args);
-    const line = `^${HOST}:${port}: Connection refused \\(os error \\d+\\)\n$`;
+    const line =
+      `^Connection refused \\(os error \\d+\\): connect ${HOST}:${port}\n$`;
     assertFailed(await client.ending(), 1, new RegExp(line));
   },
 );

@@ -41,7 +41,7 @@ export async function assertIdle(programs: readonly Program[]): Promise<void> {
 /** Asserts that a server has failed, with one line, since its port is in use. */
 export function assertPortInUse(ending: Ending, port: number): void {
   const line =
-    `^127.0.0.1:${port}: Address already in use \\(os error \\d+\\)\n$`;
+    `^Address already in use \\(os error \\d+\\): bind 127.0.0.1:${port}\n$`;
   assertFailed(ending, 1, new RegExp(line));
   assertEquals(ending.lines, []);
 }

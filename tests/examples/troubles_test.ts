@@ -171,7 +171,8 @@ testExamples(
     const port = freePort();
     await using client = startExample("multi_client", ["--port", `${port}`]);
     const ending = await client.ending();
-    const line = `^${HOST}:${port}: Connection refused \\(os error \\d+\\)\n$`;
+    const line =
+      `^Connection refused \\(os error \\d+\\): connect ${HOST}:${port}\n$`;
     assertFailed(ending, 1, new RegExp(line));
     assertEquals(ending.lines, [`connecting to ${HOST} port ${port}`]);
   },

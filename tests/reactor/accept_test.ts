@@ -105,7 +105,8 @@ onAnyBackend(
     const again = (): void => {
       stage.reactor.listen({ hostname, port }, () => {}).close();
     };
-    assertThrows(again, Deno.errors.AddrInUse);
+    const name = `: bind 127.0.0.1:${port}`;
+    assertThrows(again, Deno.errors.AddrInUse, name);
     first.close();
     again();
     again();

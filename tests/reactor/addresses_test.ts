@@ -3,7 +3,7 @@
  * take, to the same effect; what Deno refuses, they refuse.
  */
 
-import { assert, assertEquals, assertRejects } from "@std/assert";
+import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { InternetAddress } from "../../backends/ffi/mod.ts";
 import { Reactor } from "../../reactor/mod.ts";
 import { test } from "../util.ts";
@@ -236,3 +236,27 @@ test("a connect may come before serve()", async () => {
   using conn = await connecting;
   assert(conn.remoteAddr.port === target.port);
 });
+
+onAnyBackend(
+  "Reactor: options that are no object are a TypeError with an example",
+  ({ reactor }) => {
+    const calls: Record<string, (options: unknown) => unknown> = {
+      listen: (options) => reactor.listen(options as { port: 0 }, () => {}),
+      connect: (options) => reactor.connect(options as { port: 0 }),
+      datagram: (options) => reactor.datagram(options as { port: 0 }),
+    };
+    for (const call of Object.values(calls)) {
+      assertThrows(() => call(8001), TypeError, "write { port: 8001 }");
+      assertThrows(() => call("/a"), TypeError, 'write { path: "/a" }');
+      assertThrows(() => call(null), TypeError, "write { port: 8001 }");
+    }
+  },
+);
+
+onAnyBackend(
+  "Reactor.listen: a callback that is no function is a TypeError",
+  ({ reactor }) => {
+    const nothing = undefined as unknown as () => void;
+    assertThrows(() => reactor.listen({ port: 0 }, nothing), TypeError);
+  },
+);

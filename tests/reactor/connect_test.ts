@@ -2,7 +2,7 @@
  * Connecting: how it succeeds, how it fails, and that it does either once.
  */
 
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
 import {
   type InternetAddress,
   Socket,
@@ -74,6 +74,19 @@ onEachBackend(
     assertEquals(log.lines, ["close ECONNREFUSED"]);
   },
   { needs: "keepsErrors" },
+);
+
+onAnyBackend(
+  "Reactor.connect: the message of a refusal names the address",
+  (stage) => {
+    const port = deadPort();
+    let message = "";
+    stage.reactor.connect({ port }).onClose = (error) => {
+      message = error!.message;
+    };
+    stage.until(() => message !== "", "the refusal");
+    assertMatch(message, new RegExp(`: connect 127\\.0\\.0\\.1:${port}$`));
+  },
 );
 
 onEachBackend(
