@@ -1,6 +1,5 @@
 /**
- * Two handlers for one descriptor: one when it can be read, one when it can be
- * written, set and removed apart from each other.
+ * Separate handlers of one descriptor, for readability and for writability.
  *
  * @module
  */
@@ -15,31 +14,27 @@ import {
 import { type Callback, checkCallback } from "./callback.ts";
 import type { Loop } from "./loop.ts";
 
-/** Called when the file object can be read, or written. */
+/** Called when a file object is readable, or writable. */
 export type Handler = () => void;
 
-/** What is called for one event. */
+/** The handler of one event. */
 interface Entry {
   readonly handler: Handler;
-  /**
-   * Of a wait: rejects the promise that hangs on it, which would never settle if the
-   * entry were replaced or removed by other means.
-   */
+  /** Rejects the promise of a wait; null for a handler of a program. */
   readonly fail: ((error: unknown) => void) | null;
 }
 
-/** The entries of one descriptor. */
+/** The handlers of one descriptor. */
 interface Pair {
-  /** What is registered: the key's data, by which the pair is found. */
+  /** The registered callback. It is the data of the key, which leads to the pair. */
   readonly callback: Callback;
   reader: Entry | null;
   writer: Entry | null;
 }
 
 /**
- * All pairs of a loop, each registered for as long as it has a handler. Which
- * descriptor has which pair only the selector knows: it alone hears of a number
- * that has changed hands.
+ * All pairs of a loop. Each is registered while it has a handler. A pair is found by the
+ * key of its descriptor: the selector alone notices that a descriptor was reused.
  */
 export class HandlerPairs {
   /** The loop that calls the handlers. */
@@ -51,11 +46,11 @@ export class HandlerPairs {
   }
 
   /**
-   * Sets the handler of one event, in the place of the one there may be.
+   * Sets the handler of one event, replacing an existing one.
    *
    * @throws {TypeError} if the handler is not a function
-   * @throws {Deno.errors.Busy} if a promise waits for the event
-   * @throws {Deno.errors.AlreadyExists} if the descriptor is registered by other means
+   * @throws {Deno.errors.Busy} if a wait for the event is pending
+   * @throws {Deno.errors.AlreadyExists} if `register()` has registered the descriptor
    */
   set(fileobj: FileObject, event: number, handler: Handler): void {
     checkCallback(handler);
@@ -63,8 +58,8 @@ export class HandlerPairs {
   }
 
   /**
-   * Removes the handler of one event, also after the file object was closed, unless
-   * it is that of a wait.
+   * Removes the handler of one event, except that of a wait. The file object may be
+   * closed.
    *
    * @returns false if there was none
    */
@@ -73,12 +68,12 @@ export class HandlerPairs {
   }
 
   /**
-   * Sets what ends a wait for one event, where there is no handler yet.
+   * Adds a wait for one event.
    *
-   * @param handler Called when the event is there
-   * @param fail Called with the error, if nothing watches the descriptor any more
-   * @throws {Deno.errors.Busy} if there is a handler already
-   * @throws {Deno.errors.AlreadyExists} if the descriptor is registered by other means
+   * @param handler Called on the event
+   * @param fail Called with the error if the registration ends
+   * @throws {Deno.errors.Busy} if the event has a handler
+   * @throws {Deno.errors.AlreadyExists} if `register()` has registered the descriptor
    */
   addWait(
     fileobj: FileObject,
@@ -89,18 +84,18 @@ export class HandlerPairs {
     this.#add(fileobj, event, { handler, fail });
   }
 
-  /** Removes the handler of a wait that is over; a later one is left alone. */
+  /** Removes a wait that is over, but no later one. */
   removeWait(fileobj: FileObject, event: number, handler: Handler): void {
     this.#removeIf(fileobj, event, (entry) => entry.handler === handler);
   }
 
-  /** Before a number is registered by other means: its owner may be closed. */
-  makeWay(fileobj: FileObject): void {
-    this.#livingKey(fileDescriptor(fileobj));
+  /** Rejects the waits of a closed file object whose descriptor is registered next. */
+  dropClosed(fileobj: FileObject): void {
+    this.#openKey(fileDescriptor(fileobj));
   }
 
-  /** After a registration was ended by other means: what waits on it waits in vain. */
-  leave({ data }: SelectorKey<Callback>): void {
+  /** Rejects the waits of a registration that was ended or replaced by other means. */
+  rejectWaits({ data }: SelectorKey<Callback>): void {
     const pair = this.#pairs.get(data);
     if (pair !== undefined) failWaits(pair, unregistered());
   }
@@ -108,7 +103,7 @@ export class HandlerPairs {
   #add(fileobj: FileObject, event: number, entry: Entry): void {
     const fd = fileDescriptor(fileobj);
     const slot = slotOf(event);
-    const key = this.#livingKey(fd);
+    const key = this.#openKey(fd);
     const pair = this.#pairOf(key);
     const current = pair?.[slot] ?? null;
     if (current !== null && (current.fail !== null || entry.fail !== null)) {
@@ -130,9 +125,8 @@ export class HandlerPairs {
   }
 
   /**
-   * A number that was closed and opened again looks the same, and epoll and kqueue
-   * would still have the file that is gone, or nothing: so the system is told
-   * everything afresh, and not just what is new.
+   * Registers again rather than modifying. A descriptor that was closed and opened again
+   * looks the same here, but epoll and kqueue still have the old file, or none.
    */
   #registerAnew(
     { fileobj }: SelectorKey<Callback>,
@@ -152,11 +146,10 @@ export class HandlerPairs {
   }
 
   /**
-   * A change that the system refuses has ended the registration, which is not to cost
-   * the handlers that stay.
+   * Registers the remaining handlers again after a refused change, which has ended their
+   * registration.
    *
-   * @returns what it was refused with, too, and their waits were ended by; null if they
-   *   are registered again
+   * @returns the error that refused this, too, and rejected their waits; null on success
    */
   #restore(fileobj: FileObject, pair: Pair): Error | null {
     try {
@@ -183,7 +176,7 @@ export class HandlerPairs {
     return true;
   }
 
-  /** Waits for less than before. Of what is closed there is nothing to be waited for. */
+  /** Registers fewer events than before, or none. A closed file object has no events. */
   #withdraw(key: SelectorKey<Callback>, pair: Pair): void {
     const events = eventsOf(pair);
     if (events === 0) {
@@ -202,10 +195,10 @@ export class HandlerPairs {
   }
 
   /**
-   * The key of a number, unless its owner was closed: then the number is free, as for
-   * `register()`, and what waits for that owner waits in vain.
+   * Returns the key of a descriptor, unless its file object was closed. It rejects the
+   * waits of a closed one, whose descriptor is free to be registered.
    */
-  #livingKey(fd: number): SelectorKey<Callback> | undefined {
+  #openKey(fd: number): SelectorKey<Callback> | undefined {
     const key = this.loop.selector.getMap().get(fd);
     if (key === undefined || !isClosed(key)) return key;
     const pair = this.#pairOf(key);
@@ -218,8 +211,8 @@ export class HandlerPairs {
   }
 
   /**
-   * Reads before it writes; what the reader removed, the writer does not get, nor
-   * does the next owner of the number.
+   * Calls the reader before the writer. The reader may remove the writer, or close the
+   * file object, whose descriptor may then belong to another one.
    */
   #call(fileobj: FileObject, pair: Pair, ready: number): void {
     if ((ready & EVENT_READ) !== 0) pair.reader?.handler();
@@ -257,7 +250,7 @@ function unregistered(): Error {
   return new Deno.errors.Interrupted("File object was unregistered");
 }
 
-/** What a wait is told whose file object was closed. */
+/** Creates the error of a wait whose file object was closed. */
 export function closedError(): Error {
   return new Deno.errors.BadResource("File object was closed");
 }

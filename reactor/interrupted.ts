@@ -1,10 +1,10 @@
 /**
- * The error of what is pending at a close.
+ * The error of operations that are pending at a close.
  *
  * @module
  */
 
-/** As Deno's own, down to the code. */
+/** Creates the error that Deno itself rejects with, including its code. */
 export function interrupted(): Error {
   const error = new Deno.errors.Interrupted("operation canceled");
   return Object.assign(error, { code: "EINTR" });

@@ -7,7 +7,6 @@
 
 import { checkTimeout } from "../backends/deadline.ts";
 import { createSelector } from "../backends/default_selector.ts";
-import { checkOptions } from "../backends/options.ts";
 import {
   CLOSING,
   EVENT_READ,
@@ -23,10 +22,10 @@ import { createErrorPrinter } from "./print_error.ts";
 import { type PromiseBound, PromiseWaits } from "./promise_waits.ts";
 import { QueuedBytes } from "./queued_bytes.ts";
 import {
-  REACTOR_OPTIONS,
   type ReactorOptions,
-  SERVE_OPTIONS,
   type ServeOptions,
+  untilIdleOf,
+  yieldIntervalOf,
 } from "./reactor_options.ts";
 import { Reports } from "./reports.ts";
 import { Schedule } from "./schedule.ts";
@@ -68,14 +67,9 @@ export class Loop implements ServedLoop {
 
   /** Checks the options of a reactor, and creates its selector. */
   constructor(options: ReactorOptions = {}) {
-    checkOptions(options, REACTOR_OPTIONS);
-    const { yieldInterval = 1, measure = false } = options;
-    if (!(yieldInterval > 0)) {
-      throw new RangeError(`Cannot yield every ${yieldInterval} milliseconds`);
-    }
-    this.#yieldInterval = yieldInterval;
+    this.#yieldInterval = yieldIntervalOf(options);
     this.#queued = new QueuedBytes(options.maximumQueued ?? Infinity);
-    this.#stopwatch = Stopwatch.create(measure);
+    this.#stopwatch = Stopwatch.create(options.measure ?? false);
     this.#reports = new Reports(
       options.onError ?? createErrorPrinter(),
       () => this.#life.stopping = true,
@@ -137,8 +131,8 @@ export class Loop implements ServedLoop {
   }
 
   /**
-   * Unregisters a descriptor that is closed next, if it is registered: the system ends a
-   * registration when it refuses a change, and so may the owner of the descriptor.
+   * Unregisters a descriptor that is closed next, if it is registered. A change that the
+   * system refused may have ended the registration, or its owner.
    */
   forget(fileobj: FileObject): void {
     try {
@@ -236,9 +230,9 @@ export class Loop implements ServedLoop {
   }
 
   serve(options: ServeOptions = {}): Promise<void> {
-    checkOptions(options, SERVE_OPTIONS);
+    const untilIdle = untilIdleOf(options);
     this.#begin("serving");
-    this.#untilIdle = options.untilIdle ?? false;
+    this.#untilIdle = untilIdle;
     const served = this.#serve(options.signal);
     // A serve() that cannot begin has ended already.
     if (this.running) this.#served = served;
@@ -453,16 +447,11 @@ export class Loop implements ServedLoop {
   }
 
   #needWaker(): Waker {
-    if (this.#waker !== null) return this.#waker;
-    const waker = new Waker();
-    try {
-      this.#selector.register(waker, EVENT_READ, drainWaker);
-    } catch (error) {
-      waker.close();
-      throw error;
+    if (this.#waker === null) {
+      this.#waker = Waker.registeredWith(this.#selector);
+      this.#internal++;
     }
-    this.#internal++;
-    return this.#waker = waker;
+    return this.#waker;
   }
 
   #begin(state: "running" | "serving"): void {
@@ -488,8 +477,4 @@ export class Loop implements ServedLoop {
   checkOpen(): void {
     this.#life.checkOpen();
   }
-}
-
-function drainWaker(waker: FileObject): void {
-  (waker as Waker).drain();
 }

@@ -1,6 +1,6 @@
 /**
- * A reactor on top of the selectors: callbacks for what is ready, timers, TCP,
- * UDP and Unix sockets, alone in its thread or beside Deno's own loop.
+ * A reactor on top of the selectors: callbacks on readiness, timers, TCP, UDP and Unix
+ * sockets. It runs with the thread to itself, or next to Deno's event loop.
  *
  * @example An echo server and its client
  * ```ts

@@ -1,10 +1,10 @@
 /**
  * One parked wait for all reactors of a thread.
  *
- * A wait on another thread occupies one of the 32 threads that Deno has for
- * blocking calls, and cannot be cancelled. So there is one, a poll(2) of all
- * selectors, and only while every serving reactor of this thread is parked: as
- * long as one of them is at work, it looks after the others between its slices.
+ * A wait on another thread occupies one of Deno's 32 threads for blocking calls, and
+ * cannot be cancelled. So all serving reactors of this thread share one: a poll(2) of all
+ * selectors. It is under way only while all of them are parked. Otherwise an active
+ * reactor polls the parked ones between its slices.
  *
  * @module
  */
@@ -14,40 +14,40 @@ import { SelectorPoll } from "../backends/selector_poll.ts";
 import { now } from "./clock.ts";
 import { wake, Waker } from "./waker.ts";
 
-/** More milliseconds than a wait takes to end. */
+/** Milliseconds within which an interrupted wait has surely ended. */
 const LONGEST_END = 60_000;
 
-/** The place of one serving reactor. */
+/** One serving reactor. */
 export class Seat {
-  /** What the reactor waits with. */
+  /** The selector of the reactor. */
   readonly selector: LoopSelector<unknown>;
-  /** When its parked wait ends at the latest. */
+  /** Latest end of its parked wait, by `now()`. */
   deadline = Infinity;
-  /** Whether its parked wait keeps the process open. */
+  /** Whether its parked wait keeps the process alive. */
   referenced = true;
-  /** Ends its parked wait; null while it is at work. */
+  /** Ends its parked wait; null while it is active. */
   resume: (() => void) | null = null;
 
-  /** Made by `Parking.enter`. */
+  /** Called by `Parking.enter()`. */
   constructor(selector: LoopSelector<unknown>) {
     this.selector = selector;
   }
 }
 
-/** A wait that is under way on another thread. */
+/** A wait under way on another thread. */
 interface Wait {
   readonly seats: readonly Seat[];
   readonly deadline: number;
   readonly referenced: boolean;
-  /** What keeps the process open until it has ended; null if it is not to end. */
+  /** Keeps the process alive until an interrupted wait has ended; null before. */
   ending: ReturnType<typeof setTimeout> | null;
-  /** Resolves when it has ended, and ready seats are resumed. */
+  /** Resolves when the wait has ended, and ready seats are resumed. */
   readonly ended: Promise<void>;
 }
 
 /** The serving reactors of a thread. */
 export class Parking {
-  /** How many reactors serve, parked or not. */
+  /** How many reactors serve, parked or active. */
   seats = 0;
   readonly #parked = new Set<Seat>();
   readonly #covered = new SelectorPoll();
@@ -56,9 +56,9 @@ export class Parking {
   #wait: Wait | null = null;
 
   /**
-   * Gives a reactor that begins to serve a place.
+   * Adds a reactor that begins to serve.
    *
-   * @throws {SystemError} if there are no descriptors left: `EMFILE`
+   * @throws {SystemError} `EMFILE`: no descriptors left
    */
   enter(selector: LoopSelector<unknown>): Seat {
     this.#waker ??= new Waker();
@@ -66,7 +66,7 @@ export class Parking {
     return new Seat(selector);
   }
 
-  /** Frees a place; resolves when no wait on another thread uses its selector. */
+  /** Removes a reactor; resolves when no wait on another thread uses its selector. */
   async leave(seat: Seat): Promise<void> {
     seat.resume?.();
     this.seats--;
@@ -75,17 +75,17 @@ export class Parking {
       this.#interrupt(wait);
       await wait.ended;
     }
-    // Others may have come or gone meanwhile.
+    // Other reactors may have entered or left meanwhile.
     if (this.seats > 0) return this.#settle();
     this.#waker?.close();
     this.#waker = null;
   }
 
   /**
-   * Waits until something may be ready, the deadline has come, or `unpark()`.
+   * Waits until a file object may be ready, the deadline has passed, or `unpark()`.
    *
    * @param deadline By `now()`
-   * @param referenced Whether the wait keeps the process open
+   * @param referenced Whether the wait keeps the process alive
    */
   park(seat: Seat, deadline: number, referenced: boolean): Promise<void> {
     seat.deadline = deadline;
@@ -105,16 +105,13 @@ export class Parking {
   unpark(seat: Seat): void {
     if (seat.resume === null) return;
     seat.resume();
-    // A poll(2) under way keeps the files open that it was given.
+    // A poll(2) under way keeps its files open.
     const wait = this.#wait;
     if (wait === null || seat.selector.waitFd >= 0) return;
     if (wait.seats.includes(seat)) this.#interrupt(wait);
   }
 
-  /**
-   * Resumes those of the parked that have something: for a reactor at work, since
-   * no wait of theirs is under way.
-   */
+  /** Resumes the parked reactors that have ready file objects, for an active reactor. */
   look(): void {
     if (this.#parked.size === 0) return;
     const seats = [...this.#parked];
@@ -128,7 +125,7 @@ export class Parking {
     resumeReady(seats, this.#looked, 0);
   }
 
-  /** Has a wait under way that covers all parked, if all are. */
+  /** Begins a wait for all reactors, or replaces the one under way, if all are parked. */
   #settle(): void {
     if (this.#parked.size === 0 || this.#parked.size < this.seats) return;
     const deadline = Math.min(...this.#deadlines());
@@ -173,8 +170,8 @@ export class Parking {
   }
 
   /**
-   * Whether a wait that was begun earlier sees all that is parked now. Of a
-   * selector that is polled by its registrations it has those of that time.
+   * Returns whether an earlier wait covers all reactors that are parked now. A selector
+   * without a descriptor of its own is polled by its registrations of that time.
    */
   #covers(wait: Wait): boolean {
     for (const seat of this.#parked) {
@@ -185,7 +182,7 @@ export class Parking {
 
   #interrupt(wait: Wait): void {
     if (wait.ending !== null) return;
-    // A wait that does not keep the process open would not be seen to end.
+    // Deno does not report the end of a wait that does not keep the process alive.
     wait.ending = setTimeout(() => {}, LONGEST_END);
     wake(this.#waker!.wakeFd);
   }
@@ -200,12 +197,12 @@ export class Parking {
   }
 }
 
-/** The poll was refused: each reactor meets the cause in a wait of its own. */
+/** Resumes all reactors after a refused poll: each reports the cause in its own wait. */
 function resumeAll(seats: readonly Seat[]): void {
   for (const seat of seats) seat.resume?.();
 }
 
-/** @param first The place of the first seat in the poll */
+/** @param first The index of the first seat in the poll */
 function resumeReady(
   seats: readonly Seat[],
   poll: SelectorPoll,

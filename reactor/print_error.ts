@@ -13,8 +13,8 @@ import { ReportLimit } from "./reports.ts";
 const STACK_DESCRIPTORS = 2;
 
 /**
- * Creates a function that writes errors to standard error: of those with one stack, one
- * a second, so that neither a failing callback nor a peer can fill a log.
+ * Creates a function that prints errors to standard error. Of errors with the same stack
+ * it prints one a second: neither a failing callback nor a peer can fill a log.
  */
 export function createErrorPrinter(): (error: unknown) => void {
   const limit = new ReportLimit();

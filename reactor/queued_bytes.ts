@@ -8,7 +8,7 @@
 export class QueuedBytes {
   /** Queued bytes. */
   bytes = 0;
-  /** Memory of the queued bytes, which is what the maximum limits. */
+  /** Memory of the queued bytes: the maximum limits this. */
   #memory = 0;
   readonly #maximum: number;
 

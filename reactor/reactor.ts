@@ -99,7 +99,7 @@ export class Reactor implements Disposable, AsyncDisposable {
   constructor(options: ReactorOptions = {}) {
     this.#loop = new Loop(options);
     this.#pairs = new HandlerPairs(this.#loop);
-    this.#loop.onFailing = (key) => this.#pairs.leave(key);
+    this.#loop.onFailing = (key) => this.#pairs.rejectWaits(key);
     this.net = new Net(this.#loop);
   }
 
@@ -141,7 +141,7 @@ export class Reactor implements Disposable, AsyncDisposable {
     events: number,
     callback: Callback<F>,
   ): SelectorKey<Callback, F> {
-    this.#pairs.makeWay(fileobj);
+    this.#pairs.dropClosed(fileobj);
     return this.#loop.register(fileobj, events, callback);
   }
 
@@ -159,7 +159,7 @@ export class Reactor implements Disposable, AsyncDisposable {
   ): SelectorKey<Callback, F> {
     const before = this.selector.getMap().get(fileobj);
     const key = this.#loop.modify(fileobj, events, callback);
-    if (before!.data !== callback) this.#pairs.leave(before!);
+    if (before!.data !== callback) this.#pairs.rejectWaits(before!);
     return key;
   }
 
@@ -177,7 +177,7 @@ export class Reactor implements Disposable, AsyncDisposable {
     options?: { readonly closing?: boolean },
   ): SelectorKey<Callback> {
     const key = this.#loop.unregister(fileobj, options);
-    this.#pairs.leave(key);
+    this.#pairs.rejectWaits(key);
     return key;
   }
 
@@ -233,27 +233,13 @@ export class Reactor implements Disposable, AsyncDisposable {
 
   /**
    * Waits until a file object is readable: once with `await`, repeatedly with `for await`.
-   * It needs `serve()`.
+   * It needs `serve()`. See `Readiness` for an example.
    *
    * @throws {Deno.errors.Busy} if the descriptor has a reader or a pending `readable()`
    * @throws {Deno.errors.Interrupted} if the reactor is closed, or the file object
    *   unregistered. Unregister before closing by other means than this package
    * @throws {Deno.errors.BadResource} if the file object is closed
    * @throws the signal's reason, if it is aborted
-   *
-   * @example
-   * ```ts
-   * import { pipe, read, write } from "@pollux/reactor/socket";
-   * import { Reactor } from "@pollux/reactor/reactor";
-   * import { assertEquals } from "@std/assert";
-   *
-   * await using reactor = new Reactor();
-   * reactor.serve();
-   * const [reader, writer] = pipe();
-   * setTimeout(() => write(writer, new TextEncoder().encode("hello")), 5);
-   * await reactor.readable(reader, { signal: AbortSignal.timeout(5000) });
-   * assertEquals(read(reader, new Uint8Array(16)), 5);
-   * ```
    */
   readable(fileobj: FileObject, options: ReadinessOptions = {}): Readiness {
     return new Readiness(this.#pairs, fileobj, EVENT_READ, options);
@@ -301,27 +287,14 @@ export class Reactor implements Disposable, AsyncDisposable {
 
   /**
    * Calls a function repeatedly. Each call is due one interval after the last one was
-   * due: delays do not add up. Calls that a busy loop missed are skipped.
+   * due: delays do not add up. Calls that a busy loop missed are skipped. See `Timer` for
+   * an example.
    *
    * @param milliseconds The interval, more than 0
    * @returns the timer, to cancel it
    * @throws {RangeError} if the interval is not positive
    * @throws {TypeError} if the callback is not a function
    * @throws {Deno.errors.BadResource} if the reactor is closed
-   *
-   * @example
-   * ```ts
-   * import { Reactor } from "@pollux/reactor/reactor";
-   * import { assertEquals } from "@std/assert";
-   *
-   * using reactor = new Reactor();
-   * let ticks = 0;
-   * const timer = reactor.callEvery(5, () => {
-   *   if (++ticks === 3) timer.cancel();
-   * });
-   * reactor.run(); // returns when no timer is left
-   * assertEquals(ticks, 3);
-   * ```
    */
   callEvery(milliseconds: number, callback: () => void): Timer {
     return this.#loop.callEvery(milliseconds, callback);
@@ -330,23 +303,13 @@ export class Reactor implements Disposable, AsyncDisposable {
   /**
    * Calls a function whenever this process receives a signal, also during `run()`. A
    * watch keeps neither `run()` nor the process alive. The first one starts a thread,
-   * which takes about a tenth of a second.
+   * which takes about a tenth of a second. See `SignalWatch` for an example.
    *
    * @param signal A name as "SIGTERM". Its default action is disabled until its last
    *   watch is cancelled, or the reactor closed
    * @throws {TypeError} if there is no such signal, or it cannot be caught
    * @throws {Deno.errors.BadResource} if the reactor is closed
    * @throws {Deno.errors.TimedOut} if the thread does not start within 10 seconds
-   *
-   * @example
-   * ```ts ignore
-   * import { Reactor } from "@pollux/reactor/reactor";
-   *
-   * using reactor = new Reactor();
-   * const server = reactor.listen({ port: 8001 }, (peer) => peer.close());
-   * reactor.onSignal("SIGINT", () => server.close());
-   * reactor.run(); // until Ctrl-C
-   * ```
    */
   onSignal(signal: Deno.Signal, callback: () => void): SignalWatch {
     this.#loop.checkOpen();
@@ -510,28 +473,12 @@ export class Reactor implements Disposable, AsyncDisposable {
 
   /**
    * Shuts down gracefully: closes the listeners, lets connections finish, and stops.
-   * Datagram sockets stay open until then. A second call sets another timeout.
+   * Datagram sockets stay open until then. A second call sets another timeout. See
+   * `ShutdownOptions` for an example.
    *
    * @returns resolves when no connection is left; under `run()`, after it has returned
    * @throws {RangeError} if the timeout is negative or not a number
    * @throws {Deno.errors.BadResource} if the reactor is closed
-   *
-   * @example
-   * ```ts
-   * import { Reactor } from "@pollux/reactor/reactor";
-   * import { assertEquals } from "@std/assert";
-   *
-   * await using reactor = new Reactor();
-   * const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, (peer) => {
-   *   peer.onData = (chunk) => peer.end(chunk);
-   *   reactor.shutdown({ timeout: 5000 }); // or in `reactor.onSignal("SIGTERM", …)`
-   * });
-   * const client = reactor.connect(server.address);
-   * client.end(new TextEncoder().encode("the last one"));
-   * client.onData = () => {};
-   * await reactor.serve();
-   * assertEquals(reactor.connections, 0);
-   * ```
    */
   shutdown(options: ShutdownOptions = {}): Promise<void> {
     const timeout = timeoutOf(options);
@@ -580,27 +527,7 @@ export class Reactor implements Disposable, AsyncDisposable {
     this.#loop.wake();
   }
 
-  /**
-   * Returns statistics.
-   *
-   * @example Find the callback that delays all others
-   * ```ts
-   * import { Reactor } from "@pollux/reactor/reactor";
-   * import { assert, assertEquals } from "@std/assert";
-   *
-   * const slow: string[] = [];
-   * using reactor = new Reactor({
-   *   measure: { slow: 5, onSlow: ({ name }) => slow.push(name) },
-   * });
-   * reactor.callSoon(function compress() {
-   *   const start = performance.now();
-   *   while (performance.now() - start < 6);
-   * });
-   * reactor.run();
-   * assertEquals(slow, ["compress"]);
-   * assert(reactor.stats().longestCallback >= 5);
-   * ```
-   */
+  /** Returns statistics. See `ReactorStatistics` for an example. */
   stats(): ReactorStatistics {
     return this.#loop.stats();
   }

@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { OptionNames } from "../backends/options.ts";
+import { checkOptions, type OptionNames } from "../backends/options.ts";
 import type { LoopSelector } from "../backends/selector.ts";
 import type { Callback } from "./callback.ts";
 import type { Measurement } from "./statistics.ts";
@@ -38,14 +38,26 @@ export interface ReactorOptions {
   readonly measure?: Measurement | boolean;
 }
 
-/** The names of the options. */
-export const REACTOR_OPTIONS: OptionNames<ReactorOptions> = {
+const REACTOR_OPTIONS: OptionNames<ReactorOptions> = {
   selector: true,
   onError: true,
   yieldInterval: true,
   maximumQueued: true,
   measure: true,
 };
+
+/**
+ * Checks the names of the options, and returns the yield interval.
+ *
+ * @throws {TypeError} if an option is unknown
+ * @throws {RangeError} if the interval is not positive
+ */
+export function yieldIntervalOf(options: ReactorOptions): number {
+  checkOptions(options, REACTOR_OPTIONS);
+  const { yieldInterval = 1 } = options;
+  if (yieldInterval > 0) return yieldInterval;
+  throw new RangeError(`Cannot yield every ${yieldInterval} milliseconds`);
+}
 
 /** How `serve()` ends. */
 export interface ServeOptions {
@@ -58,8 +70,17 @@ export interface ServeOptions {
   readonly untilIdle?: boolean;
 }
 
-/** The names of the options of `serve()`. */
-export const SERVE_OPTIONS: OptionNames<ServeOptions> = {
+const SERVE_OPTIONS: OptionNames<ServeOptions> = {
   signal: true,
   untilIdle: true,
 };
+
+/**
+ * Checks the names of the options, and returns `untilIdle`.
+ *
+ * @throws {TypeError} if an option is unknown
+ */
+export function untilIdleOf(options: ServeOptions): boolean {
+  checkOptions(options, SERVE_OPTIONS);
+  return options.untilIdle ?? false;
+}

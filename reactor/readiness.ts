@@ -1,5 +1,5 @@
 /**
- * Readiness as promises: for who would rather wait than be called.
+ * Readiness as promises.
  *
  * @module
  */
@@ -11,18 +11,31 @@ import { closedError, type HandlerPairs } from "./handler_pairs.ts";
 import { DESTROY, type Owned, PLACE } from "./owned.ts";
 import { checkOptions, type OptionNames } from "../backends/options.ts";
 
-/** How to wait. */
+/** Options of `readable()` and `writable()`. */
 export interface ReadinessOptions {
-  /** Ends the wait: the promise is rejected with the signal's reason. */
+  /** Cancels the wait: the promise is rejected with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
 const READINESS_OPTIONS: OptionNames<ReadinessOptions> = { signal: true };
 
 /**
- * What `readable()` and `writable()` return: a promise of being ready once, and
- * an iterable of being ready again and again, for which nothing is registered
- * until it is awaited or iterated.
+ * The result of `readable()` and `writable()`: a promise of readiness, and an async
+ * iterable of repeated readiness. Nothing is registered until it is awaited or iterated.
+ *
+ * @example
+ * ```ts
+ * import { pipe, read, write } from "@pollux/reactor/socket";
+ * import { Reactor } from "@pollux/reactor/reactor";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using reactor = new Reactor();
+ * reactor.serve();
+ * const [reader, writer] = pipe();
+ * setTimeout(() => write(writer, new TextEncoder().encode("hello")), 5);
+ * await reactor.readable(reader, { signal: AbortSignal.timeout(5000) });
+ * assertEquals(read(reader, new Uint8Array(16)), 5);
+ * ```
  */
 export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
   readonly #pairs: HandlerPairs;
@@ -30,7 +43,11 @@ export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
   readonly #event: number;
   readonly #signal: AbortSignal | undefined;
 
-  /** Made by `readable()` and `writable()`. */
+  /**
+   * Called by `readable()` and `writable()`.
+   *
+   * @ignore
+   */
   constructor(
     pairs: HandlerPairs,
     fileobj: FileObject,
@@ -53,15 +70,15 @@ export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
     return this.#once().then(onReady, onFailure);
   }
 
-  /** Waits until the file object is ready, then again, until the loop over it ends. */
+  /** Waits until the file object is ready, repeatedly until the `for await` loop ends. */
   [Symbol.asyncIterator](): AsyncIterableIterator<void, void> {
     return new ReadinessIterator((wait) => this.#once(wait));
   }
 
   /**
-   * Registers for one event. Whatever ends the wait ends the registration.
+   * Registers for one event until the wait ends.
    *
-   * @param begun Is given the way to end the wait as if the file object were ready
+   * @param begun Receives a function that ends the wait as if the file object were ready
    */
   #once(begun?: Wait): Promise<void> {
     const signal = this.#signal;
@@ -103,12 +120,12 @@ export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
   }
 }
 
-/** A wait that is under way. */
+/** A wait under way. */
 interface Wait {
   end: () => void;
 }
 
-/** Not a generator: to end that would wait for what it waits for. */
+/** Not a generator: its `return()` would wait for the pending `next()`. */
 class ReadinessIterator implements AsyncIterableIterator<void, void> {
   readonly #once: (wait: Wait) => Promise<void>;
   #wait: Wait | null = null;
@@ -125,7 +142,7 @@ class ReadinessIterator implements AsyncIterableIterator<void, void> {
     try {
       await this.#once(wait);
     } catch (error) {
-      // One at a time: the wait that is under way goes on.
+      // A second next() is refused: the wait under way continues.
       if (this.#wait === wait) this.#over = true;
       throw error;
     } finally {
@@ -134,7 +151,7 @@ class ReadinessIterator implements AsyncIterableIterator<void, void> {
     return { value: undefined, done: this.#over };
   }
 
-  /** Ends the wait that is under way. */
+  /** Ends the wait under way. */
   // deno-lint-ignore require-await -- as the interface has it
   async return(): Promise<IteratorResult<void, void>> {
     this.#over = true;

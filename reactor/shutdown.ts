@@ -11,7 +11,26 @@ import { Listener } from "./deno_net/listener.ts";
 import type { Loop } from "./loop.ts";
 import type { Timer } from "./timers.ts";
 
-/** How long open connections may take. */
+/**
+ * Options of `shutdown()`.
+ *
+ * @example
+ * ```ts
+ * import { Reactor } from "@pollux/reactor/reactor";
+ * import { assertEquals } from "@std/assert";
+ *
+ * await using reactor = new Reactor();
+ * const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, (peer) => {
+ *   peer.onData = (chunk) => peer.end(chunk);
+ *   reactor.shutdown({ timeout: 5000 }); // or in `reactor.onSignal("SIGTERM", …)`
+ * });
+ * const client = reactor.connect(server.address);
+ * client.end(new TextEncoder().encode("the last one"));
+ * client.onData = () => {};
+ * await reactor.serve();
+ * assertEquals(reactor.connections, 0);
+ * ```
+ */
 export interface ShutdownOptions {
   /** Milliseconds after which open connections are aborted. Default: none. */
   readonly timeout?: number;

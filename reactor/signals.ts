@@ -9,7 +9,19 @@ import { SignalPipe } from "../backends/signal_pipe.ts";
 import type { Loop } from "./loop.ts";
 import { DESTROY, type Owned, PLACE } from "./owned.ts";
 
-/** A watch of a signal. */
+/**
+ * A watch of a signal, which `onSignal()` returns.
+ *
+ * @example
+ * ```ts ignore
+ * import { Reactor } from "@pollux/reactor/reactor";
+ *
+ * using reactor = new Reactor();
+ * const server = reactor.listen({ port: 8001 }, (peer) => peer.close());
+ * reactor.onSignal("SIGINT", () => server.close());
+ * reactor.run(); // until Ctrl-C
+ * ```
+ */
 export interface SignalWatch extends Disposable {
   /** Ends the watch. Returns false if it has ended already. */
   cancel(): boolean;

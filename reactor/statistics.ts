@@ -6,7 +6,27 @@
 
 import { checkOptions, type OptionNames } from "../backends/options.ts";
 
-/** The answer of `reactor.stats()`. Times are in milliseconds. */
+/**
+ * The answer of `reactor.stats()`. Times are in milliseconds.
+ *
+ * @example Find the callback that delays all others
+ * ```ts
+ * import { Reactor } from "@pollux/reactor/reactor";
+ * import { assert, assertEquals } from "@std/assert";
+ *
+ * const slow: string[] = [];
+ * using reactor = new Reactor({
+ *   measure: { slow: 5, onSlow: ({ name }) => slow.push(name) },
+ * });
+ * reactor.callSoon(function compress() {
+ *   const start = performance.now();
+ *   while (performance.now() - start < 6);
+ * });
+ * reactor.run();
+ * assertEquals(slow, ["compress"]);
+ * assert(reactor.stats().longestCallback >= 5);
+ * ```
+ */
 export interface ReactorStatistics {
   /** How often the loop has waited and called back. */
   readonly turns: number;

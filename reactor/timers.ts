@@ -1,43 +1,47 @@
 /**
- * What is to be called later: a heap of deadlines on the monotonic clock.
+ * Timers: a heap of deadlines on the monotonic clock.
  *
  * @module
  */
 
-/** Where a timer without a deadline stands. */
-const IDLE = Infinity;
+/** The deadline of a timer that is over. */
+const OVER = Infinity;
 
 /**
- * Something to be called later, once or again and again: what `callLater` and
- * `callEvery` return.
+ * A timer, which `callLater()` and `callEvery()` return.
  *
  * @example
  * ```ts
  * import { Reactor } from "@pollux/reactor/reactor";
- * import { assert } from "@std/assert";
+ * import { assert, assertEquals } from "@std/assert";
  *
  * using reactor = new Reactor();
+ * let ticks = 0;
+ * const timer = reactor.callEvery(5, () => {
+ *   if (++ticks === 3) timer.cancel();
+ * });
  * const report = reactor.callEvery(1000, () => console.log(reactor.stats()));
- * report.unref(); // `run()` does not go on for its sake
- * reactor.run();
+ * report.unref(); // does not keep `run()` going
+ * reactor.run(); // returns after the third tick
+ * assertEquals(ticks, 3);
  * assert(report.active);
  * ```
  */
 export class Timer {
-  /** When it is due, in milliseconds of `now()`; `Infinity` once it is over. */
+  /** When the timer is due, in milliseconds of `performance.now()`; `Infinity` once it is over. */
   deadline: number;
   /** Milliseconds between calls; 0 for a timer that is called once. */
   readonly interval: number;
   /**
-   * The order in which timers with one deadline are called.
+   * The order of timers with equal deadlines.
    *
    * @ignore
    */
   sequence: number;
-  /** Whether `run()` goes on for its sake. */
+  /** Whether the timer keeps `run()` going. */
   referenced = true;
   /**
-   * Whether it is in the heap, and not just taken out to be called.
+   * Whether the timer is in the heap: false while it is being called.
    *
    * @ignore
    */
@@ -45,7 +49,11 @@ export class Timer {
   readonly #callback: () => void;
   readonly #queue: TimerQueue;
 
-  /** Made by `callLater` and `callEvery`. */
+  /**
+   * Called by `callLater()` and `callEvery()`.
+   *
+   * @ignore
+   */
   constructor(
     queue: TimerQueue,
     callback: () => void,
@@ -60,39 +68,39 @@ export class Timer {
     this.sequence = sequence;
   }
 
-  /** Whether it is still to be called. */
+  /** Whether a call is still due. */
   get active(): boolean {
-    return this.deadline !== IDLE;
+    return this.deadline !== OVER;
   }
 
-  /** Calls it off. A timer that is over, or called off already, stays as it is. */
+  /** Cancels the timer. On a timer that is over, it does nothing. */
   cancel(): void {
-    if (this.deadline === IDLE) return;
-    this.deadline = IDLE;
+    if (this.deadline === OVER) return;
+    this.deadline = OVER;
     this.#queue.forget(this);
   }
 
-  /** Lets `run()` return although it is still to be called. */
+  /** Lets `run()` return although a call is still due. */
   unref(): this {
     if (this.referenced && this.active) this.#queue.count(-1);
     this.referenced = false;
     return this;
   }
 
-  /** Makes `run()` wait for it, as at the beginning. */
+  /** Makes `run()` wait for the timer. This is the default. */
   ref(): this {
     if (!this.referenced && this.active) this.#queue.count(1);
     this.referenced = true;
     return this;
   }
 
-  /** Calls it off at the end of a `using` scope. */
+  /** Cancels the timer at the end of a `using` scope. */
   [Symbol.dispose](): void {
     this.cancel();
   }
 
   /**
-   * Calls it.
+   * Calls the callback.
    *
    * @ignore
    */
@@ -101,18 +109,18 @@ export class Timer {
   }
 }
 
-/** Below this many, called-off timers are left where they are. */
+/** Up to so many timers, cancelled ones stay in the heap. */
 const FEW = 64;
 
 /**
- * Timers by deadline: a heap in which each node has four children, so that the
- * way down is half as long, and its deadlines lie beside each other in memory.
+ * Timers by deadline: a heap with four children a node. It is half as high as one with
+ * two, and the deadlines of siblings are adjacent in memory.
  *
- * To call one off is to mark it; when more than half are marked, they are
- * cleared out together. So it costs no search, and no memory in the long run.
+ * Cancelling marks a timer. When more than half are marked, all marked ones are removed
+ * together. So a cancel needs no search, and cancelled timers hold no memory for long.
  */
 export class TimerQueue {
-  /** How many there are that `run()` waits for. */
+  /** Timers that keep `run()` going. */
   referenced = 0;
   #timers: Timer[] = [];
   #deadlines = new Float64Array(FEW);
@@ -120,12 +128,12 @@ export class TimerQueue {
   #sequence = 0;
   readonly #onChange: () => void;
 
-  /** @param onChange Called when the first comes for which `run()` waits, and when the last goes */
+  /** @param onChange Called when the first referenced timer is added, or the last has gone */
   constructor(onChange: () => void) {
     this.#onChange = onChange;
   }
 
-  /** How many are to be called. */
+  /** How many timers are active. */
   get size(): number {
     return this.#timers.length - this.#cancelled;
   }
@@ -133,7 +141,7 @@ export class TimerQueue {
   /**
    * Adds a timer.
    *
-   * @param deadline When it is due
+   * @param deadline When it is due, by `now()`
    * @param interval Milliseconds between calls, 0 for one call
    */
   add(callback: () => void, deadline: number, interval: number): Timer {
@@ -149,14 +157,14 @@ export class TimerQueue {
     return timer;
   }
 
-  /** Counts those for which `run()` waits. */
+  /** Counts referenced timers. */
   count(difference: 1 | -1): void {
     const before = this.referenced;
     this.referenced += difference;
     if (before === 0 || this.referenced === 0) this.#onChange();
   }
 
-  /** The earliest deadline; `Infinity` if there is none. */
+  /** Returns the earliest deadline; `Infinity` without a timer. */
   nextDeadline(): number {
     while (this.#timers.length > 0 && !this.#timers[0]!.active) {
       this.#popFirst();
@@ -166,10 +174,10 @@ export class TimerQueue {
   }
 
   /**
-   * Takes out what is due, in order.
+   * Takes out the timers that are due, in order.
    *
-   * @param time The time on the clock
-   * @param maximum How many at the most: who floods the clock may not stop the loop
+   * @param time The time by `now()`
+   * @param maximum How many at most: a flood of timers must not starve I/O
    */
   takeDue(time: number, maximum: number): Timer[] {
     const due: Timer[] = [];
@@ -180,36 +188,36 @@ export class TimerQueue {
   }
 
   /**
-   * Settles a timer that was taken out, before it is called: it is over, or due
-   * again. The next call is one interval after this one was due, not after it
-   * was made; calls that were missed are left out, not caught up.
+   * Ends a timer that was taken out, or sets its next deadline, before it is called. The
+   * next call is due one interval after this one was due, rather than after it is made.
+   * Missed calls are skipped.
    */
   settle(timer: Timer, time: number): void {
     if (timer.interval === 0) {
-      timer.deadline = IDLE;
+      timer.deadline = OVER;
       if (timer.referenced) this.count(-1);
       return;
     }
     const missed = Math.floor((time - timer.deadline) / timer.interval);
     const next = timer.deadline + (missed + 1) * timer.interval;
-    // So many are missed of the smallest intervals that nobody can count them.
-    timer.deadline = next === IDLE ? time : next;
+    // With the smallest intervals, the number of missed calls overflows.
+    timer.deadline = next === OVER ? time : next;
     timer.sequence = this.#sequence++;
     this.#push(timer, timer.deadline);
   }
 
-  /** Notes that a timer was called off. */
+  /** Counts a cancelled timer. */
   forget(timer: Timer): void {
     if (timer.referenced) this.count(-1);
     if (!timer.queued) return;
     this.#cancelled++;
     const length = this.#timers.length;
-    if (length > FEW && this.#cancelled > length / 2) this.#clearOut();
+    if (length > FEW && this.#cancelled > length / 2) this.#removeCancelled();
   }
 
-  /** Calls all of them off. */
+  /** Cancels all timers. */
   clear(): void {
-    for (const timer of this.#timers) timer.deadline = IDLE;
+    for (const timer of this.#timers) timer.deadline = OVER;
     this.#timers = [];
     this.#cancelled = 0;
     this.referenced = 0;
@@ -246,7 +254,7 @@ export class TimerQueue {
     this.#deadlines = deadlines;
   }
 
-  /** Whether the node at `a` comes before the one at `b`. */
+  /** Returns whether the node at `a` comes before the one at `b`. */
   #isBefore(a: number, b: number): boolean {
     const difference = this.#deadlines[a]! - this.#deadlines[b]!;
     if (difference !== 0) return difference < 0;
@@ -285,8 +293,8 @@ export class TimerQueue {
     }
   }
 
-  /** Builds the heap anew from the timers that are still to be called. */
-  #clearOut(): void {
+  /** Rebuilds the heap from the active timers. */
+  #removeCancelled(): void {
     const active = this.#timers.filter((timer) => timer.active);
     this.#timers = active;
     this.#cancelled = 0;

@@ -1,23 +1,27 @@
 /**
- * Ends a wait from outside: from another thread, or from this one while its
- * wait is parked.
+ * Ends a wait from another thread, or a parked wait from this one.
  *
  * @module
  */
 
 import { close, pipe, read, write } from "../backends/ffi/descriptor.ts";
+import {
+  EVENT_READ,
+  type FileObject,
+  type Selector,
+} from "../backends/selector.ts";
+import type { Callback } from "./callback.ts";
 
 const ONE_BYTE = new Uint8Array(new ArrayBuffer(1));
 
 /**
- * Wakes the reactor to which a waker's descriptor belongs. Descriptors are the
- * same in all threads of a process, so a `Worker` that was sent the number of
- * `reactor.wakeFd` may call this. Waking twice before the reactor looks is
- * waking once.
+ * Wakes a reactor. All threads of a process share its descriptors, so a `Worker` may
+ * call this with the number of `reactor.wakeFd`. Two calls before the reactor takes a
+ * turn wake it once.
  *
- * @param wakeFd The number, as it was while the reactor was open
+ * @param wakeFd `reactor.wakeFd`, read while the reactor was open
  * @throws {SystemError} `Deno.errors.BadResource` if the reactor is closed, and its
- *   number nobody else's yet
+ *   descriptor not reused yet
  *
  * @example
  * ```ts
@@ -29,23 +33,40 @@ const ONE_BYTE = new Uint8Array(new ArrayBuffer(1));
  * ```
  */
 export function wake(wakeFd: number): void {
-  // A full pipe wakes as well as one more byte would.
+  // A full pipe is readable, too: EAGAIN is no failure.
   write(wakeFd, ONE_BYTE);
 }
 
-/** A pipe with one end to watch and one end to poke. */
+/** A pipe whose reading end is watched. */
 export class Waker {
-  /** The end that is watched. */
+  /** The end to watch. */
   readonly fd: number;
-  /** The end whose number other threads are given. */
+  /** The end to write to, from any thread. */
   readonly wakeFd: number;
   readonly #scratch = new Uint8Array(new ArrayBuffer(512));
 
+  /** @throws {SystemError} `EMFILE`: no descriptors left */
   constructor() {
     [this.fd, this.wakeFd] = pipe();
   }
 
-  /** Empties the pipe: any number of pokes are one. */
+  /** Creates a waker that ends the waits of a selector, and drains itself. */
+  static registeredWith(selector: Selector<Callback>): Waker {
+    const waker = new Waker();
+    try {
+      selector.register(waker, EVENT_READ, Waker.#onReady);
+      return waker;
+    } catch (error) {
+      waker.close();
+      throw error;
+    }
+  }
+
+  static readonly #onReady = (fileobj: FileObject): void => {
+    (fileobj as Waker).drain();
+  };
+
+  /** Empties the pipe: any number of bytes is one wake-up. */
   drain(): void {
     while (read(this.fd, this.#scratch) === this.#scratch.length);
   }

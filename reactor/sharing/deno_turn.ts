@@ -2,7 +2,7 @@
  * Gives Deno's event loop a turn: its timers, and its I/O.
  *
  * The way in which a busy thread yields decides which side starves. Measured on Deno
- * 2.9.6, once a millisecond beside a saturated reactor, with a ping-pong on Deno's
+ * 2.9.6, once a millisecond next to a saturated reactor, with a ping-pong on Deno's
  * network:
  *
  * | yields by                               | turn           | rounds a turn    |
@@ -13,10 +13,11 @@
  *
  * Deno's event loop is a tokio task. tokio polls I/O when the task yields, or at every
  * 61st tick. A `setImmediate` does not make the task yield: it runs timers and promises
- * only. A byte in a pipe that Deno reads is found by polling I/O, so waiting for it
- * runs Deno's I/O, too (`bench:sharing` counts 845 to 858 rounds at one each
- * millisecond). After a read Deno reads once more before it polls again: a byte that
- * arrives within two timer turns of the last one is found without polling.
+ * only. A byte in a pipe that Deno reads is found by polling I/O: waiting for it runs
+ * Deno's I/O, too. `bench:sharing` counts 845 to 858 rounds at one each millisecond.
+ *
+ * After a read Deno reads once more before it polls again. So a byte that arrives within
+ * two timer turns of the last one is found without polling.
  *
  * @module
  */

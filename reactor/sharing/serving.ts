@@ -22,7 +22,7 @@ export class Serving implements ParkedWaits {
   }
 
   /**
-   * Reserves what serving needs.
+   * Begins: creates the waker, the clock and the watch of Deno's I/O.
    *
    * @param interval Milliseconds between two turns of Deno's loop, at most
    * @throws {SystemError} `EMFILE`: no descriptors left

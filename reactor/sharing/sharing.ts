@@ -15,9 +15,8 @@ import type {
 import { createSliceClock, type SliceClock } from "./slice_clock.ts";
 
 /**
- * Turns in a row without Deno's I/O, at most: Deno has I/O that its epoll instance
- * does not show. tokio, Deno's runtime, polls I/O at every 61st tick for the same
- * reason.
+ * Most turns in a row without Deno's I/O: its epoll instance does not show all of it.
+ * Deno's runtime, tokio, polls I/O at every 61st tick, too.
  */
 const MOST_TIMER_TURNS = 61;
 
