@@ -474,6 +474,13 @@ onAnyBackend(
 );
 
 const MODULE = new URL("../../mod.ts", import.meta.url).href;
+const SOCKET = new URL("../../backends/ffi/mod.ts", import.meta.url).href;
+
+/** Puts the addresses of the modules into a program. */
+function withModules(program: string): string {
+  return program.replace("MODULE", JSON.stringify(MODULE))
+    .replace("SOCKET", JSON.stringify(SOCKET));
+}
 
 /** Runs a program that has to end by itself, and returns its status. */
 async function statusOf(
@@ -481,7 +488,7 @@ async function statusOf(
   signal?: Deno.Signal,
 ): Promise<number> {
   const child = new Deno.Command(denoProgram(), {
-    args: ["eval", program.replace("MODULE", JSON.stringify(MODULE))],
+    args: ["eval", withModules(program)],
     stdout: "piped",
   }).spawn();
   const killing = setTimeout(() => child.kill("SIGKILL"), 4 * PATIENCE);
@@ -499,7 +506,8 @@ async function statusOf(
 
 /** A program that watches something that never comes. */
 const WATCHING = `
-  import { Reactor, pipe } from MODULE;
+  import { Reactor } from MODULE;
+  import { pipe } from SOCKET;
   const reactor = new Reactor();
   const [reader] = pipe();
   reactor.register(reader, 1, () => {});
@@ -554,7 +562,8 @@ for (const [name, program] of ENDINGS) {
 
 /** Takes all descriptors there are, and gives them back. */
 const STARVING = `
-  import { close, openFile, Reactor } from MODULE;
+  import { Reactor } from MODULE;
+  import { close, openFile } from SOCKET;
   const reactor = new Reactor();
   await import("node:net");
   const taken = [];
