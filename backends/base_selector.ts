@@ -1,6 +1,6 @@
 /**
- * What all selectors share: who is registered, what is refused, and which
- * event reaches whom. A backend adds the system calls.
+ * The bookkeeping that all selectors share: registrations, checks, and the way from
+ * an event to its key. A backend adds the system calls.
  *
  * @module
  */
@@ -25,62 +25,62 @@ import {
   type SelectorKey,
 } from "./selector.ts";
 
-/** Below this, nobody asks whether a descriptor is open before room is made for it. */
+/** Above this, a descriptor must be open before the tables grow for it. */
 const LARGEST_UNCHECKED_FD = 0xffff;
 
 /**
- * The bookkeeping of a selector. A backend tells the system what to watch, and
- * fills `ready` when it is asked to wait.
+ * The bookkeeping of a selector. A backend extends it: it passes each change of
+ * the interest to the system, and fills `ready` in each wait.
  *
- * @typeParam T What is registered with each file object
- * @typeParam F What kind of file object is registered
+ * @typeParam T The data that is registered with each file object
+ * @typeParam F The type of the file objects
  */
 export abstract class BaseSelector<T, F extends FileObject = FileObject>
   implements LoopSelector<T, F> {
   readonly supported: number;
   abstract readonly seesChangesWhileParked: boolean;
 
-  /** Who is registered. */
+  /** All registrations. */
   protected readonly registrations: Registrations<T, F> = new Registrations();
-  /** What the last wait has found. */
+  /** The result of the last wait. */
   protected readonly ready: ReadyList = new ReadyList();
   readonly #map = new RegistrationMap(this.registrations);
-  /** Keys that the last wait found closed, by the index of their entry. */
+  /** The keys that the last wait found closed, by the index of their entry. */
   readonly #lost = new Map<number, SelectorKey<T, F>>();
   readonly #limit: number;
   #closed = false;
   #parked = false;
 
   /**
-   * Makes the bookkeeping of a backend.
+   * Creates the bookkeeping of a backend.
    *
-   * @param supported The `MODE_*` and `EVENT_*` that this backend has beside reading
+   * @param supported The `EVENT_*` and `MODE_*` of this backend in addition to reading
    *   and writing
-   * @param limit The first descriptor that it cannot hold
+   * @param limit The first descriptor that it cannot hold. Default: none
    */
   constructor(supported: number, limit: number = Infinity) {
     this.#limit = limit;
     this.supported = EVENT_READ | EVENT_WRITE | supported;
   }
 
-  /** Whether `close()` was called. */
+  /** Whether the selector is closed. */
   get closed(): boolean {
     return this.#closed;
   }
 
-  /** None, unless the call keeps the interest behind a descriptor that can be polled. */
+  /** -1, except if the kernel keeps the interest behind a descriptor that can be polled. */
   get waitFd(): number {
     return -1;
   }
 
-  /** Tells the system to watch a descriptor that it does not know yet. */
+  /** Starts to watch a descriptor that the system does not watch yet. */
   protected abstract watch(
     fd: number,
     events: number,
     generation: number,
   ): void;
 
-  /** Tells the system to watch a descriptor for something else. */
+  /** Changes the events of a descriptor. */
   protected abstract rewatch(
     fd: number,
     events: number,
@@ -88,15 +88,15 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
     before: number,
   ): void;
 
-  /** Tells the system to forget a descriptor, which may be closed or another's by now. */
+  /** Stops watching a descriptor, which may be closed or another file by now. */
   protected abstract unwatch(fd: number, events: number): void;
 
-  /** Tells the system nothing, if it forgets what is closed: the descriptor is closed next. */
+  /** Stops watching a descriptor that is closed next: the system may do that alone. */
   protected unwatchClosing(fd: number, events: number): void {
     this.unwatch(fd, events);
   }
 
-  /** Waits once, and fills `ready`: with `most` entries at the most, if the call can be told. */
+  /** Waits once, and fills `ready`, with at most `most` entries if the call can stop there. */
   protected abstract fill(timeout: number, most: number): void;
 
   /** Waits once on another thread, and fills `ready`. */
@@ -105,7 +105,7 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
     referenced: boolean,
   ): Promise<void>;
 
-  /** Frees what the system keeps. */
+  /** Releases the system's resources. */
   protected abstract release(): void;
 
   register(fileobj: F, events: number, data: T): SelectorKey<T, F> {
@@ -130,7 +130,7 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
     this.#checkEvents(events);
     const before = this.#find(fileobj);
     const { fd } = before;
-    // What fired once is armed again by asking for the same.
+    // The same events arm a one-shot registration again.
     if (events !== before.events || (events & MODE_ONE_SHOT) !== 0) {
       const generation = this.registrations.generation(fd);
       try {
@@ -210,7 +210,7 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
     } finally {
       this.#parked = false;
     }
-    // A close meanwhile has ended all registrations.
+    // A close during the wait has ended all registrations.
     if (this.#closed) this.ready.clear();
     return this.ready.count;
   }
@@ -241,8 +241,8 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
   }
 
   /**
-   * Whom a hang-up or an error wakes: who reads and who writes, since their next
-   * call reports it, and who waits for urgent data alone.
+   * The events of a hang-up or an error: reading and writing, whose next call reports
+   * it. A registration for urgent data alone gets that event.
    */
   protected hangUpEvents(fd: number): number {
     const interest = this.registrations.events(fd) & ALL_EVENTS;
@@ -252,8 +252,8 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
   }
 
   /**
-   * Whether a registered object has closed its descriptor behind our back, whose
-   * number may be another's by now.
+   * Whether a registered object was closed without being unregistered. Its number may
+   * be another file by now.
    */
   protected isGone(fd: number): boolean {
     const fileobj = this.registrations.fileobj(fd);
@@ -261,8 +261,8 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
   }
 
   /**
-   * Reports a descriptor that was closed behind our back, once, and ends its
-   * registration: no wait could sleep while it is there.
+   * Reports a descriptor that was closed without being unregistered, once, and ends
+   * its registration. Otherwise no wait could sleep.
    */
   protected lose(fd: number): void {
     const key = this.registrations.get(fd);
@@ -275,7 +275,7 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
 
   #begin(): void {
     this.#checkOpen();
-    // Both would fill the same buffers.
+    // Two waits would fill the same buffers.
     if (this.#parked) {
       throw new Deno.errors.Busy("Selector is waiting on another thread");
     }
@@ -283,7 +283,7 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
     if (this.#lost.size > 0) this.#lost.clear();
   }
 
-  /** Whether a ready entry's registration is still the one that it was found for. */
+  /** Whether the registration of a ready entry is still the one of the wait. */
   #isCurrent(index: number): boolean {
     const generation = this.registrations.generation(this.ready.fds[index]!);
     return generation === this.ready.generations[index];
@@ -312,7 +312,7 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
     return key;
   }
 
-  /** A key that the last wait lost can still be unregistered, to no effect. */
+  /** Finds a key that the last wait lost: unregistering it has no effect. */
   #findLost(fileobj: F | number): SelectorKey<T, F> | undefined {
     for (const [index, key] of this.#lost) {
       if (key.fileobj !== fileobj && key.fd !== fileobj) continue;
@@ -322,7 +322,7 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
     return undefined;
   }
 
-  /** A number whose registered owner was closed is free; any other is taken. */
+  /** Frees the number of a registered object that was closed; any other is taken. */
   #makeWay(fd: number): void {
     const key = this.registrations.get(fd);
     if (key === undefined) return;
@@ -352,7 +352,7 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
     }
   }
 
-  /** The tables grow with the largest descriptor: a made-up one may not cost memory. */
+  /** The tables grow with the largest descriptor: an invalid one must not cost memory. */
   #checkFd(fd: number): void {
     if (fd >= this.#limit) {
       throw new RangeError(

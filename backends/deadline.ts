@@ -1,32 +1,31 @@
 /**
- * Waits that signals interrupt, or a want of memory, and that last as long as they
- * were asked to.
+ * Waits that keep their timeout, although signals or a lack of memory interrupt them.
  *
  * @module
  */
 
 import { system } from "./ffi/current_system.ts";
 
-/** How long a wait for which there was no memory is left alone, in milliseconds. */
+/** The pause after a wait that failed for lack of memory, in milliseconds. */
 const REST = 10;
 
 let bell: Int32Array | undefined;
 
-/** Sleeps a moment, in a way that asks the system for no memory. */
+/** Sleeps in a way that needs no memory of the system. */
 export function rest(milliseconds: number = REST): void {
   bell ??= new Int32Array(new SharedArrayBuffer(4));
   Atomics.wait(bell, 0, 0, milliseconds);
 }
 
 /**
- * Whether a wait that has failed is to be made again: a signal came first, or the
- * system has no memory for it at the moment. Linux says ENOMEM then, others EAGAIN,
- * which is to be treated as EINTR (poll(2), "Notes"; select(2), "Errors"). Since the
- * next wait may fail as fast, it comes a moment later.
+ * Whether a failed wait has to be repeated: after a signal, or while the system lacks
+ * memory. Linux returns ENOMEM then, others EAGAIN, which has to be treated as EINTR
+ * (poll(2), "Notes"; select(2), "Errors"). The next wait may fail as fast, so this
+ * function sleeps before it returns.
  *
- * @param timeout How long the wait was to last at most, in milliseconds
+ * @param timeout The timeout of the wait in milliseconds
  */
-export function isPassing(number: number, timeout: number): boolean {
+export function isTransient(number: number, timeout: number): boolean {
   const { EINTR, ENOMEM, EAGAIN } = system().errno;
   if (number === EINTR) return true;
   if (number !== ENOMEM && number !== EAGAIN) return false;
@@ -34,16 +33,16 @@ export function isPassing(number: number, timeout: number): boolean {
   return true;
 }
 
-/** The result of a parked wait that was asked again here: as above, if that failed, too. */
-export function askedAgain(count: number): number {
+/** The result of a repeated parked wait; it sleeps first if that failed, too. */
+export function restIfFailed(count: number): number {
   if (count < 0) rest();
   return count;
 }
 
 /**
- * The milliseconds of a timeout that a user gave.
+ * Returns the milliseconds of a public timeout; `Infinity` for undefined.
  *
- * @throws {TypeError} if it is neither a number nor left out
+ * @throws {TypeError} if it is neither a number nor undefined
  */
 export function checkTimeout(timeout: number | undefined): number {
   if (timeout === undefined) return Infinity;
@@ -54,11 +53,11 @@ export function checkTimeout(timeout: number | undefined): number {
 }
 
 /**
- * Waits again, for the time that is left, until something is there or the time
- * is over by the monotonic clock.
+ * Repeats a wait, for the rest of its timeout, until it has a result or the timeout
+ * has passed on the monotonic clock.
  *
- * @param timeout Milliseconds; `Infinity` is for ever
- * @param wait Waits once, and returns what there is: 0 or less if it was interrupted
+ * @param timeout Milliseconds; `Infinity` is no timeout
+ * @param wait Waits once, and returns a count: 0 or less if it was interrupted
  */
 export function waitFully(
   timeout: number,

@@ -10,7 +10,7 @@
  *   reports POLLNVAL for it at every call.
  * - A descriptor that is not open when it is written is kept, never reported, and
  *   cannot be removed. Its events apply to the next file with that number.
- * - A wait that is under way notices what is written.
+ * - A wait that is under way notices later writes.
  *
  * It has run against a stand-in that speaks this protocol byte for byte, but not
  * yet on illumos.
@@ -23,7 +23,12 @@
  * @module
  */
 
-import { askedAgain, checkTimeout, isPassing, waitFully } from "./deadline.ts";
+import {
+  checkTimeout,
+  isTransient,
+  restIfFailed,
+  waitFully,
+} from "./deadline.ts";
 import { system } from "./ffi/current_system.ts";
 import {
   close,
@@ -158,7 +163,7 @@ export class DevPollInstance {
     const fd = this.#checkOpen();
     const count = this.#calls.poll(fd, this.#requestOf(timeout));
     if (count >= 0) return count;
-    if (isPassing(-count, timeout)) return -1;
+    if (isTransient(-count, timeout)) return -1;
     throw systemError("ioctl", -count, "DP_POLL");
   }
 
@@ -173,7 +178,7 @@ export class DevPollInstance {
     const count = await holding(referenced, call, request, fds.bytes);
     this.#found = fds;
     if (count >= 0) return count;
-    return this.#fd === -1 ? 0 : askedAgain(this.wait(0));
+    return this.#fd === -1 ? 0 : restIfFailed(this.wait(0));
   }
 
   /** Closes the file. A second call does nothing. */

@@ -96,7 +96,7 @@ export class DevpollSelector<T, F extends FileObject = FileObject>
     for (let index = 0; index < count; index++) {
       const fd = fds.fd(index);
       const bits = fds.returned(index);
-      // Nothing is lost: the next wait reports what is still ready.
+      // Nothing is lost: the next wait reports the descriptor if it is still ready.
       if (left?.has(fd)) continue;
       if ((bits & POLLNVAL) !== 0 || this.isGone(fd)) {
         this.lose(fd);

@@ -24,7 +24,12 @@
  * @module
  */
 
-import { askedAgain, checkTimeout, isPassing, waitFully } from "./deadline.ts";
+import {
+  checkTimeout,
+  isTransient,
+  restIfFailed,
+  waitFully,
+} from "./deadline.ts";
 import { system } from "./ffi/current_system.ts";
 import {
   close,
@@ -192,7 +197,7 @@ export class EpollInstance implements Disposable {
     const count = await holding(referenced, call, events.bytes);
     this.#found = events;
     if (count >= 0) return count;
-    return this.#fd === -1 ? 0 : askedAgain(this.wait(0));
+    return this.#fd === -1 ? 0 : restIfFailed(this.wait(0));
   }
 
   /**
@@ -252,7 +257,7 @@ export class EpollInstance implements Disposable {
 
   #interrupted(number: number, timeout: number): number {
     this.#checkOpen();
-    if (isPassing(number, timeout)) return -1;
+    if (isTransient(number, timeout)) return -1;
     throw systemError("epoll_wait", number);
   }
 

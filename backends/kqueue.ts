@@ -22,7 +22,12 @@
  * @module
  */
 
-import { askedAgain, checkTimeout, isPassing, waitFully } from "./deadline.ts";
+import {
+  checkTimeout,
+  isTransient,
+  restIfFailed,
+  waitFully,
+} from "./deadline.ts";
 import { system } from "./ffi/current_system.ts";
 import { close, setCloseOnExec } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
@@ -162,7 +167,7 @@ export class KqueueInstance {
       this.#timespecOf(timeout),
     );
     if (count >= 0) return count;
-    if (isPassing(-count, timeout)) return -1;
+    if (isTransient(-count, timeout)) return -1;
     throw systemError("kevent", -count);
   }
 
@@ -184,7 +189,7 @@ export class KqueueInstance {
     const count = await holding(referenced, call, events.bytes, timespec);
     this.#found = events;
     if (count >= 0) return count;
-    return this.#fd === -1 ? 0 : askedAgain(this.wait(0));
+    return this.#fd === -1 ? 0 : restIfFailed(this.wait(0));
   }
 
   /** Closes the queue. A second call does nothing. */

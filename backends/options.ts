@@ -1,25 +1,25 @@
 /**
- * Options are known by their names: one that is misspelt would be left out in
- * silence, and `listen({ host: "127.0.0.1" })` listen to the whole network.
+ * Checks the names of options. A misspelt one would be ignored, and
+ * `listen({ host: "127.0.0.1" })` would listen to the whole network.
  *
  * @module
  */
 
-/** The names of all that an interface of options has; the compiler sees that none is missing. */
+/** All names of an interface of options; the compiler checks that none is missing. */
 export type OptionNames<Options> = Readonly<Record<keyof Options, true>>;
 
-/** What other libraries call it. */
+/** Names that other libraries use. */
 const SYNONYMS: Readonly<Record<string, string>> = {
   host: "hostname",
   address: "hostname",
 };
 
 /**
- * Refuses options of which one is unknown.
+ * Checks that all options are known.
  *
- * @param options What was given
- * @param names What there is
- * @throws {TypeError} that names the unknown one, and the one that it is most like
+ * @param options The options to check
+ * @param names The names that are known
+ * @throws {TypeError} with the unknown name, and the known one that is most like it
  */
 export function checkOptions(
   options: object,
@@ -37,7 +37,7 @@ function unknown(name: string, names: readonly string[]): TypeError {
   return new TypeError(`Unknown option "${name}"${hint}`);
 }
 
-/** The name that two letters make of it at the most, or fewer than of any other. */
+/** The nearest name, at most two letters away. */
 function nearest(names: readonly string[], name: string): string | undefined {
   const near = names.filter((known) => distance(known, name) <= 2);
   return near.sort((a, b) => distance(a, name) - distance(b, name))[0];
@@ -48,7 +48,7 @@ function isPart(known: string, given: string): boolean {
   return part.length > 2 && (whole.includes(part) || part.includes(whole));
 }
 
-/** How many letters are to be put in, left out or replaced (Levenshtein). */
+/** The number of letters to insert, delete or replace (Levenshtein). */
 function distance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

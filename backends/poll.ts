@@ -1,12 +1,12 @@
 /**
- * POSIX's poll: an array of descriptors that is handed over at every call, so
- * that a wait costs as much as is watched.
+ * POSIX's poll: an array of descriptors that is passed to every call, so that a
+ * wait costs as much as is watched.
  *
- * Some facts about poll:
+ * Some facts about poll, which explain the code above it:
  *
- * - POLLERR, POLLHUP and POLLNVAL are reported whether asked for or not.
- * - POLLNVAL says that a number is not open. It is there again at the next
- *   call, at once: whoever gets it has to remove the descriptor.
+ * - POLLERR, POLLHUP and POLLNVAL are always reported.
+ * - POLLNVAL means that a number is not open. Remove the descriptor: otherwise the
+ *   next call returns at once, too.
  * - The end of a pipe may come as POLLHUP alone, without POLLIN.
  * - Regular files are always ready.
  * - On macOS terminals and devices are refused with POLLNVAL.
@@ -16,7 +16,12 @@
  * @module
  */
 
-import { askedAgain, checkTimeout, isPassing, waitFully } from "./deadline.ts";
+import {
+  checkTimeout,
+  isTransient,
+  restIfFailed,
+  waitFully,
+} from "./deadline.ts";
 import { fileDescriptor, type FileObject } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
 import { holding } from "./ffi/parked_call.ts";
@@ -24,31 +29,31 @@ import { libc } from "./ffi/libc.ts";
 import { PollFds } from "./ffi/structs/pollfd.ts";
 import { Timespec, toMilliseconds } from "./ffi/structs/time.ts";
 
-// <poll.h>; all but the last are the same on every system that Deno runs on.
+// <poll.h>. All except the last are the same on every system that Deno runs on.
 
-/** There is something to read. */
+/** Readable. */
 export const POLLIN = 0x001;
-/** There is something urgent to read. */
+/** Urgent data. */
 export const POLLPRI = 0x002;
-/** There is room to write. */
+/** Writable. */
 export const POLLOUT = 0x004;
-/** An error waits; reported unasked. */
+/** An error is pending; always reported. */
 export const POLLERR = 0x008;
-/** The peer is gone; reported unasked. */
+/** Hang-up; always reported. */
 export const POLLHUP = 0x010;
-/** The number is not open; reported unasked. */
+/** The number is not open; always reported. */
 export const POLLNVAL = 0x020;
-/** Linux: the peer will send no more. */
+/** The peer has half-closed the connection; Linux only. */
 export const POLLRDHUP = 0x2000;
 
 const timespec = new Timespec();
 
 /**
- * `poll(fds, count, timeout)`, once.
+ * Calls `poll(fds, count, timeout)` once.
  *
- * @param timeout Milliseconds; `Infinity` is for ever
- * @returns how many structs came back with something; -1 if a signal came first, or
- *   there was no memory to wait
+ * @param timeout Milliseconds; `Infinity` is no timeout
+ * @returns the number of structs with returned events; -1 after a signal, or without
+ *   memory for the wait
  */
 export function pollOnce(
   fds: PollFds,
@@ -64,14 +69,14 @@ export function pollOnce(
     result = poll(fds.bytes, count, toMilliseconds(timeout));
   }
   if (result >= 0) return result;
-  if (isPassing(-result, timeout)) return -1;
+  if (isTransient(-result, timeout)) return -1;
   throw systemError("poll", -result);
 }
 
 /**
- * As `pollOnce`, on another thread. The structs may not change meanwhile: the
- * kernel writes into them by their index. An error number of that thread cannot
- * be read, so a call that fails is made again here.
+ * As `pollOnce`, on another thread. The structs must not change during the call: the
+ * kernel writes to them by index. The error number of that thread cannot be read, so
+ * that a failed call is repeated here.
  */
 export async function pollParked(
   fds: PollFds,
@@ -85,11 +90,11 @@ export async function pollParked(
     libc().pollParked(bytes, count, toMilliseconds(timeout)),
     bytes,
   );
-  return result >= 0 ? result : askedAgain(pollOnce(fds, count, 0));
+  return result >= 0 ? result : restIfFailed(pollOnce(fds, count, 0));
 }
 
 /**
- * A set of descriptors to poll, with nothing hidden, as in Python's `select.poll`.
+ * Python's `select.poll`: a set of descriptors with the system's own events.
  *
  * @example
  * ```ts
@@ -112,10 +117,10 @@ export class Poll {
   #polling = false;
 
   /**
-   * Adds a descriptor, or changes what it is polled for. Whether it is open shows
-   * at the next `poll()`: `POLLNVAL`.
+   * Adds a descriptor, or changes its events. If it is not open, the next `poll()`
+   * returns it with `POLLNVAL`.
    *
-   * @param events POLL* bits
+   * @param events POLL* bits. Default: `POLLIN | POLLPRI | POLLOUT`
    * @throws {TypeError} if the file object has no descriptor
    * @throws {RangeError} if the descriptor is negative, or the events do not fit 16 bits
    */
@@ -132,7 +137,7 @@ export class Poll {
   }
 
   /**
-   * Changes what a descriptor is polled for.
+   * Changes the events of a descriptor.
    *
    * @param events POLL* bits
    * @throws {RangeError} if the events do not fit 16 bits
@@ -161,9 +166,10 @@ export class Poll {
   /**
    * Waits, and returns descriptors with their POLL* bits.
    *
-   * @param timeout Milliseconds; negative or left out is for ever, as in C and Python
+   * @param timeout Milliseconds. Negative is no timeout, as in C and Python. Default: no
+   *   timeout
    * @throws {TypeError} if the timeout is not a number
-   * @throws {Deno.errors.Busy} if it is called while it runs
+   * @throws {Deno.errors.Busy} if a call of it is under way
    */
   poll(timeout?: number): [fd: number, events: number][] {
     const milliseconds = timeout !== undefined && timeout < 0

@@ -1,5 +1,5 @@
 /**
- * What one wait has found, in arrays that are filled again by the next.
+ * The result of a wait, in arrays that the next wait fills again.
  *
  * @module
  */
@@ -12,14 +12,14 @@ export class ReadyList {
   count = 0;
   /** The descriptor of each entry. */
   fds: Int32Array<ArrayBuffer> = new Int32Array(64);
-  /** The generation that its registration had when the wait began. */
+  /** The generation that its registration had at the start of the wait. */
   generations: Int32Array<ArrayBuffer> = new Int32Array(64);
   /** Its `EVENT_*` bits. */
   events: Int32Array<ArrayBuffer> = new Int32Array(64);
-  /** Where each descriptor's entry is, if it is where this says. */
+  /** The index of each descriptor's entry, if that entry has the descriptor. */
   #places = new Int32Array(64);
 
-  /** Forgets all entries. */
+  /** Removes all entries. */
   clear(): void {
     this.count = 0;
   }
@@ -42,8 +42,8 @@ export class ReadyList {
   }
 
   /**
-   * Adds events to a descriptor's entry, or an entry if there is none: for
-   * calls that report each direction on its own.
+   * Adds events to a descriptor's entry, or adds the entry: for calls that report each
+   * direction separately.
    */
   merge(fd: number, generation: number, events: number): void {
     if (fd >= this.#places.length) {
@@ -52,7 +52,7 @@ export class ReadyList {
         Math.max(fd + 1, this.#places.length * 2),
       );
     }
-    // What #places says may be of an earlier wait: the entry itself tells.
+    // #places may be of an earlier wait: the entry itself decides.
     const place = this.#places[fd]!;
     if (place < this.count && this.fds[place] === fd) {
       this.events[place]! |= events;

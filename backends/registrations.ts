@@ -1,6 +1,6 @@
 /**
- * Who is registered: one key for each descriptor, found by its number, by its
- * object, and by its object after that was closed.
+ * The registrations: one key for each descriptor, found by its number or its object,
+ * even after that object was closed.
  *
  * @module
  */
@@ -9,13 +9,13 @@ import { grown } from "./int32_arrays.ts";
 import type { FileObject, SelectorKey } from "./selector.ts";
 
 /**
- * The keys by descriptor, and each descriptor's generation: how often it has
- * changed hands. An event carries the generation that it was asked for under,
- * so that one that comes too late is known for what it is.
+ * The keys by descriptor, and a generation for each descriptor, which each new
+ * registration increments. An event carries the generation of its registration, so
+ * that a late one is recognized as stale.
  *
- * What a key says is kept once more in columns: a thousand ready descriptors
- * read neighbouring entries then, instead of a thousand objects that the cache
- * has lost since their last turn.
+ * The fields of the keys are also kept in columns. A thousand ready descriptors then
+ * read neighbouring entries, rather than a thousand objects that are no longer in the
+ * cache.
  */
 export class Registrations<T, F extends FileObject = FileObject> {
   readonly #keys: (SelectorKey<T, F> | undefined)[] = [];
@@ -25,7 +25,7 @@ export class Registrations<T, F extends FileObject = FileObject> {
   #generations = new Int32Array(64);
   #size = 0;
 
-  /** How many there are. */
+  /** The number of keys. */
   get size(): number {
     return this.#size;
   }
@@ -40,12 +40,12 @@ export class Registrations<T, F extends FileObject = FileObject> {
     return this.#fileobjs[fd];
   }
 
-  /** What was registered with a descriptor. */
+  /** The data of a descriptor. */
   data(fd: number): T | undefined {
     return this.#data[fd];
   }
 
-  /** What a descriptor is waited for; 0 if it is not registered. */
+  /** The events of a descriptor; 0 if it is not registered. */
   events(fd: number): number {
     return fd < this.#events.length ? this.#events[fd]! : 0;
   }
@@ -55,13 +55,13 @@ export class Registrations<T, F extends FileObject = FileObject> {
     return fd < this.#generations.length ? this.#generations[fd]! : 0;
   }
 
-  /** Begins the next generation of a descriptor, whose number it returns. */
+  /** Starts the next generation of a descriptor, and returns it. */
   nextGeneration(fd: number): number {
     this.#makeRoom(fd);
     return ++this.#generations[fd]!;
   }
 
-  /** Adds a key, or puts another in its place. */
+  /** Adds or replaces a key. */
   set(key: SelectorKey<T, F>): void {
     const { fd } = key;
     if (this.#keys[fd] === undefined) this.#size++;
@@ -72,7 +72,7 @@ export class Registrations<T, F extends FileObject = FileObject> {
     this.#events[fd] = key.events;
   }
 
-  /** Removes a key; events that are under way for it become stale. */
+  /** Removes a key; pending events for it become stale. */
   delete(fd: number): void {
     if (this.#keys[fd] === undefined) return;
     this.#keys[fd] = this.#fileobjs[fd] = this.#data[fd] = undefined;
@@ -87,18 +87,18 @@ export class Registrations<T, F extends FileObject = FileObject> {
     this.#keys.length = this.#fileobjs.length = this.#data.length = 0;
   }
 
-  /** The key of a file object, also if it was closed since. */
+  /** The key of a file object, even if that was closed. */
   find(fileobj: F | number): SelectorKey<T, F> | undefined {
     if (typeof fileobj === "number") return this.#keys[fileobj];
     const fd = fileobj?.fd;
-    if (fd >= 0) return this.#ofLivingOwner(fd, fileobj);
-    // A closed object has lost its number; it is still the object that was registered.
+    if (fd >= 0) return this.#unlessReused(fd, fileobj);
+    // A closed object has no number, but is still the registered object.
     for (const key of this.keys()) if (key.fileobj === fileobj) return key;
     return undefined;
   }
 
-  /** A key is found through any object with its number, but not through the number's next owner. */
-  #ofLivingOwner(fd: number, fileobj: F): SelectorKey<T, F> | undefined {
+  /** Any object with its number finds a key, except a later owner of that number. */
+  #unlessReused(fd: number, fileobj: F): SelectorKey<T, F> | undefined {
     const key = this.#keys[fd];
     if (key === undefined || key.fileobj === fileobj) return key;
     const { fileobj: owner } = key;
@@ -118,7 +118,7 @@ export class Registrations<T, F extends FileObject = FileObject> {
   }
 }
 
-/** `Selector.getMap()`: the registrations from outside, where nothing can be changed. */
+/** `Selector.getMap()`: a read-only view of the registrations. */
 export class RegistrationMap<T, F extends FileObject = FileObject>
   implements ReadonlyMap<F | number, SelectorKey<T, F>> {
   readonly #registrations: Registrations<T, F>;

@@ -1,13 +1,13 @@
 /**
- * BSD's select: three bit sets of descriptors below 1024, handed over and
- * overwritten at every call.
+ * BSD's select: three bit sets of descriptors below 1024, passed to and overwritten
+ * by every call.
  *
- * Some facts about select:
+ * Some facts about select, which explain the code above it:
  *
- * - A descriptor of 1024 and more has no bit. In C, setting it writes beside
- *   the set; here it is a `RangeError`.
- * - One closed descriptor fails the whole call with EBADF, and does not say which.
- * - A hang-up shows as readable (and writable), urgent data as exceptional.
+ * - A descriptor of 1024 and more has no bit. In C, setting it writes outside of the
+ *   set; here it is a `RangeError`.
+ * - One closed descriptor fails the whole call with EBADF, which does not say which.
+ * - A hang-up is readable (and writable), urgent data is exceptional.
  * - Regular files are always ready.
  *
  * Sources: select(2), POSIX.1-2017 `<sys/select.h>`.
@@ -15,7 +15,7 @@
  * @module
  */
 
-import { checkTimeout, isPassing, waitFully } from "./deadline.ts";
+import { checkTimeout, isTransient, waitFully } from "./deadline.ts";
 import { fileDescriptor, type FileObject } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
 import { holding } from "./ffi/parked_call.ts";
@@ -23,23 +23,23 @@ import { libc } from "./ffi/libc.ts";
 import { FdSet } from "./ffi/structs/fd_set.ts";
 import { Timeval } from "./ffi/structs/time.ts";
 
-/** The three sets of one call: what to look at before, what was found after. */
+/** The three sets of a call: the interest before, the result after. */
 export class SelectSets {
-  /** What is to be read. */
+  /** The descriptors to read from. */
   readonly readable: FdSet = new FdSet();
-  /** What is to be written. */
+  /** The descriptors to write to. */
   readonly writable: FdSet = new FdSet();
-  /** What may have something urgent. */
+  /** The descriptors that may have urgent data. */
   readonly exceptional: FdSet = new FdSet();
 
-  /** Takes over what other sets hold. */
+  /** Copies other sets. */
   copyFrom(other: SelectSets): void {
     this.readable.copyFrom(other.readable);
     this.writable.copyFrom(other.writable);
     this.exceptional.copyFrom(other.exceptional);
   }
 
-  /** Empties all three, as a call without a find leaves them. */
+  /** Empties all three, as a call without a result leaves them. */
   clear(): void {
     this.readable.clear();
     this.writable.clear();
@@ -56,11 +56,11 @@ function timevalOf(timeout: number): Timeval["bytes"] | null {
 }
 
 /**
- * `select(nfds, …, timeout)`, once, on sets that it overwrites.
+ * Calls `select(nfds, …, timeout)` once, on sets that it overwrites.
  *
  * @param nfds One more than the largest descriptor in the sets
- * @param timeout Milliseconds; `Infinity` is for ever
- * @returns how many bits are set; -1 if a signal came first, or there was no memory to
+ * @param timeout Milliseconds; `Infinity` is no timeout
+ * @returns the number of bits that are set; -1 after a signal, or without memory for the
  *   wait
  * @throws {SystemError} `Deno.errors.BadResource` if one of them is closed
  */
@@ -77,11 +77,11 @@ export function selectOnce(
     timevalOf(timeout),
   );
   if (result >= 0) return result;
-  if (isPassing(-result, timeout)) return -1;
+  if (isTransient(-result, timeout)) return -1;
   throw systemError("select", -result);
 }
 
-/** As `selectOnce`, on another thread; -1 for every failure, whose number is lost. */
+/** As `selectOnce`, on another thread; -1 for every failure, without its number. */
 export function selectParked(
   sets: SelectSets,
   nfds: number,
@@ -108,13 +108,13 @@ export function selectParked(
 }
 
 /**
- * Waits until some of the file objects are ready, as Python's `select.select`.
+ * Python's `select.select`: waits until some of the file objects are ready.
  *
- * @param readable What is to be read
- * @param writable What is to be written
- * @param exceptional What may have something urgent
- * @param timeout Milliseconds; 0 or less looks and returns; for ever if left out
- * @returns of each list those that are ready, as they were given
+ * @param readable The file objects to read from
+ * @param writable The file objects to write to
+ * @param exceptional The file objects that may have urgent data
+ * @param timeout Milliseconds. 0 or less does not wait. Default: no timeout
+ * @returns the ready file objects of each list
  * @throws {TypeError} if a file object has no descriptor, or the timeout is not a number
  * @throws {RangeError} if a descriptor is negative or above 1023
  * @throws {SystemError} `Deno.errors.BadResource` if one of them is closed

@@ -6,7 +6,7 @@
 
 import { BaseSelector } from "./base_selector.ts";
 import type { Platform } from "./ffi/system.ts";
-import { askedAgain } from "./deadline.ts";
+import { restIfFailed } from "./deadline.ts";
 import { isOpen } from "./ffi/descriptor.ts";
 import { FD_SETSIZE } from "./ffi/structs/fd_set.ts";
 import { selectOnce, selectParked, SelectSets } from "./select.ts";
@@ -93,7 +93,7 @@ export class SelectSelector<T, F extends FileObject = FileObject>
     );
     const count = await selectParked(found, nfds, timeout, referenced);
     if (this.closed) return;
-    if (count < 0) askedAgain(this.#look(0));
+    if (count < 0) restIfFailed(this.#look(0));
     else if (count > 0) this.#decode(found, nfds, generations);
   }
 

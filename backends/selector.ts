@@ -249,8 +249,8 @@ export interface LoopSelector<T, F extends FileObject = FileObject>
 
   /**
    * A descriptor that is readable while an entry is ready, so that one wait can cover
-   * several selectors. -1 where the call has none (poll, select, `/dev/poll`), and
-   * while it would not show all entries.
+   * several selectors. It is -1 where the call has none (poll, select, `/dev/poll`),
+   * and while it would not show all entries.
    */
   readonly waitFd: number;
 

@@ -1,9 +1,9 @@
 /**
- * One poll(2) for several selectors: which of them have something ready.
+ * One poll(2) for several selectors, to find those that have ready entries.
  *
- * The descriptor of an epoll or a kqueue instance is itself readable while one
- * of its own is ready (epoll(7), kqueue(2)), so one entry stands for all of them.
- * A selector without such a descriptor is polled by its registrations.
+ * The descriptor of an epoll or a kqueue instance is itself readable while one of its
+ * entries is ready (epoll(7), kqueue(2)). A selector without such a descriptor is
+ * polled by its registrations.
  *
  * @module
  */
@@ -13,26 +13,26 @@ import { POLLIN, pollOnce, pollParked } from "./poll.ts";
 import { pollEvents } from "./poll_events.ts";
 import type { LoopSelector } from "./selector.ts";
 
-/** The selectors that a wait covers, each with its part of the structs. */
+/** The selectors of one wait, each with its part of the structs. */
 export class SelectorPoll {
   readonly #fds = new PollFds();
-  /** Where the part of each selector ends. */
+  /** The end of each part. */
   readonly #ends: number[] = [];
   #count = 0;
 
-  /** Forgets all selectors. */
+  /** Removes all selectors. */
   clear(): void {
     this.#count = 0;
     this.#ends.length = 0;
   }
 
-  /** Adds a descriptor that ends the wait once it can be read. */
+  /** Adds a descriptor that ends the wait when it is readable. */
   addWaker(fd: number): void {
     this.#add(fd, POLLIN);
     this.#ends.push(this.#count);
   }
 
-  /** Adds a selector, as it stands. */
+  /** Adds a selector with its present registrations. */
   addSelector(selector: LoopSelector<unknown>): void {
     const { waitFd } = selector;
     if (waitFd >= 0) this.#add(waitFd, POLLIN);
@@ -44,7 +44,7 @@ export class SelectorPoll {
     this.#ends.push(this.#count);
   }
 
-  /** Whether what was added at a place, from 0, has come back with something. */
+  /** Whether the part at a place, from 0, has returned events. */
   isReady(place: number): boolean {
     const end = this.#ends[place]!;
     for (let index = this.#ends[place - 1] ?? 0; index < end; index++) {
@@ -53,15 +53,15 @@ export class SelectorPoll {
     return false;
   }
 
-  /** Polls without waiting. */
+  /** Polls without a wait. */
   look(): number {
     return pollOnce(this.#fds, this.#count, 0);
   }
 
   /**
-   * Waits on another thread; nothing may be added meanwhile.
+   * Waits on another thread. Nothing may be added during the wait.
    *
-   * @param timeout Milliseconds; `Infinity` is for ever
+   * @param timeout Milliseconds; `Infinity` is no timeout
    * @param referenced Whether the wait keeps the process open
    */
   park(timeout: number, referenced: boolean): Promise<number> {

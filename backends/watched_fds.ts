@@ -1,6 +1,6 @@
 /**
- * The array behind `poll` and `/dev/poll`: a struct for each descriptor,
- * without gaps, and beside each the generation of its registration.
+ * The array of `poll`: a struct for each descriptor, without gaps, and the
+ * generation of its registration.
  *
  * @module
  */
@@ -8,13 +8,13 @@
 import { PollFds } from "./ffi/structs/pollfd.ts";
 import { grown } from "./int32_arrays.ts";
 
-/** A dense array of `struct pollfd` in which each descriptor is found at once. */
+/** A dense array of `struct pollfd`, with an index by descriptor. */
 export class WatchedFds {
   /** The structs. */
   readonly fds: PollFds;
   /** The generation of each struct's registration. */
   generations: Int32Array<ArrayBuffer> = new Int32Array(32);
-  /** How many there are. */
+  /** The number of structs. */
   size = 0;
   readonly #slots = new Map<number, number>();
 
@@ -22,7 +22,7 @@ export class WatchedFds {
     this.fds = fds;
   }
 
-  /** Adds a descriptor, or changes what it is watched for. */
+  /** Adds a descriptor, or changes its events. */
   set(fd: number, events: number, generation: number): void {
     const slot = this.#slots.get(fd) ?? this.size++;
     this.#slots.set(fd, slot);
@@ -45,7 +45,7 @@ export class WatchedFds {
     this.#slots.delete(fd);
   }
 
-  /** A copy that no registration changes, for a call on another thread. */
+  /** Returns a copy for a call on another thread, which later registrations do not change. */
   snapshot(): WatchedFds {
     const copy = new WatchedFds(new PollFds(Math.max(this.size, 1)));
     for (let slot = 0; slot < this.size; slot++) {
