@@ -1,13 +1,13 @@
 /**
- * Notices that this program closes a descriptor: epoll and kqueue forget it
- * without a word, and a promise that waits for it would never settle.
+ * Notices that this program closes a descriptor. epoll and kqueue forget it without a
+ * report, and a promise that waits for it would never settle.
  *
- * What closes descriptors by other means, as another library does, is not seen.
+ * A close by other code, as by another library, goes unnoticed.
  *
  * @module
  */
 
-/** What is called at the close of each descriptor that is watched. */
+/** The callbacks of each watched descriptor. */
 const watches = new Map<number, Set<() => void>>();
 
 /** Calls back, once, just before `close()` or `Socket.close()` closes a descriptor. */
@@ -25,7 +25,7 @@ export function unwatchClose(fd: number, callback: () => void): void {
   if (callbacks.size === 0) watches.delete(fd);
 }
 
-/** A descriptor is closed next. */
+/** Calls the callbacks of a descriptor that is closed next. */
 export function notifyClose(fd: number): void {
   if (watches.size === 0) return;
   const callbacks = watches.get(fd);

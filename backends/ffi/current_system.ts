@@ -1,6 +1,5 @@
 /**
- * Which table of `systems/` holds here: the one place that asks which system
- * this is.
+ * The table of `systems/` for this system. No other file asks for `Deno.build`.
  *
  * @module
  */
@@ -13,8 +12,10 @@ import { linux } from "./systems/linux.ts";
 import { netbsd } from "./systems/netbsd.ts";
 
 /**
- * The table of a system, or a `Deno.errors.NotSupported` that names the system
- * and those that there are.
+ * Returns the table of a system.
+ *
+ * @throws {Deno.errors.NotSupported} without one; the message names the system, and
+ *   those that have one
  */
 export function systemFor(platform: Platform): System {
   const { os, arch } = platform;

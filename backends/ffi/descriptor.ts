@@ -1,5 +1,5 @@
 /**
- * Plain file descriptors: what Python's `os` module has for them.
+ * Plain file descriptors: the counterpart of Python's `os` module.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { systemError } from "./errors.ts";
 import { fcntl, libc, open } from "./libc.ts";
 import { checkMemory } from "./memory.ts";
 
-/** What a read, a write or a receive returns where it would have to wait. */
+/** The result of a read, a write or a receive that would have to wait. */
 export const WOULD_BLOCK: -1 = -1;
 
 /** Anything that has a file descriptor: its number, or an object with an `fd`. */
@@ -50,8 +50,8 @@ let again = -1;
  *
  * @param syscall The call, as in "recv"
  * @param number Its error number
- * @returns true if the call would have to wait, false if a signal came first and
- *   it is to be made again
+ * @returns true if the call would have to wait; false if a signal interrupted it, and
+ *   the caller has to repeat it
  * @throws {SystemError} for every other error
  */
 export function wouldBlock(syscall: string, number: number): boolean {
@@ -62,9 +62,10 @@ export function wouldBlock(syscall: string, number: number): boolean {
 }
 
 /**
- * Calls until no signal interrupts, and throws what else fails.
+ * Repeats a call that a signal interrupted.
  *
- * @param call It returns its result or -errno
+ * @param call Returns its result or -errno
+ * @throws {SystemError} for every other error
  */
 export function retrying(syscall: string, call: () => number): number {
   for (;;) {
@@ -75,13 +76,13 @@ export function retrying(syscall: string, call: () => number): number {
 }
 
 /**
- * Reads what is there, as read(2) does. From a descriptor that blocks, such as
+ * Reads available bytes, as read(2) does. From a descriptor that blocks, such as
  * standard input, it waits.
  *
  * @param fileobj A descriptor, or an object with one
- * @param buffer Where the bytes go
- * @returns the number of bytes, 0 at end of file (and for an empty buffer), `WOULD_BLOCK`
- *   (-1) if there is nothing yet
+ * @param buffer Room for the bytes
+ * @returns the number of bytes; 0 at end of file and for an empty buffer;
+ *   `WOULD_BLOCK` (-1) if nothing is available
  * @throws {TypeError} if it is no buffer, or one that was transferred away
  * @throws {SystemError} if the call fails
  */
@@ -96,14 +97,16 @@ export function read(fileobj: FileObject, buffer: BufferSource): number {
 }
 
 /**
- * Writes as much as fits now, as write(2) does. To a descriptor that blocks it
- * waits until everything fits.
+ * Writes as much as fits now, as write(2) does. To a descriptor that blocks it waits
+ * until everything fits.
  *
  * @param fileobj A descriptor, or an object with one
  * @param data The bytes
- * @returns the number of bytes that were taken, `WOULD_BLOCK` (-1) if there is no room
+ * @returns the number of bytes that were taken, `WOULD_BLOCK` (-1) if there is no
+ *   room
  * @throws {TypeError} if it is no buffer, or one that was transferred away
- * @throws {SystemError} if the call fails: `Deno.errors.BrokenPipe` where nobody reads
+ * @throws {SystemError} if the call fails: `Deno.errors.BrokenPipe` if the read end
+ *   is closed
  */
 export function write(fileobj: FileObject, data: BufferSource): number {
   const fd = fileDescriptor(fileobj);
@@ -116,9 +119,9 @@ export function write(fileobj: FileObject, data: BufferSource): number {
 }
 
 /**
- * Closes a descriptor. It is closed even if the call reports an error, which
- * is why a close is never repeated after EINTR: the number may be somebody
- * else's by then (close(2), "Dealing with error returns from close()").
+ * Closes a descriptor. It is closed even if the call reports an error. So a close is
+ * never repeated after EINTR: another file may have the number by then (close(2),
+ * "Dealing with error returns from close()").
  *
  * @throws {SystemError} if the number was not open
  */
@@ -130,13 +133,13 @@ export function close(fd: number): void {
 }
 
 /**
- * Switches a descriptor between blocking and not.
+ * Makes a descriptor blocking or non-blocking.
  *
- * The flag belongs to the open file, not to the number: whoever shares the
- * file, such as the shell behind standard input, sees it too.
+ * The flag belongs to the open file, not to the number. Other processes that share
+ * the file, such as the shell behind standard input, see the change too.
  *
  * @param fileobj A descriptor, or an object with one
- * @param blocking Whether calls on it are to wait
+ * @param blocking Whether calls on it wait
  * @throws {SystemError} if the number is not open
  */
 export function setBlocking(fileobj: FileObject, blocking: boolean): void {
@@ -163,16 +166,16 @@ export function isOpen(fd: number): boolean {
   return fcntl(fd, system().constants.F_GETFD) >= 0;
 }
 
-/** Closes a descriptor when a child process is started. */
+/** Has a descriptor closed in child processes. */
 export function setCloseOnExec(fd: number): void {
   const { F_SETFD, FD_CLOEXEC } = system().constants;
   retrying("fcntl", () => fcntl(fd, F_SETFD, FD_CLOEXEC));
 }
 
 /**
- * A pipe, non-blocking and close-on-exec at both ends.
+ * Creates a pipe, non-blocking and close-on-exec at both ends.
  *
- * @returns the end to read from and the end to write to, as in pipe(2)
+ * @returns the read end and the write end, as in pipe(2)
  * @throws {Deno.errors.NotCapable} without `--allow-ffi`
  * @throws {SystemError} if there are no descriptors left
  *
@@ -208,7 +211,7 @@ export function pipe(): [reader: number, writer: number] {
 }
 
 /**
- * Makes sure that so many descriptors can be opened.
+ * Checks that so many descriptors can be opened.
  *
  * @throws {SystemError} `EMFILE` or `ENFILE` if there are fewer
  */
@@ -223,7 +226,8 @@ export function requireDescriptors(count: number): void {
 }
 
 /**
- * Another number for the same open file, close-on-exec as its original may not be.
+ * Returns another number for the same open file, as dup(2) does. The new descriptor
+ * is close-on-exec, even if the original is not.
  *
  * @throws {SystemError} if the number is not open, or there are none left
  */
@@ -235,15 +239,16 @@ export function dup(fileobj: FileObject): number {
 }
 
 /**
- * Opens a file that is to be waited for: a FIFO, a terminal, a device. It is
- * non-blocking and close-on-exec, and a terminal does not become the controlling one
- * (O_NOCTTY), whose hang-up would end the process.
+ * Opens a file for readiness: a FIFO, a terminal, a device. It is non-blocking and
+ * close-on-exec. A terminal does not become the controlling one (O_NOCTTY), whose
+ * hang-up would end the process.
  *
  * @param path The file's path
- * @param mode "r", "w" or "r+": which directions are wanted
+ * @param mode "r" to read, "w" to write, "r+" for both
  * @throws {TypeError} if the path has a NUL inside
  * @throws {SystemError} if the file cannot be opened: `Deno.errors.NotFound`,
- *   `Deno.errors.PermissionDenied`, `ENXIO` for a FIFO to write that nobody reads
+ *   `Deno.errors.PermissionDenied`, `ENXIO` for the write end of a FIFO without a
+ *   reader
  *
  * @example A device
  * ```ts

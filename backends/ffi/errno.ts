@@ -1,14 +1,12 @@
 /**
- * Errors by value: a function of the C library, as it is called here, returns its
- * result or, if it fails, its error number negated, as a system call of Linux
- * does: `-EAGAIN`.
+ * Errors by value: each function of the C library returns its result or its error
+ * number negated, as in `-EAGAIN`. System calls of Linux do the same.
  *
- * C leaves the number in `errno`, one variable for all calls of a thread, and V8
- * and Deno make calls too. What enters a JavaScript function, goes round a loop
- * or allocates gives V8 an opportunity to compile, to collect or to look at the
- * machine's memory, which overwrites the number. So between the return of a call
- * and the load of errno nothing may stand: both are in one frame, which is the
- * one below.
+ * C leaves the number in `errno`, one variable for all calls of a thread, and V8 and
+ * Deno make calls too. Entering a JavaScript function, a loop or an allocation lets
+ * V8 compile, collect or examine the machine's memory, which overwrites the number.
+ * So nothing may come between the return of a call and the load of errno: the frame
+ * below has both.
  *
  * @module
  */
@@ -25,19 +23,19 @@ type Memcpy = (
 
 /** This thread's errno. Its address never changes. */
 export interface Errno {
-  /** The variable itself or, if there is a `copy`, what was last copied from it. */
+  /** The variable itself or, if there is a `copy`, its last copy. */
   readonly memory: Int32Array<ArrayBuffer>;
-  /** Where the variable is. */
+  /** The address of the variable. */
   readonly location: Deno.PointerValue;
-  /** Fills `memory`, where a scoped permission lets nobody map it. */
+  /** Fills `memory` under a scoped permission, which cannot map it. */
   readonly copy: Memcpy | null;
 }
 
 /**
  * The frame that a call and the load of errno share.
  *
- * The mapped load comes before the result is looked at: a branch that V8 has not
- * seen taken throws its code away, and that is work too.
+ * The mapped load comes before the result is examined. V8 discards its code at a
+ * branch that it has not seen taken, and that is work too.
  */
 function inOneFrame(
   symbol: ForeignFunction,
@@ -56,15 +54,15 @@ function inOneFrame(
 }
 
 /**
- * A function that returns its error number negated.
+ * Returns a function that returns its error number negated.
  *
- * Each gets a copy of the frame, made of its text with as many parameters as the
- * function has. V8 compiles a call by what its place in the program has seen: in a
- * frame that all share, or with parameters to be spread, a call takes 95 ns; in one
- * of its own 20, as it takes without a frame.
+ * Each gets a copy of the frame, made from its text with as many parameters as the
+ * function has. V8 compiles a call for the functions seen at its place in the
+ * program. In a shared frame, or with spread parameters, a call takes 95 ns. In its
+ * own frame it takes 20, as without one.
  *
  * @param symbol The function, which returns -1 and sets errno if it fails
- * @param length How many parameters it has
+ * @param length Its number of parameters
  */
 export function errorByValue(
   symbol: ForeignFunction,
@@ -76,7 +74,10 @@ export function errorByValue(
   return compile(text)(symbol, errno);
 }
 
-/** A function of its text; where code may not be made of text, the one that all share. */
+/**
+ * Compiles the text of a function. Without permission to do so it returns the shared
+ * frame.
+ */
 function compile(text: string): typeof inOneFrame {
   try {
     return new Function(`return ${text}`)();

@@ -8,12 +8,13 @@ import { libc } from "./libc.ts";
 import { system } from "./current_system.ts";
 
 /**
- * An error of the operating system, as every failed call throws it: an
- * instance of the matching `Deno.errors.*` class, a `TypeError` for `EINVAL`, a
- * plain `Error` where Deno has no class, with more properties. The message is
- * Deno's own, then the call and its object, as in "Connection refused (os error 111):
- * connect 127.0.0.1:8001". `EMFILE` and `ENFILE` have
- * no stack: to print one takes a descriptor, without which Deno ends the process.
+ * An error of the operating system, as every failed call throws it. It is an instance
+ * of the matching `Deno.errors.*` class, a `TypeError` for `EINVAL`, or a plain
+ * `Error` if Deno has no class.
+ *
+ * The message is Deno's own, then the call and its object: "Connection refused (os
+ * error 111): connect 127.0.0.1:8001". `EMFILE` and `ENFILE` have no stack: to print
+ * one takes a descriptor, without which Deno ends the process.
  *
  * Source of the names: `<errno.h>`.
  */
@@ -24,7 +25,7 @@ export interface SystemError extends Error {
   readonly errno: number;
   /** The call that failed, as in "connect". */
   readonly syscall: string;
-  /** What the call was about, if that is known: an address, a path, a descriptor. */
+  /** The subject of the call, if it is known: an address, a path, a descriptor. */
   readonly detail?: string;
 }
 
@@ -64,7 +65,10 @@ const classes: Readonly<Record<string, ErrorClass>> = {
 
 let names: ReadonlyMap<number, string> | undefined;
 
-/** The name of an error number, as in "EAGAIN"; "E" and the number where `<errno.h>` has none. */
+/**
+ * Returns the name of an error number, as in "EAGAIN"; "E" and the number if
+ * `<errno.h>` has none.
+ */
 export function errnoName(errno: number): string {
   names ??= new Map(
     Object.entries(system().errno).map(([name, number]) => [number, name]),
@@ -72,7 +76,10 @@ export function errnoName(errno: number): string {
   return names.get(errno) ?? `E${errno}`;
 }
 
-/** What the C library says of an error number, as in "Connection refused". */
+/**
+ * Returns the message of the C library for an error number, as in "Connection
+ * refused".
+ */
 export function errnoMessage(errno: number): string {
   const text = new Uint8Array(new ArrayBuffer(256));
   libc().strerror_r(errno, text, text.length);
@@ -82,13 +89,13 @@ export function errnoMessage(errno: number): string {
 }
 
 /**
- * The error of a call that failed, in the words of Deno: "Connection refused (os error
- * 111)". With a detail the message ends as those of Deno's file errors do: ": connect
- * 127.0.0.1:8001".
+ * Makes the error of a call that failed, with the message that Deno would use:
+ * "Connection refused (os error 111)". With a detail it ends as Deno's file errors
+ * do: ": connect 127.0.0.1:8001".
  *
  * @param syscall The call that failed, as in "connect"
  * @param errno Its error number
- * @param detail What the call was about
+ * @param detail The subject of the call: an address, a path, a descriptor
  */
 export function systemError(
   syscall: string,
@@ -108,13 +115,13 @@ export function systemError(
   );
 }
 
-/** What is short when these come is what it takes to print a stack. */
+/** The errors of a program without the descriptors that printing a stack takes. */
 const OUT_OF_DESCRIPTORS: ReadonlySet<string> = new Set(["EMFILE", "ENFILE"]);
 
 /**
- * Makes an error whose stack has no frames. For the lines of a stack Deno opens
- * files, and where none can be opened it ends the process: to print such an
- * error, to leave it uncaught or a rejection unhandled would be the end.
+ * Makes an error whose stack has no frames. Deno opens files to print the lines of a
+ * stack, and ends the process if it cannot. Printing such an error, or leaving it
+ * uncaught, would end the program.
  */
 function withoutStack(make: () => Error): Error {
   const { stackTraceLimit } = Error;

@@ -1,5 +1,5 @@
 /**
- * What the file system knows of a file: fstatat(2), and statx(2) on Linux.
+ * The status of files: fstatat(2), and statx(2) on Linux.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
- * Files by their name in an open directory: openat(2) and the calls that came
- * with it. A name is bytes, and one component: what it may be is up to the
- * caller. Every call throws a `SystemError` where it fails.
+ * Files by their name in an open directory: openat(2) and its relatives. A name is
+ * bytes, and one component; the caller checks it. Every call throws a `SystemError`
+ * if it fails.
  *
  * @module
  */
@@ -22,10 +22,13 @@ import { encodeTimes } from "./structs/stat.ts";
 
 const THIS_DIRECTORY: CString = Uint8Array.of(0x2e, 0);
 
-/** The longest path of every system (PATH_MAX of `<limits.h>`: 4096 on Linux, 1024 elsewhere). */
+/**
+ * The longest path of every system (PATH_MAX of `<limits.h>`: 4096 on Linux, 1024
+ * elsewhere).
+ */
 const PATH_BYTES = 4096;
 
-/** Opens a directory by its path, links and all. */
+/** Opens a directory by its path, and follows links. */
 export function openDirectory(path: string): number {
   const { O_DIRECTORY, O_NONBLOCK, O_CLOEXEC } = system().constants;
   const name = new TextEncoder().encode(`${path}\0`);
@@ -33,7 +36,7 @@ export function openDirectory(path: string): number {
   return retrying("open", () => open(name, flags));
 }
 
-/** Opens a name, without following it if it is a link, and without waiting for anything. */
+/** Opens a name without waiting, and without following it if it is a link. */
 export function openAt(
   directory: number,
   name: CString,
@@ -45,12 +48,12 @@ export function openAt(
   return retrying("openat", () => openat(directory, name, all, mode));
 }
 
-/** Makes a directory. */
+/** Creates a directory. */
 export function makeDirectoryAt(directory: number, name: CString): void {
   retrying("mkdirat", () => libc().mkdirat(directory, name, 0o777));
 }
 
-/** Removes a name, of a directory or of anything else. */
+/** Removes a name, of a directory or of any other file. */
 export function removeAt(
   directory: number,
   name: CString,
@@ -60,7 +63,7 @@ export function removeAt(
   retrying("unlinkat", () => libc().unlinkat(directory, name, flags));
 }
 
-/** Gives what has one name another one. */
+/** Renames a file. */
 export function renameAt(
   from: number,
   oldName: CString,
@@ -80,7 +83,7 @@ export function linkAt(
   retrying("linkat", () => libc().linkat(from, oldName, to, newName, 0));
 }
 
-/** Makes a symbolic link. */
+/** Creates a symbolic link. */
 export function symbolicLinkAt(
   target: CString,
   directory: number,
@@ -89,7 +92,10 @@ export function symbolicLinkAt(
   retrying("symlinkat", () => libc().symlinkat(target, directory, name));
 }
 
-/** What a symbolic link says; undefined if the name is none, or nothing's. */
+/**
+ * Returns the target of a symbolic link; undefined if the name is no link, or does
+ * not exist.
+ */
 export function readLinkAt(
   directory: number,
   name: CString,
@@ -100,7 +106,8 @@ export function readLinkAt(
 }
 
 /**
- * Says when a name's file was read and written last; of a link, the link itself.
+ * Sets the times of a name's last read and last write; of a link, those of the link
+ * itself.
  *
  * @param accessed Nanoseconds since 1970
  * @param modified Nanoseconds since 1970
@@ -119,13 +126,17 @@ export function setTimesAt(
   );
 }
 
-/** Says when an open file was read and written last. */
+/** Sets the times of an open file's last read and last write. */
 export function setTimes(fd: number, accessed: bigint, modified: bigint): void {
   const times = encodeTimes(accessed, modified);
   retrying("futimens", () => libc().futimens(fd, times));
 }
 
-/** Reads from a place of the file. @returns the number of bytes, 0 at its end */
+/**
+ * Reads from a position in the file.
+ *
+ * @returns the number of bytes, 0 at end of file
+ */
 export function readFrom(
   fd: number,
   buffer: Uint8Array<ArrayBuffer>,
@@ -137,7 +148,11 @@ export function readFrom(
   );
 }
 
-/** Writes to a place of the file. @returns the number of bytes that were taken */
+/**
+ * Writes to a position in the file.
+ *
+ * @returns the number of bytes that were taken
+ */
 export function writeTo(
   fd: number,
   data: Uint8Array<ArrayBuffer>,
@@ -149,24 +164,27 @@ export function writeTo(
   );
 }
 
-/** Moves to a place of the file, from its start (0), from here (1) or from its end (2). */
+/**
+ * Moves to a position: from the start (0), from here (1) or from the end (2) of the
+ * file.
+ */
 export function seek(fd: number, offset: bigint, whence: number): bigint {
   const position = libc().lseek(fd, offset, whence);
   if (position >= 0n) return position;
   throw systemError("lseek", Number(-position));
 }
 
-/** Makes the file as long as that. */
+/** Sets the length of the file. */
 export function setLength(fd: number, length: bigint): void {
   retrying("ftruncate", () => libc().ftruncate(fd, length));
 }
 
-/** Waits until the disk has what was written. */
+/** Waits until the disk has all written bytes. */
 export function sync(fd: number): void {
   retrying("fsync", () => libc().fsync(fd));
 }
 
-/** The entries of an open directory, "." and ".." among them. */
+/** Returns the entries of an open directory, also "." and "..". */
 export function readDirectory(fd: number): DirectoryEntry[] {
   const stream = openStream(fd);
   const { dirent } = system();
@@ -177,7 +195,7 @@ export function readDirectory(fd: number): DirectoryEntry[] {
     for (;;) {
       const at = libc().readdir(stream);
       if (at === null) return entries;
-      // Its length first: behind the last entry may be nothing that can be read.
+      // Its length first: memory behind the last entry may be unreadable.
       libc().memcpyFrom(entry, at, direntHeadBytes(dirent));
       const length = Math.min(direntLength(head, dirent), DIRENT_BYTES);
       libc().memcpyFrom(entry, at, length);
@@ -188,7 +206,7 @@ export function readDirectory(fd: number): DirectoryEntry[] {
   }
 }
 
-/** A `DIR`, which has a descriptor of its own, and so its own place in the directory. */
+/** A `DIR`, which has its own descriptor, and so its own position in the directory. */
 function openStream(fd: number): Deno.PointerObject {
   const own = openAt(fd, THIS_DIRECTORY, system().constants.O_DIRECTORY);
   const stream = libc().fdopendir(own);

@@ -1,6 +1,6 @@
 /**
- * IP addresses between text and bytes. Numeric addresses only: a name needs a
- * resolver, and that may wait.
+ * IP addresses between text and bytes: numeric addresses only, because a resolver of
+ * names would wait.
  *
  * @module
  */

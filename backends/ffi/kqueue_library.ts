@@ -1,6 +1,6 @@
 /**
- * Where `kqueue` and `kevent` are: in the C library of macOS and the BSDs, or
- * in a libkqueue, which puts them on top of other systems.
+ * The library that has `kqueue` and `kevent`: the C library of macOS and the BSDs, or
+ * a libkqueue, which implements them on other systems.
  *
  * @module
  */
@@ -37,19 +37,19 @@ export interface KqueueLibrary {
   readonly constants: KqueueConstants;
 }
 
-/** Flags of `kevent()`, null on a system without it. See `<sys/event.h>`. */
+/** Flags of `kevent()`. See `<sys/event.h>`. */
 export interface KqueueConstants {
-  /** There is something to read. */
+  /** There are bytes to read, or connections to accept. */
   readonly EVFILT_READ: number;
   /** There is room to write. */
   readonly EVFILT_WRITE: number;
-  /** A time has come. */
+  /** A timer expired. */
   readonly EVFILT_TIMER: number;
   /** A signal was delivered. */
   readonly EVFILT_SIGNAL: number;
-  /** The program triggers it itself. */
+  /** The program triggers it. */
   readonly EVFILT_USER: number | null;
-  /** Exceptional conditions, out-of-band data among them; null but on macOS. */
+  /** Exceptional conditions, as out-of-band data; null except on macOS. */
   readonly EVFILT_EXCEPT: number | null;
   /** EVFILT_EXCEPT: out-of-band data. */
   readonly NOTE_OOB: number | null;
@@ -59,19 +59,19 @@ export interface KqueueConstants {
   readonly EV_ADD: number;
   /** Remove a filter. */
   readonly EV_DELETE: number;
-  /** Report it again. */
+  /** Enable a disabled filter. */
   readonly EV_ENABLE: number;
-  /** Keep it, and do not report it. */
+  /** Keep the filter without reports. */
   readonly EV_DISABLE: number;
   /** Remove it after one report. */
   readonly EV_ONESHOT: number;
-  /** Report arrivals instead of states. */
+  /** Edge-triggered: report only new readiness. */
   readonly EV_CLEAR: number;
   /** Disable it after one report. */
   readonly EV_DISPATCH: number | null;
   /** A change failed; `data` is the error number. */
   readonly EV_ERROR: number;
-  /** The peer has ended. */
+  /** End of file, or the peer has closed. */
   readonly EV_EOF: number;
 }
 

@@ -27,9 +27,9 @@ function openFunction(key: keyof Libc): unknown {
 }
 
 /**
- * An object with a getter for each function, which opens it at its first use:
- * opening all of them takes 9 ms, and a program uses a few. V8 compiles a getter
- * into its callers, so a call costs the same as without.
+ * An object with a getter for each function, which opens it at its first use. Opening
+ * all of them takes 9 ms, and a program uses a few. V8 compiles a getter into its
+ * callers, so a call costs the same as without.
  */
 function lazyFunctions(): Libc {
   const getters = Object.keys(functions).map((key) => {

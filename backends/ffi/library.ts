@@ -1,6 +1,6 @@
 /**
- * Libraries: which one is the C library of this system, what `--allow-ffi` has to
- * name, and how the functions of a library come to return their errors by value.
+ * Libraries: finds the C library of this system, with the permission that it needs,
+ * and opens functions whose errors are values.
  *
  * Nothing is opened before the first call.
  *
@@ -75,7 +75,7 @@ function permittedLibraries(libraries: readonly string[]): readonly string[] {
   const granted = paths.filter((path) =>
     Deno.permissions.querySync({ name: "ffi", path }).state === "granted"
   );
-  // Without a grant the first path makes Deno ask, or report what is missing.
+  // Without a grant the first path makes Deno ask, or report the missing permission.
   return granted.length > 0 ? granted : paths.slice(0, 1);
 }
 

@@ -1,5 +1,5 @@
 /**
- * The caller's memory: what counts as bytes, and what of it a call may touch.
+ * The caller's memory: which values are bytes, and how many of them a call may touch.
  *
  * @module
  */
@@ -9,16 +9,19 @@ import { addressOf } from "./libc.ts";
 /** The largest number that C's `int` can carry. */
 const INT_MAX = 0x7fff_ffff;
 
-/** At the beginning of a page the kernel copies fastest; every system's are as long, or longer. */
+/**
+ * The kernel copies fastest to the start of a page; the pages of every system have
+ * this length or more.
+ */
 const PAGE_BYTES = 4096;
 
 /**
  * Checks the part of a buffer that a call may touch.
  *
- * @returns how much of it the call is given: less than 2^31 bytes, which of a longer
- *   one is a part, as a call takes and gives parts anyway
- * @throws {TypeError} if it is no buffer, or one that was transferred away: to the
- *   kernel it would have no room, and a receive would look like the end of file
+ * @returns the length for the call: less than 2^31 bytes. Of a longer buffer that is
+ *   a part, as calls take and return parts anyway
+ * @throws {TypeError} if it is no buffer, or one that was transferred away. It would
+ *   look empty to the kernel, and the result of a receive like end of file
  * @throws {RangeError} if `length` is not a whole number within the buffer
  */
 export function checkMemory(buffer: BufferSource, length: number): number {
@@ -37,10 +40,10 @@ export function checkMemory(buffer: BufferSource, length: number): number {
 }
 
 /**
- * Checks that something can be received into a buffer.
+ * Checks that a buffer has room for a receive.
  *
  * @throws {TypeError} as `checkMemory`
- * @throws {RangeError} if it is empty: what is returned then would say "the end", too
+ * @throws {RangeError} if it is empty: the result would look like end of file
  */
 export function checkRoom(buffer: BufferSource): void {
   if (buffer instanceof Uint8Array && buffer.length > 0) return;
@@ -51,27 +54,28 @@ export function checkRoom(buffer: BufferSource): void {
 }
 
 /**
- * Checks one of several pieces of memory that are sent with one call.
+ * Checks one of several pieces of memory that one call sends.
  *
- * @param skipped How many bytes of it are left out
+ * @param skipped How many bytes of it are skipped
  * @throws {TypeError} if it is no `Uint8Array`
- * @throws {RangeError} if fewer are in it: they were transferred away, perhaps
+ * @throws {RangeError} if it has fewer bytes, perhaps because they were transferred
+ *   away
  */
 export function checkPiece(piece: unknown, skipped: number): void {
   const error = uint8ArrayError(piece, "send");
   if (error !== null) throw error;
   if (!(skipped >= 0 && skipped <= (piece as Uint8Array).length)) {
     throw new RangeError(
-      `Cannot leave out ${skipped} bytes of ${(piece as Uint8Array).length}`,
+      `Cannot skip ${skipped} bytes of ${(piece as Uint8Array).length}`,
     );
   }
 }
 
 /**
- * What is wrong with a value that has to be a `Uint8Array`.
+ * Returns the error for a value that is no `Uint8Array`.
  *
- * @param verb What was to be done with it: "read into" or "write"
- * @returns the error, for a promise to be rejected with; null if it is one
+ * @param verb The operation on it: "read into" or "write"
+ * @returns the error, for a promise to be rejected with; null for a `Uint8Array`
  */
 export function uint8ArrayError(
   value: unknown,
@@ -84,10 +88,10 @@ export function uint8ArrayError(
 }
 
 /**
- * What is to be sent, as bytes.
+ * Returns the bytes of memory that is to be sent.
  *
  * @param data An `ArrayBuffer`, a `SharedArrayBuffer`, or a view of one
- * @param verb What was to be done with it: "write" or "send"
+ * @param verb The operation on it: "write" or "send"
  * @throws {TypeError} if it is anything else, or was transferred away
  */
 export function bytesOf(data: unknown, verb: string): Uint8Array<ArrayBuffer> {
@@ -105,10 +109,10 @@ export function bytesOf(data: unknown, verb: string): Uint8Array<ArrayBuffer> {
 }
 
 /**
- * Bytes in memory of their own. Not by `slice()`, which of node's `Buffer` is a view
- * of the same memory, and else clears what it then copies into.
+ * Copies bytes into memory of their own. It does not use `slice()`, which clears the
+ * memory first, and which of node's `Buffer` returns a view of the same memory.
  *
- * @param start How many bytes at the beginning are left out
+ * @param start How many bytes at the start are skipped
  */
 export function copyOf(
   bytes: Uint8Array<ArrayBuffer>,
@@ -118,7 +122,7 @@ export function copyOf(
 }
 
 /**
- * Memory that begins with a page.
+ * Allocates memory that starts at a page.
  *
  * @param length How many bytes, which are 0
  */
@@ -134,7 +138,7 @@ function isMemory(value: unknown): value is ArrayBufferLike | ArrayBufferView {
       value instanceof SharedArrayBuffer);
 }
 
-/** Tells what is empty from what has lost its bytes: one was transferred, or shrunk. */
+/** Distinguishes empty memory from memory that was transferred or shrunk. */
 function checkAttached(memory: ArrayBufferLike | ArrayBufferView): void {
   try {
     // Both refuse memory that is gone: ECMA-262, ValidateTypedArray and ViewOutOfBounds.

@@ -70,8 +70,8 @@ export class GatheredMessage {
 
 /**
  * Messages that one call receives or sends, each with one piece of memory and room
- * for one address: recvmmsg(2) and sendmmsg(2) on Linux, FreeBSD and NetBSD. Other
- * systems receive and send one of them.
+ * for one address. The calls are recvmmsg(2) and sendmmsg(2) on Linux, FreeBSD and
+ * NetBSD. Other systems receive and send one message.
  */
 export class MessageBatch {
   /** The memory of all messages, one after another. */

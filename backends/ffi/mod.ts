@@ -1,8 +1,8 @@
 /**
- * Sockets, pipes and plain descriptors, as the operating system has them:
- * non-blocking from birth, and ready to be watched by a selector.
+ * Sockets, pipes and plain descriptors, as the operating system has them: created
+ * non-blocking, and ready to be registered with a selector.
  *
- * @example A datagram to oneself
+ * @example A socket that sends a datagram to itself
  * ```ts
  * import { Socket } from "@pollux/reactor/socket";
  * import { assertEquals } from "@std/assert";

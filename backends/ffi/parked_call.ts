@@ -6,9 +6,9 @@
  */
 
 /**
- * Keeps memory alive until a parked call has ended. Deno passes the other thread a
- * bare address: without this, V8 collects what only that call uses, while the kernel
- * writes into it.
+ * Keeps memory alive until a parked call has ended. Deno passes a bare address to the
+ * other thread. Without this, V8 would collect the memory of that call while the
+ * kernel writes into it.
  *
  * @param referenced Whether the call keeps the process open
  */

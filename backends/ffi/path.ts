@@ -1,5 +1,5 @@
 /**
- * The file system, as far as Unix sockets leave traces in it.
+ * The traces of Unix sockets in the file system.
  *
  * @module
  */
@@ -17,16 +17,16 @@ function bytesOf(path: string): Uint8Array<ArrayBuffer> {
   return encodePath(`${path}\0`);
 }
 
-/** Which file a path leads to: another file has another device or another number there. */
+/** The identity of a file: another file has another device or another number there. */
 export interface FileIdentity {
   readonly device: bigint;
   readonly inode: bigint;
 }
 
 /**
- * Which file a path leads to; a link is a file of its own.
+ * Returns the identity of the file at a path; a link is a file of its own.
  *
- * @returns null if there is none, or if it cannot be looked at
+ * @returns null if there is none, or if it cannot be examined
  */
 export function identityOf(path: string): FileIdentity | null {
   if (path === "" || path.startsWith("\0")) return null;
@@ -50,8 +50,8 @@ export function isLink(path: string): boolean {
 }
 
 /**
- * Removes a path if it leads to this file still: what a later owner has put there
- * stays.
+ * Removes a path if it still leads to this file, and not to the file of a later
+ * owner.
  *
  * @returns whether it was removed
  */
@@ -62,9 +62,9 @@ export function unlinkOwn(path: string, identity: FileIdentity): boolean {
 }
 
 /**
- * Whether a path is a socket that nobody listens on: opening a socket is ENXIO,
- * and a connect to one without a listener is refused. A file that is no socket
- * is refused too, but it opens.
+ * Whether a path is a socket without a listener: opening a socket is ENXIO, and a
+ * connect without a listener is refused. A connect to a file that is no socket is
+ * refused too, but it opens.
  */
 export function isStaleSocket(path: string): boolean {
   if (path.startsWith("\0")) return false;
@@ -77,7 +77,7 @@ export function isStaleSocket(path: string): boolean {
   }
   // ENXIO on Linux, EOPNOTSUPP on the BSDs and macOS.
   if (-fd !== ENXIO && -fd !== EOPNOTSUPP) return false;
-  // A datagram socket disturbs nobody: a stream listener refuses its type.
+  // A datagram socket does not disturb a stream listener, which refuses its type.
   using probe = Socket.create("unix", "datagram");
   try {
     probe.connect({ path });

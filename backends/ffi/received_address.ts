@@ -1,6 +1,6 @@
 /**
- * Addresses that the kernel wrote: the room that all calls of a thread share, and
- * the few bytes in which a connection keeps the address of its peer.
+ * Addresses that the kernel wrote. All calls of a thread share the room for them, and
+ * a connection keeps its peer's address in a few bytes.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 /**
- * `struct sockaddr` and its family: what a program writes as
- * `{ hostname, port }` or `{ path }`, and the kernel as bytes.
+ * `struct sockaddr` and its family: an address is `{ hostname, port }` or `{ path }`
+ * to a program, and bytes to the kernel.
  *
  * @module
  */
@@ -252,7 +252,7 @@ export function readFamily(
 /**
  * Reads an address that the kernel wrote.
  *
- * @param length What the call said in its `socklen_t`
+ * @param length The `socklen_t` that the call returned
  * @throws {Deno.errors.NotSupported} if the family is none of IPv4, IPv6 and Unix
  */
 export function decodeAddress(
@@ -298,7 +298,7 @@ function decodeUnix(bytes: Uint8Array<ArrayBuffer>): string {
 }
 
 /**
- * An address as people write it: "127.0.0.1:8001", "[::1]:8001",
+ * Formats an address in the usual way: "127.0.0.1:8001", "[::1]:8001",
  * "/run/echo.sock"; an abstract name begins with "@".
  *
  * @example

@@ -34,7 +34,9 @@ function creationFlags(): number {
   return (SOCK_NONBLOCK ?? 0) | (SOCK_CLOEXEC ?? 0);
 }
 
-/** Sets what `socket()` could not: O_NONBLOCK, FD_CLOEXEC, SO_NOSIGPIPE. */
+/**
+ * Sets the flags that `socket()` could not set: O_NONBLOCK, FD_CLOEXEC, SO_NOSIGPIPE.
+ */
 function complete(fd: number): void {
   const { SOCK_NONBLOCK, SOL_SOCKET, SO_NOSIGPIPE } = system().constants;
   if (SOCK_NONBLOCK === null) {

@@ -1,5 +1,5 @@
 /**
- * The socket options that have a name here, and where each is found.
+ * The socket options that have a name here, and the place of each.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import type { Constants } from "./system.ts";
 export interface SocketOptions {
   /** SO_REUSEADDR: bind although connections of an earlier server linger. */
   reuseAddress: boolean;
-  /** SO_REUSEPORT: several sockets on one port, which share what comes in. */
+  /** SO_REUSEPORT: several sockets on one port share its connections or datagrams. */
   reusePort: boolean;
   /** SO_BROADCAST: a datagram socket may send to broadcast addresses. */
   broadcast: boolean;
@@ -26,15 +26,15 @@ export interface SocketOptions {
   keepAliveIdle: number;
   /** TCP_KEEPINTVL: seconds between probes. */
   keepAliveInterval: number;
-  /** TCP_KEEPCNT: how many probes go unanswered before the connection ends. */
+  /** TCP_KEEPCNT: after so many unanswered probes the connection ends. */
   keepAliveCount: number;
-  /** TCP_NODELAY: send small writes at once instead of gathering them. */
+  /** TCP_NODELAY: send small writes at once instead of combining them. */
   noDelay: boolean;
   /** TCP_MAXSEG: the largest segment, in bytes. */
   maximumSegmentSize: number;
-  /** SO_SNDBUF, in bytes; Linux gives twice what is asked for. */
+  /** SO_SNDBUF, in bytes; Linux sets twice the given size. */
   sendBufferSize: number;
-  /** SO_RCVBUF, in bytes; Linux gives twice what is asked for. */
+  /** SO_RCVBUF, in bytes; Linux sets twice the given size. */
   receiveBufferSize: number;
   /** SO_OOBINLINE: urgent data stays in the stream. */
   outOfBandInline: boolean;
@@ -42,17 +42,17 @@ export interface SocketOptions {
   acceptsConnections: boolean;
   /** SO_TYPE: the number of the socket's type. Read only. */
   type: number;
-  /** IPV6_V6ONLY: an IPv6 socket leaves IPv4 to others. */
+  /** IPV6_V6ONLY: an IPv6 socket leaves IPv4 to other sockets. */
   ipv6Only: boolean;
   /** IP_TTL: how many routers a packet may pass, 1 to 255. */
   timeToLive: number;
   /** IP_MULTICAST_TTL: the same for multicast, 0 to 255. */
   multicastTimeToLive: number;
-  /** IP_MULTICAST_LOOP: this machine hears its own multicast. */
+  /** IP_MULTICAST_LOOP: this machine receives its own multicast. */
   multicastLoop: boolean;
   /** IPV6_MULTICAST_HOPS: how many routers multicast may pass; -1 for the system's own choice. */
   ipv6MulticastHops: number;
-  /** IPV6_MULTICAST_LOOP: this machine hears its own multicast. */
+  /** IPV6_MULTICAST_LOOP: this machine receives its own multicast. */
   ipv6MulticastLoop: boolean;
   /** IPV6_MULTICAST_IF: the number of the interface that multicast leaves by. */
   ipv6MulticastInterface: number;

@@ -1,9 +1,9 @@
 /**
- * The functions of the C library that Pollux calls: the prototype of each as its
- * man page has it, and below it the types by which `Deno.dlopen` calls it.
+ * The functions of the C library that Pollux calls: the prototype of each from its
+ * man page, and below it the types for `Deno.dlopen`.
  *
- * The types decide what a call costs. V8 calls a symbol directly, in about 10 ns, as
- * long as no argument needs a conversion: so lengths are `u32` (a number into `usize`
+ * The types decide the cost of a call. V8 calls a symbol directly, in about 10 ns, as
+ * long as no argument needs a conversion. So lengths are `u32` (a number into `usize`
  * costs 140 ns), results `i32`, and memory is a `buffer`. Lengths and results stay
  * below 2^31, where the narrow types and C's `size_t` and `ssize_t` agree in every
  * register.

@@ -1,10 +1,9 @@
 /**
- * What one operating system's C library looks like from outside: where it is,
- * what its constants are, how its structs are laid out.
+ * The C library of one operating system as its callers see it: its place, its
+ * constants, the layouts of its structs.
  *
- * One table for each system lives in `systems/`. Nothing above them knows
- * which system it runs on, and every number in them names the header that it
- * was read from.
+ * Each system has a table in `systems/`. Code above the tables does not ask which
+ * system it runs on, and each number in them has its header named.
  *
  * @module
  */
@@ -37,7 +36,7 @@ export interface Constants {
   readonly SO_LINGER: number;
   readonly SO_OOBINLINE: number;
   readonly SO_ACCEPTCONN: number;
-  /** macOS only: the place of MSG_NOSIGNAL there. */
+  /** macOS only: the option that stands in for MSG_NOSIGNAL. */
   readonly SO_NOSIGPIPE: number | null;
 
   // <sys/socket.h>: flags of send() and recv()
@@ -88,7 +87,7 @@ export interface Constants {
   readonly O_RDWR: number;
   readonly O_NONBLOCK: number;
   readonly O_CLOEXEC: number;
-  /** A terminal does not become the controlling one. */
+  /** Keeps a terminal from becoming the controlling one. */
   readonly O_NOCTTY: number;
   readonly O_APPEND: number;
   readonly O_CREAT: number;
@@ -96,7 +95,7 @@ export interface Constants {
   readonly O_TRUNC: number;
   readonly O_DIRECTORY: number;
   readonly O_NOFOLLOW: number;
-  /** A place in the tree, for which search permission is enough; Linux only. */
+  /** A place in the tree, which takes search permission alone; Linux only. */
   readonly O_PATH: number | null;
   readonly AT_SYMLINK_NOFOLLOW: number;
   readonly AT_REMOVEDIR: number;
@@ -127,7 +126,7 @@ export interface StatLayout {
   readonly linksBytes: 2 | 4 | 8;
   /** The length of the file. */
   readonly length: number;
-  /** When it was read last: a `struct timespec`, as the two that follow. */
+  /** The time of the last read: a `struct timespec`, as the two that follow. */
   readonly accessed: number;
   readonly modified: number;
   readonly changed: number;
@@ -138,7 +137,7 @@ export interface DirentLayout {
   /** Where the length of the entry is. */
   readonly length: number;
   readonly inode: number;
-  /** Null where entries do not say what they lead to. */
+  /** The type of the file; null if entries do not have it. */
   readonly type: number | null;
   readonly name: number;
 }
@@ -155,8 +154,8 @@ export interface System extends Platform {
   /** Its usual name, as in "Linux x86-64". */
   readonly name: string;
   /**
-   * Where its C library may be, the likeliest first: a plain name, which the
-   * dynamic linker resolves, then absolute paths, which a scoped
+   * The places of its C library, the likeliest first. A plain name comes first, which
+   * the dynamic linker resolves. Absolute paths follow, which a scoped
    * `--allow-ffi=…` can name.
    */
   readonly libraries: readonly string[];
@@ -164,7 +163,7 @@ export interface System extends Platform {
   readonly errnoSymbol: string;
   /** The variant of `strerror_r` that fills the caller's buffer. */
   readonly strerrorSymbol: string;
-  /** Symbols that carry another name than in C, such as NetBSD's `__kevent50`. */
+  /** Symbols that have another name than in C, such as NetBSD's `__kevent50`. */
   readonly renamedSymbols: Readonly<Record<string, string>>;
   /** Apple on arm64 passes variadic arguments on the stack, after all eight registers. */
   readonly variadicOnStack: boolean;
@@ -178,7 +177,7 @@ export interface System extends Platform {
   readonly msghdr: MsghdrLayout;
   readonly stat: StatLayout;
   readonly dirent: DirentLayout;
-  /** AT_FDCWD of `<fcntl.h>`: what stands for the working directory. */
+  /** AT_FDCWD of `<fcntl.h>`: stands for the working directory. */
   readonly currentDirectory: number;
   /** The error numbers of `<errno.h>`, by name. */
   readonly errno: Readonly<Record<string, number>>;

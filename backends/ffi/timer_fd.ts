@@ -1,9 +1,8 @@
 /**
  * Linux's timerfd: a timer that is a descriptor.
  *
- * Why not a timeout: a wait with a short one sets the machine's clock at every
- * call, which costs up to 7 µs on a virtual machine. A timer that many waits
- * share is set once.
+ * A wait with a short timeout sets the machine's clock at every call, which costs up
+ * to 7 µs on a virtual machine. A timer that many waits share is set once.
  *
  * Sources: timerfd_create(2), `sys/timerfd.h`.
  *
@@ -16,10 +15,10 @@ import { systemError } from "./errors.ts";
 import { libc } from "./libc.ts";
 import { Timespec } from "./structs/time.ts";
 
-/** `time.h`: the clock that nobody can set. */
+/** `time.h`: the clock that cannot be set. */
 const CLOCK_MONOTONIC = 1;
 
-/** A timer that can be read, that is: is ready, once its time has come. */
+/** A timer whose descriptor is ready to read once its time is over. */
 export class TimerFd {
   /** The descriptor. */
   readonly fd: number;
@@ -31,7 +30,7 @@ export class TimerFd {
     this.fd = fd;
   }
 
-  /** Makes a timer, or returns null on a system without timerfd. */
+  /** Creates a timer; null on a system without timerfd. */
   static create(): TimerFd | null {
     const { timerfd_create } = libc();
     if (timerfd_create === null || system().os !== "linux") return null;
@@ -46,7 +45,7 @@ export class TimerFd {
   /**
    * Sets the timer anew: until then it is not ready.
    *
-   * @param milliseconds 0 for never
+   * @param milliseconds 0 disarms it
    */
   set(milliseconds: number): void {
     this.#value.set(milliseconds);

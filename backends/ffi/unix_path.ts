@@ -1,13 +1,13 @@
 /**
- * The paths of Unix sockets between text and bytes. The kernel takes any bytes;
- * those that are no UTF-8 become lone surrogates, U+DC80 for 0x80 to U+DCFF for
- * 0xff, as in Python ("surrogateescape", PEP 383), and come back from them: an
- * answer goes where the question came from, whatever that is called.
+ * The paths of Unix sockets between text and bytes. The kernel takes any bytes. Bytes
+ * that are no UTF-8 become lone surrogates, U+DC80 for 0x80 to U+DCFF for 0xff, and
+ * back. Python does the same ("surrogateescape", PEP 383). So a datagram can always
+ * be answered, whatever the path of its sender.
  *
  * @module
  */
 
-/** What a byte of no UTF-8 is added to. */
+/** The surrogate of a byte is this number and the byte. */
 const ESCAPE = 0xdc00;
 
 /**

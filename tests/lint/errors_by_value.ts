@@ -1,7 +1,7 @@
 /**
- * Lint rules for what no type can say: that the error number of a call is taken
- * in the frame of the call, and passed on as a value. `backends/ffi/errno.ts` has
- * the reasons.
+ * Lint rules for promises that no type can express. The error number of a call is
+ * taken in the frame of the call, and passed on as a value. `backends/ffi/errno.ts`
+ * has the reasons.
  *
  * @module
  */
@@ -119,7 +119,7 @@ function loadAfterCall(context: RuleContext): LintVisitor {
       if (/^(let |const )?number = memory\[0\]!?;$/.test(text)) return;
       context.report({
         node,
-        message: "Between a call and the load of errno something stands",
+        message: "The statement after a call has to load errno",
       });
     },
   };
@@ -130,7 +130,7 @@ function fileOf(context: RuleContext): string {
   return context.filename.replace(ROOT, "");
 }
 
-/** What names stand for, function by function: an inner one sees those around it. */
+/** The meanings of names, function by function: an inner function sees the outer ones. */
 class Names<T> {
   readonly #scopes = new Map<Node, Map<string, T>>();
 

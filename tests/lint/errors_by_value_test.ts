@@ -1,5 +1,5 @@
 /**
- * The lint rules find what they forbid.
+ * The lint rules find forbidden code.
  */
 
 import { assertEquals } from "@std/assert";
@@ -37,7 +37,7 @@ Deno.test("a symbol that is called as Deno.dlopen gives it is found", () => {
   assertEquals(bareSymbols(`const { symbols: { close } } = library;`), 1);
 });
 
-Deno.test("symbols whose errors are values are in order, and so is what is not in the package", () => {
+Deno.test("symbols whose errors are values are in order, and so is code outside of the package", () => {
   const bare = `Deno.dlopen(path, all).symbols.close(3);`;
   assertEquals(violations("tests/x.ts", bare), []);
   assertEquals(
@@ -65,7 +65,7 @@ Deno.test("a result that is compared with -1 is found", () => {
   ) assertEquals(found(text), ["minus-one"], text);
 });
 
-Deno.test("what else is -1 is in order", () => {
+Deno.test("any other -1 is in order", () => {
   for (
     const text of [
       `if (libc().close(fd) < 0) fail();`,

@@ -1,9 +1,7 @@
 /**
- * Every call that a loop makes is refused, with each error that its manual page
- * names as possible while a program runs: what it was made for is told the cause,
- * everybody else is served, and no descriptor is left.
- *
- * `refusals_test.ts` runs this file with `refuse.c` preloaded.
+ * Every call of a loop is refused, with each error that its manual page names as
+ * possible while a program runs. Its owner is called with the cause, every other
+ * connection is served, and no descriptor is left.
  */
 
 import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
@@ -52,7 +50,7 @@ const { symbols } = Deno.dlopen(Deno.env.get("POLLUX_REFUSE")!, {
 /** `<sys/epoll.h>` */
 const ADD = 1, DEL = 2, MOD = 3;
 
-/** Which calls are refused; all of them, if left out. */
+/** Selects the calls that are refused. Default: all. */
 interface Which {
   readonly fd?: number;
   readonly operation?: number;
@@ -81,12 +79,12 @@ function causeOf(error: unknown): string {
     : String(error);
 }
 
-/** What went to `onError` since it was last asked for. */
+/** Takes the causes that `onError` was called with since the last call of this. */
 function takeCauses(stage: Stage): string[] {
   return stage.errors.splice(0).map(causeOf);
 }
 
-/** A connection that echoes, and has nothing to do with what is refused. */
+/** A connection that echoes, and is not concerned by the refused call. */
 class Bystander {
   readonly #peer: Peer;
 
@@ -103,18 +101,18 @@ class Bystander {
   }
 }
 
-/** What a connection is told at its end. */
+/** The cause that the `onClose` of a connection is called with. */
 function endOf(stage: Stage, connection: Connection): () => string {
   let cause: string | undefined;
-  let told = 0;
+  let calls = 0;
   connection.onClose = (error) => {
-    told++;
+    calls++;
     cause = error === undefined ? "none" : causeOf(error);
   };
   return () => {
     stage.until(() => cause !== undefined, "onClose");
     stage.turns(2);
-    assertEquals([told, connection.closed, connection.fd], [1, true, -1]);
+    assertEquals([calls, connection.closed, connection.fd], [1, true, -1]);
     return cause!;
   };
 }
@@ -176,7 +174,7 @@ onEachBackend(
 
 for (const code of ["ENOMEM", "ENOSPC"]) {
   onAnyBackend(
-    `${code} of EPOLL_CTL_ADD is told to what it concerns`,
+    `${code} of EPOLL_CTL_ADD is reported to its owner`,
     (stage) => {
       const { reactor } = stage;
       const bystander = new Bystander(stage);
@@ -264,7 +262,7 @@ for (const code of ["ENOMEM", "ENOSPC"]) {
   );
 
   onAnyBackend(
-    `${code} of EPOLL_CTL_MOD is told to what it concerns`,
+    `${code} of EPOLL_CTL_MOD is reported to its owner`,
     (stage) => {
       const { reactor } = stage;
       const bystander = new Bystander(stage);
@@ -305,7 +303,7 @@ for (const code of ["ENOMEM", "ENOSPC"]) {
   );
 
   onAnyBackend(
-    `serve() tells of ${code} of EPOLL_CTL_ADD, or does without`,
+    `serve() reports ${code} of EPOLL_CTL_ADD, or does without`,
     async (stage) => {
       // The waker, and the clock of slices.
       for (let skip = 0; skip < 2; skip++) {
@@ -339,7 +337,7 @@ for (const code of ["ENOMEM", "ENOSPC"]) {
 }
 
 onAnyBackend(
-  "what EPOLL_CTL_DEL refuses to forget is silent all the same",
+  "a descriptor that EPOLL_CTL_DEL keeps watched calls nothing",
   (stage) => {
     const bystander = new Bystander(stage);
     const { connection, peer } = stage.connection();
@@ -367,7 +365,7 @@ onAnyBackend("a renewal that is refused is made later", (stage) => {
     ["epoll_ctl", "ENOSPC", { operation: ADD }],
   ];
   for (const [call, code, which] of calls) {
-    // A file that lives on in a copy, whose registration nobody can end.
+    // A file that lives on in a copy, whose registration cannot be removed.
     const [left, right] = stage.pair();
     reactor.register(right, EVENT_READ, () => {});
     const copy = dup(right);
@@ -406,13 +404,13 @@ onAnyBackend(
       accepted++;
       connection.close();
     });
-    for (const [code, told] of ACCEPT_ERRORS) {
+    for (const [code, reports] of ACCEPT_ERRORS) {
       const before = accepted;
       refuse("accept4", code);
       stage.dial(acceptor.address);
       stage.until(() => accepted > before, `the connection after ${code}`);
       assertEquals(refusals(), 1);
-      const causes = Array.from({ length: told }, () => `accept ${code}`);
+      const causes = Array.from({ length: reports }, () => `accept ${code}`);
       assertEquals(takeCauses(stage), causes, code);
       bystander.check();
     }
@@ -420,7 +418,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "what accept4() is refused with for ever does not keep the loop busy",
+  "an accept4() that is always refused does not keep the loop busy",
   (stage) => {
     const { reactor } = stage;
     const bystander = new Bystander(stage);
@@ -441,7 +439,7 @@ onAnyBackend(
   },
 );
 
-/** What passes, and what ends a connection. */
+/** The errors that do not end a connection. */
 const PASSES = ["EINTR", "EAGAIN"];
 
 onEachBackend(
@@ -450,7 +448,7 @@ onEachBackend(
     const bystander = new Bystander(stage);
     for (
       const code of [
-        // EAGAIN is true where news alone are heard: nothing repeats what it hid.
+        // EAGAIN has to be true in edge-triggered mode: no event repeats the hidden bytes.
         "EINTR",
         "ECONNREFUSED",
         "ECONNRESET",
@@ -520,7 +518,10 @@ onAnyBackend("a shutdown() that is refused ends the connection", (stage) => {
   assertEquals([end(), refusals()], ["shutdown ENOTCONN", 1]);
 });
 
-/** What a connect goes through, with what connect(2), socket(2) and getsockopt(2) name. */
+/**
+ * The calls of a connect, with the errors that connect(2), socket(2) and
+ * getsockopt(2) name.
+ */
 const CONNECT_ERRORS: [call: string, codes: string[], which?: Which][] = [
   ["socket", ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM", "EACCES"]],
   ["connect", [
@@ -536,20 +537,23 @@ const CONNECT_ERRORS: [call: string, codes: string[], which?: Which][] = [
   ["getsockopt", ["ENOBUFS", "ENOMEM"], { operation: 4 }],
 ];
 
-onEachBackend("whatever a connect is refused with is told to it", (stage) => {
-  const bystander = new Bystander(stage);
-  const port = silentPort(stage);
-  for (const [call, codes, which] of CONNECT_ERRORS) {
-    for (const code of codes) {
-      refuse(call, code, which);
-      const log = new Log();
-      const client = stage.reactor.connect({ port }, log.note("connected"));
-      assertEquals(endOf(stage, client)(), `${call} ${code}`);
-      assertEquals([refusals(), log.lines], [1, []]);
-      bystander.check();
+onEachBackend(
+  "every error of a connect is reported to its onClose",
+  (stage) => {
+    const bystander = new Bystander(stage);
+    const port = silentPort(stage);
+    for (const [call, codes, which] of CONNECT_ERRORS) {
+      for (const code of codes) {
+        refuse(call, code, which);
+        const log = new Log();
+        const client = stage.reactor.connect({ port }, log.note("connected"));
+        assertEquals(endOf(stage, client)(), `${call} ${code}`);
+        assertEquals([refusals(), log.lines], [1, []]);
+        bystander.check();
+      }
     }
-  }
-});
+  },
+);
 
 onAnyBackend(
   "a Unix listener whose backlog is full is asked again",
@@ -565,7 +569,7 @@ onAnyBackend(
 );
 
 onEachBackend(
-  "whatever datagrams are refused with is told, and the socket goes on",
+  "every error of datagrams is reported, and the socket goes on",
   (stage) => {
     const bystander = new Bystander(stage);
     const datagram = stage.reactor.datagram({ hostname: "127.0.0.1" });
@@ -635,7 +639,7 @@ onEachBackend("the waker may be interrupted, and may fail", (stage) => {
 });
 
 onAnyBackend(
-  "serve() tells of what it cannot get, or does without",
+  "serve() reports a missing descriptor, or does without it",
   async (stage) => {
     const calls: [call: string, codes: string[]][] = [
       ["pipe2", ["EMFILE", "ENFILE"]],
@@ -678,12 +682,12 @@ function watchedEnd({ selector, wakeFd }: Reactor): number {
   throw new Error("The waker is not registered");
 }
 
-/** A port whose listener accepts nobody. */
+/** A port whose listener never accepts. */
 function silentPort(stage: Stage): number {
   return (stage.silentListener().localAddress as InternetAddress).port;
 }
 
-/** What a call throws. */
+/** The cause that a call throws. */
 function thrown(call: () => unknown): string {
   try {
     call();

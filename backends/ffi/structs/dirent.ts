@@ -9,20 +9,20 @@ import type { DirentLayout } from "../system.ts";
 /** An entry of a directory. */
 export interface DirectoryEntry {
   readonly inode: bigint;
-  /** `S_IF*` of what it leads to; 0 if that is not known. */
+  /** `S_IF*` of the file; 0 if it is unknown. */
   readonly type: number;
   readonly name: Uint8Array<ArrayBuffer>;
 }
 
-/** The most that an entry has: 1024 bytes of a name on macOS, 256 elsewhere. */
+/** The largest entry: its name has up to 1024 bytes on macOS, 256 elsewhere. */
 export const DIRENT_BYTES = 1088;
 
-/** How many bytes of an entry tell how long it is. */
+/** The bytes of an entry up to the end of its length field. */
 export function direntHeadBytes(layout: DirentLayout): number {
   return layout.length + 2;
 }
 
-/** How long an entry is whose first bytes are there. */
+/** The length of an entry, from its first bytes. */
 export function direntLength(head: DataView, layout: DirentLayout): number {
   return head.getUint16(layout.length, true);
 }

@@ -1,8 +1,8 @@
 /**
- * `struct epoll_event`: which events, and 64 bits of the program's own.
+ * `struct epoll_event`: the events, and 64 bits of user data.
  *
- * The program's own are kept as two words here: the descriptor, and the
- * generation of its registration.
+ * Here the user data is two words: the descriptor, and the generation of its
+ * registration.
  *
  * @module
  */

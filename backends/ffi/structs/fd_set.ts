@@ -9,7 +9,10 @@
 /** The first descriptor that no `fd_set` can hold. */
 export const FD_SETSIZE = 1024;
 
-/** A set of descriptors. A number outside 0 to 1023 is a `RangeError`, never a write beside it. */
+/**
+ * A set of descriptors. A number outside 0 to 1023 is a `RangeError`, never a write
+ * next to its memory.
+ */
 export class FdSet {
   /** The set's bytes, for the call that reads and fills them. */
   readonly bytes: ArrayBuffer = new ArrayBuffer(FD_SETSIZE / 8);
@@ -38,7 +41,7 @@ export class FdSet {
     this.#words.fill(0);
   }
 
-  /** Takes over what another set holds. */
+  /** Copies another set. */
   copyFrom(other: FdSet): void {
     this.#words.set(other.#words);
   }

@@ -1,6 +1,6 @@
 /**
- * `struct kevent`: a filter on an identifier, and what became of it. Each BSD
- * lays it out in its own way; see `KeventLayout`.
+ * `struct kevent`: a filter on an identifier, and its result. Each BSD has its own
+ * layout.
  *
  * @module
  */
@@ -55,19 +55,19 @@ export function keventLayout({ os }: Platform): KeventLayout | null {
   return layouts[os] ?? null;
 }
 
-/** One `struct kevent`, as a change that is asked for or an event that is told. */
+/** One `struct kevent`: a change to make, or a reported event. */
 export interface Kevent {
-  /** What is watched: the descriptor, for the filters of descriptors. */
+  /** The watched object: the descriptor, for the filters of descriptors. */
   readonly ident: number;
-  /** EVFILT_*: what is watched on it. */
+  /** EVFILT_*: the events of the object that are watched. */
   readonly filter: number;
-  /** EV_*: what to do, or what happened. */
+  /** EV_*: the change to make, or the conditions that were found. */
   readonly flags: number;
   /** NOTE_*: flags of the filter; the error number of a socket that ended. */
   readonly fflags: number;
   /** A number of the filter: bytes that wait, connections that wait, an errno. */
   readonly data: number;
-  /** 32 bits of the program's own. */
+  /** 32 bits of user data. */
   readonly udata: number;
 }
 
@@ -122,7 +122,7 @@ export class Kevents {
     view.setInt32(start + layout.udata + 4, 0, true);
   }
 
-  /** What the struct at `index` watches. */
+  /** The object that the struct at `index` watches. */
   ident(index: number): number {
     return this.#view.getUint32(
       index * this.#layout.size + this.#layout.ident,
@@ -161,7 +161,7 @@ export class Kevents {
       this.#view.getInt32(offset + 4, true) * 2 ** 32;
   }
 
-  /** The program's own bits in the struct at `index`. */
+  /** The user data in the struct at `index`. */
   udata(index: number): number {
     return this.#view.getInt32(
       index * this.#layout.size + this.#layout.udata,

@@ -1,14 +1,14 @@
 /**
- * `struct stat`: what the file system knows of a file.
+ * `struct stat`: the status of a file.
  *
  * @module
  */
 
 import type { StatLayout } from "../system.ts";
 
-/** What is known of a file. */
+/** The status of a file. */
 export interface FileStatus {
-  /** The device that it is on, and its number there: together they name it. */
+  /** The device of the file, and its number there: together they identify it. */
   readonly device: bigint;
   readonly inode: bigint;
   /** Its type and its permissions: `S_IF*` of `<sys/stat.h>`. */
@@ -16,7 +16,7 @@ export interface FileStatus {
   readonly links: bigint;
   /** Bytes. */
   readonly length: bigint;
-  /** Nanoseconds since 1970: read, written, changed in any way. */
+  /** Nanoseconds since 1970: the last read, write, and change of any kind. */
   readonly accessed: bigint;
   readonly modified: bigint;
   readonly changed: bigint;

@@ -1,8 +1,10 @@
 /**
- * macOS on arm64 and x86-64. The numbers are those of the headers that the
- * kernel's sources install (`sys/socket.h`, `sys/event.h`, `sys/poll.h`,
- * `sys/fcntl.h`, `sys/stat.h`, `dirent.h`, `sys/un.h`, `sys/errno.h`, `netinet/in.h`, `netinet6/in6.h`,
- * `netinet/tcp.h`), read in xnu-11417 of macOS 15.
+ * macOS on arm64 and x86-64. The numbers are those of the headers in the kernel's
+ * sources: xnu-11417, of macOS 15.
+ *
+ * Sources: `sys/socket.h`, `sys/event.h`, `sys/poll.h`, `sys/fcntl.h`, `sys/stat.h`,
+ * `dirent.h`, `sys/un.h`, `sys/errno.h`, `netinet/in.h`, `netinet6/in6.h`,
+ * `netinet/tcp.h`.
  *
  * @module
  */
@@ -36,8 +38,8 @@ const constants: Constants = {
   SO_SNDBUF: 0x1001,
   SO_RCVBUF: 0x1002,
   SO_KEEPALIVE: 0x8,
-  // Of the two that the header has, the one of POSIX, which counts in seconds;
-  // 0x80, which it shows to programs that ask for everything, counts in ticks.
+  // The header has two. This one is of POSIX and counts in seconds; 0x80, the other,
+  // counts in ticks.
   SO_LINGER: 0x1080,
   SO_OOBINLINE: 0x100,
   SO_ACCEPTCONN: 0x2,
@@ -158,15 +160,15 @@ const errno: Readonly<Record<string, number>> = {
   ENOTCAPABLE: 107,
 };
 
-/** What a person calls each processor of Deno's. */
+/** The usual name of each processor of Deno. */
 const processors: Readonly<Record<string, string>> = {
   x86_64: "x86-64",
   aarch64: "arm64",
 };
 
-/** What on x86-64 has another name than on arm64, where there is no past to keep. */
+/** Symbols that have another name on x86-64, where old programs keep the plain ones. */
 const renamedSymbols: Readonly<Record<string, string>> = {
-  // <sys/_select.h>: the plain name is the select of before Mac OS X 10.5,
+  // <sys/_select.h>: the plain name is the select of Mac OS X 10.4 and earlier,
   // which makes 10 ms of every shorter timeout.
   select: "select$1050",
   // <sys/cdefs.h>, __DARWIN_INODE64: the plain names have 32 bits for an inode.

@@ -109,7 +109,7 @@ const stat: StatLayout = {
   changed: 80,
 };
 
-/** `struct dirent` of `<sys/dirent.h>`: its entries do not say what they lead to. */
+/** `struct dirent` of `<sys/dirent.h>`: its entries have no type. */
 const dirent: DirentLayout = {
   length: 16,
   inode: 0,
@@ -158,15 +158,15 @@ const errno: Readonly<Record<string, number>> = {
   EHOSTUNREACH: 148, EALREADY: 149, EINPROGRESS: 150, ESTALE: 151,
 };
 
-/** What a person calls each processor of Deno's. */
+/** The usual name of each processor of Deno. */
 const processors: Readonly<Record<string, string>> = {
   x86_64: "x86-64",
   aarch64: "arm64",
 };
 
 /**
- * What `<sys/socket.h>` makes of these functions for programs written to
- * X/Open's rules; under their plain names they keep those of SunOS.
+ * The names that `<sys/socket.h>` gives these functions in programs written to
+ * X/Open's rules. The plain names keep the functions of SunOS.
  */
 const renamedSymbols: Readonly<Record<string, string>> = {
   bind: "__xnet_bind",

@@ -153,7 +153,7 @@ const errno: Readonly<Record<string, number>> = {
   EOWNERDEAD: 97, ENOTRECOVERABLE: 98,
 };
 
-/** What a person calls each processor of Deno's. */
+/** The usual name of each processor of Deno. */
 const processors: Readonly<Record<string, string>> = {
   x86_64: "x86-64",
   aarch64: "arm64",

@@ -26,7 +26,7 @@ import {
   test,
 } from "../../util.ts";
 
-/** Calls a body with a pipe, and closes what the body has left open. */
+/** Calls a body with a pipe, and closes the ends that the body leaves open. */
 function withPipe(body: (reader: number, writer: number) => void): () => void {
   return () => {
     const ends = pipe();
@@ -48,7 +48,7 @@ test(
 );
 
 test(
-  "read() gives what was written, then WOULD_BLOCK, then the end",
+  "read() returns written bytes, then WOULD_BLOCK, then 0 at end of file",
   withPipe((reader, writer) => {
     const buffer = new Uint8Array(9);
     assertEquals(read(reader, buffer), WOULD_BLOCK);
@@ -98,7 +98,7 @@ test("a closed number is BadResource to every call", () => {
   for (const call of calls) assertThrows(call, Deno.errors.BadResource);
 });
 
-test("what is no descriptor is refused before any call", () => {
+test("a value that is no descriptor is refused before any call", () => {
   const impostors: unknown[] = ["3", null, undefined, {}, 1.5, NaN, true];
   for (const impostor of impostors) {
     assertThrows(() => fileDescriptor(impostor as FileObject), TypeError);
@@ -154,13 +154,13 @@ console.log("alive");
 `;
 
 test(
-  "openFile(): a terminal does not become the controlling one, so its hang-up ends nobody",
+  "openFile(): a terminal does not become the controlling one, so its hang-up ends no process",
   async () => {
     const [master, path] = openMaster();
     const root = new URL("../../../", import.meta.url).href;
     const file = await Deno.makeTempFile({ suffix: ".ts" });
     await Deno.writeTextFile(file, TERMINAL_USER.replaceAll("POLLUX/", root));
-    // A session leader without a terminal: what opens one without O_NOCTTY gets it.
+    // A session leader without a terminal gets the one that it opens without O_NOCTTY.
     const child = new Deno.Command("setsid", {
       args: ["--wait", denoProgram(), "run", "--no-check", "-A", file, path],
       stdin: "piped",

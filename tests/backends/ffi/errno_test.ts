@@ -14,7 +14,7 @@ const { EBADF, ENOENT } = system().errno;
 /** A number that no test opens. */
 const CLOSED = 1_000_000;
 
-/** What `symbol` returns through a frame of its own, with EBADF in a mapped errno. */
+/** Calls `symbol` through a frame of its own, with EBADF in a mapped errno. */
 function throughFrame(
   symbol: (...parameters: number[]) => number | bigint,
   ...parameters: number[]
@@ -25,12 +25,12 @@ function throughFrame(
   return framed(...parameters as never[]);
 }
 
-Deno.test("what succeeds returns its result, whatever errno is", () => {
+Deno.test("a call that succeeds returns its result, whatever errno is", () => {
   assertEquals(throughFrame(() => 0), 0);
   assertEquals(throughFrame((...all) => all.length, 1, 2, 3), 3);
 });
 
-Deno.test("what fails returns its error number, negated", () => {
+Deno.test("a call that fails returns its error number, negated", () => {
   assertEquals(throughFrame(() => -1), -EBADF!);
 });
 
@@ -82,10 +82,10 @@ test("a parked call, whose number is another thread's, returns -1", async () => 
   assertEquals(await libc().ioctlParked?.(CLOSED, 0, null), -1);
 });
 
-/** What V8 is told by a program that wants no code made of text. */
+/** The flag of a program that allows no code made from text. */
 const NO_CODE_FROM_TEXT = "--v8-flags=--disallow-code-generation-from-strings";
 
-Deno.test("where code may not be made of text the numbers are right all the same", async () => {
+Deno.test("the numbers are right even if no code may be made from text", async () => {
   const { stdout, stderr } = await runDeno(
     `import { libc } from "POLLUX/backends/ffi/libc.ts";
      console.log(libc().close(${CLOSED}), libc().dup(${CLOSED}));`,
@@ -95,8 +95,8 @@ Deno.test("where code may not be made of text the numbers are right all the same
 });
 
 /**
- * V8 compiles the loop and collects what it leaves behind, and what the system is
- * asked for that fails too, once in a process: so a start is one attempt.
+ * V8 compiles the loop and collects its garbage, and makes system calls that fail
+ * too, once in a process. So each start of a process is one attempt.
  */
 const MANY_FAILURES = `
   import { pipe, read } from "POLLUX/backends/ffi/descriptor.ts";

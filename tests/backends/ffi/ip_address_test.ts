@@ -1,5 +1,5 @@
 /**
- * IP addresses between text and bytes, against what Node.js makes of them.
+ * IP addresses between text and bytes, compared with the results of Node.js.
  */
 
 import { assertEquals } from "@std/assert";
@@ -84,16 +84,16 @@ for (const [canonical, ...others] of V6) {
   });
 }
 
-Deno.test("what is no IPv4 address is refused", () => {
+Deno.test("text that is no IPv4 address is refused", () => {
   for (const text of NOT_V4) assertEquals(parseIPv4(text), null, text);
 });
 
-Deno.test("what is no IPv6 address is refused", () => {
+Deno.test("text that is no IPv6 address is refused", () => {
   for (const text of NOT_V6) assertEquals(parseIPv6(text), null, text);
 });
 
 Deno.test(
-  "any bytes come back from their text, which Node.js takes for an address",
+  "any bytes are restored from their text, which Node.js accepts as an address",
   withSeed((random) => {
     for (let round = 0; round < 2000; round++) {
       const four = random.bytes(4);
@@ -111,7 +111,7 @@ Deno.test(
 );
 
 Deno.test(
-  "random text is an address exactly where Node.js says so",
+  "random text is an address exactly if Node.js accepts it",
   withSeed((random) => {
     const pieces = [
       "1",

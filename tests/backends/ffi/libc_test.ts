@@ -1,6 +1,4 @@
-/**
- * The C library: opened late, called rightly, and its errors told as Deno would.
- */
+/** The C library: opened late, called rightly, with the errors of Deno. */
 
 import {
   assert,
@@ -51,7 +49,7 @@ test("a call that fails returns its error number, negated, however often", () =>
   }
 });
 
-test("addressOf() tells where memory is", () => {
+test("addressOf() returns the address of memory", () => {
   const bytes = new Uint8Array(new ArrayBuffer(16));
   const pointer = Deno.UnsafePointer.of(bytes);
   assertEquals(addressOf(bytes), BigInt(Deno.UnsafePointer.value(pointer)));
@@ -137,7 +135,7 @@ Deno.test("memory is not collected while another thread uses it", async () => {
   assertEquals(stdout, "true\nfalse\n", stderr);
 });
 
-Deno.test("holding() gives what the call gives", async () => {
+Deno.test("holding() passes on the result of the call", async () => {
   assertEquals(await holding(true, Promise.resolve(7), new Uint8Array(1)), 7);
 });
 
@@ -158,7 +156,7 @@ test("a failed call throws Deno's class, with code, errno and the name of the ca
   ]);
 });
 
-test("a refused connection has the very words of Deno", async () => {
+test("a refused connection has the same message as in Deno", async () => {
   const listener = Socket.create();
   listener.bind({ hostname: "127.0.0.1", port: 0 });
   const { port } = listener.localAddress as { port: number };
@@ -171,7 +169,7 @@ test("a refused connection has the very words of Deno", async () => {
   assertEquals(ours.name, theirs.name);
 });
 
-test("a missing file has the very words of Deno", () => {
+test("a missing file has the same message as in Deno", () => {
   const theirs = assertThrows(
     () => Deno.openSync("/nowhere"),
     Deno.errors.NotFound,
@@ -181,7 +179,7 @@ test("a missing file has the very words of Deno", () => {
   assertEquals(ours.name, theirs.name);
 });
 
-test("an error number without a name is told all the same", () => {
+test("an error number without a name is reported too", () => {
   const error = systemError("call", 9999);
   assertEquals([error.code, error.errno, error.syscall], [
     "E9999",
@@ -192,13 +190,13 @@ test("an error number without a name is told all the same", () => {
   assertEquals(errnoName(9999), "E9999");
 });
 
-test("every named error has words of its own", () => {
+test("every named error has a message", () => {
   for (const number of Object.values(system().errno)) {
     assert(errnoMessage(number).length > 0);
   }
 });
 
-Deno.test("a system that Pollux does not know is named, with what was tried", () => {
+Deno.test("the error for an unknown system names it, and the known ones", () => {
   const error = assertThrows(
     () => systemFor({ os: "windows", arch: "x86_64" }),
     Deno.errors.NotSupported,

@@ -1,6 +1,6 @@
 /**
- * The caller's memory: bytes of every kind are taken, all else is refused by
- * its name, and what has lost its bytes is never taken for empty.
+ * The caller's memory: bytes of every kind are accepted, other values refused by
+ * name. Memory that lost its bytes never passes for empty.
  */
 
 import { assertEquals, assertThrows } from "@std/assert";
@@ -16,7 +16,7 @@ import {
 } from "../../../backends/ffi/mod.ts";
 import { test } from "../../util.ts";
 
-/** What is no memory, by the name that an error gives it. */
+/** Values that are no memory, by the name that an error gives them. */
 const NO_MEMORY: readonly (readonly [name: string, value: unknown])[] = [
   ["null", null],
   ["undefined", { value: undefined }.value],

@@ -27,7 +27,7 @@ const systems = [
   illumos("x86_64"),
 ];
 
-/** What stands behind the memory of an address, which no encoding may touch. */
+/** The bytes behind the memory of an address, which no encoding may touch. */
 const GUARD = 0xee;
 
 function storage(): Uint8Array<ArrayBuffer> {
@@ -91,7 +91,7 @@ for (const system of systems) {
   });
 
   Deno.test(
-    `${name}: every address comes back from its bytes, and none is written beside them`,
+    `${name}: every address is restored from its bytes, and nothing is written next to them`,
     withSeed((random) => {
       for (let round = 0; round < 1000; round++) {
         const address = randomAddress(random, unixPathBytes - 2);
@@ -147,7 +147,7 @@ for (const system of systems) {
     );
   });
 
-  Deno.test(`${name}: abstract names are there exactly on Linux`, () => {
+  Deno.test(`${name}: abstract names exist exactly on Linux`, () => {
     const target = storage();
     const address = { path: "\0a\0b" };
     if (!system.abstractSockets) {
@@ -235,7 +235,7 @@ Deno.test("a path with a NUL inside is refused, not cut", () => {
   );
 });
 
-Deno.test("addresses are written as people write them", () => {
+Deno.test("addresses are formatted in the usual way", () => {
   assertEquals(
     [
       { hostname: "127.0.0.1", port: 8001 },
@@ -248,7 +248,7 @@ Deno.test("addresses are written as people write them", () => {
   );
 });
 
-/** What comes back from the bytes of an address. */
+/** Encodes an address, and decodes the bytes. */
 function throughBytes(address: SocketAddress): SocketAddress {
   const target = storage();
   const length = encodeAddress(target, address, linux("x86_64"));
@@ -267,7 +267,7 @@ Deno.test("an IPv6 address may be in brackets, as a URL has it", () => {
   });
 });
 
-test("an interface may be named, and is a number when it comes back", () => {
+test("an interface may have a name, and is a number when it is decoded", () => {
   const path = "/sys/class/net/lo/ifindex";
   const number = Deno.readTextFileSync(path).trim();
   assertEquals(throughBytes({ hostname: "fe80::1%lo", port: 1 }), {

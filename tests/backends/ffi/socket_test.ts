@@ -1,5 +1,5 @@
 /**
- * Sockets: every call, every domain and type, and what is refused.
+ * Sockets: every call, every domain and type, and refused arguments.
  */
 
 import {
@@ -43,7 +43,7 @@ import {
 const { BadResource } = Deno.errors;
 const LOOPBACK = { hostname: "127.0.0.1", port: 0 };
 
-/** Calls a body with something that closes at the end what it is given to keep. */
+/** Calls a body with a function that keeps sockets, which are closed at the end. */
 function testWith(
   name: string,
   body: (scope: DisposableStack) => void | Promise<void>,
@@ -92,7 +92,7 @@ const kinds: readonly [SocketDomain, SocketType][] = [
 
 for (const [domain, type] of kinds) {
   testWith(
-    `a ${domain} ${type} socket is non-blocking and close-on-exec from birth [B33]`,
+    `a ${domain} ${type} socket is non-blocking and close-on-exec when it is created [B33]`,
     (scope) => {
       const socket = scope.use(Socket.create(domain, type));
       assertEquals(socket.domain, domain);
@@ -164,7 +164,7 @@ for (const hostname of ["127.0.0.1", "::1"]) {
     },
   );
 
-  testWith(`a UDP datagram over ${hostname} says who sent it`, (scope) => {
+  testWith(`a UDP datagram over ${hostname} returns its sender`, (scope) => {
     const address = { hostname, port: 0 };
     const [sender, receiver] = [1, 2].map(() => {
       const socket = scope.use(Socket.createFor(address, "datagram"));
@@ -276,7 +276,7 @@ testWith(
   },
 );
 
-testWith("what has no peer says NotConnected", (scope) => {
+testWith("a socket without a peer reports NotConnected", (scope) => {
   const socket = scope.use(Socket.create());
   assertThrows(() => socket.remoteAddress, Deno.errors.NotConnected);
   assertThrows(() => socket.shutdown("write"), Deno.errors.NotConnected);
@@ -328,7 +328,7 @@ testWith(
 );
 
 testWith(
-  "recv() and send() use as much of the buffer as they are told",
+  "recv() and send() use as much of the buffer as `length` says",
   (scope) => {
     const [left, right] = socketPair().map((end) => scope.use(end));
     assertEquals(left!.send(bytesOf("abcdef"), 4), 4);
@@ -443,7 +443,7 @@ testWith("raw options are read in full, however often", (scope) => {
 });
 
 testWith(
-  "listen() shows in an option, and refuses a backlog that is none",
+  "listen() sets an option, and refuses an invalid backlog",
   (scope) => {
     const socket = scope.use(Socket.create());
     socket.bind(LOOPBACK);
@@ -492,7 +492,7 @@ test("every call on a closed socket says that it is closed", () => {
 });
 
 testWith(
-  "closing twice leaves alone who has the number by then [F06]",
+  "closing twice leaves alone the file that has the number by then [F06]",
   (scope) => {
     const [left, right] = socketPair().map((end) => scope.use(end));
     const other = Socket.create();
@@ -536,7 +536,7 @@ const AF_NETLINK = 16;
 const NETLINK_KOBJECT_UEVENT = 15;
 
 testWith(
-  "adopt() knows a netlink socket for another domain, and hears it all the same",
+  'adopt() gives a netlink socket the domain "other", and it receives',
   (scope) => {
     const { SOCK_RAW } = system().constants;
     const fd = libc().socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT);
@@ -550,7 +550,7 @@ testWith(
   { ignore: Deno.build.os !== "linux" },
 );
 
-testWith("a stream over TCP says of what it received no address", (scope) => {
+testWith("recvFrom() of a stream over TCP has no address", (scope) => {
   const listener = listenerOn(scope, { hostname: "127.0.0.1", port: 0 });
   const client = scope.use(Socket.create());
   client.connect(listener.localAddress);
@@ -591,7 +591,7 @@ testWith(
   { ignore: !system().abstractSockets },
 );
 
-testWith("what reaches 2^31 bytes is sent and received in parts", (scope) => {
+testWith("2^31 bytes or more are sent and received in parts", (scope) => {
   const huge = new Uint8Array(2 ** 31 + 1);
   const [left, right] = socketPair().map((end) => scope.use(end));
   assertGreater(left!.send(huge), 0);
@@ -612,7 +612,7 @@ testWith("an interface of a multicast group may be named", (scope) => {
   assertThrows(() => socket.joinGroup(group, -1), TypeError);
 }, { ignore: Deno.build.os !== "linux" });
 
-test("adopt() refuses what is no socket", () => {
+test("adopt() refuses a descriptor that is no socket", () => {
   const [reader, writer] = pipe();
   const error = assertThrows(() => Socket.adopt(reader));
   assert(isSystemError(error));

@@ -38,7 +38,7 @@ for (const arch of ["x86_64", "aarch64"]) {
     assertEquals(view.getInt32(start + layout.data + 4, true), -2);
   });
 
-  Deno.test(`struct epoll_event on ${arch} reads back what was written, beside its neighbours`, () => {
+  Deno.test(`struct epoll_event on ${arch} reads back the values that were set, and touches no neighbour`, () => {
     const events = new EpollEvents(layout, 3);
     for (const index of [2, 0, 1]) {
       events.set(index, 0x8000_0000 + index, 7 + index, -1 - index);
@@ -56,7 +56,7 @@ for (const system of [darwin("aarch64"), freebsd("x86_64"), netbsd("x86_64")]) {
   const layout = keventLayout(system)!;
   const { EVFILT_READ, EVFILT_WRITE } = kqueueConstants(system)!;
 
-  Deno.test(`${system.name}: struct kevent reads back what was written, beside its neighbours`, () => {
+  Deno.test(`${system.name}: struct kevent reads back the values that were set, and touches no neighbour`, () => {
     const events = new Kevents(layout, 3);
     const written = [
       {
@@ -110,7 +110,7 @@ for (const system of [darwin("aarch64"), freebsd("x86_64"), netbsd("x86_64")]) {
   });
 }
 
-Deno.test("fd_set holds exactly what was added, as one bit for each", () => {
+Deno.test("fd_set holds exactly the added descriptors, as one bit each", () => {
   const set = new FdSet();
   for (const fd of [0, 31, 32, 63, 64, 1023]) set.add(fd);
   set.delete(32);
@@ -153,7 +153,7 @@ Deno.test("struct pollfd keeps its fields where the kernel looks", () => {
   assertEquals(fds.returned(1), 0x8021);
 });
 
-Deno.test("an array of struct pollfd keeps what it holds when it grows", () => {
+Deno.test("an array of struct pollfd keeps its structs when it grows", () => {
   const fds = new PollFds(1);
   fds.set(0, 7, 3);
   const { bytes } = fds;
@@ -216,7 +216,7 @@ for (const timeout of TIMEOUTS) {
 }
 
 Deno.test(
-  "timeouts of any size become a wait that the call can be asked for",
+  "timeouts of any size become a wait that the call accepts",
   withSeed((random) => {
     const timespec = new Timespec();
     for (let round = 0; round < 2000; round++) {
@@ -235,7 +235,7 @@ Deno.test(
   }),
 );
 
-Deno.test("for ever, at once, and longer than C's int have their own milliseconds", () => {
+Deno.test("Infinity, 0, and more than C's int have their own milliseconds", () => {
   assertEquals(
     [Infinity, 0, -0, -5, 2 ** 31, 1e300].map(toMilliseconds),
     [-1, 0, 0, 0, LONGEST_WAIT, LONGEST_WAIT],

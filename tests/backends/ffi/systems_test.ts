@@ -1,7 +1,6 @@
 /**
- * The tables of the operating systems, checked without opening any library:
- * every one is read here on every machine. Where this one is Linux and has a C
- * compiler, that compiler is asked for every number of its table.
+ * The tables of the operating systems, checked on every machine without opening a
+ * library. On Linux with a C compiler the compiler prints every number of its table.
  */
 
 import { emulated } from "../../util.ts";
@@ -18,7 +17,7 @@ import { illumos } from "../../../backends/ffi/systems/illumos.ts";
 import { linux } from "../../../backends/ffi/systems/linux.ts";
 import { netbsd } from "../../../backends/ffi/systems/netbsd.ts";
 
-/** What a table has to say, as the headers of its system say it. */
+/** The values of a table that its headers fix. */
 interface Expected {
   readonly system: System;
   readonly name: string;
@@ -158,7 +157,7 @@ for (const expected of rows) {
   const kqueue = kqueueConstants(system);
   const title = expected.name;
 
-  Deno.test(`${title}: the table says whose it is`, () => {
+  Deno.test(`${title}: the table has the name of its system`, () => {
     assertEquals(system.name, expected.name);
   });
 
@@ -217,7 +216,7 @@ for (const expected of rows) {
     assertEquals(constants.AF_INET6, expected.AF_INET6);
   });
 
-  Deno.test(`${title}: the flags of open are single bits, and each another one`, () => {
+  Deno.test(`${title}: the flags of open are single bits, and all different`, () => {
     const flags = Object.entries(constants)
       .filter(([name, value]) => name.startsWith("O_") && value !== null)
       .map(([_, value]) => value as number);
@@ -233,7 +232,7 @@ for (const expected of rows) {
     assert(offsets.every((offset) => offset < size));
   });
 
-  Deno.test(`${title}: the flags of send and recv are single bits, and each another one`, () => {
+  Deno.test(`${title}: the flags of send and recv are single bits, and all different`, () => {
     const flags = Object.entries(constants)
       .filter(([name, value]) => name.startsWith("MSG_") && value !== null)
       .map(([_, value]) => value as number);
@@ -298,7 +297,7 @@ for (const expected of rows) {
     }
   });
 
-  Deno.test(`${title}: /dev/poll's constants are there exactly where it is`, () => {
+  Deno.test(`${title}: /dev/poll's constants exist exactly where it does`, () => {
     assertEquals(devPollConstants(system) !== null, expected.hasDevPoll);
   });
 }
@@ -307,7 +306,7 @@ for (const expected of rows) {
 const pollFlags = Object.entries<unknown>(poll)
   .filter((entry): entry is [string, number] => /^POLL[A-Z]+$/.test(entry[0]));
 
-Deno.test("the pollfd flags are single bits, and each another one", () => {
+Deno.test("the pollfd flags are single bits, and all different", () => {
   const flags = pollFlags.map(([_, value]) => value);
   assert(flags.length >= 6 && flags.every(isSingleBit), flags.join(", "));
   assertEquals(new Set(flags).size, flags.length);
