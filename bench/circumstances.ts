@@ -4,7 +4,7 @@
  * @module
  */
 
-import { kernelRelease, processorName } from "./proc.ts";
+import { busyShare, kernelRelease, processorName } from "./proc.ts";
 
 /** Facts that `circumstances()` adds to those of the machine. */
 export interface Circumstances {
@@ -18,18 +18,20 @@ export interface Circumstances {
 
 /**
  * The machine, its load, the versions and the date. Call it before measuring, since
- * the load average has to be that of other programs.
+ * the load has to be that of other programs. The load average also has that of an
+ * earlier table, the share of the CPU has not.
  */
 export function circumstances(
   { versions = [], rounds, slice }: Circumstances = {},
 ): string {
   const load = Deno.loadavg()[0]!.toFixed(2);
+  const busy = Math.round(busyShare() * 100);
   return [
     `${processorName()}, ${navigator.hardwareConcurrency} cores`,
     `Linux ${kernelRelease()}`,
     `Deno ${Deno.version.deno}`,
     ...versions,
-    `load average ${load} before`,
+    `load average ${load} and CPU ${busy} % busy before`,
     ...(rounds === undefined ? [] : [`${rounds} rounds`]),
     ...(slice === undefined ? [] : [`slices of ${slice} ms`]),
     new Date().toISOString().slice(0, 10),

@@ -63,6 +63,26 @@ export function descriptorLimit(): number {
   return Number(line?.[1] ?? Infinity);
 }
 
+/** How long `busyShare()` watches the CPUs, in milliseconds. */
+const WATCHED_MS = 500;
+
+/** The share of the CPUs' time that other programs use now, from 0 to 1. */
+export function busyShare(): number {
+  const before = cpuTicks();
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, WATCHED_MS);
+  const after = cpuTicks();
+  return 1 - (after.idle - before.idle) / (after.all - before.all);
+}
+
+/** The ticks of all CPUs together since the start of the system: proc_stat(5). */
+function cpuTicks(): { idle: number; all: number } {
+  const [line] = readProc("stat").split("\n");
+  const ticks = line!.trim().split(/ +/).slice(1).map(Number);
+  // user, nice, system, idle, iowait
+  const idle = ticks[3]! + ticks[4]!;
+  return { idle, all: ticks.reduce((sum, count) => sum + count) };
+}
+
 /** The model of the processor. */
 export function processorName(): string {
   const line = /^model name\s*: (.*)$/m.exec(readProc("cpuinfo"));

@@ -216,7 +216,7 @@ const figures = [
   ...await startups(),
 ];
 print({
-  title: "Promises of the selectors",
+  title: "Guarantees of the selectors",
   circumstances: where,
   headings: ["figure", "measured", "at most", ""],
   rows: figures.map(row),

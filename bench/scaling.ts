@@ -1,7 +1,6 @@
 /**
  * Measures how select, poll, epoll and kqueue scale: the cost of a wake-up by the number
- * of watched descriptors, and by the number of ready ones. It also measures the effect
- * of edge-triggering. The pictures are SVG files in `docs/img/`. Steps 3 to 6 of
+ * of watched and of ready descriptors. It also measures the effect of edge-triggering. The pictures are SVG files in `docs/img/`. Steps 3 to 6 of
  * docs/io_multiplexing.md explain them.
  *
  *     deno task bench:scaling [--markdown]

@@ -1,13 +1,17 @@
 /**
- * Draws the chart of the README from the figures in `BENCHMARKS.md`:
+ * Summarizes the tables of `BENCHMARKS.md`: prints the CPU time of each server as a
+ * multiple of C, and draws the chart of the README.
  *
  *     deno task bench:summary
  *
  * @module
  */
 
-/** The table that is drawn. */
-const TABLE = "### 50 × 64 B";
+import { type BarChart, drawBars } from "./bar_chart.ts";
+import { numberIn, type ReadTable, tablesIn } from "./read_tables.ts";
+
+/** The table of the chart. */
+const CHARTED = "50 × 64 B";
 
 /** Its rows that are drawn, with their names in the chart. */
 const ROWS: Readonly<Record<string, string>> = {
@@ -20,69 +24,61 @@ const ROWS: Readonly<Record<string, string>> = {
   "node:net in Deno": "node:net in Deno",
 };
 
-const COLUMN = "CPU µs/message";
+const CPU = "CPU µs/message";
 
-/** One bar. */
-export interface Bar {
-  readonly name: string;
-  readonly value: number;
+/** The column with ratios to C. */
+const RATIO = /^(?:CPU, )?× C/;
+
+/** The chart of the README. */
+export function chartOf(document: string): BarChart {
+  const table = tablesIn(document).find(({ title }) => title === CHARTED)!;
+  const column = table.headings.indexOf(CPU);
+  const bars = table.rows.filter(([server]) => server! in ROWS)
+    .map((cells) => {
+      const name = ROWS[cells[0]!]!;
+      const isOurs = name.startsWith("Pollux");
+      return { name, value: numberIn(cells[column]), isOurs };
+    });
+  return {
+    title: "CPU time of an echo server, µs a message",
+    subtitle: "50 connections, 64 bytes, one core; less is better",
+    bars: bars.sort((a, b) => a.value - b.value),
+    circumstances: table.circumstances,
+  };
 }
 
-/** The bars, the shortest first, and where they were measured. */
-export function barsOf(benchmarks: string): { bars: Bar[]; where: string } {
-  const table = benchmarks.split(`${TABLE}\n`)[1]!.split("\n### ")[0]!;
-  const lines = table.split("\n").filter((line) => line.startsWith("|"));
-  const [headings, , ...rows] = lines.map((line) =>
-    line.split("|").slice(1, -1).map((cell) => cell.trim())
+/** The ratios of all tables, with a row for each server and a column for each table. */
+export function ratiosOf(document: string): string[][] {
+  const tables = tablesIn(document).filter(({ headings }) =>
+    headings.some((heading) => RATIO.test(heading))
   );
-  const column = headings!.indexOf(COLUMN);
-  const bars = rows.filter(([name]) => name! in ROWS)
-    .map((cells) => ({ name: ROWS[cells[0]!]!, value: Number(cells[column]) }))
-    .sort((a, b) => a.value - b.value);
-  const before = benchmarks.split(TABLE)[0]!.trimEnd().split("\n\n");
-  const where = before.findLast((text) => /Linux \d/.test(text))!;
-  return { bars, where: where.replaceAll("\n", " ") };
-}
-
-const WIDTH = 640;
-const NAMES = 150;
-const HEIGHT = 22;
-const TOP = 62;
-
-/** The chart as SVG. */
-export function draw({ bars, where }: ReturnType<typeof barsOf>): string {
-  const scale = (WIDTH - NAMES - 60) / Math.max(...bars.map((b) => b.value));
-  const height = TOP + bars.length * HEIGHT + 10;
-  const text = (x: number, y: number, words: string, more = ""): string =>
-    `<text x="${x}" y="${y}"${more}>${words}</text>`;
-  const bold = ` font-size="14" font-weight="bold"`;
+  const servers = new Set(
+    tables.flatMap(({ rows }) => rows.map(([server]) => server!)),
+  );
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" width="${WIDTH}" height="${height}" font-family="sans-serif" font-size="12">`,
-    `<rect width="${WIDTH}" height="${height}" fill="white"/>`,
-    text(10, 22, "CPU time of an echo server, µs a message", bold),
-    text(10, 40, "50 connections, 64 bytes, one core; less is better"),
-    ...bars.flatMap(({ name, value }, index) => {
-      const y = TOP + index * HEIGHT;
-      const color = name.startsWith("Pollux") ? "#4c78a8" : "#b0b0b0";
-      const width = (value * scale).toFixed(1);
-      return [
-        text(NAMES - 8, y + 12, name, ` text-anchor="end"`),
-        `<rect x="${NAMES}" y="${y}" width="${width}" height="16" fill="${color}"/>`,
-        text(Math.round(NAMES + value * scale) + 6, y + 12, value.toFixed(2)),
-      ];
-    }),
-    `<desc>${where.replaceAll("&", "&amp;")}</desc>`,
-    "</svg>\n",
-  ].join("\n");
+    ["server", ...tables.map(({ title }) => title)],
+    ["---", ...tables.map(() => "--:")],
+    ...Array.from(
+      servers,
+      (server) => [server, ...tables.map((table) => ratioIn(table, server))],
+    ),
+  ];
 }
 
-export const BENCHMARKS = new URL("../BENCHMARKS.md", import.meta.url);
-export const CHART = new URL(
-  "../docs/img/cpu_per_message.svg",
-  import.meta.url,
-);
+function ratioIn({ headings, rows }: ReadTable, server: string): string {
+  const column = headings.findIndex((heading) => RATIO.test(heading));
+  const ratio = numberIn(rows.find(([name]) => name === server)?.[column]);
+  return Number.isNaN(ratio) ? "" : ratio.toFixed(2);
+}
+
+const BENCHMARKS = new URL("../BENCHMARKS.md", import.meta.url);
+const CHART = new URL("../docs/img/cpu_per_message.svg", import.meta.url);
 
 if (import.meta.main) {
-  const bars = barsOf(await Deno.readTextFile(BENCHMARKS));
-  await Deno.writeTextFile(CHART, draw(bars));
+  const document = await Deno.readTextFile(BENCHMARKS);
+  await Deno.writeTextFile(CHART, drawBars(chartOf(document)));
+  console.log("![CPU time of an echo server](docs/img/cpu_per_message.svg)\n");
+  for (const cells of ratiosOf(document)) {
+    console.log(`| ${cells.join(" | ")} |`);
+  }
 }
