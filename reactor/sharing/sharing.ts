@@ -148,7 +148,8 @@ export class Sharing {
           await hop(clock.sleeps ? HOPS_BEFORE_SLEEP : HOPS);
         } while (loop.resolvedWithoutTurn() > before);
       } else if (calls) await denoTurn.runTimers();
-      else if (!clock.sleeps) await hop(HOPS_BEFORE_SLEEP);
+      // Timers and `callSoon()` may have resolved promises.
+      else await hop(HOPS_BEFORE_SLEEP);
       if (loop.ending() || (calls ? clock.passed() : clock.over(ready))) {
         return;
       }
