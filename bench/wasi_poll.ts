@@ -9,14 +9,15 @@
 
 import { socketPair } from "../backends/ffi/mod.ts";
 import { PollFds } from "../backends/ffi/structs/pollfd.ts";
-import { type LoopSelector, PollSelector } from "../backends/mod.ts";
 import { POLLIN, pollOnce } from "../backends/poll.ts";
+import { EVENTTYPE_FD_READ } from "../backends/wasi/abi.ts";
 import {
-  encodeSubscription,
   EVENT,
   SUBSCRIPTION,
-  WasiHost,
-} from "../adapters/wasi/mod.ts";
+  writeClockSubscription,
+  writeFdSubscription,
+} from "../backends/wasi/layout.ts";
+import { WasiHost } from "../adapters/wasi/mod.ts";
 import { circumstances } from "./circumstances.ts";
 import { median } from "./statistics.ts";
 import { print } from "./table.ts";
@@ -50,11 +51,8 @@ function barePoll(): number {
 }
 
 /** Microseconds of a poll of all sockets, and of a clock that has expired. */
-function guestPoll(selector?: LoopSelector<unknown>): number {
-  const host = new WasiHost({
-    sockets: pairs.map(([socket]) => socket),
-    ...selector && { selector },
-  });
+function guestPoll(): number {
+  const host = new WasiHost({ sockets: pairs.map(([socket]) => socket) });
   const memory = new WebAssembly.Memory({ initial: 1 });
   const { poll_oneoff } = host.imports["wasi_snapshot_preview1"] as {
     poll_oneoff(...args: number[]): number;
@@ -69,20 +67,11 @@ function guestPoll(selector?: LoopSelector<unknown>): number {
 }
 
 function writeSubscriptions(view: DataView): void {
-  encodeSubscription(view, AT, {
-    userdata: 0n,
-    type: "clock",
-    clockId: 1,
-    timeout: 0n,
-    precision: 0n,
-    absolute: false,
-  });
+  writeClockSubscription(view, AT, 0n, 0n);
   for (let index = 1; index <= SOCKETS; index++) {
-    encodeSubscription(view, AT + index * SUBSCRIPTION.size, {
-      userdata: BigInt(index),
-      type: "read",
-      fd: 2 + index,
-    });
+    const at = AT + index * SUBSCRIPTION.size;
+    const userdata = BigInt(index);
+    writeFdSubscription(view, at, userdata, EVENTTYPE_FD_READ, 2 + index);
   }
 }
 
@@ -92,8 +81,7 @@ function rowsOf(ready: number): string[][] {
   const costs: readonly (readonly [string, number])[] = [
     ["poll(2)", bare],
     ["poll(2), again", barePoll()],
-    ["poll_oneoff, best selector", guestPoll()],
-    ["poll_oneoff, PollSelector", guestPoll(new PollSelector())],
+    ["poll_oneoff", guestPoll()],
   ];
   return costs.map(([name, cost]) => [
     `${name}, ${ready} ready`,

@@ -1,5 +1,5 @@
 /**
- * `__wasi_dirent_t`: an entry of a directory, which its name follows.
+ * `__wasi_dirent_t`: an entry of a directory, followed by its name.
  *
  * Source of the layout: the `_Static_assert`s of `wasi/api.h` in wasi-libc.
  *
@@ -9,7 +9,7 @@
 import type { DirectoryEntry } from "../../backends/ffi/structs/dirent.ts";
 import { filetypeOf } from "./fdstat.ts";
 
-/** Where the fields are, in bytes. */
+/** Offsets in bytes. */
 const DIRENT = {
   size: 24,
   next: 0,
@@ -19,13 +19,13 @@ const DIRENT = {
 } as const;
 
 /**
- * Writes an entry, as far as there is room: what is cut off tells the program
- * that there is more.
+ * Writes an entry. Without room for all of it, it is cut off: a full buffer makes
+ * the program ask for more.
  *
- * @param next The cookie with which the entry after it is asked for
- * @returns how many bytes were written
+ * @param next The cookie of the next entry
+ * @returns the number of bytes written
  */
-export function encodeDirent(
+export function writeDirent(
   room: Uint8Array,
   { inode, type, name }: DirectoryEntry,
   next: number,

@@ -1,43 +1,43 @@
 /**
- * A guest's descriptors: what each number stands for. The numbers are the
- * guest's own; no number of the host is reachable through them.
+ * The descriptors of a guest. Their numbers are the guest's own and give no access
+ * to descriptors of the host.
  *
  * @module
  */
 
 import { EBADF, EMFILE, Refusal } from "../../backends/wasi/errno.ts";
 
-/** Numbers and what they stand for. A new one gets the lowest that is free, as in POSIX. */
+/** Entries by number. A new entry gets the lowest free number, as in POSIX. */
 export class FdTable<Entry> {
   readonly #entries: (Entry | undefined)[] = [];
   readonly #most: number;
-  /** No number below this is free. */
+  /** No lower number is free. */
   #firstFree = 0;
   #count = 0;
 
-  /** @param most How many numbers a guest may have */
+  /** @param most The most entries */
   constructor(most = Infinity) {
     this.#most = most;
   }
 
-  /** Before a call makes a new entry. @throws {Refusal} EMFILE if there are enough */
+  /** Checks that an entry can be added. @throws {Refusal} EMFILE if not */
   requireRoom(): void {
     if (this.#count >= this.#most) throw new Refusal(EMFILE);
   }
 
-  /** What a number stands for. A guest's numbers are signed and may be any. */
+  /** The entry with a number, which may be any signed number. */
   get(fd: number): Entry | undefined {
     return fd >= 0 ? this.#entries[fd] : undefined;
   }
 
-  /** What a number stands for. @throws {Refusal} EBADF if it stands for nothing */
+  /** The entry with a number. @throws {Refusal} EBADF if there is none */
   require(fd: number): Entry {
     const entry = this.get(fd);
     if (entry === undefined) throw new Refusal(EBADF);
     return entry;
   }
 
-  /** Gives something a number. */
+  /** Adds an entry. @returns its number */
   add(entry: Entry): number {
     let fd = this.#firstFree;
     while (this.#entries[fd] !== undefined) fd++;
@@ -56,11 +56,10 @@ export class FdTable<Entry> {
   }
 
   /**
-   * Lets a number stand for what another stood for, which is free from then on.
-   * Both have to be in use: a guest cannot pick numbers.
+   * Moves an entry to a number in use; its old number becomes free.
    *
-   * @returns what `to` stood for before; undefined if both are the same number
-   * @throws {Refusal} EBADF if one of them stands for nothing
+   * @returns the entry that was replaced; undefined if both numbers are the same
+   * @throws {Refusal} EBADF if one of the numbers is free
    */
   renumber(from: number, to: number): Entry | undefined {
     const moved = this.require(from);
@@ -71,7 +70,7 @@ export class FdTable<Entry> {
     return replaced;
   }
 
-  /** Everything that has a number. */
+  /** All entries. */
   *entries(): Generator<Entry> {
     for (const entry of this.#entries) if (entry !== undefined) yield entry;
   }

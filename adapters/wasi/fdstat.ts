@@ -1,6 +1,6 @@
 /**
- * `__wasi_fdstat_t` and `__wasi_filestat_t`: what a program is told of a
- * descriptor and of the file behind it.
+ * `__wasi_fdstat_t`, the attributes of a descriptor, and `__wasi_filestat_t`, those
+ * of the file behind it.
  *
  * Source of the layouts: the `_Static_assert`s of `wasi/api.h` in wasi-libc.
  *
@@ -25,7 +25,7 @@ import {
   FILETYPE_UNKNOWN,
 } from "../../backends/wasi/abi.ts";
 
-/** Where the fields of `__wasi_fdstat_t` are, in bytes. */
+/** Offsets of `__wasi_fdstat_t` in bytes. */
 export const FDSTAT = {
   size: 24,
   filetype: 0,
@@ -34,7 +34,7 @@ export const FDSTAT = {
   rightsInheriting: 16,
 } as const;
 
-/** Where the fields of `__wasi_filestat_t` are, in bytes. */
+/** Offsets of `__wasi_filestat_t` in bytes. */
 export const FILESTAT = {
   size: 64,
   device: 0,
@@ -47,7 +47,7 @@ export const FILESTAT = {
   changed: 56,
 } as const;
 
-/** What is known of a descriptor. */
+/** The attributes of a descriptor. */
 export interface Fdstat {
   /** `FILETYPE_*`. */
   readonly filetype: number;
@@ -55,12 +55,12 @@ export interface Fdstat {
   readonly flags: number;
   /** `RIGHTS_*` of the descriptor itself. */
   readonly rightsBase: bigint;
-  /** `RIGHTS_*` of what is opened or accepted through it. */
+  /** `RIGHTS_*` of descriptors that are opened or accepted through it. */
   readonly rightsInheriting: bigint;
 }
 
-/** Writes a struct where the program will read it. */
-export function encodeFdstat(view: DataView, at: number, stat: Fdstat): void {
+/** Writes a `__wasi_fdstat_t`. */
+export function writeFdstat(view: DataView, at: number, stat: Fdstat): void {
   view.setBigUint64(at, 0n, true);
   view.setUint8(at + FDSTAT.filetype, stat.filetype);
   view.setUint16(at + FDSTAT.flags, stat.flags, true);
@@ -68,18 +68,8 @@ export function encodeFdstat(view: DataView, at: number, stat: Fdstat): void {
   view.setBigUint64(at + FDSTAT.rightsInheriting, stat.rightsInheriting, true);
 }
 
-/** Reads a struct. */
-export function decodeFdstat(view: DataView, at: number): Fdstat {
-  return {
-    filetype: view.getUint8(at + FDSTAT.filetype),
-    flags: view.getUint16(at + FDSTAT.flags, true),
-    rightsBase: view.getBigUint64(at + FDSTAT.rightsBase, true),
-    rightsInheriting: view.getBigUint64(at + FDSTAT.rightsInheriting, true),
-  };
-}
-
-/** Writes the `__wasi_filestat_t` of something that is no file: its type, and zeros. */
-export function encodeFilestat(
+/** Writes the `__wasi_filestat_t` of a stream: its type, and zeros. */
+export function writeStreamStat(
   view: DataView,
   at: number,
   filetype: number,
@@ -110,12 +100,12 @@ export function filetypeOf(type: number): number {
 }
 
 /** Writes the `__wasi_filestat_t` of a file. */
-export function encodeStatus(
+export function writeFileStat(
   view: DataView,
   at: number,
   status: FileStatus,
 ): void {
-  encodeFilestat(view, at, filetypeOf(fileType(status.mode)));
+  writeStreamStat(view, at, filetypeOf(fileType(status.mode)));
   view.setBigUint64(at + FILESTAT.device, status.device, true);
   view.setBigUint64(at + FILESTAT.inode, status.inode, true);
   view.setBigUint64(at + FILESTAT.nlink, status.links, true);

@@ -1,5 +1,5 @@
 /**
- * What belongs to one guest.
+ * The state of one guest, and the functions that it imports.
  *
  * @module
  */
@@ -7,27 +7,31 @@
 import type { FdTable } from "./fd_table.ts";
 import type { GuestDescriptor } from "./guest_file.ts";
 import type { GuestMemory } from "./memory.ts";
-import type { Now } from "./poll_request.ts";
+import type { Now, PollRequest } from "./poll_request.ts";
 import type { Readiness } from "./readiness.ts";
+import type { Waiting } from "./waiting.ts";
 
-/** What the calls of one guest work on. */
+/** The state that the calls of one guest share. */
 export interface Guest {
-  /** Its memory. */
   readonly memory: GuestMemory;
-  /** Its descriptors. */
   readonly table: FdTable<GuestDescriptor>;
-  /** What of the host's it waits for. */
+  /** Which of the host's files the guest waits for. */
   readonly readiness: Readiness;
-  /** What time it thinks it is. */
+  /** The subscriptions of the current `poll_oneoff`. */
+  readonly request: PollRequest;
+  /** The guest's clocks. */
   readonly now: Now;
+  /** How the guest waits. */
+  readonly waiting: Waiting;
 }
 
 /**
- * A function that a guest imports. It returns an error number, later if the
- * guest is suspended meanwhile.
+ * A call of a guest. It returns an error number, later if the guest is suspended.
  */
 // deno-lint-ignore no-explicit-any
-export type GuestCall = (...args: any[]) => number | Promise<number>;
+export type GuestCall = (guest: Guest, ...args: any[]) =>
+  | number
+  | Promise<number>;
 
-/** Functions that a guest imports, by name. */
-export type GuestCalls = Record<string, GuestCall>;
+/** Calls of a guest, by name. */
+export type GuestCalls = Readonly<Record<string, GuestCall>>;

@@ -1,5 +1,5 @@
 /**
- * What a guest's descriptor can stand for: a stream, a file or a directory.
+ * The entries of a guest's descriptor table: files, directories and streams.
  *
  * @module
  */
@@ -7,7 +7,7 @@
 import { close, type FileObject } from "../../backends/ffi/descriptor.ts";
 import type { DirectoryEntry } from "../../backends/ffi/structs/dirent.ts";
 
-/** A file that a guest has opened: regular, or a device. */
+/** A regular file or a device that a guest has opened. */
 export class GuestFile {
   readonly kind = "file";
   readonly fd: number;
@@ -17,7 +17,7 @@ export class GuestFile {
   readonly rights: bigint;
   /** `FDFLAGS_*`. */
   flags: number;
-  /** Whether what the file system knows of it may be changed. */
+  /** Whether its attributes may be changed. */
   readonly writable: boolean;
 
   constructor(
@@ -34,20 +34,20 @@ export class GuestFile {
     this.flags = flags;
   }
 
-  /** Lets go of it. */
+  /** Closes the descriptor of the host. */
   close(): void {
     close(this.fd);
   }
 }
 
-/** A directory: one that a guest was given, or one beneath it. */
+/** A preopened directory, or one below it. */
 export class GuestDirectory {
   readonly kind = "directory";
-  /** Whether anything in it may be changed. */
+  /** Whether its entries may be changed. */
   readonly writable: boolean;
-  /** The path under which the guest sees it; undefined if it was not given but opened. */
+  /** The name under which it was preopened; undefined if the guest has opened it. */
   readonly preopen: string | undefined;
-  /** Its entries, as they were when the guest began to read them. */
+  /** The entries, as of the guest's last reading from the beginning. */
   entries: readonly DirectoryEntry[] | undefined;
   #fd: number;
 
@@ -57,52 +57,52 @@ export class GuestDirectory {
     this.preopen = preopen;
   }
 
-  /** Its descriptor. */
+  /** The descriptor of the host. */
   get fd(): number {
     return this.#fd;
   }
 
-  /** Gives it the descriptor that it did not have yet. */
+  /** Sets the descriptor, once the directory is opened. */
   attach(fd: number): void {
     this.#fd = fd;
   }
 
-  /** Lets go of it. */
+  /** Closes the descriptor of the host. */
   close(): void {
     if (this.#fd >= 0) close(this.#fd);
     this.#fd = -1;
   }
 }
 
-/** A socket or a standard stream: something that may have to be waited for. */
+/** A socket or a standard stream: a descriptor that may have to be waited for. */
 export interface GuestStream {
   readonly kind: "stream";
-  /** Who is waited for. */
+  /** The file object to wait for. */
   readonly fileobj: FileObject;
   /** `FILETYPE_*`. */
   readonly filetype: number;
-  /** `RIGHTS_*` of its own. */
+  /** `RIGHTS_*` of the descriptor itself. */
   readonly rights: bigint;
-  /** `RIGHTS_*` of what it accepts. */
+  /** `RIGHTS_*` of accepted connections. */
   readonly rightsInheriting: bigint;
-  /** Whether calls fail with EAGAIN instead of waiting: the guest's own setting. */
+  /** Whether calls of the guest fail with EAGAIN instead of waiting. */
   nonblocking: boolean;
 
-  /** Reads into the pieces. @returns the number of bytes, or `WOULD_BLOCK` */
-  read(pieces: readonly Uint8Array<ArrayBuffer>[]): number;
+  /** Reads into the buffers. @returns the number of bytes, or `WOULD_BLOCK` */
+  read(buffers: readonly Uint8Array<ArrayBuffer>[]): number;
 
-  /** Writes the pieces. @returns the number of bytes, or `WOULD_BLOCK` */
-  write(pieces: readonly Uint8Array<ArrayBuffer>[]): number;
+  /** Writes the buffers. @returns the number of bytes, or `WOULD_BLOCK` */
+  write(buffers: readonly Uint8Array<ArrayBuffer>[]): number;
 
-  /** How many bytes can be read, at least, of what is ready; `END` if there are no more. */
+  /** The least number of bytes that a ready stream has to read; `END` at the end of file. */
   available(): number;
 
-  /** Lets go of it. */
+  /** Ends the guest's use of it. */
   close(): void;
 }
 
-/** What `available()` says at the end of the file. */
+/** The result of `available()` at the end of file. */
 export const END = -1;
 
-/** What a number of a guest stands for. */
+/** An entry of a guest's descriptor table. */
 export type GuestDescriptor = GuestFile | GuestDirectory | GuestStream;

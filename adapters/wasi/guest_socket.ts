@@ -1,5 +1,5 @@
 /**
- * A guest's socket.
+ * The sockets of a guest.
  *
  * @module
  */
@@ -22,23 +22,22 @@ import {
   wasiErrno,
 } from "../../backends/wasi/errno.ts";
 import { END, type GuestStream } from "./guest_file.ts";
-import { gather, scatter, scratchBuffer, totalLength } from "./pieces.ts";
+import { gather, scatter, scratchBuffer, totalLength } from "./iovec.ts";
 import { CONNECTION_RIGHTS, LISTENER_RIGHTS } from "./rights.ts";
 
-/** How many bytes of a stream `available()` tells exactly; a datagram's it tells always. */
+/** Up to this many bytes of a stream are counted exactly; of a datagram all are. */
 const PEEK_BYTES = 4096;
 
-/** What a receive brought. */
+/** The result of a receive. */
 export interface Received {
   readonly bytes: number;
-  /** Whether the rest of a datagram was lost. */
+  /** Whether the rest of a datagram was discarded. */
   readonly truncated: boolean;
 }
 
 /**
- * A socket in a guest's hands. The socket itself never waits; whether the
- * guest's calls do is a flag of ours, so that whoever shares the file sees
- * nothing of it.
+ * A socket of a guest. The host's descriptor never blocks. Whether the guest's calls
+ * do is a flag here, which other owners of the same file do not see.
  */
 export class GuestSocket implements GuestStream {
   readonly kind = "stream";
@@ -47,7 +46,7 @@ export class GuestSocket implements GuestStream {
   nonblocking = false;
   /** Whether it accepts connections. */
   listening: boolean;
-  /** An error that looking at the socket took off it: the next call reports it. */
+  /** An error that `available()` has consumed; the next call reports it. */
   #error = 0;
 
   constructor(socket: Socket, filetype: number, listening: boolean) {
@@ -56,7 +55,7 @@ export class GuestSocket implements GuestStream {
     this.listening = listening;
   }
 
-  /** Takes a socket that was made elsewhere, whatever it is. */
+  /** Wraps a socket of any type. */
   static of(socket: Socket): GuestSocket {
     const { SOCK_DGRAM } = system().constants;
     return socket.getOption("type") === SOCK_DGRAM
@@ -76,7 +75,7 @@ export class GuestSocket implements GuestStream {
     return this.listening ? CONNECTION_RIGHTS : 0n;
   }
 
-  /** The error that waits on the socket, which this call takes off it: 0 if there is none. */
+  /** Returns the pending error of the socket and clears it; 0 if there is none. */
   takeError(): number {
     const errno = this.#error;
     this.#error = 0;
@@ -85,7 +84,7 @@ export class GuestSocket implements GuestStream {
     return error === null ? 0 : wasiErrno(error.code);
   }
 
-  /** @throws {Refusal} the error that waits on the socket */
+  /** @throws {Refusal} the pending error that `available()` has consumed */
   reportError(): void {
     if (this.#error === 0) return;
     const errno = this.#error;
@@ -93,38 +92,38 @@ export class GuestSocket implements GuestStream {
     throw new Refusal(errno);
   }
 
-  /** Takes a connection off the backlog. @returns null if none waits */
+  /** Accepts a connection. @returns null if the backlog is empty */
   accept(): GuestSocket | null {
     const socket = this.socket.accept();
     return socket && new GuestSocket(socket, this.filetype, false);
   }
 
-  read(pieces: readonly Uint8Array<ArrayBuffer>[]): number {
-    const received = this.receive(pieces, 0);
+  read(buffers: readonly Uint8Array<ArrayBuffer>[]): number {
+    const received = this.receive(buffers, 0);
     return received === null ? WOULD_BLOCK : received.bytes;
   }
 
   /**
-   * Receives into the pieces.
+   * Receives into the buffers.
    *
    * @param flags MSG_* of the system
-   * @returns null if there is nothing yet
+   * @returns null if it would block
    */
   receive(
-    pieces: readonly Uint8Array<ArrayBuffer>[],
+    buffers: readonly Uint8Array<ArrayBuffer>[],
     flags: number,
   ): Received | null {
     this.#checkConnection();
     return this.filetype === FILETYPE_SOCKET_DGRAM
-      ? this.#receiveMessage(pieces, flags)
-      : this.#receiveBytes(pieces, flags);
+      ? this.#receiveMessage(buffers, flags)
+      : this.#receiveBytes(buffers, flags);
   }
 
-  write(pieces: readonly Uint8Array<ArrayBuffer>[]): number {
+  write(buffers: readonly Uint8Array<ArrayBuffer>[]): number {
     this.#checkConnection();
-    if (pieces.length === 1) return this.socket.send(pieces[0]!);
-    this.#checkMessage(pieces);
-    return this.socket.send(scratchBuffer(), gather(pieces));
+    if (buffers.length === 1) return this.socket.send(buffers[0]!);
+    this.#checkMessage(buffers);
+    return this.socket.send(scratchBuffer(), gather(buffers));
   }
 
   available(): number {
@@ -141,7 +140,7 @@ export class GuestSocket implements GuestStream {
         ? END
         : count;
     } catch (error) {
-      // The look has taken the error off the socket; whoever calls next has to hear it.
+      // The peek has cleared the error of the socket: keep it for the next call.
       const errno = errnoOf(error);
       if (errno !== ENOTCONN) this.#error = errno;
       return END;
@@ -152,43 +151,43 @@ export class GuestSocket implements GuestStream {
     this.socket.close();
   }
 
-  /** A listener has no data. Linux says so with the same error. */
+  /** A listener has no data. Linux reports the same error. */
   #checkConnection(): void {
     this.reportError();
     if (this.listening) throw new Refusal(ENOTCONN);
   }
 
-  /** A datagram that does not fit is not sent, as the system would have it. */
-  #checkMessage(pieces: readonly Uint8Array[]): void {
+  /** A datagram that is too long is not sent, as on every system. */
+  #checkMessage(buffers: readonly Uint8Array[]): void {
     if (
       this.filetype === FILETYPE_SOCKET_DGRAM &&
-      totalLength(pieces) > scratchBuffer().length
+      totalLength(buffers) > scratchBuffer().length
     ) throw new Refusal(EMSGSIZE);
   }
 
   #receiveBytes(
-    pieces: readonly Uint8Array<ArrayBuffer>[],
+    buffers: readonly Uint8Array<ArrayBuffer>[],
     flags: number,
   ): Received | null {
-    if (pieces.length === 1) {
-      const bytes = this.socket.recv(pieces[0]!, pieces[0]!.length, flags);
+    if (buffers.length === 1) {
+      const bytes = this.socket.recv(buffers[0]!, buffers[0]!.length, flags);
       return bytes === WOULD_BLOCK ? null : { bytes, truncated: false };
     }
     const buffer = scratchBuffer();
-    const room = Math.min(totalLength(pieces), buffer.length);
+    const room = Math.min(totalLength(buffers), buffer.length);
     const bytes = this.socket.recv(buffer, room, flags);
     if (bytes === WOULD_BLOCK) return null;
-    scatter(pieces, bytes);
+    scatter(buffers, bytes);
     return { bytes, truncated: false };
   }
 
-  /** One byte more than there is room for: that it was used is how we know of the rest. */
+  /** Asks for one byte more than fits: if it is filled, the datagram is cut. */
   #receiveMessage(
-    pieces: readonly Uint8Array<ArrayBuffer>[],
+    buffers: readonly Uint8Array<ArrayBuffer>[],
     flags: number,
   ): Received | null {
     const buffer = scratchBuffer();
-    const room = totalLength(pieces);
+    const room = totalLength(buffers);
     const bytes = this.socket.recv(
       buffer,
       Math.min(room + 1, buffer.length),
@@ -196,15 +195,15 @@ export class GuestSocket implements GuestStream {
     );
     if (bytes === WOULD_BLOCK) return null;
     const kept = Math.min(bytes, room);
-    scatter(pieces, kept);
+    scatter(buffers, kept);
     return { bytes: kept, truncated: bytes > room };
   }
 }
 
 /**
- * Whether a stream socket accepts connections. Where the system does not say
- * (getsockopt of SO_ACCEPTCONN fails on macOS; trio's `SocketListener` allows for
- * it), one that has an address and no peer is taken for a listener.
+ * Whether a stream socket accepts connections. Where SO_ACCEPTCONN is not available
+ * (it fails on macOS; trio's `SocketListener` has the same workaround), a socket
+ * with an address and no peer counts as a listener.
  */
 function isListening(socket: Socket): boolean {
   try {

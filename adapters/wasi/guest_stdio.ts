@@ -1,8 +1,5 @@
 /**
- * A guest's standard streams.
- *
- * `node:wasi` of Deno 2.9 reads from and writes to the numbers 0, 1 and 2
- * whatever it is told, and never waits for them; so these are ours.
+ * The standard streams of a guest.
  *
  * @module
  */
@@ -28,15 +25,15 @@ import {
 } from "../../backends/wasi/abi.ts";
 import { EBADF, Refusal } from "../../backends/wasi/errno.ts";
 import { END, type GuestStream } from "./guest_file.ts";
-import { gather, scatter, scratchBuffer, totalLength } from "./pieces.ts";
+import { gather, scatter, scratchBuffer, totalLength } from "./iovec.ts";
 import { INPUT_RIGHTS, OUTPUT_RIGHTS } from "./rights.ts";
 
-/** Which of the three it is to be. */
+/** Whether the guest reads or writes the stream. */
 export type StdioDirection = "input" | "output";
 
 /**
- * How much room there is, at least, in a pipe or a terminal that poll(2) says can
- * be written to: a page on Linux (pipe(7)).
+ * The least room in a pipe or terminal that poll(2) reports as writable: a page on
+ * Linux (pipe(7)).
  */
 const ROOM_BYTES = 4096;
 
@@ -51,7 +48,7 @@ export class GuestStdio implements GuestStream {
   readonly rightsInheriting = 0n;
   nonblocking = false;
   readonly #direction: StdioDirection;
-  /** How many bytes a write may have. */
+  /** The most bytes of one write. */
   readonly #most: number;
 
   constructor(fileobj: FileObject, direction: StdioDirection) {
@@ -64,37 +61,37 @@ export class GuestStdio implements GuestStream {
       : FILETYPE_UNKNOWN;
   }
 
-  read(pieces: readonly Uint8Array<ArrayBuffer>[]): number {
+  read(buffers: readonly Uint8Array<ArrayBuffer>[]): number {
     if (this.#direction !== "input") throw new Refusal(EBADF);
-    // The descriptor may be one that waits, and only we know whether the guest wants to.
+    // The descriptor may be a blocking one, so it is polled first.
     if (this.#ready(POLLIN) === 0) return WOULD_BLOCK;
-    if (pieces.length === 1) return read(this.#fd, pieces[0]!);
-    const room = Math.min(totalLength(pieces), scratchBuffer().length);
+    if (buffers.length === 1) return read(this.#fd, buffers[0]!);
+    const room = Math.min(totalLength(buffers), scratchBuffer().length);
     const count = read(this.#fd, scratchBuffer().subarray(0, room));
-    if (count > 0) scatter(pieces, count);
+    if (count > 0) scatter(buffers, count);
     return count;
   }
 
-  /** Never waits: what reads the other end may run in this very thread. */
-  write(pieces: readonly Uint8Array<ArrayBuffer>[]): number {
+  /** Never blocks: the reader of a pipe may run in this same thread. */
+  write(buffers: readonly Uint8Array<ArrayBuffer>[]): number {
     if (this.#direction !== "output") throw new Refusal(EBADF);
     if (this.#ready(POLLOUT) === 0) return WOULD_BLOCK;
-    const data = pieces.length === 1
-      ? pieces[0]!
-      : scratchBuffer().subarray(0, gather(pieces));
+    const data = buffers.length === 1
+      ? buffers[0]!
+      : scratchBuffer().subarray(0, gather(buffers));
     return write(this.#fd, data.subarray(0, this.#most));
   }
 
-  /** A pipe whose writers are gone hangs up, and says so without POLLIN when it is empty. */
+  /** An empty pipe without writers reports POLLHUP and no POLLIN. */
   available(): number {
     const bits = this.#ready(POLLIN);
     return (bits & POLLHUP) !== 0 && (bits & POLLIN) === 0 ? END : 1;
   }
 
-  /** The descriptor is the host's: the guest only loses sight of it. */
+  /** Does nothing: the descriptor belongs to the host. */
   close(): void {}
 
-  /** @throws {Refusal} EBADF if its owner has closed it under the guest's hands */
+  /** @throws {Refusal} EBADF if the host has closed it */
   get #fd(): number {
     const { fileobj } = this;
     const fd = typeof fileobj === "number" ? fileobj : fileobj.fd;
@@ -113,14 +110,14 @@ function isTerminal(fd: number): boolean {
   return stream !== undefined && stream.isTerminal();
 }
 
-/** Whether a write of more than there is room for would wait. Files and devices have room. */
+/** Whether a long write may block. Files and other devices never do. */
 function mayWait(fd: number): boolean {
   try {
     if (!isBlocking(fd)) return false;
     const type = fileType(statusOf(fd).mode);
     return type === S_IFIFO || type === S_IFSOCK || isTerminal(fd);
   } catch (error) {
-    if (isSystemError(error)) return false; // closed: the first call will say so
+    if (isSystemError(error)) return false; // closed: the first call reports it
     throw error;
   }
 }

@@ -1,89 +1,75 @@
 /**
- * A host for WASI programs that serve and use sockets.
+ * The WASI host.
  *
  * @module
  */
 
 import type { WASI } from "node:wasi";
-import { createSelector } from "../../backends/default_selector.ts";
 import type { FileObject } from "../../backends/ffi/descriptor.ts";
 import { openDirectory } from "../../backends/ffi/files.ts";
 import type { Socket } from "../../backends/ffi/mod.ts";
 import { checkOptions, type OptionNames } from "../../backends/options.ts";
-import type { LoopSelector } from "../../backends/selector.ts";
-import { CLOCKID_REALTIME, PREVIEW1 } from "../../backends/wasi/abi.ts";
+import { PREVIEW1 } from "../../backends/wasi/abi.ts";
 import { errnoOf, ESUCCESS } from "../../backends/wasi/errno.ts";
+import type { Reactor } from "../../reactor/reactor.ts";
+import { DESCRIPTOR_CALLS } from "./descriptors.ts";
+import { callsOf, type WasiExtension } from "./extension.ts";
 import { FdTable } from "./fd_table.ts";
-import { fileAnswers, fileCalls } from "./files.ts";
 import type { Guest, GuestCall, GuestCalls } from "./guest.ts";
 import { type GuestDescriptor, GuestDirectory } from "./guest_file.ts";
 import { GuestSocket } from "./guest_socket.ts";
 import { GuestStdio } from "./guest_stdio.ts";
 import { GuestMemory } from "./memory.ts";
-import { pathCalls } from "./paths.ts";
-import { Patience } from "./patience.ts";
-import { PollOneoff } from "./poll_oneoff.ts";
+import { clockOf, createNodeWasi, nodeCalls } from "./node_wasi.ts";
+import { PATH_CALLS } from "./paths.ts";
+import { pollOneoff } from "./poll_oneoff.ts";
+import { PollRequest } from "./poll_request.ts";
 import { Readiness } from "./readiness.ts";
-import { Reach } from "../wasmedge/reach.ts";
-import { blockingSleeper, type Sleeper, SuspendingSleeper } from "./sleeper.ts";
-import { socketCalls } from "./sockets.ts";
-import { streamCalls } from "./streams.ts";
-import {
-  promisingExport,
-  requireSuspending,
-  suspending,
-} from "./suspending.ts";
-import { Turns } from "./turn.ts";
-import { borrowWaiter, type Waiter } from "./waiter.ts";
-import { wasmEdgeCalls, type WasmEdgeOptions } from "../wasmedge/wasmedge.ts";
+import { borrowReactor } from "./shared_reactor.ts";
+import { SOCKET_CALLS } from "./sockets.ts";
+import { promisingExport, requireSuspending } from "./suspending.ts";
+import { blocking, Stopped, Suspension, type Waiting } from "./waiting.ts";
 
-/** What a program gets. */
+/** The surroundings of a program. */
 export interface WasiHostOptions {
-  /** Its arguments; the first is its name. */
+  /** The arguments; the first is the program's name. Default: none. */
   readonly args?: readonly string[];
-  /** Its environment. */
+  /** The environment. Default: empty. */
   readonly env?: Readonly<Record<string, string>>;
   /**
-   * The directories that it may use, by the path under which it sees them. Deno
-   * has to be permitted to read there; without `--allow-write`, what would change
-   * something fails (EROFS). No path of the program leads out of them, whatever
-   * links there are and whatever is moved meanwhile (EPERM).
+   * The directories that the program may use, by the path under which it sees them.
+   * Each needs `--allow-read` for all of it. Without `--allow-write`, changes fail
+   * (EROFS). No path of the program leads out of them (EPERM), whatever links exist
+   * and whatever is moved meanwhile. Default: none.
    */
   readonly preopens?: Readonly<Record<string, string>>;
   /**
-   * The sockets that it may use, often a listener. They get the numbers after the
-   * directories: 3, 4, … if there are none. The program's calls on them wait
-   * unless it says otherwise. It may close them; whatever it leaves open stays
-   * the caller's.
+   * The sockets that the program may use, often a listener. Their numbers follow
+   * those of the directories: 3, 4, … without any. The program may close them; those
+   * that it leaves open stay open. Default: none.
    */
   readonly sockets?: readonly Socket[];
   /**
-   * Whether these sockets have NONBLOCK from the start, as under wasmtime: Go and
-   * .NET count on it, and what waits in one of their calls keeps the whole program
-   * waiting. False if left out, as C and Rust would have it.
+   * Whether these sockets start with NONBLOCK, as under wasmtime. Go and .NET expect
+   * it: a call that waits blocks their whole program. Default: false, as C and Rust
+   * expect.
    */
   readonly nonblocking?: boolean;
-  /** What it reads as its standard input: 0 if left out. */
+  /** The standard input. Default: 0. */
   readonly stdin?: FileObject;
-  /** What its standard output goes to: 1 if left out. */
+  /** The standard output. Default: 1. */
   readonly stdout?: FileObject;
-  /** What its standard error goes to: 2 if left out. */
+  /** The standard error. Default: 2. */
   readonly stderr?: FileObject;
   /**
-   * The selector that its `poll_oneoff` waits with, which it has for itself: the
-   * best of this system, if left out. It is closed when the program has ended.
+   * The reactor that waits while the program is suspended; it has to be serving.
+   * Default: one that all hosts of this thread share.
    */
-  readonly selector?: LoopSelector<unknown>;
-  /** Who waits while it is suspended: a `Reactor`, for one. */
-  readonly waiter?: Waiter;
-  /**
-   * The most descriptors that it may have at once, what it is given among them: one
-   * more is EMFILE. They are the process's own, of which it would take all. 1024 if
-   * left out.
-   */
+  readonly reactor?: Reactor;
+  /** The most open descriptors of the program; one more is EMFILE. Default: 1024. */
   readonly maximumDescriptors?: number;
-  /** The socket calls of WasmEdge, and what they may reach. Without it there are none. */
-  readonly wasmEdge?: WasmEdgeOptions;
+  /** Calls in addition to those of preview 1. Default: none. */
+  readonly extensions?: readonly WasiExtension[];
 }
 
 const HOST_OPTIONS: OptionNames<WasiHostOptions> = {
@@ -95,46 +81,39 @@ const HOST_OPTIONS: OptionNames<WasiHostOptions> = {
   stdin: true,
   stdout: true,
   stderr: true,
-  selector: true,
-  waiter: true,
+  reactor: true,
   maximumDescriptors: true,
-  wasmEdge: true,
+  extensions: true,
 };
 
-const WASM_EDGE_OPTIONS: OptionNames<WasmEdgeOptions> = { reach: true };
-
-/** How a suspended program can be ended. */
+/** Options of `WasiHost.serve`. */
 export interface WasiServeOptions {
-  /** Ends the program where it waits, which rejects with the signal's reason. */
+  /** Ends the program where it waits; `serve()` rejects with the signal's reason. */
   readonly signal?: AbortSignal;
 }
 
 const SERVE_OPTIONS: OptionNames<WasiServeOptions> = { signal: true };
 
-/** The calls that may wait, and so may be suspended. */
+/** The calls that may wait, and so suspend the guest. */
 const WAITING = [
   "poll_oneoff",
   "fd_read",
   "fd_write",
   "sock_accept",
-  "sock_connect",
   "sock_recv",
-  "sock_recv_from",
   "sock_send",
-  "sock_send_to",
-  "sched_yield",
 ];
 
-/** How a program leaves: thrown through its stack. */
+/** Thrown through the guest's stack by `proc_exit`. */
 class Exit {
   constructor(readonly code: number) {}
 }
 
 /**
- * Runs one WASI preview 1 program, with the sockets that it is given.
+ * Runs one WASI preview 1 program, which may use the sockets that it is given.
  *
- * Clocks, chance and arguments are left to `node:wasi`; files, sockets, standard
- * streams and `poll_oneoff` are served here, the latter by a selector.
+ * Files, sockets, standard streams and `poll_oneoff` are implemented here; clocks,
+ * random bytes and arguments come from `node:wasi`.
  *
  * @example Run an echo server written in C, Rust or Go
  * ```ts ignore
@@ -151,61 +130,68 @@ class Exit {
  * ```
  */
 export class WasiHost {
-  readonly #guest: Guest;
   readonly #wasi: WASI;
   readonly #options: WasiHostOptions;
-  readonly #reach: Reach | undefined;
+  readonly #guest: Omit<Guest, "waiting">;
+  readonly #calls: GuestCalls;
+  readonly #waiting: readonly string[];
   #imports: WebAssembly.Imports | undefined;
   #started = false;
 
   /**
-   * Prepares a program's surroundings; nothing is opened before it starts.
+   * Prepares the surroundings of a program. Directories are opened when it starts.
    *
    * @throws {Deno.errors.NotCapable} without `--allow-read` for all of a preopened directory
-   * @throws {TypeError} if WasmEdge's calls are to reach what is no address, or an
-   *   option is unknown
-   * @throws {RangeError} if `maximumDescriptors` is no positive integer
+   * @throws {TypeError} if an option or an extension is unknown
+   * @throws {RangeError} if `maximumDescriptors` is not a positive integer
    */
   constructor(options: WasiHostOptions = {}) {
     checkOptions(options, HOST_OPTIONS);
-    checkOptions(options.wasmEdge ?? {}, WASM_EDGE_OPTIONS);
+    const extensions = (options.extensions ?? []).map(callsOf);
     this.#options = options;
-    this.#reach = options.wasmEdge && new Reach(options.wasmEdge.reach);
-    const { WASI } = nodeWasi();
-    this.#wasi = new WASI({
-      version: "preview1",
-      args: [...options.args ?? []],
-      env: { ...options.env },
-    });
+    this.#wasi = createNodeWasi(options.args ?? [], options.env ?? {});
+    this.#calls = Object.assign(
+      {
+        ...nodeCalls(this.#wasi),
+        ...DESCRIPTOR_CALLS,
+        ...PATH_CALLS,
+        ...SOCKET_CALLS,
+        poll_oneoff: pollOneoff,
+        proc_exit: exit,
+      },
+      ...extensions.map(({ calls }) => calls),
+    );
+    this.#waiting = [
+      ...WAITING,
+      ...extensions.flatMap(({ waiting }) => waiting),
+    ];
     const memory = new GuestMemory();
     this.#guest = {
       memory,
       table: initialTable(options),
-      readiness: new Readiness(
-        () => options.selector ?? createSelector<unknown>(),
-      ),
+      readiness: new Readiness(),
+      request: new PollRequest(),
       now: clockOf(this.#wasi, memory),
     };
   }
 
   /**
-   * What the program imports, if somebody else instantiates it: its calls wait
-   * with their thread. `start()` has to follow.
+   * The imports of the program, for your own `WebAssembly.Instance`. Calls that wait
+   * block the thread. Pass the instance to `start()`.
    */
   get imports(): WebAssembly.Imports {
     if (this.#imports === undefined) {
-      const calls = this.#calls(blockingSleeper);
-      this.#imports = { [PREVIEW1]: mapValues(calls, guarded) };
+      this.#imports = { [PREVIEW1]: this.#bind(blocking) };
     }
     return this.#imports;
   }
 
   /**
-   * Runs a program to its end, in this thread: nothing else in Deno moves
+   * Runs a program to its end and blocks this thread: nothing else in Deno runs
    * meanwhile.
    *
    * @returns its exit code
-   * @throws {TypeError} if it is no WASI command: without a `_start` or a memory
+   * @throws {TypeError} if it is not a WASI command, with a `_start` and a memory
    * @throws {SystemError} if a preopened directory cannot be opened
    * @throws {WebAssembly.RuntimeError} if it traps
    */
@@ -232,11 +218,12 @@ export class WasiHost {
   }
 
   /**
-   * Runs a program to its end beside everything else in this thread: it is
-   * suspended while it waits (WebAssembly.Suspending).
+   * Runs a program to its end without blocking this thread. The program is suspended
+   * while it waits (`WebAssembly.Suspending`), and a reactor waits in its place.
    *
    * @returns its exit code
    * @throws {Deno.errors.NotSupported} if this runtime cannot suspend WebAssembly
+   * @throws {Deno.errors.Interrupted} if the reactor is closed meanwhile
    * @throws {TypeError} if an option is unknown
    * @throws as `run`, and with the signal's reason
    */
@@ -248,16 +235,26 @@ export class WasiHost {
     const { signal } = options;
     requireSuspending();
     signal?.throwIfAborted();
-    using borrowed = this.#options.waiter === undefined
-      ? borrowWaiter()
-      : undefined;
-    const sleeper = new SuspendingSleeper(borrowed ?? this.#options.waiter!);
-    const instance = await WebAssembly.instantiate(
-      module,
-      this.#suspendingImports(sleeper),
-    );
+    const { reactor } = this.#options;
+    if (reactor !== undefined) {
+      using suspension = new Suspension(reactor);
+      return await this.#serve(module, suspension, signal);
+    }
+    await using borrowed = borrowReactor();
+    using suspension = new Suspension(borrowed.reactor);
+    borrowed.served.catch((error) => suspension.stop(error));
+    return await this.#serve(module, suspension, signal);
+  }
+
+  async #serve(
+    module: WebAssembly.Module,
+    suspension: Suspension,
+    signal: AbortSignal | undefined,
+  ): Promise<number> {
+    const imports = this.#suspendingImports(suspension);
+    const instance = await WebAssembly.instantiate(module, imports);
     const start = this.#attach(instance);
-    const stop = (): void => sleeper.stop(signal!.reason);
+    const stop = (): void => suspension.stop(signal!.reason);
     signal?.addEventListener("abort", stop, { once: true });
     try {
       await promisingExport(start)();
@@ -270,41 +267,28 @@ export class WasiHost {
     }
   }
 
-  #suspendingImports(sleeper: SuspendingSleeper): WebAssembly.Imports {
-    const turns = new Turns();
-    const calls = this.#calls(sleeper);
-    calls.sched_yield = async () => {
-      await turns.take();
-      sleeper.throwIfStopped();
-      return ESUCCESS;
-    };
-    const imports: WebAssembly.ModuleImports = mapValues(calls, guarded);
-    for (const name of WAITING) {
-      const call = calls[name];
-      if (call === undefined) continue;
-      imports[name] = suspending(fairly(guarded(call), turns, sleeper));
+  #suspendingImports(suspension: Suspension): WebAssembly.Imports {
+    const calls = this.#bind(suspension);
+    const imports: WebAssembly.ModuleImports = { ...calls };
+    for (const name of this.#waiting) {
+      imports[name] = suspension.suspending(calls[name]!);
     }
+    imports.sched_yield = suspension.suspending(async () => {
+      await suspension.yield();
+      return ESUCCESS;
+    });
     return { [PREVIEW1]: imports };
   }
 
-  #calls(sleeper: Sleeper): GuestCalls {
-    const guest = this.#guest;
-    const patience = new Patience(guest.readiness, sleeper);
-    const poll = new PollOneoff(guest, sleeper);
-    const inner = this.#wasi.wasiImport as GuestCalls;
-    const answers = fileAnswers(guest);
-    const reach = this.#reach;
-    return {
-      ...fileCalls(guest, inner, answers),
-      ...pathCalls(guest),
-      ...streamCalls(guest, patience, answers),
-      ...socketCalls(guest, patience),
-      ...reach && wasmEdgeCalls(guest, patience, reach),
-      poll_oneoff: poll.call.bind(poll),
-      proc_exit: (code: number) => {
-        throw new Exit(code >>> 0);
-      },
-    };
+  /** The calls as functions of the guest alone, which return error numbers. */
+  #bind(waiting: Waiting): Record<string, BoundCall> {
+    const guest: Guest = { ...this.#guest, waiting };
+    return Object.fromEntries(
+      Object.entries(this.#calls).map(([name, call]) => [
+        name,
+        bound(call, guest),
+      ]),
+    );
   }
 
   #attach(instance: WebAssembly.Instance): WebAssembly.ExportValue {
@@ -318,7 +302,7 @@ export class WasiHost {
     }
     this.#started = true;
     this.#guest.memory.attach(memory);
-    // All that node:wasi needs to know: an instance that has nothing to initialize.
+    // node:wasi needs the memory only: an instance without anything to initialize.
     this.#wasi.initialize({ exports: { memory } });
     this.#openDirectories();
     return _start;
@@ -338,7 +322,7 @@ export class WasiHost {
     }
   }
 
-  /** Closes what the program opened itself and left open. */
+  /** Closes the descriptors that the program has opened, and the selector. */
   #end(): void {
     const given = new Set<unknown>(this.#options.sockets);
     for (const entry of this.#guest.table.entries()) {
@@ -348,15 +332,7 @@ export class WasiHost {
   }
 }
 
-/**
- * `node:wasi`, when there is a program to run: imported, it would make everybody
- * who imports Pollux wait for Node's modules, 12 ms at each start.
- */
-function nodeWasi(): typeof import("node:wasi") {
-  return globalThis.process.getBuiltinModule("node:wasi");
-}
-
-/** Standard streams, directories, sockets: the numbers that a program begins with. */
+/** Creates the descriptors that a program starts with. */
 function initialTable(options: WasiHostOptions): FdTable<GuestDescriptor> {
   const table = new FdTable<GuestDescriptor>(mostDescriptors(options));
   table.add(new GuestStdio(options.stdin ?? 0, "input"));
@@ -386,9 +362,9 @@ function mostDescriptors(
 }
 
 /**
- * A library that is called asks for no permission, so it is asked for here. One
- * that is denied for a part of the directory is none: a program's path could lead
- * there.
+ * Asks for the permission to read, which calls of a library do not. A permission
+ * that is denied for a part of the directory does not suffice, because the program
+ * could reach that part.
  */
 function requireRead(path: string): void {
   const { state, partial } = Deno.permissions.requestSync({
@@ -409,28 +385,13 @@ function mayWrite(path: string): boolean {
   return state === "granted" && !partial;
 }
 
-/**
- * What time a program thinks it is. Where its monotonic clock starts only
- * `node:wasi` knows, and it tells nobody but a guest's memory: eight bytes are
- * lent and given back.
- */
-function clockOf(wasi: WASI, memory: GuestMemory): Guest["now"] {
-  return (clockId) => {
-    if (clockId === CLOCKID_REALTIME) return Date.now();
-    const { view } = memory;
-    const lent = view.getBigUint64(0, true);
-    (wasi.wasiImport as GuestCalls).clock_time_get!(clockId, 0n, 0);
-    const nanoseconds = view.getBigUint64(0, true);
-    view.setBigUint64(0, lent, true);
-    return Number(nanoseconds) / 1e6;
-  };
-}
+type BoundCall = (...args: unknown[]) => number | Promise<number>;
 
-/** A call whose mistakes are told to the guest as error numbers. */
-function guarded(call: GuestCall): GuestCall {
+/** A call that returns its errors as numbers. */
+function bound(call: GuestCall, guest: Guest): BoundCall {
   return (...args) => {
     try {
-      const result = call(...args);
+      const result = call(guest, ...args);
       return typeof result === "number" ? result : result.catch(errnoOf);
     } catch (error) {
       return errnoOf(error);
@@ -438,30 +399,12 @@ function guarded(call: GuestCall): GuestCall {
   };
 }
 
-/** A call before which Deno's loop gets its turn, if it is due. */
-function fairly(
-  call: GuestCall,
-  turns: Turns,
-  sleeper: SuspendingSleeper,
-): GuestCall {
-  const later = async (args: unknown[]): Promise<number> => {
-    await turns.take();
-    sleeper.throwIfStopped();
-    return call(...args);
-  };
-  return (...args) => turns.due ? later(args) : call(...args);
+function exit(_guest: Guest, code: number): never {
+  throw new Exit(code >>> 0);
 }
 
+/** @throws {unknown} every error that is not the end of the program */
 function exitCode(error: unknown): number {
   if (error instanceof Exit) return error.code;
-  throw error;
-}
-
-function mapValues<From, To>(
-  record: Readonly<Record<string, From>>,
-  change: (value: From) => To,
-): Record<string, To> {
-  return Object.fromEntries(
-    Object.entries(record).map(([key, value]) => [key, change(value)]),
-  );
+  throw error instanceof Stopped ? error.reason : error;
 }

@@ -1,8 +1,8 @@
 /**
- * WASI preview 1 from both sides: a host whose programs serve sockets, and a
- * selector for programs that have nothing but `poll_oneoff`.
+ * WASI preview 1 from both sides: a host for programs that serve sockets, and a
+ * selector for programs whose only readiness call is `poll_oneoff`.
  *
- * @example Run the smallest program there is
+ * @example Run the smallest program
  * ```ts
  * import { WasiHost } from "@pollux/reactor/wasi";
  * import { assertEquals } from "@std/assert";
@@ -20,46 +20,16 @@
  * @module
  */
 
-export { type FileObject, Socket } from "../../backends/ffi/mod.ts";
-export type {
-  LoopSelector,
-  Selector,
-  SelectorKey,
-} from "../../backends/selector.ts";
-export * from "../../backends/wasi/abi.ts";
-export {
-  ERRNO,
-  type ErrnoName,
-  wasiErrno,
-  wasiErrnoName,
-} from "../../backends/wasi/errno.ts";
-export {
-  decodeEvent,
-  encodeEvent,
-  EVENT,
-  type Event,
-} from "../../backends/wasi/event.ts";
-export { decodeFdstat, encodeFdstat, FDSTAT, type Fdstat } from "./fdstat.ts";
-export {
-  WasiHost,
-  type WasiHostOptions,
-  type WasiServeOptions,
-} from "./host.ts";
-export { decodeIovec, encodeIovec, IOVEC, type Iovec } from "./iovec.ts";
-export * from "./rights.ts";
-export {
-  type ClockSubscription,
-  decodeSubscription,
-  encodeSubscription,
-  type FdSubscription,
-  SUBSCRIPTION,
-  type Subscription,
-} from "../../backends/wasi/subscription.ts";
-export { SelectorWaiter, type Waiter, type WaitOptions } from "./waiter.ts";
+export { wasiErrnoName } from "../../backends/wasi/errno.ts";
 export {
   type PollOneoffImport,
   type PollOneoffPromise,
   WasiSelector,
   type WasiSelectorOptions,
 } from "../../backends/wasi_selector.ts";
-export type { WasmEdgeOptions } from "../wasmedge/wasmedge.ts";
+export type { WasiExtension } from "./extension.ts";
+export {
+  WasiHost,
+  type WasiHostOptions,
+  type WasiServeOptions,
+} from "./host.ts";

@@ -1,6 +1,5 @@
 /**
- * One call of `poll_oneoff`, taken out of the guest's memory: what it waits
- * for, and for how long.
+ * The subscriptions of one `poll_oneoff`, read from the guest's memory.
  *
  * @module
  */
@@ -16,41 +15,41 @@ import {
   SUBCLOCKFLAGS_SUBSCRIPTION_CLOCK_ABSTIME,
 } from "../../backends/wasi/abi.ts";
 import { EBADF, EINVAL, ENOTSUP, Refusal } from "../../backends/wasi/errno.ts";
+import { SUBSCRIPTION } from "../../backends/wasi/layout.ts";
 import type { FdTable } from "./fd_table.ts";
 import type { GuestDescriptor, GuestStream } from "./guest_file.ts";
-import { SUBSCRIPTION } from "../../backends/wasi/subscription.ts";
 
 const NANOSECONDS_PER_MILLISECOND = 1e6;
 const TWO_POW_32 = 2 ** 32;
 
-/** The time of a clock now, in milliseconds. */
+/** Returns the current time of a clock, in milliseconds. */
 export type Now = (clockId: number) => number;
 
 /**
- * The subscriptions of a call, in arrays that the next call fills again. They
- * are copied: the guest may have its events written over them.
+ * The subscriptions of a call, in arrays that the next call reuses. They are copies
+ * because the guest may have its events written over the originals.
  */
 export class PollRequest {
-  /** How many subscriptions there are. */
+  /** The number of subscriptions. */
   count = 0;
   /** The halves of each one's userdata. */
   low: Int32Array = new Int32Array(32);
   high: Int32Array = new Int32Array(32);
   /** `EVENTTYPE_*` of each. */
   types: Uint8Array = new Uint8Array(32);
-  /** What is wrong with each: 0 if nothing. */
+  /** The error number of each; 0 if it is valid. */
   errors: Uint16Array = new Uint16Array(32);
-  /** For a clock, in how many milliseconds from now its time has come. */
+  /** For a clock, the milliseconds until it expires. */
   delays: Float64Array = new Float64Array(32);
   /** For a descriptor, its stream; undefined for a file, which is always ready. */
   readonly streams: (GuestStream | undefined)[] = [];
-  /** Milliseconds until the first clock's time: `Infinity` if there is no clock. */
+  /** Milliseconds until the first clock expires; `Infinity` without a clock. */
   timeout = Infinity;
-  /** Whether something needs no wait: a mistake, or a file. */
+  /** Whether an event is there without a wait, because of an error or a file. */
   immediate = false;
 
   /**
-   * Takes over the subscriptions.
+   * Reads the subscriptions.
    *
    * @throws {Refusal} EINVAL if one has an unknown type
    */
@@ -80,13 +79,13 @@ export class PollRequest {
     }
   }
 
-  /** Notes what is wrong with a subscription. */
+  /** Sets the error of a subscription. */
   fail(index: number, errno: number): void {
     this.errors[index] = errno;
     this.immediate = true;
   }
 
-  /** Lets go of what must not be kept from the collector. */
+  /** Drops the references to streams, so that they can be collected. */
   clear(): void {
     this.streams.fill(undefined, 0, this.count);
   }
@@ -112,7 +111,7 @@ export class PollRequest {
       this.fail(index, errno);
       return;
     }
-    // As a number it is exact to 256 ns in this century, and a wait is not.
+    // A number of this size is exact to 256 ns, finer than any wait.
     const nanoseconds = view.getUint32(at + SUBSCRIPTION.timeout, true) +
       view.getUint32(at + SUBSCRIPTION.timeout + 4, true) * TWO_POW_32;
     const flags = view.getUint16(at + SUBSCRIPTION.flags, true);
@@ -134,7 +133,7 @@ export class PollRequest {
   }
 }
 
-/** Processor time stands still while its program waits: nothing to wait for. */
+/** CPU time does not advance while its program waits, so no wait for it would end. */
 function clockError(clockId: number): number {
   switch (clockId) {
     case CLOCKID_REALTIME:

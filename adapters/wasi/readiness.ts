@@ -1,60 +1,51 @@
 /**
  * Which of the host's files a guest waits for, and which of them are ready.
  *
- * `poll_oneoff` names everything anew in every call, a selector remembers. So a
- * registration stays from call to call, and goes when its file is closed or
- * when it wakes a call that did not ask for it: a guest that polls the same
- * hundred descriptors again and again costs no system call for any of them.
+ * `poll_oneoff` names its descriptors in every call; a selector remembers them. So
+ * a registration outlives the call. It ends when its file is closed, or when it
+ * wakes a call that did not ask for it. A guest that polls the same hundred
+ * descriptors again costs no system call for any of them.
  *
  * @module
  */
 
+import { createSelector } from "../../backends/default_selector.ts";
 import type { FileObject } from "../../backends/ffi/descriptor.ts";
 import { grown } from "../../backends/int32_arrays.ts";
-import { EVENT_READ, type LoopSelector } from "../../backends/selector.ts";
+import type { LoopSelector } from "../../backends/selector.ts";
 import { EBADF, errnoOf } from "../../backends/wasi/errno.ts";
 
-/** What is waited for: a file object and `EVENT_*` bits. */
-export interface Interest {
-  readonly fileobj: FileObject;
-  readonly events: number;
-}
-
-/** One guest's view of a selector that it has for itself. */
+/** The files of one guest, on a selector that no other code uses. */
 export class Readiness implements Disposable {
   readonly #open: () => LoopSelector<unknown>;
   #opened: LoopSelector<unknown> | undefined;
   #disposed = false;
-  /** By descriptor: whom the registration belongs to, and its events. */
+  /** By descriptor: the registered file object and its events. */
   readonly #owners: (FileObject | undefined)[] = [];
   #registered = new Int32Array(64);
-  /** By descriptor: the round in which it was asked for last, for what, and what was found. */
+  /** By descriptor: the last round that asked for it, the events asked for, those found. */
   #rounds = new Int32Array(64);
   #asked = new Int32Array(64);
   #found = new Int32Array(64);
   #round = 0;
-  /** The descriptors of this round. */
-  #fds = new Int32Array(64);
-  #count = 0;
 
-  /** @param open Opens the selector, when something is waited for first */
-  constructor(open: () => LoopSelector<unknown>) {
+  /** @param open Opens the selector, at the first wait */
+  constructor(open: () => LoopSelector<unknown> = createSelector) {
     this.#open = open;
   }
 
-  /** Begins a round: nothing is asked for yet. */
+  /** Begins a round, which asks for nothing yet. */
   begin(): void {
     this.#round = this.#round + 1 | 0;
-    this.#count = 0;
   }
 
   /**
-   * Asks for a file in this round, for other events than before or the same.
+   * Asks for a file in this round. Events of several calls add up.
    *
-   * @returns an error number of WASI: 0 if it can be waited for
+   * @returns an error number of WASI: 0 if the file can be waited for
    */
   ask(fileobj: FileObject, events: number): number {
-    const fd = typeof fileobj === "number" ? fileobj : fileobj.fd;
+    const fd = numberOf(fileobj);
     if (fd < 0) return EBADF;
     if (fd >= this.#rounds.length) this.#grow(fd);
     if (this.#rounds[fd] === this.#round) {
@@ -63,7 +54,6 @@ export class Readiness implements Disposable {
       this.#rounds[fd] = this.#round;
       this.#asked[fd] = events;
       this.#found[fd] = 0;
-      this.#fds[this.#count++] = fd;
     }
     const known = this.#owners[fd] === fileobj &&
       (this.#registered[fd]! & events) === events;
@@ -71,10 +61,10 @@ export class Readiness implements Disposable {
   }
 
   /**
-   * Waits, in this thread, for what was asked for in this round.
+   * Blocks this thread until a file of this round is ready.
    *
-   * @param timeout Milliseconds; `Infinity` is for ever
-   * @returns how many files are ready
+   * @param timeout Milliseconds; `Infinity` for no limit
+   * @returns the number of ready files
    */
   wait(timeout: number): number {
     if (timeout === 0) return this.#look(0);
@@ -87,30 +77,20 @@ export class Readiness implements Disposable {
     }
   }
 
-  /** The `EVENT_*` bits for which a file was found ready in this round. */
+  /** The `EVENT_*` bits for which a file was ready in this round. */
   found(fileobj: FileObject): number {
-    const fd = typeof fileobj === "number" ? fileobj : fileobj.fd;
+    const fd = numberOf(fileobj);
     return fd >= 0 && this.#rounds[fd] === this.#round ? this.#found[fd]! : 0;
   }
 
-  /**
-   * What somebody else has to watch to wait in our place: the selector itself
-   * where it has a descriptor, else everything that was asked for.
-   */
-  interests(): Interest[] {
-    const { fd } = this.#selector as { readonly fd?: number };
-    if (fd !== undefined && fd >= 0) {
-      return [{ fileobj: fd, events: EVENT_READ }];
-    }
-    return Array.from(this.#fds.subarray(0, this.#count), (fd) => ({
-      fileobj: this.#owners[fd] ?? fd,
-      events: this.#asked[fd]!,
-    }));
+  /** A descriptor that is readable while a registered file is ready. */
+  get waitFd(): number {
+    return this.#selector.waitFd;
   }
 
-  /** Forgets a file that is about to be closed. */
+  /** Ends the registration of a file that is closed next. */
   forget(fileobj: FileObject): void {
-    const fd = typeof fileobj === "number" ? fileobj : fileobj.fd;
+    const fd = numberOf(fileobj);
     if (fd >= 0 && this.#owners[fd] === fileobj) this.#unregister(fd);
   }
 
@@ -144,13 +124,13 @@ export class Readiness implements Disposable {
       }
       this.#found[fd] = found;
       count++;
-      // One that was closed behind our back is reported and gone.
+      // A file that was closed by its owner is reported once; its registration is gone.
       if (!selector.getMap().has(fd)) this.#clear(fd);
     }
     return count;
   }
 
-  /** Ends what an earlier round asked for and this one does not. */
+  /** Reduces a registration to the events of this round. */
   #withdraw(fd: number, asked: number): void {
     const owner = this.#owners[fd];
     if (owner === undefined || asked === 0) {
@@ -185,7 +165,7 @@ export class Readiness implements Disposable {
     try {
       this.#selector.unregister(owner ?? fd);
     } catch (error) {
-      // Its owner closed it, and another file had the number since: that ended it.
+      // Closed by its owner, and another file has had the number since.
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
@@ -201,6 +181,9 @@ export class Readiness implements Disposable {
     this.#rounds = grown(this.#rounds, size);
     this.#asked = grown(this.#asked, size);
     this.#found = grown(this.#found, size);
-    this.#fds = grown(this.#fds, size);
   }
+}
+
+function numberOf(fileobj: FileObject): number {
+  return typeof fileobj === "number" ? fileobj : fileobj.fd;
 }

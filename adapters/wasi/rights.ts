@@ -1,10 +1,10 @@
 /**
- * The rights of WASI preview 1: what a program may do with a descriptor.
+ * The rights of WASI preview 1: the calls that a descriptor allows.
  *
  * Source of the numbers: `__wasi_rights_t` in `wasi/api.h` of wasi-libc.
  *
- * wasi-libc, Rust and Go look at them: to learn what a socket is for (those that
- * can be written to do not listen), and whether it can be polled.
+ * wasi-libc, Rust and Go read them to find out whether a socket listens (listeners
+ * cannot be written to), and whether it can be polled.
  *
  * @module
  */
@@ -31,7 +31,7 @@ const ANY = RIGHTS_FD_FDSTAT_SET_FLAGS | RIGHTS_FD_FILESTAT_GET |
 export const CONNECTION_RIGHTS: bigint = ANY | RIGHTS_FD_READ |
   RIGHTS_FD_WRITE | RIGHTS_SOCK_SHUTDOWN;
 
-/** The rights of a socket that listens. What it accepts inherits those of a connection. */
+/** The rights of a listener. Accepted connections have `CONNECTION_RIGHTS`. */
 export const LISTENER_RIGHTS: bigint = ANY | RIGHTS_FD_READ |
   RIGHTS_SOCK_ACCEPT;
 
@@ -42,16 +42,16 @@ export const INPUT_RIGHTS: bigint = ANY | RIGHTS_FD_READ;
 export const OUTPUT_RIGHTS: bigint = ANY | RIGHTS_FD_WRITE;
 
 /**
- * The rights of a file: bits 0 to 8 but for what a descriptor alone decides, and
- * those of `fd_filestat_get`, `fd_filestat_set_size`, `fd_filestat_set_times`.
+ * The rights of a file: bits 0 to 8, and those of `fd_filestat_get`,
+ * `fd_filestat_set_size`, `fd_filestat_set_times` and `poll_oneoff`.
  */
 export const FILE_RIGHTS: bigint = 0x1ffn | RIGHTS_FD_FILESTAT_GET |
   1n << 22n | 1n << 23n | RIGHTS_POLL_FD_READWRITE;
 
 /**
- * The rights of a directory: those of every `path_*` call (bits 9 to 13, 15 to
- * 20 and 24 to 26), `fd_readdir` (14), `fd_sync` and `fd_datasync` (4 and 0), and of what
- * tells about the directory itself.
+ * The rights of a directory: those of every `path_*` call (bits 9 to 13, 15 to 20
+ * and 24 to 26), `fd_readdir` (14), `fd_sync` and `fd_datasync` (4 and 0), and of the
+ * calls on its own attributes.
  */
 export const DIRECTORY_RIGHTS: bigint = 0x71f_fe00n | 1n | 1n << 4n |
   RIGHTS_FD_FDSTAT_SET_FLAGS | RIGHTS_FD_FILESTAT_GET | 1n << 23n |

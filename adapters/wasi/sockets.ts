@@ -22,105 +22,41 @@ import {
   ESUCCESS,
   Refusal,
 } from "../../backends/wasi/errno.ts";
-import type { FdTable } from "./fd_table.ts";
 import type { Guest, GuestCalls } from "./guest.ts";
-import type { GuestDescriptor } from "./guest_file.ts";
-import { GuestSocket } from "./guest_socket.ts";
-import type { Patience } from "./patience.ts";
-import { rest, totalLength } from "./pieces.ts";
-import { writeAll } from "./streams.ts";
+import { GuestSocket, type Received } from "./guest_socket.ts";
+import { remaining, totalLength } from "./iovec.ts";
+import { writeStream } from "./streams.ts";
+import { retryUntilReady } from "./retry.ts";
 
-/** The socket behind a number. @throws {Refusal} EBADF, ENOTSOCK */
-export function requireSocket(
-  table: FdTable<GuestDescriptor>,
-  fd: number,
-): GuestSocket {
+/** The calls by name. */
+export const SOCKET_CALLS: GuestCalls = {
+  sock_accept: accept,
+  sock_recv: receive,
+  sock_send: send,
+  sock_shutdown: shutdown,
+};
+
+/** The socket with this number. @throws {Refusal} EBADF, ENOTSOCK */
+export function requireSocket({ table }: Guest, fd: number): GuestSocket {
   const entry = table.require(fd);
   if (!(entry instanceof GuestSocket)) throw new Refusal(ENOTSOCK);
-  // Its owner may have closed it under the guest's hands.
+  // The host may have closed it.
   if (entry.socket.fd === -1) throw new Refusal(EBADF);
   return entry;
 }
 
-/** The calls of a guest on its sockets. */
-export function socketCalls(guest: Guest, patience: Patience): GuestCalls {
-  const { memory, table } = guest;
-  return {
-    sock_accept: (fd: number, flags: number, stored: number) =>
-      accept(guest, patience, fd, flags, stored),
-
-    sock_recv(
-      fd: number,
-      iovecs: number,
-      count: number,
-      flags: number,
-      stored: number,
-      storedFlags: number,
-    ): number | Promise<number> {
-      const socket = requireSocket(table, fd);
-      if ((flags & ~(RIFLAGS_RECV_PEEK | RIFLAGS_RECV_WAITALL)) !== 0) {
-        return EINVAL;
-      }
-      memory.check(stored, 4);
-      memory.check(storedFlags, 2);
-      const attempt = receiver(guest, socket, iovecs, count, flags);
-      return patience.persist(socket, EVENT_READ, () => {
-        const received = attempt();
-        if (received === null) return EAGAIN;
-        memory.setUint32(stored, received.bytes);
-        memory.view.setUint16(
-          storedFlags >>> 0,
-          received.truncated ? ROFLAGS_RECV_DATA_TRUNCATED : 0,
-          true,
-        );
-        return ESUCCESS;
-      });
-    },
-
-    sock_send(
-      fd: number,
-      iovecs: number,
-      count: number,
-      flags: number,
-      stored: number,
-    ): number | Promise<number> {
-      const socket = requireSocket(table, fd);
-      // The witx: "as there are currently no flags defined, it must be set to zero".
-      if (flags !== 0) return EINVAL;
-      return writeAll(guest, patience, socket, iovecs, count, stored);
-    },
-
-    sock_shutdown(fd: number, how: number): number {
-      const { socket } = requireSocket(table, fd);
-      switch (how) {
-        case SDFLAGS_RD:
-          socket.shutdown("read");
-          return ESUCCESS;
-        case SDFLAGS_WR:
-          socket.shutdown("write");
-          return ESUCCESS;
-        case SDFLAGS_RD | SDFLAGS_WR:
-          socket.shutdown("both");
-          return ESUCCESS;
-        default:
-          return EINVAL;
-      }
-    },
-  };
-}
-
-/** Takes one connection; `flags` are those that it begins with. */
+/** Accepts one connection. @param flags Those that the connection starts with */
 export function accept(
-  { memory, table }: Guest,
-  patience: Patience,
+  guest: Guest,
   fd: number,
   flags: number,
   stored: number,
 ): number | Promise<number> {
-  const listener = requireSocket(table, fd);
+  const { memory, table } = guest;
+  const listener = requireSocket(guest, fd);
   if (!listener.listening || (flags & ~FDFLAGS_NONBLOCK) !== 0) return EINVAL;
   memory.check(stored, 4);
-  return patience.persist(listener, EVENT_READ, () => {
+  return retryUntilReady(guest, listener, EVENT_READ, () => {
     table.requireRoom();
     const connection = listener.accept();
     if (connection === null) return EAGAIN;
@@ -130,35 +66,88 @@ export function accept(
   });
 }
 
-interface Result {
-  readonly bytes: number;
-  readonly truncated: boolean;
+function receive(
+  guest: Guest,
+  fd: number,
+  iovecs: number,
+  count: number,
+  flags: number,
+  stored: number,
+  storedFlags: number,
+): number | Promise<number> {
+  const { memory } = guest;
+  const socket = requireSocket(guest, fd);
+  if ((flags & ~(RIFLAGS_RECV_PEEK | RIFLAGS_RECV_WAITALL)) !== 0) {
+    return EINVAL;
+  }
+  memory.check(stored, 4);
+  memory.check(storedFlags, 2);
+  const attempt = receiver(guest, socket, iovecs, count, flags);
+  return retryUntilReady(guest, socket, EVENT_READ, () => {
+    const received = attempt();
+    if (received === null) return EAGAIN;
+    const cut = received.truncated ? ROFLAGS_RECV_DATA_TRUNCATED : 0;
+    memory.setUint32(stored, received.bytes);
+    memory.view.setUint16(storedFlags >>> 0, cut, true);
+    return ESUCCESS;
+  });
 }
 
-/** One attempt to receive what `sock_recv` asks for: null if it has to wait for more. */
+/** One attempt of `sock_recv`. It returns null if it has to wait for more. */
 function receiver(
   { memory }: Guest,
   socket: GuestSocket,
   iovecs: number,
   count: number,
   flags: number,
-): () => Result | null {
+): () => Received | null {
   if ((flags & RIFLAGS_RECV_PEEK) !== 0) {
     const { MSG_PEEK } = system().constants;
-    return () => socket.receive(memory.iovecs(iovecs, count), MSG_PEEK);
+    return () => socket.receive(memory.buffers(iovecs, count), MSG_PEEK);
   }
   if ((flags & RIFLAGS_RECV_WAITALL) === 0 || socket.nonblocking) {
-    return () => socket.receive(memory.iovecs(iovecs, count), 0);
+    return () => socket.receive(memory.buffers(iovecs, count), 0);
   }
   let done = 0;
   return () => {
-    const pieces = memory.iovecs(iovecs, count);
-    while (done < totalLength(pieces)) {
-      const received = socket.receive(rest(pieces, done), 0);
+    const buffers = memory.buffers(iovecs, count);
+    while (done < totalLength(buffers)) {
+      const received = socket.receive(remaining(buffers, done), 0);
       if (received === null) return null;
       if (received.bytes === 0) break;
       done += received.bytes;
     }
     return { bytes: done, truncated: false };
   };
+}
+
+function send(
+  guest: Guest,
+  fd: number,
+  iovecs: number,
+  count: number,
+  flags: number,
+  stored: number,
+): number | Promise<number> {
+  const socket = requireSocket(guest, fd);
+  // The witx: "as there are currently no flags defined, it must be set to zero".
+  if (flags !== 0) return EINVAL;
+  return writeStream(guest, socket, iovecs, count, stored);
+}
+
+function shutdown(guest: Guest, fd: number, how: number): number {
+  const { socket } = requireSocket(guest, fd);
+  switch (how) {
+    case SDFLAGS_RD:
+      socket.shutdown("read");
+      return ESUCCESS;
+    case SDFLAGS_WR:
+      socket.shutdown("write");
+      return ESUCCESS;
+    case SDFLAGS_RD | SDFLAGS_WR:
+      socket.shutdown("both");
+      return ESUCCESS;
+    default:
+      return EINVAL;
+  }
 }

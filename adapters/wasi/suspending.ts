@@ -1,16 +1,17 @@
 /**
  * JavaScript Promise Integration: WebAssembly that waits for promises.
  *
- * TypeScript's library does not have it yet. Source of the types: "The
- * WebAssembly JS API", sections "Suspending" and "promising" of the JSPI proposal.
+ * TypeScript's library lacks it. Source of the types: "The WebAssembly JS API",
+ * sections "Suspending" and "promising" of the JSPI proposal.
  *
  * @module
  */
 
-import type { GuestCall } from "./guest.ts";
+// deno-lint-ignore no-explicit-any
+type Import = (...args: any[]) => number | Promise<number>;
 
 interface PromiseIntegration {
-  readonly Suspending?: new (call: GuestCall) => WebAssembly.ImportValue;
+  readonly Suspending?: new (call: Import) => WebAssembly.ImportValue;
   readonly promising?: (
     call: WebAssembly.ExportValue,
   ) => () => Promise<unknown>;
@@ -18,22 +19,17 @@ interface PromiseIntegration {
 
 const { Suspending, promising } = WebAssembly as PromiseIntegration;
 
-/** Whether this runtime can suspend WebAssembly. */
-export function canSuspend(): boolean {
-  return Suspending !== undefined && promising !== undefined;
-}
-
 /** @throws {Deno.errors.NotSupported} if this runtime cannot suspend WebAssembly */
 export function requireSuspending(): void {
-  if (!canSuspend()) {
+  if (Suspending === undefined || promising === undefined) {
     throw new Deno.errors.NotSupported(
       "Cannot suspend the program: this runtime lacks WebAssembly.Suspending",
     );
   }
 }
 
-/** An import whose promises suspend whoever calls it. What is no promise does not. */
-export function suspending(call: GuestCall): WebAssembly.ImportValue {
+/** An import that suspends its caller when it returns a promise. */
+export function suspending(call: Import): WebAssembly.ImportValue {
   return new Suspending!(call);
 }
 

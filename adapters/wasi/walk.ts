@@ -1,12 +1,12 @@
 /**
- * A guest's path, followed without ever leaving the directory that it starts in.
+ * Follows a guest's path without ever leaving the directory that it starts in.
  *
- * The kernel follows no link here. Every component is opened on its own,
- * relative to the one before, and refuses to be a link (openat, O_NOFOLLOW); what
- * a link says is read, and followed in the same way. ".." goes back to the
- * directory that was passed through, which is still open: whatever is renamed
- * or moved meanwhile, by whatever process, leads nowhere else. An absolute path
- * and a ".." out of the directory are EPERM, as in wasmtime.
+ * The kernel follows no link here. Each component is opened on its own, relative to
+ * the one before and without following links (openat, O_NOFOLLOW). The target of a
+ * link is read and followed in the same way. ".." returns to the parent passed on
+ * the way, which is still open. So no rename or move by any process, at any time,
+ * leads out. An absolute path and a ".." out of the directory are EPERM, as in
+ * wasmtime.
  *
  * Sources: openat(2), path_resolution(7); cap-std, "cap-primitives/src/fs/manually".
  *
@@ -26,37 +26,34 @@ import {
   Refusal,
 } from "../../backends/wasi/errno.ts";
 
-/** The most bytes of a path: PATH_MAX of `<limits.h>` on Linux. */
-const PATH_BYTES = 4096;
+/** PATH_MAX of `<limits.h>` on Linux, which counts the NUL at the end. */
+export const MOST_PATH_BYTES = 4096;
 
-/** The most links that one path leads through, as on Linux (path_resolution(7)). */
+/** The most links on one path, as on Linux (path_resolution(7)). */
 const MOST_LINKS = 40;
 
-/**
- * The most directories that one path leads down through: each has a descriptor of
- * the process for as long as the call takes.
- */
+/** The most directories that one path descends into: each is open during the call. */
 const DEEPEST = 256;
 
-/** A path on its way: all of it is behind but its last component. */
+/** A path that has been followed up to its last component. */
 export class Walk implements Disposable {
   readonly #base: number;
-  /** The directories that were passed through, beneath the base. */
+  /** The open directories below the base, outermost first. */
   readonly #passed: number[] = [];
-  /** The components that are still ahead, the next one last; a character is a byte. */
+  /** The components to follow, next one last. Each character is a byte. */
   readonly #ahead: string[] = [];
   #links = 0;
   #name = ".";
-  /** Whether the last component has to be a directory: a slash follows it. */
+  /** Whether the last component must be a directory, because a slash follows it. */
   directoryOnly = false;
 
   /**
-   * Goes to the last component of a path.
+   * Follows a path up to its last component.
    *
-   * @param base A directory
-   * @param path The path's bytes
+   * @param base A directory of the host
+   * @param path The bytes of the path
    * @throws {Refusal} ENOENT, EINVAL, ENAMETOOLONG, ELOOP, and EPERM if it leads out
-   * @throws {SystemError} if a component before the last is no directory, or missing
+   * @throws {SystemError} if a component before the last is missing or no directory
    */
   constructor(base: number, path: Uint8Array) {
     this.#base = base;
@@ -69,7 +66,7 @@ export class Walk implements Disposable {
     }
   }
 
-  /** The directory that has the last component. */
+  /** The directory that contains the last component. */
   get directory(): number {
     return this.#passed.at(-1) ?? this.#base;
   }
@@ -80,10 +77,9 @@ export class Walk implements Disposable {
   }
 
   /**
-   * Goes on if the last component is a link, to the last component of what it
-   * says.
+   * If the last component is a link, follows its target up to the last component.
    *
-   * @returns whether it was one
+   * @returns whether it was a link
    * @throws as the constructor
    */
   follow(): boolean {
@@ -104,7 +100,7 @@ export class Walk implements Disposable {
     for (const fd of this.#passed.splice(0)) close(fd);
   }
 
-  /** Puts a path before what is still ahead. */
+  /** Inserts a path before the remaining components. */
   #add(path: Uint8Array): void {
     const text = String.fromCharCode(...checked(path));
     const components = text.split("/").filter((name) => name !== "");
@@ -154,16 +150,16 @@ export class Walk implements Disposable {
   }
 }
 
-/** @throws {Refusal} if a path is not one that can be followed here */
+/** @throws {Refusal} if the path is empty, too long, absolute, or contains NUL */
 function checked(path: Uint8Array): Uint8Array {
   if (path.length === 0) throw new Refusal(ENOENT);
-  if (path.length >= PATH_BYTES) throw new Refusal(ENAMETOOLONG);
+  if (path.length >= MOST_PATH_BYTES) throw new Refusal(ENAMETOOLONG);
   if (path.includes(0)) throw new Refusal(EINVAL);
   if (isAbsolute(path)) throw new Refusal(EPERM);
   return path;
 }
 
-/** Whether a path starts at the root of the file system. */
+/** Whether a path starts with a slash. */
 export function isAbsolute(path: Uint8Array): boolean {
   return path[0] === 0x2f;
 }

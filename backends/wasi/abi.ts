@@ -1,7 +1,7 @@
 /**
- * The numbers of WASI preview 1 that are neither errors nor rights.
+ * The constants of WASI preview 1, except errors and rights.
  *
- * Source of every one: `wasi/api.h` of wasi-libc (Debian's `wasi-libc`), which is
+ * Source of each: `wasi/api.h` of wasi-libc (Debian's `wasi-libc`), which is
  * generated from `wasi_snapshot_preview1.witx`. The names are the header's,
  * without `__WASI_`.
  *
@@ -13,13 +13,13 @@ export const PREVIEW1 = "wasi_snapshot_preview1";
 
 // __wasi_clockid_t
 
-/** The time of day, in nanoseconds since 1970. */
+/** Wall-clock time, in nanoseconds since 1970. */
 export const CLOCKID_REALTIME = 0;
-/** A clock that never jumps; where it starts is not said. */
+/** A clock that never jumps; its starting point is unspecified. */
 export const CLOCKID_MONOTONIC = 1;
-/** The processor time of the program; nothing can wait for it here. */
+/** The CPU time of the program; this host has no wait for it. */
 export const CLOCKID_PROCESS_CPUTIME_ID = 2;
-/** The processor time of the thread; nothing can wait for it here. */
+/** The CPU time of the thread; this host has no wait for it. */
 export const CLOCKID_THREAD_CPUTIME_ID = 3;
 
 // __wasi_eventtype_t, which is also the tag of a subscription
@@ -33,21 +33,21 @@ export const EVENTTYPE_FD_WRITE = 2;
 
 // __wasi_eventrwflags_t
 
-/** The peer sends no more. */
+/** The end of file: the peer sends no more. */
 export const EVENTRWFLAGS_FD_READWRITE_HANGUP = 1 << 0;
 
 // __wasi_subclockflags_t
 
-/** The timeout is a time of its clock, not a span from now. */
+/** The timeout is a point in time, not relative to now. */
 export const SUBCLOCKFLAGS_SUBSCRIPTION_CLOCK_ABSTIME = 1 << 0;
 
 // __wasi_filetype_t
 
-/** None of the others: a pipe, for one. */
+/** Any other type, such as a pipe. */
 export const FILETYPE_UNKNOWN = 0;
-/** A disk, for one. */
+/** A block device, such as a disk. */
 export const FILETYPE_BLOCK_DEVICE = 1;
-/** A terminal. */
+/** A character device, such as a terminal. */
 export const FILETYPE_CHARACTER_DEVICE = 2;
 /** A directory. */
 export const FILETYPE_DIRECTORY = 3;
@@ -55,54 +55,54 @@ export const FILETYPE_DIRECTORY = 3;
 export const FILETYPE_REGULAR_FILE = 4;
 /** A datagram socket. */
 export const FILETYPE_SOCKET_DGRAM = 5;
-/** A stream socket, also one that listens. */
+/** A stream socket, listeners included. */
 export const FILETYPE_SOCKET_STREAM = 6;
 /** A symbolic link. */
 export const FILETYPE_SYMBOLIC_LINK = 7;
 
 // __wasi_lookupflags_t
 
-/** The last component of the path may be a symbolic link, which is followed. */
+/** Follows a symbolic link in the last component of the path. */
 export const LOOKUPFLAGS_SYMLINK_FOLLOW = 1 << 0;
 
 // __wasi_oflags_t
 
-/** `path_open`: make the file if there is none. */
+/** `path_open`: create the file if it does not exist. */
 export const OFLAGS_CREAT = 1 << 0;
-/** `path_open`: fail if it is no directory. */
+/** `path_open`: fail unless it is a directory. */
 export const OFLAGS_DIRECTORY = 1 << 1;
-/** `path_open`: fail if there is one already. */
+/** `path_open`: fail if the file exists. */
 export const OFLAGS_EXCL = 1 << 2;
-/** `path_open`: empty it. */
+/** `path_open`: truncate the file to no bytes. */
 export const OFLAGS_TRUNC = 1 << 3;
 
 // __wasi_fstflags_t
 
-/** `path_filestat_set_times`: when it was read is the time given. */
+/** `path_filestat_set_times`: set the access time to the given one. */
 export const FSTFLAGS_ATIM = 1 << 0;
-/** `path_filestat_set_times`: when it was read is now. */
+/** `path_filestat_set_times`: set the access time to now. */
 export const FSTFLAGS_ATIM_NOW = 1 << 1;
-/** `path_filestat_set_times`: when it was written is the time given. */
+/** `path_filestat_set_times`: set the modification time to the given one. */
 export const FSTFLAGS_MTIM = 1 << 2;
-/** `path_filestat_set_times`: when it was written is now. */
+/** `path_filestat_set_times`: set the modification time to now. */
 export const FSTFLAGS_MTIM_NOW = 1 << 3;
 
 // __wasi_fdflags_t
 
-/** Each write goes to the end of the file. */
+/** Each write appends to the file. */
 export const FDFLAGS_APPEND = 1 << 0;
-/** No call waits: it fails with AGAIN instead. */
+/** Calls fail with AGAIN instead of blocking. */
 export const FDFLAGS_NONBLOCK = 1 << 2;
 
 // __wasi_riflags_t, __wasi_roflags_t, __wasi_sdflags_t
 
-/** `sock_recv`: leave in the queue what is returned. */
+/** `sock_recv`: leave the returned bytes in the queue. */
 export const RIFLAGS_RECV_PEEK = 1 << 0;
 /** `sock_recv`: wait until the buffers are full. */
 export const RIFLAGS_RECV_WAITALL = 1 << 1;
-/** `sock_recv` returned a part of a datagram; the rest is lost. */
+/** `sock_recv` returned part of a datagram and discarded the rest. */
 export const ROFLAGS_RECV_DATA_TRUNCATED = 1 << 0;
-/** `sock_shutdown`: receive no more. */
+/** `sock_shutdown`: disable further receives. */
 export const SDFLAGS_RD = 1 << 0;
-/** `sock_shutdown`: send no more. */
+/** `sock_shutdown`: disable further sends. */
 export const SDFLAGS_WR = 1 << 1;

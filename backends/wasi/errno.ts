@@ -1,5 +1,5 @@
 /**
- * The errors of WASI preview 1, and how a system's own become them.
+ * The error numbers of WASI preview 1, and the mapping from the system's errors.
  *
  * Source of the numbers: `__wasi_errno_t` in `wasi/api.h` of wasi-libc.
  *
@@ -92,7 +92,7 @@ export const ERRNO = {
 /** The name of an error in C, as in "EAGAIN". */
 export type ErrnoName = keyof typeof ERRNO;
 
-// Those that are used all over.
+// The numbers that several files use.
 export const ESUCCESS = ERRNO.ESUCCESS;
 export const EAGAIN = ERRNO.EAGAIN;
 export const EBADF = ERRNO.EBADF;
@@ -117,12 +117,23 @@ const names: ReadonlyMap<number, string> = new Map(
   Object.entries(ERRNO).map(([name, number]) => [number, name]),
 );
 
-/** The name of an error number; "E" and the number where WASI has none. */
+/**
+ * Returns the name of an error number of WASI, as in "EAGAIN"; "E" and the number
+ * where WASI has none.
+ *
+ * @example
+ * ```ts
+ * import { wasiErrnoName } from "@pollux/reactor/wasi";
+ * import { assertEquals } from "@std/assert";
+ *
+ * assertEquals(wasiErrnoName(6), "EAGAIN");
+ * ```
+ */
 export function wasiErrnoName(errno: number): string {
   return names.get(errno) ?? `E${errno}`;
 }
 
-/** What some systems call by another name than WASI does. */
+/** Names of some systems, and the name that WASI has for the same error. */
 const SYNONYMS: Readonly<Record<string, ErrnoName>> = {
   EWOULDBLOCK: "EAGAIN",
   EOPNOTSUPP: "ENOTSUP",
@@ -130,15 +141,15 @@ const SYNONYMS: Readonly<Record<string, ErrnoName>> = {
   EHOSTDOWN: "EHOSTUNREACH",
 };
 
-/** The number of a system's error, by its name there: EIO for one that WASI lacks. */
+/** The number of a system's error, by its name there; EIO where WASI has none. */
 export function wasiErrno(code: string): number {
   return ERRNO[SYNONYMS[code] ?? code as ErrnoName] ?? ERRNO.EIO;
 }
 
-/** Ends a call that is refused: its guest is told the number, the host hears nothing. */
+/** Ends a call of the guest, which returns the error number. The host sees no error. */
 export class Refusal extends Error {
   override name = "Refusal";
-  /** The number that the call returns. */
+  /** The error number that the call returns. */
   readonly errno: number;
 
   constructor(errno: number) {
@@ -148,9 +159,9 @@ export class Refusal extends Error {
 }
 
 /**
- * What a guest is told of the error that its call ran into.
+ * The error number that a guest's call returns after it has thrown.
  *
- * @throws {unknown} the error itself if it is the host's, not the guest's
+ * @throws {unknown} the error itself, if it is a fault of the host
  */
 export function errnoOf(error: unknown): number {
   if (error instanceof Refusal) return error.errno;

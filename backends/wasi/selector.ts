@@ -13,7 +13,7 @@ import {
   EVENTTYPE_FD_READ,
 } from "./abi.ts";
 import { EBADF, ESUCCESS, wasiErrnoName } from "./errno.ts";
-import { EVENT } from "./event.ts";
+import { EVENT } from "./layout.ts";
 import { SubscriptionList } from "./subscription_list.ts";
 
 /** `poll_oneoff` as a program imports it: three pointers, a count, an error number. */

@@ -6,9 +6,13 @@
  */
 
 import { EVENT_READ, EVENT_WRITE } from "../selector.ts";
-import { CLOCKID_MONOTONIC } from "./abi.ts";
-import { EVENT } from "./event.ts";
-import { encodeSubscription, SUBSCRIPTION } from "./subscription.ts";
+import { EVENTTYPE_FD_READ, EVENTTYPE_FD_WRITE } from "./abi.ts";
+import {
+  EVENT,
+  SUBSCRIPTION,
+  writeClockSubscription,
+  writeFdSubscription,
+} from "./layout.ts";
 
 const PAGE_BYTES = 65536;
 
@@ -98,22 +102,15 @@ export class SubscriptionList {
     let index = 0;
     for (const [fd, [events, generation]] of this.#watched) {
       const userdata = BigInt(fd) | BigInt(generation) << 32n;
-      for (const type of ["read", "write"] as const) {
-        if ((events & (type === "read" ? EVENT_READ : EVENT_WRITE)) === 0) {
-          continue;
-        }
+      for (const type of [EVENTTYPE_FD_READ, EVENTTYPE_FD_WRITE] as const) {
+        const event = type === EVENTTYPE_FD_READ ? EVENT_READ : EVENT_WRITE;
+        if ((events & event) === 0) continue;
         const at = this.at + index++ * SUBSCRIPTION.size;
-        encodeSubscription(view, at, { userdata, type, fd });
+        writeFdSubscription(view, at, userdata, type, fd);
       }
     }
-    encodeSubscription(view, this.at + index * SUBSCRIPTION.size, {
-      userdata: CLOCK_USERDATA,
-      type: "clock",
-      clockId: CLOCKID_MONOTONIC,
-      timeout: 0n,
-      precision: 0n,
-      absolute: false,
-    });
+    const at = this.at + index * SUBSCRIPTION.size;
+    writeClockSubscription(view, at, CLOCK_USERDATA, 0n);
     return index;
   }
 

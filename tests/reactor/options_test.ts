@@ -85,10 +85,6 @@ const DOORS: readonly (readonly [
 for (
   const [options, message] of [
     [{ preopen: {} }, 'Unknown option "preopen"; did you mean "preopens"?'],
-    [
-      { wasmEdge: { reech: [] } },
-      'Unknown option "reech"; did you mean "reach"?',
-    ],
   ] as const
 ) {
   Deno.test(`new WasiHost() says: ${message}`, () => {

@@ -6,6 +6,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { type Socket, socketPair } from "../../../backends/ffi/mod.ts";
 import { WasiHost } from "../../../adapters/wasi/mod.ts";
+import { wasmEdge } from "../../../adapters/wasmedge/mod.ts";
 import { emulated, type Random, test, withSeed } from "../../util.ts";
 
 /** How many calls a program makes; an emulator needs a hundred times the time. */
@@ -148,7 +149,7 @@ function fuzzHost(
     stdin: sockets[0]!,
     stdout: sockets[0]!,
     stderr: sockets[0]!,
-    wasmEdge: { reach: ["127.0.0.1:1"] },
+    extensions: [wasmEdge({ allow: ["127.0.0.1:1"] })],
   });
   // Guard bytes behind the memory cannot be had: a view that reached beyond would throw.
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });

@@ -6,7 +6,6 @@ import { PollSelector } from "../../../backends/mod.ts";
 import { isOpen } from "../../../backends/ffi/descriptor.ts";
 import {
   type PollOneoffImport,
-  SelectorWaiter,
   WasiSelector,
 } from "../../../adapters/wasi/mod.ts";
 import { FdTable } from "../../../adapters/wasi/fd_table.ts";
@@ -14,14 +13,13 @@ import type { Guest } from "../../../adapters/wasi/guest.ts";
 import type { GuestDescriptor } from "../../../adapters/wasi/guest_file.ts";
 import { GuestStdio } from "../../../adapters/wasi/guest_stdio.ts";
 import { GuestMemory } from "../../../adapters/wasi/memory.ts";
-import { PollOneoff } from "../../../adapters/wasi/poll_oneoff.ts";
+import { pollOneoff } from "../../../adapters/wasi/poll_oneoff.ts";
+import { PollRequest } from "../../../adapters/wasi/poll_request.ts";
 import { Readiness } from "../../../adapters/wasi/readiness.ts";
-import {
-  blockingSleeper,
-  SuspendingSleeper,
-} from "../../../adapters/wasi/sleeper.ts";
+import { blocking, type Waiting } from "../../../adapters/wasi/waiting.ts";
+import { nextTurn } from "../../util.ts";
 
-/** A guest's numbers that are the host's own: the suite speaks of those. */
+/** Descriptors of a guest with the host's numbers, which the suite uses. */
 class HostTable extends FdTable<GuestDescriptor> {
   override get(fd: number): GuestDescriptor | undefined {
     return fd >= 0 && isOpen(fd) ? new GuestStdio(fd, "input") : undefined;
@@ -48,21 +46,33 @@ export class HostedWasiSelector<T> extends WasiSelector<T> {
   }
 }
 
+/**
+ * Looks once in each turn of Deno's loop. The suite reuses numbers while they are
+ * waited for, which only poll(2) reports, and no reactor can wait for a poll(2).
+ */
+const polling: Waiting = {
+  busy: false,
+  async wait(readiness, timeout): Promise<number> {
+    const deadline = performance.now() + timeout;
+    for (;;) {
+      const count = readiness.wait(0);
+      if (count > 0 || performance.now() >= deadline) return count;
+      await nextTurn();
+    }
+  },
+};
+
 /** As much of a host as a selector needs. */
 class Host {
   readonly memory = new WebAssembly.Memory({ initial: 1 });
   readonly #guest: Guest = {
     memory: new GuestMemory(),
     table: new HostTable(),
-    readiness: new Readiness(() => new PollSelector<unknown>()),
+    readiness: new Readiness(() => new PollSelector()),
+    request: new PollRequest(),
     now: () => performance.now(),
+    waiting: blocking,
   };
-  readonly #waiter = new SelectorWaiter(new PollSelector<unknown>());
-  readonly #poll = new PollOneoff(this.#guest, blockingSleeper);
-  readonly #park = new PollOneoff(
-    this.#guest,
-    new SuspendingSleeper(this.#waiter),
-  );
   #parked = false;
   #disposed = false;
 
@@ -71,20 +81,20 @@ class Host {
   }
 
   poll(...args: Parameters<PollOneoffImport>): number {
-    return this.#poll.call(...args) as number;
+    return pollOneoff(this.#guest, ...args) as number;
   }
 
   async park(...args: Parameters<PollOneoffImport>): Promise<number> {
     this.#parked = true;
     try {
-      return await this.#park.call(...args);
+      return await pollOneoff({ ...this.#guest, waiting: polling }, ...args);
     } finally {
       this.#parked = false;
       if (this.#disposed) this.#release();
     }
   }
 
-  /** A wait that is under way goes on to its end, as one in the kernel would. */
+  /** A wait in progress continues to its end, as one in the kernel would. */
   dispose(): void {
     this.#disposed = true;
     if (!this.#parked) this.#release();
@@ -92,6 +102,5 @@ class Host {
 
   #release(): void {
     this.#guest.readiness[Symbol.dispose]();
-    this.#waiter[Symbol.dispose]();
   }
 }

@@ -3,6 +3,7 @@
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { denoProgram, openFds, test } from "../../util.ts";
 import {
   FILETYPE_DIRECTORY,
   FILETYPE_REGULAR_FILE,
@@ -14,12 +15,14 @@ import {
   OFLAGS_DIRECTORY,
   OFLAGS_EXCL,
   OFLAGS_TRUNC,
+} from "../../../backends/wasi/abi.ts";
+import { wasiErrnoName } from "../../../backends/wasi/errno.ts";
+import { WasiHost } from "../../../adapters/wasi/mod.ts";
+import {
   RIGHTS_FD_READ,
   RIGHTS_FD_WRITE,
-  WasiHost,
-} from "../../../adapters/wasi/mod.ts";
-import { denoProgram, openFds, test } from "../../util.ts";
-import { errnoName, type Program, runProgram } from "./program.ts";
+} from "../../../adapters/wasi/rights.ts";
+import { type GuestProgram, runProgram } from "./guest_program.ts";
 
 const FOLLOW = LOOKUPFLAGS_SYMLINK_FOLLOW;
 const READ = RIGHTS_FD_READ;
@@ -27,7 +30,7 @@ const WRITE = RIGHTS_FD_READ | RIGHTS_FD_WRITE;
 
 /** A guest's calls on paths below descriptor 3, with texts for paths and names for errors. */
 class Shell {
-  constructor(readonly program: Program) {}
+  constructor(readonly program: GuestProgram) {}
 
   /** Where a path is, and how long it is. */
   path(path: string): [pointer: number, length: number] {
@@ -38,7 +41,7 @@ class Shell {
   }
 
   call(name: string, ...args: unknown[]): string {
-    return errnoName(this.program.call(name, ...args));
+    return wasiErrnoName(this.program.call(name, ...args));
   }
 
   /** `path_open`: its number, or its error's name. */
@@ -528,7 +531,7 @@ test("fd_prestat_dir_name: a program learns the name of its directory", async ()
     assertEquals(program.view.getUint32(at + 4, true), 5);
     program.must("fd_prestat_dir_name", 3, at, 5);
     assertEquals(program.text(at, 5), "/data");
-    const short = errnoName(program.call("fd_prestat_dir_name", 3, at, 4));
+    const short = wasiErrnoName(program.call("fd_prestat_dir_name", 3, at, 4));
     assertEquals(short, "ENAMETOOLONG");
   });
   await Deno.remove(directory);
@@ -577,12 +580,12 @@ test("WasiHost: a preopened directory that is missing is an error of its start",
 /** Opens a file to read it, and one to make it, in a directory that is the argument. */
 const PERMITTED = `
 import { WasiHost } from "POLLUX/adapters/wasi/mod.ts";
-import { Program } from "POLLUX/tests/adapters/wasi/program.ts";
+import { GuestProgram } from "POLLUX/tests/adapters/wasi/guest_program.ts";
 
 try {
   const host = new WasiHost({ preopens: { "/": Deno.args[0] } });
   const memory = new WebAssembly.Memory({ initial: 1 });
-  const program = new Program(host.imports.wasi_snapshot_preview1, memory);
+  const program = new GuestProgram(host.imports.wasi_snapshot_preview1, memory);
   host.start({ exports: { memory, _start() {
     program.write(64, "filenew");
     console.log(program.call("path_open", 3, 0, 64, 4, 0, 2n, 0n, 0, 128));

@@ -3,19 +3,18 @@
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
-import { createSelector, PollSelector } from "../../../backends/mod.ts";
+import { createSelector } from "../../../backends/mod.ts";
 import {
   close,
   type InternetAddress,
   pipe,
+  read,
   Socket,
-  socketPair,
   write,
 } from "../../../backends/ffi/mod.ts";
-import { SelectorWaiter, WasiHost } from "../../../adapters/wasi/mod.ts";
-import { Reactor } from "../../../reactor/mod.ts";
-import { dup2 } from "../../descriptors.ts";
-import { bytesOf, pairOf, test } from "../../util.ts";
+import { WasiHost } from "../../../adapters/wasi/mod.ts";
+import { type Callback, Reactor } from "../../../reactor/mod.ts";
+import { bytesOf, test } from "../../util.ts";
 import { assemble, op } from "./assembler.ts";
 import { assembledEcho, compiledEcho } from "./guests.ts";
 
@@ -226,27 +225,22 @@ test("a suspended guest reads standard input as it comes", async () => {
   await new Promise((resolve) => setTimeout(resolve, 5));
   write(input, bytesOf("late"));
   assertEquals(await served, 0);
-  using reader = new SelectorWaiter();
-  await reader.readable(output);
+  assertEquals(read(output, new Uint8Array(8)), 4);
   for (const fd of [stdin, input, output, stdout]) close(fd);
 });
 
-test("a guest on a selector without a descriptor is suspended all the same", async () => {
-  await beside(assembledEcho(), async (listener) => {
-    assertEquals(await ask(listener, "hello"), "hello");
-  }, { selector: new PollSelector<unknown>() });
-});
-
 for (const name of [undefined, "poll"] as const) {
-  test(`guests can share a waiter on a ${name ?? "default"} selector`, async () => {
-    using waiter = new SelectorWaiter(createSelector(name));
+  test(`WasiHost.serve: guests share a reactor on a ${name ?? "default"} selector`, async () => {
+    const selector = createSelector<Callback>(name);
+    await using reactor = new Reactor({ selector });
+    reactor.serve();
     using first = listening();
     using second = listening();
     const controller = new AbortController();
     const { signal } = controller;
     const guests = [first, second].map((listener) =>
       assertRejects(() =>
-        new WasiHost({ sockets: [listener], waiter })
+        new WasiHost({ sockets: [listener], reactor })
           .serve(assembledEcho(), { signal })
       )
     );
@@ -258,64 +252,49 @@ for (const name of [undefined, "poll"] as const) {
   });
 }
 
-test("a reactor can be what a guest waits on", async () => {
-  using reactor = new Reactor();
-  const stop = new AbortController();
-  const turning = reactor.serve({ signal: stop.signal });
-  await beside(assembledEcho(), async (listener) => {
-    assertEquals(await ask(listener, "hello"), "hello");
-  }, { waiter: reactor });
-  stop.abort();
-  await turning;
-});
-
-test("a closed waiter ends the waits that are under way", async () => {
-  const waiter = new SelectorWaiter();
-  const [reader, writer] = pipe();
-  const wait = assertRejects(
-    () => waiter.readable(reader),
-    Deno.errors.BadResource,
+test("WasiHost.serve: guests that wait for one listener share a reactor", async () => {
+  await using reactor = new Reactor();
+  reactor.serve();
+  using listener = listening();
+  const controller = new AbortController();
+  const { signal } = controller;
+  const guests = [1, 2].map(() =>
+    assertRejects(() =>
+      new WasiHost({ sockets: [listener], reactor })
+        .serve(assembledEcho(), { signal })
+    )
   );
-  waiter[Symbol.dispose]();
-  await wait;
-  close(reader);
-  close(writer);
+  for (const text of ["one", "two", "three"]) {
+    assertEquals(await ask(listener, text), text);
+  }
+  controller.abort();
+  await Promise.all(guests);
 });
 
-for (const name of [undefined, "poll"] as const) {
-  test(`${name ?? "default"} selector: a wait is over when its closed object's number has another owner`, async () => {
-    using waiter = new SelectorWaiter(createSelector(name));
-    using pair = pairOf();
-    const [old, other] = socketPair();
-    const { fd } = old;
-    const failed = assertRejects(
-      () => waiter.readable(old),
-      Deno.errors.BadResource,
-      "closed",
+for (const state of ["closed", "closed later"]) {
+  test(`WasiHost.serve: it rejects if its reactor is ${state}`, async () => {
+    await using reactor = new Reactor();
+    reactor.serve();
+    using listener = listening();
+    if (state === "closed") reactor.close();
+    else setTimeout(() => reactor.close(), 1);
+    await assertRejects(
+      () =>
+        new WasiHost({ sockets: [listener], reactor }).serve(assembledEcho()),
+      Deno.errors.Interrupted,
+      "Reactor was closed",
     );
-    old.close();
-    other.close();
-    dup2(pair.right.fd, fd);
-    using owner = Socket.adopt(fd);
-    const reading = waiter.readable(owner);
-    await failed;
-    pair.left.send(bytesOf("x"));
-    await reading;
-  });
-
-  test(`${name ?? "default"} selector: a descriptor that is closed ends no other's wait`, async () => {
-    using waiter = new SelectorWaiter(createSelector(name));
-    using pair = pairOf();
-    const [gone, peer] = socketPair();
-    const { fd } = gone;
-    const waiting = waiter.readable(fd);
-    const other = waiter.readable(pair.right);
-    gone.close();
-    // Whether the close is noticed at all is the selector's affair.
-    waiter.writable(fd).catch(() => {});
-    waiting.catch(() => {});
-    pair.left.send(bytesOf("x"));
-    await other;
-    peer.close();
   });
 }
+
+test("WasiHost.serve: any reason of the signal ends the guest", async () => {
+  using listener = listening();
+  const reason = new Deno.errors.BadResource("a reason that is also an errno");
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(reason), 1);
+  const error = await assertRejects(() =>
+    new WasiHost({ sockets: [listener] })
+      .serve(assembledEcho(), { signal: controller.signal })
+  );
+  assertEquals(error, reason);
+});

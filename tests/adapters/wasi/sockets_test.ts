@@ -11,27 +11,30 @@ import {
   setBlocking,
   Socket,
 } from "../../../backends/ffi/mod.ts";
+import { bytesOf, fillSocket, pairOf, test } from "../../util.ts";
 import {
   FDFLAGS_NONBLOCK,
   FILETYPE_SOCKET_DGRAM,
   FILETYPE_SOCKET_STREAM,
   RIFLAGS_RECV_PEEK,
   RIFLAGS_RECV_WAITALL,
+  ROFLAGS_RECV_DATA_TRUNCATED,
+  SDFLAGS_RD,
+  SDFLAGS_WR,
+} from "../../../backends/wasi/abi.ts";
+import { wasiErrnoName } from "../../../backends/wasi/errno.ts";
+import { WasiHost } from "../../../adapters/wasi/mod.ts";
+import {
   RIGHTS_FD_READ,
   RIGHTS_FD_WRITE,
   RIGHTS_POLL_FD_READWRITE,
   RIGHTS_SOCK_ACCEPT,
-  ROFLAGS_RECV_DATA_TRUNCATED,
-  SDFLAGS_RD,
-  SDFLAGS_WR,
-  WasiHost,
-} from "../../../adapters/wasi/mod.ts";
-import { bytesOf, fillSocket, pairOf, test } from "../../util.ts";
-import { errnoName, onFd, type Program, runProgram } from "./program.ts";
+} from "../../../adapters/wasi/rights.ts";
+import { type GuestProgram, onFd, runProgram } from "./guest_program.ts";
 
 /** Runs a program with one end of a connection as its descriptor 3. */
 function withPair(
-  body: (program: Program, peer: Socket) => void,
+  body: (program: GuestProgram, peer: Socket) => void,
   type?: "stream" | "datagram",
   pages?: number,
 ): void {
@@ -41,7 +44,9 @@ function withPair(
 }
 
 /** Runs a program with a listener as its descriptor 3, and a client on its way. */
-function withListener(body: (program: Program, client: Socket) => void): void {
+function withListener(
+  body: (program: GuestProgram, client: Socket) => void,
+): void {
   using listener = Socket.create("IPv4", "stream");
   listener.bind({ hostname: "127.0.0.1", port: 0 });
   listener.listen();
@@ -61,7 +66,7 @@ test("a program's sockets come after its directories", async () => {
     program.must("fd_prestat_get", 3, at);
     program.must("fd_prestat_get", 4, at);
     // Here wasi-libc stops to look for directories.
-    assertEquals(errnoName(program.call("fd_prestat_get", 5, at)), "EBADF");
+    assertEquals(wasiErrnoName(program.call("fd_prestat_get", 5, at)), "EBADF");
     assertEquals(program.send(5, ["x"]).errno, "ESUCCESS");
   });
   await Deno.remove(directory);
@@ -161,7 +166,7 @@ test("a connection does not inherit NONBLOCK", () => {
 test("a socket cannot be given other flags than NONBLOCK", () => {
   withPair((program) => {
     assertEquals(
-      errnoName(program.call("fd_fdstat_set_flags", 3, 1)),
+      wasiErrnoName(program.call("fd_fdstat_set_flags", 3, 1)),
       "EINVAL",
     );
   });
@@ -255,7 +260,7 @@ test("sock_recv and sock_send refuse flags that they do not know", () => {
     assertEquals(program.receive(3, 1, 4).errno, "EINVAL");
     const { iovecs } = program.buffers(1);
     assertEquals(
-      errnoName(program.call("sock_send", 3, iovecs, 1, 1, 0)),
+      wasiErrnoName(program.call("sock_send", 3, iovecs, 1, 1, 0)),
       "EINVAL",
     );
   });
@@ -303,7 +308,7 @@ test("sock_shutdown of no direction is EINVAL", () => {
   withPair((program) => {
     for (const how of [0, 4, -1]) {
       assertEquals(
-        errnoName(program.call("sock_shutdown", 3, how)),
+        wasiErrnoName(program.call("sock_shutdown", 3, how)),
         "EINVAL",
       );
     }
@@ -314,7 +319,7 @@ test("fd_close closes a socket and frees its number", () => {
   withPair((program, peer) => {
     program.must("fd_close", 3);
     assertEquals(peer.recv(new Uint8Array(1)), 0);
-    assertEquals(errnoName(program.call("fd_close", 3)), "EBADF");
+    assertEquals(wasiErrnoName(program.call("fd_close", 3)), "EBADF");
     assertEquals(program.receive(3).errno, "EBADF");
   });
 });
@@ -346,7 +351,7 @@ test("fd_renumber moves a socket over a standard stream", () => {
 
 /** Runs a program with a directory as 3, a socket as 4, and a file of the directory as 5. */
 async function withFile(
-  body: (program: Program, peer: Socket) => void,
+  body: (program: GuestProgram, peer: Socket) => void,
 ): Promise<string> {
   const directory = await Deno.makeTempDir();
   using pair = pairOf();
@@ -363,7 +368,7 @@ async function withFile(
 }
 
 /** Opens a file to write and read it, and makes it if need be. */
-function openFile(program: Program, directory: number): number {
+function openFile(program: GuestProgram, directory: number): number {
   const name = program.allocate(8);
   program.write(name, "file");
   const stored = program.allocate(8);
@@ -418,7 +423,10 @@ test("fd_renumber moves a file over standard output, and a directory over a sock
 test("fd_renumber of what is not open is EBADF", () => {
   withPair((program, peer) => {
     for (const [from, to] of [[3, 9], [9, 3], [-1, 3], [3, -1]]) {
-      assertEquals(errnoName(program.call("fd_renumber", from, to)), "EBADF");
+      assertEquals(
+        wasiErrnoName(program.call("fd_renumber", from, to)),
+        "EBADF",
+      );
     }
     program.must("fd_renumber", 3, 3);
     peer.send(bytesOf("x"));
@@ -430,7 +438,7 @@ test("a file call on a socket says what is wrong", () => {
   withPair((program) => {
     const at = program.allocate(64);
     const errno = (name: string, ...args: unknown[]): string =>
-      errnoName(program.call(name, ...args));
+      wasiErrnoName(program.call(name, ...args));
     assertEquals(errno("fd_seek", 3, 0n, 0, at), "ESPIPE");
     assertEquals(errno("fd_tell", 3, at), "ESPIPE");
     assertEquals(errno("fd_pread", 3, at, 0, 0n, at), "ESPIPE");

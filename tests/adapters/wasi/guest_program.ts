@@ -5,28 +5,95 @@
 
 import { assertEquals } from "@std/assert";
 import {
-  type ClockSubscription,
-  decodeEvent,
-  decodeFdstat,
-  encodeIovec,
-  encodeSubscription,
-  ERRNO,
+  EVENTTYPE_FD_READ,
+  EVENTTYPE_FD_WRITE,
+  SUBCLOCKFLAGS_SUBSCRIPTION_CLOCK_ABSTIME,
+} from "../../../backends/wasi/abi.ts";
+import { wasiErrnoName } from "../../../backends/wasi/errno.ts";
+import {
   EVENT,
-  type Event,
-  FDSTAT,
-  type Fdstat,
-  IOVEC,
   SUBSCRIPTION,
-  type Subscription,
-  WasiHost,
-  type WasiHostOptions,
-} from "../../../adapters/wasi/mod.ts";
+  writeClockSubscription,
+  writeFdSubscription,
+} from "../../../backends/wasi/layout.ts";
+import { FDSTAT, type Fdstat } from "../../../adapters/wasi/fdstat.ts";
+import { IOVEC } from "../../../adapters/wasi/iovec.ts";
+import { WasiHost, type WasiHostOptions } from "../../../adapters/wasi/mod.ts";
+
+/** A subscription to a clock. */
+export interface ClockSubscription {
+  readonly userdata: bigint;
+  readonly type: "clock";
+  readonly clockId: number;
+  /** Nanoseconds. */
+  readonly timeout: bigint;
+  readonly absolute: boolean;
+}
+
+/** A subscription to a descriptor. */
+export interface FdSubscription {
+  readonly userdata: bigint;
+  readonly type: "read" | "write";
+  readonly fd: number;
+}
+
+export type Subscription = ClockSubscription | FdSubscription;
+
+/** A `__wasi_event_t`. */
+export interface Event {
+  readonly userdata: bigint;
+  readonly error: number;
+  readonly type: number;
+  readonly nbytes: bigint;
+  readonly flags: number;
+}
+
+/** Writes a subscription, as a program does before `poll_oneoff`. */
+export function writeSubscription(
+  view: DataView,
+  at: number,
+  subscription: Subscription,
+): void {
+  const { userdata } = subscription;
+  if (subscription.type !== "clock") {
+    const type = subscription.type === "read"
+      ? EVENTTYPE_FD_READ
+      : EVENTTYPE_FD_WRITE;
+    return writeFdSubscription(view, at, userdata, type, subscription.fd);
+  }
+  const { clockId, timeout, absolute } = subscription;
+  writeClockSubscription(view, at, userdata, timeout);
+  view.setUint32(at + SUBSCRIPTION.clockId, clockId, true);
+  const flags = absolute ? SUBCLOCKFLAGS_SUBSCRIPTION_CLOCK_ABSTIME : 0;
+  view.setUint16(at + SUBSCRIPTION.flags, flags, true);
+}
+
+/** Writes an iovec, as a program does before it reads or writes. */
+export function writeIovec(
+  view: DataView,
+  at: number,
+  pointer: number,
+  length: number,
+): void {
+  view.setUint32(at + IOVEC.pointer, pointer, true);
+  view.setUint32(at + IOVEC.length, length, true);
+}
+
+function readEvent(view: DataView, at: number): Event {
+  return {
+    userdata: view.getBigUint64(at + EVENT.userdata, true),
+    error: view.getUint16(at + EVENT.error, true),
+    type: view.getUint8(at + EVENT.type),
+    nbytes: view.getBigUint64(at + EVENT.nbytes, true),
+    flags: view.getUint16(at + EVENT.flags, true),
+  };
+}
 
 /** The functions of preview 1, as a program sees them. */
 type Imports = Record<string, (...args: unknown[]) => number>;
 
-/** What a program knows of itself. */
-export class Program {
+/** The program's view of its memory and its imports. */
+export class GuestProgram {
   readonly memory: WebAssembly.Memory;
   readonly imports: Imports;
   #free = 1024;
@@ -44,7 +111,7 @@ export class Program {
     return new Uint8Array(this.memory.buffer);
   }
 
-  /** Some memory that nothing else uses, all zeros. */
+  /** Returns unused memory, filled with zeros. */
   allocate(length: number): number {
     const at = this.#free;
     this.#free += length + 7 & ~7;
@@ -58,7 +125,7 @@ export class Program {
 
   /** Calls an import that has to succeed. */
   must(name: string, ...args: unknown[]): void {
-    assertEquals(errnoName(this.call(name, ...args)), "ESUCCESS", name);
+    assertEquals(wasiErrnoName(this.call(name, ...args)), "ESUCCESS", name);
   }
 
   /** `poll_oneoff`. */
@@ -68,7 +135,7 @@ export class Program {
     const events = this.allocate(count * EVENT.size);
     const stored = this.allocate(4);
     subscriptions.forEach((subscription, index) =>
-      encodeSubscription(
+      writeSubscription(
         this.view,
         at + index * SUBSCRIPTION.size,
         subscription,
@@ -77,7 +144,7 @@ export class Program {
     this.must("poll_oneoff", at, events, count, stored);
     return Array.from(
       { length: this.view.getUint32(stored, true) },
-      (_, index) => decodeEvent(this.view, events + index * EVENT.size),
+      (_, index) => readEvent(this.view, events + index * EVENT.size),
     );
   }
 
@@ -86,10 +153,12 @@ export class Program {
     const pointers = lengths.map((length) => this.allocate(length));
     const iovecs = this.allocate(lengths.length * IOVEC.size);
     lengths.forEach((length, index) =>
-      encodeIovec(this.view, iovecs + index * IOVEC.size, {
-        pointer: pointers[index]!,
+      writeIovec(
+        this.view,
+        iovecs + index * IOVEC.size,
+        pointers[index]!,
         length,
-      })
+      )
     );
     return { iovecs, pointers };
   }
@@ -113,7 +182,7 @@ export class Program {
     );
     const count = errno === 0 ? this.view.getUint32(stored, true) : 0;
     return {
-      errno: errnoName(errno),
+      errno: wasiErrnoName(errno),
       text: this.text(pointers[0]!, count),
       flags: this.view.getUint16(stored + 4, true),
     };
@@ -131,7 +200,7 @@ export class Program {
     const flags = name === "sock_send" ? [0] : [];
     const errno = this.call(name, fd, iovecs, texts.length, ...flags, stored);
     return {
-      errno: errnoName(errno),
+      errno: wasiErrnoName(errno),
       count: this.view.getUint32(stored, true),
     };
   }
@@ -141,7 +210,7 @@ export class Program {
     const stored = this.allocate(4);
     const errno = this.call("sock_accept", fd, flags, stored);
     return {
-      errno: errnoName(errno),
+      errno: wasiErrnoName(errno),
       fd: this.view.getUint32(stored, true),
     };
   }
@@ -150,7 +219,13 @@ export class Program {
   fdstat(fd: number): Fdstat {
     const at = this.allocate(FDSTAT.size);
     this.must("fd_fdstat_get", fd, at);
-    return decodeFdstat(this.view, at);
+    const { view } = this;
+    return {
+      filetype: view.getUint8(at + FDSTAT.filetype),
+      flags: view.getUint16(at + FDSTAT.flags, true),
+      rightsBase: view.getBigUint64(at + FDSTAT.rightsBase, true),
+      rightsInheriting: view.getBigUint64(at + FDSTAT.rightsInheriting, true),
+    };
   }
 
   text(at: number, length: number): string {
@@ -162,16 +237,10 @@ export class Program {
   }
 }
 
-/** The name of an error number. */
-export function errnoName(errno: number): string {
-  const entry = Object.entries(ERRNO).find(([, number]) => number === errno);
-  return entry?.[0] ?? String(errno);
-}
-
-/** Runs a program, which has 64 KiB times `pages` or the memory given, on a host of its own. */
+/** Runs a program on a host of its own, with so many pages of memory, or this memory. */
 export function runProgram(
   options: WasiHostOptions,
-  body: (program: Program) => void,
+  body: (program: GuestProgram) => void,
   pages: number | WebAssembly.Memory = 1,
 ): number {
   const host = new WasiHost(options);
@@ -179,7 +248,7 @@ export function runProgram(
     ? new WebAssembly.Memory({ initial: pages })
     : pages;
   const imports = host.imports["wasi_snapshot_preview1"] as Imports;
-  const program = new Program(imports, memory);
+  const program = new GuestProgram(imports, memory);
   return host.start({ exports: { memory, _start: () => body(program) } });
 }
 
@@ -202,7 +271,6 @@ export function onClock(
     type: "clock",
     clockId: 1,
     timeout: BigInt(Math.round(milliseconds * 1e6)),
-    precision: 0n,
     absolute: false,
   };
 }

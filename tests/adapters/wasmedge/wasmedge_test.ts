@@ -4,33 +4,37 @@
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { type InternetAddress, Socket } from "../../../backends/ffi/mod.ts";
-import {
-  encodeIovec,
-  FDFLAGS_NONBLOCK,
-  WasiHost,
-} from "../../../adapters/wasi/mod.ts";
 import { bytesOf, test } from "../../util.ts";
-import { errnoName, onFd, type Program, runProgram } from "./program.ts";
+import { FDFLAGS_NONBLOCK } from "../../../backends/wasi/abi.ts";
+import { wasiErrnoName } from "../../../backends/wasi/errno.ts";
+import { WasiHost } from "../../../adapters/wasi/mod.ts";
+import { wasmEdge } from "../../../adapters/wasmedge/mod.ts";
+import {
+  type GuestProgram,
+  onFd,
+  runProgram,
+  writeIovec,
+} from "../wasi/guest_program.ts";
 
 const INET4 = 1, INET6 = 2, UNIX = 3;
 const DATAGRAM = 1, STREAM = 2;
 
 /** An address as the guest hands it over: a pointer to a pointer and a length. */
 function addressOf(
-  program: Program,
+  program: GuestProgram,
   bytes: readonly number[],
   room = bytes.length,
 ): number {
   const data = program.allocate(room);
   program.bytes.set(bytes, data);
   const pair = program.allocate(8);
-  encodeIovec(program.view, pair, { pointer: data, length: room });
+  writeIovec(program.view, pair, data, room);
   return pair;
 }
 
 /** The bytes behind such an address. */
 function addressBytes(
-  program: Program,
+  program: GuestProgram,
   pair: number,
   length: number,
 ): number[] {
@@ -41,38 +45,38 @@ function addressBytes(
 const LOOPBACK = [127, 0, 0, 1];
 const LOOPBACK_V2 = [INET4, 0, 127, 0, 0, 1];
 
-function open(program: Program, family = INET4, type = STREAM): number {
+function open(program: GuestProgram, family = INET4, type = STREAM): number {
   const stored = program.allocate(4);
   program.must("sock_open", family, type, stored);
   return program.view.getUint32(stored, true);
 }
 
 /** `sock_getlocaladdr` of the second variant: the port. */
-function localPort(program: Program, fd: number): number {
+function localPort(program: GuestProgram, fd: number): number {
   const port = program.allocate(4);
   const room = addressOf(program, [], 128);
   program.must("sock_getlocaladdr", fd, room, port);
   return program.view.getUint32(port, true);
 }
 
-function withReach(
-  reach: readonly string[],
-  body: (program: Program) => void,
+function allowing(
+  allow: readonly string[],
+  body: (program: GuestProgram) => void,
 ): void {
-  runProgram({ wasmEdge: { reach } }, body);
+  runProgram({ extensions: [wasmEdge({ allow })] }, body);
 }
 
 for (
   const [variant, address] of [
-    ["first", (program: Program): number => addressOf(program, LOOPBACK)],
+    ["first", (program: GuestProgram): number => addressOf(program, LOOPBACK)],
     [
       "second",
-      (program: Program): number => addressOf(program, LOOPBACK_V2, 128),
+      (program: GuestProgram): number => addressOf(program, LOOPBACK_V2, 128),
     ],
   ] as const
 ) {
   test(`a program listens and accepts through the ${variant} variant`, () => {
-    withReach(["127.0.0.1"], (program) => {
+    allowing(["127.0.0.1"], (program) => {
       const listener = open(program);
       program.must("sock_bind", listener, address(program), 0);
       program.must("sock_listen", listener, 8);
@@ -94,7 +98,7 @@ for (
     listener.bind({ hostname: "127.0.0.1", port: 0 });
     listener.listen();
     const { port } = listener.localAddress as InternetAddress;
-    withReach([`127.0.0.1:${port}`], (program) => {
+    allowing([`127.0.0.1:${port}`], (program) => {
       const fd = open(program);
       program.must("sock_connect", fd, address(program), port);
       using connection = listener.accept()!;
@@ -105,7 +109,7 @@ for (
 }
 
 test("the first variant tells an address, its version and its port", () => {
-  withReach(["127.0.0.1"], (program) => {
+  allowing(["127.0.0.1"], (program) => {
     const fd = open(program);
     program.must("sock_bind", fd, addressOf(program, LOOPBACK), 0);
     const room = addressOf(program, [], 16);
@@ -119,7 +123,7 @@ test("the first variant tells an address, its version and its port", () => {
 });
 
 test("the second variant tells the family and the address", () => {
-  withReach(["[::1]"], (program) => {
+  allowing(["[::1]"], (program) => {
     const loopback = [...new Array(15).fill(0), 1];
     const fd = open(program, INET6);
     const address = addressOf(program, [INET6, 0, ...loopback], 128);
@@ -135,7 +139,7 @@ test("sock_getpeeraddr tells who is at the other end", () => {
   listener.bind({ hostname: "127.0.0.1", port: 0 });
   listener.listen();
   const { port } = listener.localAddress as InternetAddress;
-  withReach([`127.0.0.1:${port}`], (program) => {
+  allowing([`127.0.0.1:${port}`], (program) => {
     const fd = open(program);
     program.must("sock_connect", fd, addressOf(program, LOOPBACK), port);
     const stored = program.allocate(4);
@@ -148,7 +152,7 @@ test("datagrams go and come with their addresses", () => {
   using peer = Socket.create("IPv4", "datagram");
   peer.bind({ hostname: "127.0.0.1", port: 0 });
   const { port } = peer.localAddress as InternetAddress;
-  withReach(["127.0.0.1"], (program) => {
+  allowing(["127.0.0.1"], (program) => {
     const fd = open(program, INET4, DATAGRAM);
     const { iovecs, pointers } = program.buffers(3, 2);
     program.write(pointers[0]!, "abc");
@@ -188,14 +192,16 @@ test("a Unix socket is reached by its path", async () => {
   using listener = Socket.create("unix", "stream");
   listener.bind({ path });
   listener.listen();
-  withReach([path], (program) => {
+  allowing([path], (program) => {
     const fd = open(program, UNIX);
     const bytes = [UNIX, 0, ...bytesOf(path), 0];
     program.must("sock_connect", fd, addressOf(program, bytes, 128), 0);
     const other = [UNIX, 0, ...bytesOf(`${path}2`), 0];
     const address = addressOf(program, other, 128);
     assertEquals(
-      errnoName(program.call("sock_connect", open(program, UNIX), address, 0)),
+      wasiErrnoName(
+        program.call("sock_connect", open(program, UNIX), address, 0),
+      ),
       "EACCES",
     );
   });
@@ -214,11 +220,11 @@ test("a Unix path is out of reach once a link is in its place, or on the way to 
   using other = Socket.create("unix", "stream");
   other.bind({ path: `${secret}/socket` });
   other.listen();
-  withReach([path], (program) => {
+  allowing([path], (program) => {
     const connect = (): string => {
       const bytes = [UNIX, 0, ...bytesOf(path), 0];
       const address = addressOf(program, bytes, 128);
-      return errnoName(
+      return wasiErrnoName(
         program.call("sock_connect", open(program, UNIX), address, 0),
       );
     };
@@ -239,11 +245,11 @@ test("a Unix path is out of reach once a link is in its place, or on the way to 
 });
 
 test("what is not on the list cannot be reached", () => {
-  withReach(["127.0.0.1:1", "[::1]:2"], (program) => {
+  allowing(["127.0.0.1:1", "[::1]:2"], (program) => {
     const refused = (name: string, port: number, bytes: number[]): string => {
       const family = bytes.length === 4 ? INET4 : INET6;
       const fd = open(program, family);
-      return errnoName(
+      return wasiErrnoName(
         program.call(name, fd, addressOf(program, bytes), port),
       );
     };
@@ -259,7 +265,7 @@ test("what is not on the list cannot be reached", () => {
     const stored = program.allocate(4);
     const address = addressOf(program, LOOPBACK);
     assertEquals(
-      errnoName(
+      wasiErrnoName(
         program.call("sock_send_to", fd, iovecs, 1, address, 9, 0, stored),
       ),
       "EACCES",
@@ -268,9 +274,9 @@ test("what is not on the list cannot be reached", () => {
 });
 
 test("a socket that was not bound cannot listen: the system would choose all addresses", () => {
-  withReach(["127.0.0.1"], (program) => {
+  allowing(["127.0.0.1"], (program) => {
     const fd = open(program);
-    assertEquals(errnoName(program.call("sock_listen", fd, 8)), "EACCES");
+    assertEquals(wasiErrnoName(program.call("sock_listen", fd, 8)), "EACCES");
   });
 });
 
@@ -278,11 +284,11 @@ test("a connect that is refused says so", () => {
   using closed = Socket.create("IPv4", "stream");
   closed.bind({ hostname: "127.0.0.1", port: 0 });
   const { port } = closed.localAddress as InternetAddress;
-  withReach(["127.0.0.1"], (program) => {
+  allowing(["127.0.0.1"], (program) => {
     const fd = open(program);
     const address = addressOf(program, LOOPBACK);
     assertEquals(
-      errnoName(program.call("sock_connect", fd, address, port)),
+      wasiErrnoName(program.call("sock_connect", fd, address, port)),
       "ECONNREFUSED",
     );
   });
@@ -292,25 +298,25 @@ test("a connect with NONBLOCK is told its end by poll_oneoff and SO_ERROR", () =
   using closed = Socket.create("IPv4", "stream");
   closed.bind({ hostname: "127.0.0.1", port: 0 });
   const { port } = closed.localAddress as InternetAddress;
-  withReach(["127.0.0.1"], (program) => {
+  allowing(["127.0.0.1"], (program) => {
     const fd = open(program);
     program.must("fd_fdstat_set_flags", fd, FDFLAGS_NONBLOCK);
     const address = addressOf(program, LOOPBACK);
     const errno = program.call("sock_connect", fd, address, port);
-    if (errnoName(errno) === "ECONNREFUSED") return;
-    assertEquals(errnoName(errno), "EINPROGRESS");
+    if (wasiErrnoName(errno) === "ECONNREFUSED") return;
+    assertEquals(wasiErrnoName(errno), "EINPROGRESS");
     program.poll(onFd("read", fd), onFd("write", fd));
     const value = program.allocate(4);
     program.must("sock_getsockopt", fd, 0, 2, value, 4);
     assertEquals(
-      errnoName(program.view.getUint32(value, true)),
+      wasiErrnoName(program.view.getUint32(value, true)),
       "ECONNREFUSED",
     );
   });
 });
 
 test("options are read and set by WasmEdge's numbers", () => {
-  withReach([], (program) => {
+  allowing([], (program) => {
     const fd = open(program);
     const value = program.allocate(4);
     const length = program.allocate(4);
@@ -328,14 +334,14 @@ test("options are read and set by WasmEdge's numbers", () => {
     program.must("sock_setsockopt", fd, 6, 15, value, 4);
     assertEquals(get(6, 15), 1);
     assertEquals(
-      errnoName(program.call("sock_getsockopt", fd, 0, 9, value, length)),
+      wasiErrnoName(program.call("sock_getsockopt", fd, 0, 9, value, length)),
       "ENOPROTOOPT",
     );
   });
 });
 
 test("sock_getaddrinfo resolves what is numeric", () => {
-  withReach([], (program) => {
+  allowing([], (program) => {
     const name = program.allocate(16);
     program.write(name, "127.0.0.1\0");
     const service = program.allocate(8);
@@ -358,7 +364,7 @@ test("sock_getaddrinfo resolves what is numeric", () => {
     assertEquals([...program.bytes.slice(data + 2, data + 6)], LOOPBACK);
     program.write(name, "deno.com\0\0");
     assertEquals(
-      errnoName(
+      wasiErrnoName(
         program.call(
           ...["sock_getaddrinfo", name, 10, service, 2] as const,
           ...[hints, first, 1, stored],
@@ -370,20 +376,20 @@ test("sock_getaddrinfo resolves what is numeric", () => {
 });
 
 test("an address that is malformed is EINVAL", () => {
-  withReach(["127.0.0.1"], (program) => {
+  allowing(["127.0.0.1"], (program) => {
     const fd = open(program);
     for (const bytes of [[], [127], [9, 0, 127, 0, 0, 1]]) {
       const room = bytes.length > 1 ? 128 : bytes.length;
       const address = addressOf(program, bytes, room);
       assertEquals(
-        errnoName(program.call("sock_connect", fd, address, 80)),
+        wasiErrnoName(program.call("sock_connect", fd, address, 80)),
         "EINVAL",
       );
     }
     const beyond = program.allocate(8);
-    encodeIovec(program.view, beyond, { pointer: 65530, length: 16 });
+    writeIovec(program.view, beyond, 65530, 16);
     assertEquals(
-      errnoName(program.call("sock_connect", fd, beyond, 80)),
+      wasiErrnoName(program.call("sock_connect", fd, beyond, 80)),
       "EFAULT",
     );
   });
@@ -402,9 +408,23 @@ test("without the option a program finds none of these calls", () => {
 test("a list with what is no address is refused", () => {
   for (const entry of ["localhost:80", "127.0.0.1:99999", "", "*"]) {
     assertThrows(
-      () => new WasiHost({ wasmEdge: { reach: [entry] } }),
+      () => wasmEdge({ allow: [entry] }),
       TypeError,
       "Cannot allow",
     );
   }
+});
+
+test("wasmEdge: it names an option that it does not know", () => {
+  const options = { allow: [], alow: [] };
+  const error = assertThrows(() => wasmEdge(options), TypeError);
+  assertEquals(error.message, 'Unknown option "alow"; did you mean "allow"?');
+});
+
+test("WasiHost: an object that is no extension is refused", () => {
+  assertThrows(
+    () => new WasiHost({ extensions: [{ name: "wasmedge" }] }),
+    TypeError,
+    "as an extension",
+  );
 });

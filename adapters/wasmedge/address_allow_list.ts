@@ -1,5 +1,5 @@
 /**
- * Which addresses a guest may reach.
+ * The addresses that a guest may use.
  *
  * @module
  */
@@ -17,19 +17,19 @@ import {
   isLink,
 } from "../../backends/ffi/path.ts";
 
-/** An address as Deno's `--allow-net` has it: its host, and its port unless it is any. */
+/** An address as in Deno's `--allow-net`: a host, and a port unless all are allowed. */
 const HOST_AND_PORT = /^(?:\[([^\]]+)\]|([^:[\]]+))(?::(\d{1,5}))?$/;
 
-/** A list of addresses, and whether one is on it. */
-export class Reach {
+/** A list of addresses. */
+export class AddressAllowList {
   readonly #listed: ReadonlySet<string>;
-  /** The directory of each path, as it was at the beginning. */
+  /** The directory of each path, as of the creation of the list. */
   readonly #directories: ReadonlyMap<string, FileIdentity | null>;
 
   /**
    * @param list "127.0.0.1:8001", "[::1]:8001", "127.0.0.1" for all its ports, or
    *   the absolute path of a Unix socket
-   * @throws {TypeError} if one is none of these
+   * @throws {TypeError} if an entry has none of these forms
    */
   constructor(list: readonly string[]) {
     this.#listed = new Set(list.map(normalized));
@@ -48,8 +48,8 @@ export class Reach {
   }
 
   /**
-   * A guest may have a directory in which it can put a link in the place of the
-   * socket, or of what leads to it: then the path is another's.
+   * A guest that can write to a directory on the path could replace the socket, or a
+   * directory, by a link to a socket elsewhere.
    */
   #hasPath(path: string): boolean {
     const known = this.#directories.get(path) ?? null;
@@ -59,7 +59,7 @@ export class Reach {
   }
 }
 
-/** Through all links: what the system would find. */
+/** The path of the directory, in a form that follows every link. */
 function directoryOf(path: string): string {
   return `${path.slice(0, path.lastIndexOf("/"))}/.`;
 }
@@ -77,7 +77,7 @@ function normalized(entry: string): string {
   return port === undefined ? host : `${host} ${Number(port)}`;
 }
 
-/** One spelling for each host: IPv4 is IPv4 also where an IPv6 socket calls it so. */
+/** One spelling for each host: an IPv4-mapped IPv6 address becomes IPv4. */
 function canonicalHost(hostname: string): string | undefined {
   const four = parseIPv4(hostname);
   if (four !== null) return formatIPv4(four);

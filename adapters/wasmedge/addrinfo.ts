@@ -1,6 +1,6 @@
 /**
- * WasmEdge's `sock_getaddrinfo`: a linked list of structs that the guest has
- * prepared, and the host fills.
+ * WasmEdge's `sock_getaddrinfo`: the host fills a linked list of structs that the
+ * guest has allocated.
  *
  * Sources: `wasmedge_wasi_socket/src/socket.rs` (`WasiAddrinfo`, `WasiSockaddr`);
  * wasi-go `imports/wasi_snapshot_preview1/wasmedge.go`.
@@ -11,10 +11,7 @@
 import { parseIPv4, parseIPv6 } from "../../backends/ffi/ip_address.ts";
 import { EINVAL, ERRNO, ESUCCESS, Refusal } from "../../backends/wasi/errno.ts";
 import type { GuestMemory } from "../wasi/memory.ts";
-import {
-  ADDRESS_FAMILY_INET4,
-  ADDRESS_FAMILY_INET6,
-} from "./wasmedge_address.ts";
+import { ADDRESS_FAMILY_INET4, ADDRESS_FAMILY_INET6 } from "./address.ts";
 
 /** `WasiAddrinfo`. */
 const ADDRINFO = {
@@ -34,11 +31,11 @@ const SOCKADDR = { size: 12, family: 0, dataLength: 4, data: 8 } as const;
 const DATA_BYTES = 18;
 
 /**
- * Resolves numeric addresses and "localhost". Names would need a resolver, which
- * waits, and which no list of addresses could keep within bounds.
+ * Resolves numeric addresses and "localhost". A resolver for other names would
+ * block, and could send the guest's data anywhere.
  *
- * @param args (name, its length, service, its length, hints, where the pointer to
- *   the first struct is, how many structs there are, where their number goes)
+ * @param args (name, its length, service, its length, hints, address of the pointer
+ *   to the first struct, number of structs, address for their number)
  */
 export function getAddressInfo(
   memory: GuestMemory,
@@ -72,7 +69,7 @@ function fill(
   const sockaddr = memory.getUint32(at + ADDRINFO.address);
   memory.check(sockaddr, SOCKADDR.size);
   const data = memory.getUint32(sockaddr + SOCKADDR.data);
-  // The struct says 14, as C's `sa_data` has; the library allocates 26.
+  // The struct has 14, the size of C's `sa_data`, but the library allocates 26.
   memory.check(data, DATA_BYTES);
   const { view } = memory;
   const family = address.length === 4
@@ -91,7 +88,7 @@ function fill(
 /** The most bytes of a name: NI_MAXHOST of `<netdb.h>`. */
 const NAME_BYTES = 1025;
 
-/** A text, without the NUL that some callers count in. @throws {Refusal} EINVAL, EFAULT */
+/** A text without the NUL that some callers include. @throws {Refusal} EINVAL, EFAULT */
 function readText(
   memory: GuestMemory,
   pointer: number,

@@ -1,9 +1,9 @@
 /**
- * Addresses as WasmEdge's socket calls carry them.
+ * Addresses as WasmEdge's socket calls pass them.
  *
- * There are two variants. The first has 4 bytes for IPv4 or 16 for IPv6; the
- * second always 128: the family, then the address. A pointer leads to a pair of
- * a pointer and a length, which tells them apart; the port comes on its own.
+ * The first variant has 4 bytes for IPv4 or 16 for IPv6. The second always has 128:
+ * the family, then the address. A call passes a pointer to a pointer and a length;
+ * the length distinguishes the variants. The port is an argument of its own.
  *
  * Sources: WasmEdge `lib/host/wasi/wasifunc.cpp` and `thirdparty/wasi/api.hpp`;
  * wasi-go `imports/wasi_snapshot_preview1/wasmedge.go`.
@@ -51,10 +51,10 @@ export function readAddress(
 }
 
 /**
- * Writes an address into the room that the guest has for it.
+ * Writes an address into the buffer of the guest.
  *
  * @returns its port: 0 for a Unix socket
- * @throws {Refusal} EINVAL if there is not enough room, EFAULT
+ * @throws {Refusal} EINVAL if the buffer is too short, EFAULT
  */
 export function writeAddress(
   memory: GuestMemory,
@@ -74,7 +74,7 @@ export function writeAddress(
   return "path" in address ? 0 : address.port;
 }
 
-/** What the first variant says of an address beside its bytes: 4 or 6. */
+/** The IP version that the first variant stores with an address: 4 or 6. */
 export function addressVersion(address: SocketAddress): number {
   return !("path" in address) && address.hostname.includes(":") ? 6 : 4;
 }
@@ -98,7 +98,7 @@ function narrowAddress(bytes: Uint8Array, port: number): SocketAddress {
 
 function readPath(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
-  // A path without an end may go on beyond; one without a beginning has no file.
+  // Without a NUL the path may be cut off; an empty one names no file.
   if (end < 1) throw new Refusal(EINVAL);
   return new TextDecoder().decode(bytes.slice(0, end));
 }
@@ -112,7 +112,7 @@ function encoded(
   }
   const four = parseIPv4(address.hostname);
   if (four !== null) return { family: ADDRESS_FAMILY_INET4, bytes: four };
-  // A zone is the system's own business.
+  // WASI addresses have no zone.
   const six = parseIPv6(address.hostname.replace(/%.*$/, ""))!;
   return { family: ADDRESS_FAMILY_INET6, bytes: six };
 }
