@@ -5,7 +5,11 @@
  */
 
 import { parseIPv4, parseIPv6 } from "../backends/ffi/ip_address.ts";
-import { splitZone, unbracketed } from "../backends/ffi/socket_address.ts";
+import {
+  type InternetAddress,
+  splitZone,
+  unbracketed,
+} from "../backends/ffi/socket_address.ts";
 import { checkOptions } from "../backends/options.ts";
 
 /**
@@ -66,6 +70,15 @@ export function isNumeric(hostname: string): boolean {
 /** Whether a hostname is the one name that needs no resolver (RFC 6761, section 6.3). */
 export function isLocalhost(hostname: string): boolean {
   return hostname.toLowerCase() === "localhost";
+}
+
+/** Returns the addresses of a host that needs no look-up; null for any other name. */
+export function knownAddresses(
+  { hostname, port }: InternetAddress,
+): InternetAddress[] | null {
+  if (isNumeric(hostname)) return [{ hostname, port }];
+  if (!isLocalhost(hostname)) return null;
+  return ["::1", "127.0.0.1"].map((hostname) => ({ hostname, port }));
 }
 
 /** The hostname to bind to: "localhost" is its IPv4 address, as in Deno. */

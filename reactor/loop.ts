@@ -18,7 +18,6 @@ import { type Callback, checkCallback } from "./callback.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { type Owned, OwnedResources } from "./owned.ts";
-import { createErrorPrinter } from "./print_error.ts";
 import { type PromiseBound, PromiseWaits } from "./promise_waits.ts";
 import { QueuedBytes } from "./queued_bytes.ts";
 import {
@@ -27,7 +26,7 @@ import {
   untilIdleOf,
   yieldIntervalOf,
 } from "./reactor_options.ts";
-import { Reports } from "./reports.ts";
+import { createErrorPrinter, Reports } from "./reports.ts";
 import { Schedule } from "./schedule.ts";
 import { openDenoDescriptors } from "./sharing/deno_descriptors.ts";
 import type { Serving } from "./sharing/serving.ts";

@@ -5,16 +5,6 @@
  */
 
 import type { InternetAddress } from "../backends/ffi/socket_address.ts";
-import { isLocalhost, isNumeric } from "./addresses.ts";
-
-/** The addresses of a host that needs no look-up; null for any other name. */
-export function knownAddresses(
-  { hostname, port }: InternetAddress,
-): InternetAddress[] | null {
-  if (isNumeric(hostname)) return [{ hostname, port }];
-  if (!isLocalhost(hostname)) return null;
-  return ["::1", "127.0.0.1"].map((hostname) => ({ hostname, port }));
-}
 
 /**
  * Looks a name up with the system's resolver (getaddrinfo(3)), which takes
