@@ -1,5 +1,5 @@
 /**
- * Every promise of a selector, for every backend: each pair is a test of its own.
+ * Every promise of the selectors, for every backend: one test each.
  */
 
 import { assertEquals } from "@std/assert";
@@ -28,7 +28,7 @@ const cases: Cases = [
   ...scale,
 ];
 
-/** Whether a promise is one that this backend makes, on this system. */
+/** Whether a backend keeps a promise on this system. */
 function applies(promise: Case, { capabilities }: Backend): boolean {
   const { needs, lacks, systems } = promise;
   return (needs === undefined || capabilities[needs]) &&
@@ -49,14 +49,14 @@ for (const backend of backends) {
 
 const mustBePresent = required[Deno.build.os] ?? [];
 
-Deno.test(`${Deno.build.os} has ${mustBePresent.join(", ") || "no backend that it must have"}`, () => {
+Deno.test(`conformance: ${Deno.build.os} has ${mustBePresent.join(", ") || "no required backend"}`, () => {
   const absent = backends.filter(({ name, absent }) =>
     absent !== undefined && mustBePresent.includes(name)
   );
   assertEquals(absent.map(({ name, absent }) => `${name}: ${absent}`), []);
 });
 
-Deno.test("no two promises have the same name", () => {
+Deno.test("conformance: no two promises have the same name", () => {
   const names = cases.map(({ name, needs, lacks }) => name + needs + lacks);
   assertEquals(new Set(names).size, names.length);
 });

@@ -1,5 +1,5 @@
 /**
- * What only tests do with descriptors.
+ * System calls on descriptors that only tests make.
  */
 
 import { system } from "../backends/ffi/current_system.ts";
@@ -15,13 +15,13 @@ const functions = openFunctions(
   } as const,
 );
 
-/** Makes `number` lead to the file behind `fd`, whatever it led to before. */
+/** Duplicates `fd` to `number`, which is closed first if it is open. */
 export function dup2(fd: number, number: number): void {
   const result = functions.dup2(fd, number);
   if (result < 0) throw systemError("dup2", -result);
 }
 
-/** Whether a descriptor is closed when a child process is started. */
+/** Whether a descriptor is close-on-exec. */
 export function isCloseOnExec(fd: number): boolean {
   const { F_GETFD, FD_CLOEXEC } = system().constants;
   return (fcntl(fd, F_GETFD) & FD_CLOEXEC) !== 0;
@@ -31,13 +31,13 @@ export function isCloseOnExec(fd: number): boolean {
 const TIOCSPTLCK = 0x40045431;
 const TIOCGPTN = 0x80045430;
 
-/** A pseudo terminal of Linux, both ends of it. */
+/** Opens both ends of a pseudo terminal; Linux only. */
 export function openTerminal(): [master: number, slave: number] {
   const [master, path] = openMaster();
   return [master, openFile(path, "r+")];
 }
 
-/** One end of a pseudo terminal: what posix_openpt, unlockpt and ptsname do. */
+/** Opens one end of a pseudo terminal, as posix_openpt, unlockpt and ptsname do. */
 export function openMaster(): [master: number, slave: string] {
   const master = openFile("/dev/ptmx", "r+");
   const word = new Int32Array(new ArrayBuffer(4));

@@ -1,7 +1,6 @@
 /**
- * A `/dev/poll` for systems without one: it reads and writes the bytes that the
- * driver of illumos reads and writes (`uts/common/io/devpoll.c`), and lets poll(2)
- * do the looking.
+ * A `/dev/poll` for systems without one. It reads and writes the same bytes as the
+ * driver of illumos (`uts/common/io/devpoll.c`), on poll(2).
  */
 
 import type { DevPollCalls } from "../backends/devpoll.ts";
@@ -19,7 +18,7 @@ import { POLLIN, pollOnce, pollParked } from "../backends/poll.ts";
 /** `<sys/poll.h>` of illumos. */
 const POLLREMOVE = 0x800;
 
-/** `struct dvpoll`, as its bytes say. */
+/** A decoded `struct dvpoll`. */
 interface Request {
   readonly fds: DataView;
   readonly capacity: number;
@@ -28,13 +27,13 @@ interface Request {
 
 /** One open `/dev/poll`. */
 class OpenFile {
-  /** What each descriptor is polled for. */
+  /** The events of each descriptor. */
   readonly interest = new Map<number, number>();
-  /** A write of interest wakes a wait that sleeps: through this pipe. */
+  /** A write of interest ends a wait on another thread by this pipe. */
   readonly wake = pipe();
 }
 
-/** The calls of `DevPoll`, for any number of files. */
+/** The system calls of `DevPoll`, for any number of open files. */
 export class DevPollStandIn implements DevPollCalls {
   readonly POLLREMOVE = POLLREMOVE;
   readonly #files = new Map<number, OpenFile>();
@@ -105,7 +104,7 @@ export class DevPollStandIn implements DevPollCalls {
   }
 }
 
-/** What a call returns that fails. */
+/** The result of a failed call. */
 function failure(code: string): number {
   return -system().errno[code]!;
 }
@@ -137,7 +136,7 @@ function pollFdsOf(
   return fds;
 }
 
-/** Writes the structs that have something to report, as many as fit. */
+/** Copies the structs with returned events, as many as fit. */
 function copyReady(
   found: PollFds,
   size: number,

@@ -1,6 +1,6 @@
 /**
- * Random sequences of what a program does with a selector, checked against a
- * model that is simple enough to be right. `POLLUX_SEED` repeats a failure.
+ * Random sequences of calls to a selector, compared with a model that is simple
+ * enough to be right. `POLLUX_SEED` repeats a failure.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -19,13 +19,13 @@ const INTERESTS = [EVENT_READ, EVENT_WRITE, EVENT_READ | EVENT_WRITE];
 const PAIRS = 8;
 const STEPS = 1500;
 
-/** One socket that is watched, or not, and its peer. */
+/** A socket, registered or not, and its peer. */
 class Watched {
   ours: Socket;
   peer: Socket;
-  /** What it is registered for; 0 if it is not. */
+  /** Its registered events; 0 if it is not registered. */
   interest = 0;
-  /** Its life: what is registered as data, so that no event of an earlier one passes. */
+  /** Registered as data, so that an event of an earlier socket shows. */
   life: string;
 
   constructor(readonly index: number, readonly generation: number) {
@@ -33,7 +33,7 @@ class Watched {
     this.life = `${index}.${generation}`;
   }
 
-  /** What it is ready for: a peer that is gone counts as both. */
+  /** Its ready events: a closed peer counts as both. */
   waiting = 0;
   full = false;
   hungUp = false;
@@ -45,7 +45,7 @@ class Watched {
   }
 }
 
-/** The model, and the selector that has to agree with it. */
+/** The model, and the selector that must agree with it. */
 class Trial {
   readonly #random: Random;
   readonly #selector: Selector<string>;
@@ -123,7 +123,7 @@ class Trial {
         return;
       case "hang up":
         if (socket.hungUp) return;
-        // Data that nobody has read would turn the end into a reset.
+        // Unread data would turn the close into a reset.
         drainSocket(socket.peer);
         socket.peer.close();
         socket.hungUp = true;
@@ -151,7 +151,7 @@ class Trial {
     this.#selector.modify(socket.ours, socket.interest, socket.life);
   }
 
-  /** Closes a socket; its number, the lowest that is free, goes to the next. */
+  /** Closes a socket, whose number, the lowest free one, goes to the next. */
   #reuse(socket: Watched, announced: boolean): void {
     const { ours, peer, interest, index } = socket;
     if (interest !== 0 && announced) this.#selector.unregister(ours);

@@ -20,7 +20,7 @@ import { close, pipe } from "../../backends/ffi/mod.ts";
 import { DevPollStandIn } from "../devpoll_stand_in.ts";
 import { bytesOf, pairOf, test } from "../util.ts";
 
-/** A stand-in that remembers the bytes that it was handed. */
+/** A stand-in that records the bytes of its calls. */
 class Recorder extends DevPollStandIn {
   readonly written: number[][] = [];
   readonly requests: number[][] = [];
@@ -61,7 +61,7 @@ test("DevPoll: register() writes one struct pollfd, modify() removes first, unre
   ]);
 });
 
-test("DevPoll: struct dvpoll has room and timeout where the driver looks", () => {
+test("DevPoll: struct dvpoll has capacity and timeout where the driver reads them", () => {
   const calls = new Recorder();
   using devPoll = openDevPoll(calls);
   devPoll.poll(0);
@@ -74,7 +74,7 @@ test("DevPoll: struct dvpoll has room and timeout where the driver looks", () =>
   assertEquals(views.map((view) => view.getInt32(16, true)), [0, 2]);
 });
 
-test("DevPoll: for ever is -1", () => {
+test("DevPoll: no timeout is -1", () => {
   const calls = new Recorder();
   using devPoll = openDevPoll(calls);
   using pair = pairOf();
@@ -131,7 +131,7 @@ test("DevPoll: events that do not fit 16 bits are refused [A28]", () => {
   }
 });
 
-test("DevPoll: after close() every call says that it is closed", () => {
+test("DevPoll: after close() every call is BadResource", () => {
   const devPoll = openDevPoll();
   devPoll.close();
   devPoll.close();
@@ -148,6 +148,6 @@ test("DevPoll: after close() every call says that it is closed", () => {
   }
 });
 
-test("DevPoll: on a system without it, that is said by name", () => {
+test("DevPoll: a system without it is NotSupported, by name", () => {
   assertThrows(() => new DevPoll(), Deno.errors.NotSupported, "/dev/poll");
 }, { ignore: ["illumos", "solaris"].includes(Deno.build.os) });

@@ -1,5 +1,5 @@
 /**
- * Facts of epoll, and of the selector on it, that no other backend shares.
+ * Epoll and EpollSelector, as far as other backends differ.
  */
 
 import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
@@ -52,7 +52,7 @@ testEpoll("poll() returns descriptors with their bits", () => {
   assertEquals(epoll.poll(1000), [[pair.right.fd, EPOLLIN | EPOLLOUT]]);
 });
 
-/** Has the next change fail, as the kernel would if the user had too many watches. */
+/** Lets the next change fail, as at the user's limit of watches. */
 function failNextControl(errno: number): void {
   const { tryControl } = EpollInstance.prototype;
   EpollInstance.prototype.tryControl = (): number => {
@@ -62,7 +62,7 @@ function failNextControl(errno: number): void {
 }
 
 testEpoll(
-  "a registration for which the system has no room is a plain error, and no other is harmed [P04]",
+  "register() at the limit of the system throws, and other registrations stay [P04]",
   () => {
     using selector = new EpollSelector<string>();
     using pair = pairOf();
@@ -84,7 +84,7 @@ testEpoll(
 );
 
 testEpoll(
-  "a 64-bit cookie comes back whole: the layout of struct epoll_event is right",
+  "the 64 bits of data come back: the layout of struct epoll_event is right",
   () => {
     using epoll = new EpollInstance();
     using pair = pairOf();
@@ -105,7 +105,7 @@ testEpoll(
 );
 
 testEpoll(
-  "register() twice, modify() and unregister() of nothing are the system's errors",
+  "register() twice, and modify() and unregister() of an unregistered one, are the system's errors",
   () => {
     using epoll = new Epoll();
     using pair = pairOf();
@@ -141,7 +141,7 @@ testEpoll("unknown bits are refused, known ones of bit 31 are not", () => {
   epoll.modify(pair.left, EPOLLIN | EPOLLET);
 });
 
-testEpoll("EPOLLRDHUP tells of a peer that will send no more", () => {
+testEpoll("EPOLLRDHUP reports a half-close", () => {
   using epoll = new Epoll();
   using pair = pairOf();
   epoll.register(pair.right, EPOLLRDHUP);
@@ -149,7 +149,7 @@ testEpoll("EPOLLRDHUP tells of a peer that will send no more", () => {
   assertEquals(epoll.poll(1000), [[pair.right.fd, EPOLLRDHUP]]);
 });
 
-testEpoll("EPOLLHUP comes unasked", () => {
+testEpoll("EPOLLHUP is always reported", () => {
   using epoll = new Epoll();
   using pair = pairOf();
   epoll.register(pair.right, 0);
@@ -166,7 +166,7 @@ testEpoll("EPOLLEXCLUSIVE cannot be modified", () => {
 });
 
 testEpoll(
-  "poll() with a maximum leaves the others for the next, also single shots",
+  "poll() with a maximum leaves the others to the next, including one-shot registrations",
   () => {
     using epoll = new Epoll();
     using pair = pairOf();
@@ -197,7 +197,7 @@ testEpoll(
   },
 );
 
-testEpoll("after close() every call says that it is closed", () => {
+testEpoll("after close() every call is BadResource", () => {
   const epoll = new Epoll();
   epoll.close();
   for (
@@ -213,7 +213,7 @@ testEpoll("after close() every call says that it is closed", () => {
   }
 });
 
-testEpoll("renew() leaves behind a registration that nobody can delete", () => {
+testEpoll("renew() drops a registration that cannot be deleted", () => {
   using epoll = new EpollInstance();
   using pair = pairOf();
   const copy = dup(pair.right);
@@ -227,7 +227,7 @@ testEpoll("renew() leaves behind a registration that nobody can delete", () => {
 });
 
 testEpoll(
-  "waits of less than a millisecond have epoll_pwait2, where the kernel does",
+  "waits of less than a millisecond use epoll_pwait2, if the kernel has it",
   () => {
     using epoll = new EpollInstance();
     const times = Array.from(
@@ -239,8 +239,8 @@ testEpoll(
   { ignore: ignore || emulated || libc().epoll_pwait2 === null },
 );
 
-/** Ends a registration whose file lives on, and is ready, in the copy that this returns. */
-function leaveCopy(selector: EpollSelector<string>): number {
+/** Ends a registration whose file stays open, and is ready, in the returned duplicate. */
+function leaveDuplicate(selector: EpollSelector<string>): number {
   using pair = pairOf();
   const copy = dup(pair.right);
   selector.register(pair.right, EVENT_READ, "copied");
@@ -250,9 +250,9 @@ function leaveCopy(selector: EpollSelector<string>): number {
   return copy;
 }
 
-/** Makes the selector find a file that lives on in a copy of its descriptor, until it renews its instance. */
+/** Lets the selector find a file that a duplicate keeps open, until it renews its instance. */
 function renew(selector: EpollSelector<string>): void {
-  const copy = leaveCopy(selector);
+  const copy = leaveDuplicate(selector);
   for (let round = 0; round < 3; round++) selector.wait(0);
   close(copy);
 }
@@ -273,7 +273,7 @@ testEpoll(
 );
 
 testEpoll(
-  "a selector that renews its instance does not arm a single shot that was fired",
+  "a selector that renews its instance does not arm a fired one-shot registration",
   () => {
     using selector = new EpollSelector<string>();
     using pair = pairOf();
@@ -287,13 +287,13 @@ testEpoll(
 );
 
 testEpoll(
-  "a single shot that was fired in a parked wait is not armed by a renewal either",
+  "a one-shot registration fired in a parked wait is not armed by a renewal",
   async () => {
     using selector = new EpollSelector<string>();
     using pair = pairOf();
     selector.register(pair.right, EVENT_WRITE | MODE_ONE_SHOT, "right");
     assertEquals(await selector.park(1000), 1);
-    const copy = leaveCopy(selector);
+    const copy = leaveDuplicate(selector);
     for (let round = 0; round < 3; round++) assertEquals(selector.wait(0), 0);
     assertEquals(selector.renewals, 1);
     close(copy);
@@ -301,14 +301,14 @@ testEpoll(
 );
 
 testEpoll(
-  "a single shot that is fired in the very wait that renews is not armed again",
+  "a one-shot registration fired in the wait that renews is not armed again",
   () => {
     using selector = new EpollSelector<string>();
     using pair = pairOf();
-    const copy = leaveCopy(selector);
+    const copy = leaveDuplicate(selector);
     selector.wait(0);
     selector.register(pair.right, EVENT_WRITE | MODE_ONE_SHOT, "right");
-    // It meets the copy for the second time.
+    // This wait finds the duplicate for the second time.
     assertEquals([selector.wait(0), selector.renewals], [1, 1]);
     close(copy);
     expectNoEvents(selector);
@@ -316,7 +316,7 @@ testEpoll(
 );
 
 testEpoll(
-  "an epoll instance that watches a selector's is to register it again after a renewal",
+  "an epoll instance that watches a selector's has to register it again after a renewal",
   () => {
     using outer = new Epoll();
     using selector = new EpollSelector<string>();

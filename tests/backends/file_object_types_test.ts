@@ -44,7 +44,7 @@ for (const [name, make] of Object.entries(MAKERS)) {
   });
 }
 
-test("Selector: refuses, by type, a file object of another kind", () => {
+test("Selector: refuses a file object of another type at compile time", () => {
   using pair = pairOf();
   using selector = new DefaultSelector<null, Socket>();
   // @ts-expect-error: a number is no socket
@@ -52,7 +52,7 @@ test("Selector: refuses, by type, a file object of another kind", () => {
   selector.unregister(pair.right.fd);
 });
 
-test("Selector: takes any file object unless told otherwise", () => {
+test("Selector: takes any file object by default", () => {
   using pair = pairOf();
   using selector: Selector<string> = new DefaultSelector<string>();
   selector.register(pair.left, EVENT_READ, "a socket");
@@ -63,7 +63,7 @@ test("Selector: takes any file object unless told otherwise", () => {
   ]);
 });
 
-test("Reactor: a callback gets the file object as the type it was registered with", () => {
+test("Reactor: a callback is called with the file object in its own type", () => {
   using pair = pairOf();
   using reactor = new Reactor();
   const buffer = new Uint8Array(16);

@@ -1,6 +1,6 @@
 /**
- * Facts of kqueue that no other backend shares: on macOS and the BSDs, or with
- * the libkqueue that POLLUX_KQUEUE_LIBRARY names.
+ * Kqueue, as far as other backends differ: on macOS and the BSDs, or with the
+ * libkqueue of POLLUX_KQUEUE_LIBRARY.
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
@@ -22,7 +22,7 @@ function testKqueue(name: string, body: () => void): void {
 }
 
 testKqueue(
-  "data is how many bytes wait, and udata comes back [A27] [B35]",
+  "data is the number of bytes to read, and udata comes back [A27] [B35]",
   () => {
     using kqueue = make();
     using pair = pairOf();
@@ -43,7 +43,7 @@ testKqueue(
   },
 );
 
-testKqueue("a filter that is not there cannot be deleted [A26]", () => {
+testKqueue("deleting a missing filter is NotFound [A26]", () => {
   using kqueue = make();
   using pair = pairOf();
   const { EVFILT_READ, EV_DELETE } = kqueue.constants;
@@ -58,24 +58,27 @@ testKqueue("a filter that is not there cannot be deleted [A26]", () => {
   );
 });
 
-testKqueue("EV_DISABLE silences, EV_ENABLE lets what waits fire [D08]", () => {
-  using kqueue = make();
-  using pair = pairOf();
-  const { EVFILT_READ, EV_ADD, EV_DISABLE, EV_ENABLE } = kqueue.constants;
-  const change = (
-    flags: number,
-  ): { ident: number; filter: number; flags: number } => ({
-    ident: pair.right.fd,
-    filter: EVFILT_READ,
-    flags,
-  });
-  kqueue.control([change(EV_ADD), change(EV_DISABLE)]);
-  pair.left.send(bytesOf("x"));
-  assertEquals(kqueue.control([], 8, 20), []);
-  assertEquals(kqueue.control([change(EV_ENABLE)], 8, 1000).length, 1);
-});
+testKqueue(
+  "EV_DISABLE suppresses events, EV_ENABLE reports pending ones [D08]",
+  () => {
+    using kqueue = make();
+    using pair = pairOf();
+    const { EVFILT_READ, EV_ADD, EV_DISABLE, EV_ENABLE } = kqueue.constants;
+    const change = (
+      flags: number,
+    ): { ident: number; filter: number; flags: number } => ({
+      ident: pair.right.fd,
+      filter: EVFILT_READ,
+      flags,
+    });
+    kqueue.control([change(EV_ADD), change(EV_DISABLE)]);
+    pair.left.send(bytesOf("x"));
+    assertEquals(kqueue.control([], 8, 20), []);
+    assertEquals(kqueue.control([change(EV_ENABLE)], 8, 1000).length, 1);
+  },
+);
 
-testKqueue("EV_ONESHOT fires once and is gone [D03]", () => {
+testKqueue("EV_ONESHOT fires once and removes the filter [D03]", () => {
   using kqueue = make();
   using pair = pairOf();
   const { EVFILT_WRITE, EV_ADD, EV_ONESHOT } = kqueue.constants;
@@ -107,7 +110,7 @@ testKqueue(
   },
 );
 
-testKqueue("fd is close-on-exec, and -1 after close(), which says so", () => {
+testKqueue("fd is close-on-exec, and -1 after close()", () => {
   const kqueue = make();
   assert(isCloseOnExec(kqueue.fd));
   kqueue.close();
@@ -120,6 +123,6 @@ testKqueue("fd is close-on-exec, and -1 after close(), which says so", () => {
   );
 });
 
-test("Kqueue: on a system without it, that is said by name", () => {
+test("Kqueue: a system without it is NotSupported, by name", () => {
   assertThrows(() => new Kqueue(), Deno.errors.NotSupported, "kqueue");
 }, { ignore: !["linux", "illumos", "solaris"].includes(Deno.build.os) });

@@ -1,5 +1,5 @@
 /**
- * Facts of poll and select, and of the selectors on them, that others do not share.
+ * Poll and select(), as far as other backends differ.
  */
 
 import { assertEquals, assertGreaterOrEqual, assertThrows } from "@std/assert";
@@ -66,7 +66,7 @@ test(
   { ignore: Deno.build.os !== "linux" },
 );
 
-test("Poll: POLLRDHUP tells of a peer that will send no more", () => {
+test("Poll: POLLRDHUP reports a half-close", () => {
   using pair = pairOf();
   const poll = new Poll();
   poll.register(pair.right, POLLRDHUP);
@@ -84,7 +84,7 @@ test("Poll: a second register() changes the events, as does modify()", () => {
   assertEquals(poll.poll(0), []);
 });
 
-test("Poll: modify() and unregister() of what is not there are NotFound", () => {
+test("Poll: modify() and unregister() of an unregistered descriptor are NotFound", () => {
   const poll = new Poll();
   assertThrows(() => poll.modify(0, POLLIN), Deno.errors.NotFound);
   assertThrows(() => poll.unregister(0), Deno.errors.NotFound);
@@ -97,7 +97,7 @@ test("Poll: events that do not fit 16 bits are refused [A28]", () => {
   }
 });
 
-test("Poll: every negative timeout is for ever, as in C [E07]", () => {
+test("Poll: every negative timeout is no timeout, as in C [E07]", () => {
   using pair = pairOf();
   const poll = new Poll();
   poll.register(pair.left, POLLOUT);
@@ -106,12 +106,12 @@ test("Poll: every negative timeout is for ever, as in C [E07]", () => {
   }
 });
 
-test("Poll: with nothing registered it waits its time", () => {
+test("Poll: with nothing registered it waits for its timeout", () => {
   const poll = new Poll();
   assertGreaterOrEqual(elapsed(() => assertEquals(poll.poll(20), [])), 20);
 });
 
-test("select(): each list comes back with those that are ready, as they were given", () => {
+test("select(): each list comes back with its ready file objects", () => {
   using pair = pairOf();
   const { left, right } = pair;
   left.send(bytesOf("x"));
@@ -122,7 +122,7 @@ test("select(): each list comes back with those that are ready, as they were giv
   ]);
 });
 
-test("select(): nothing ready is three empty lists, after its time", () => {
+test("select(): nothing ready is three empty lists, after the timeout", () => {
   using pair = pairOf();
   const took = elapsed(() => {
     assertEquals(select([pair.left], [], [], 20), [[], [], []]);
@@ -130,7 +130,7 @@ test("select(): nothing ready is three empty lists, after its time", () => {
   assertGreaterOrEqual(took, 20);
 });
 
-test("select(): lists of nothing wait their time", () => {
+test("select(): empty lists wait for the timeout", () => {
   const took = elapsed(() =>
     assertEquals(select([], [], [], 20), [[], [], []])
   );
@@ -144,7 +144,7 @@ test("select(): a closed descriptor fails the call [B28]", () => {
   assertThrows(() => select([reader], [], [], 0), Deno.errors.BadResource);
 });
 
-test("select(): descriptors that have no bit are refused [P02]", () => {
+test("select(): descriptors without a bit are refused [P02]", () => {
   for (const fd of [-1, 1024, 2 ** 20]) {
     for (const lists of [[[fd], [], []], [[], [fd], []], [[], [], [fd]]]) {
       assertThrows(
@@ -155,7 +155,7 @@ test("select(): descriptors that have no bit are refused [P02]", () => {
   }
 });
 
-test("select(): a list that changes while it is read does no harm [F21]", () => {
+test("select(): a list that changes during iteration does no harm [F21]", () => {
   using pair = pairOf();
   const list: { fd: number }[] = [];
   const clears = {

@@ -1,5 +1,5 @@
 /**
- * One promise that every backend has to keep, and what a test of it is given.
+ * A case of the conformance suite: one promise that every backend keeps.
  */
 
 import { dup2 } from "../descriptors.ts";
@@ -14,24 +14,24 @@ type Ability = {
     : never;
 }[keyof Capabilities];
 
-/** One promise. */
+/** One promise of the backends. */
 export interface Case {
   /** A sentence of which the selector is the subject or the place. */
   readonly name: string;
-  /** The promise is made by the backends that have this. */
+  /** Only backends with this capability keep it. */
   readonly needs?: Ability;
-  /** The promise is made by the backends that have it not. */
+  /** Only backends without this capability keep it. */
   readonly lacks?: Ability;
-  /** The systems that have what it is about; all, if left out. */
+  /** The systems on which it applies. Default: all */
   readonly systems?: readonly string[];
-  /** Keeps the promise, or throws. */
+  /** Throws if the promise is broken. */
   run(stage: Stage): void | Promise<void>;
 }
 
-/** A list of promises: what they are about is in the name of its file. */
+/** The promises of one file. */
 export type Cases = readonly Case[];
 
-/** What one test works with. Everything from it is closed when the test ends. */
+/** The selector, sockets and files of one test, which are closed when it ends. */
 export class Stage extends DisposableStack {
   readonly capabilities: Capabilities;
   readonly #backend: Backend;
@@ -77,7 +77,7 @@ export class Stage extends DisposableStack {
     return listener;
   }
 
-  /** Two sockets that are connected through the network's code. */
+  /** Two connected TCP sockets. */
   connection(hostname?: string): Pair {
     const listener = this.listener(hostname);
     const left = this.socket(listener.domain);
@@ -94,19 +94,19 @@ export class Stage extends DisposableStack {
     return { reader: this.fd(reader), writer: this.fd(writer) };
   }
 
-  /** A descriptor that was opened elsewhere. */
+  /** Takes over a descriptor. */
   fd(fd: number): PlainFd {
     return this.use(new PlainFd(fd));
   }
 
-  /** Another number, the one asked for, for the file behind a descriptor. */
+  /** Duplicates a descriptor to a number. */
   duplicateTo(fd: number, number: number): PlainFd {
     dup2(fd, number);
     return this.fd(number);
   }
 }
 
-/** A file object that is no socket; its `fd` is -1 once it is closed, as a socket's is. */
+/** A file object that is not a socket. Its `fd` is -1 after `close()`. */
 export class PlainFd implements Disposable {
   fd: number;
 

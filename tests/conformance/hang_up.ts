@@ -1,5 +1,5 @@
 /**
- * Ends of files, hang-ups and errors: nobody waits in silence.
+ * Ends of files, hang-ups and errors: each ends a wait.
  */
 
 import { assertEquals, assertThrows } from "@std/assert";
@@ -15,7 +15,7 @@ import {
 } from "../util.ts";
 import type { Cases } from "./case.ts";
 
-/** Closes a connection with a reset in place of a farewell: SO_LINGER, on, for no time. */
+/** Resets a connection: SO_LINGER on, with a timeout of 0. */
 function reset(socket: Socket): void {
   const { SOL_SOCKET, SO_LINGER } = system().constants;
   const linger = new Uint8Array(Int32Array.of(1, 0).buffer);
@@ -26,7 +26,7 @@ function reset(socket: Socket): void {
 export const hangUp: Cases = [
   {
     name:
-      "a peer that shuts down writing makes us readable, and can still be written to [C01]",
+      "a half-close by the peer makes a socket readable, and it remains writable [C01]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.connection();
@@ -41,7 +41,7 @@ export const hangUp: Cases = [
     },
   },
   {
-    name: "data that came with the end is read before it [C02]",
+    name: "data that arrived before the end of file is read first [C02]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -56,7 +56,7 @@ export const hangUp: Cases = [
     },
   },
   {
-    name: "reading again at the end of file is the end of file again [C17]",
+    name: "a second read at end of file returns end of file again [C17]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -70,7 +70,7 @@ export const hangUp: Cases = [
   },
   {
     name:
-      "the reader of a pipe whose writer is gone wakes, though only a hang-up is there [C03] [C05]",
+      "a closed write end of a pipe makes the read end readable, by a hang-up alone [C03] [C05]",
     run(stage): void {
       const { selector } = stage;
       const { reader, writer } = stage.pipe();
@@ -82,7 +82,7 @@ export const hangUp: Cases = [
   },
   {
     name:
-      "the writer of a full pipe whose reader is gone wakes, though only an error is there [C04] [C05]",
+      "a closed read end of a full pipe makes the write end writable, by an error alone [C04] [C05]",
     run(stage): void {
       const { selector } = stage;
       const { reader, writer } = stage.pipe();
@@ -98,7 +98,7 @@ export const hangUp: Cases = [
     },
   },
   {
-    name: "a peer that is gone wakes who reads and who writes [C05]",
+    name: "a closed peer makes a socket readable and writable [C05]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -110,7 +110,7 @@ export const hangUp: Cases = [
     },
   },
   {
-    name: "a reset wakes a reader, whose read reports it [C06]",
+    name: "a reset makes a socket readable, and its read reports it [C06]",
     needs: "keepsErrors",
     run(stage): void {
       const { selector } = stage;
@@ -125,7 +125,7 @@ export const hangUp: Cases = [
     },
   },
   {
-    name: "EVENT_HANG_UP tells of the peer's end, while bytes are still unread",
+    name: "EVENT_HANG_UP reports a half-close while bytes are still unread",
     needs: "hangUp",
     run(stage): void {
       const { selector } = stage;
@@ -138,7 +138,7 @@ export const hangUp: Cases = [
     },
   },
   {
-    name: "EVENT_HANG_UP alone is silent until there is one, or an error",
+    name: "EVENT_HANG_UP alone reports only a hang-up or an error",
     needs: "hangUp",
     run(stage): void {
       const { selector } = stage;
@@ -154,7 +154,7 @@ export const hangUp: Cases = [
     },
   },
   {
-    name: "a write after our own shutdown is an error, never a signal [C11]",
+    name: "a write after shutdown() is an error, never a signal [C11]",
     run(stage): void {
       const { selector } = stage;
       const { left } = stage.pair();
@@ -165,7 +165,7 @@ export const hangUp: Cases = [
     },
   },
   {
-    name: "a hung-up socket that nobody watches wakes nobody [C15]",
+    name: "a hung-up socket that is not registered ends no wait [C15]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();

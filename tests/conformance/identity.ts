@@ -1,5 +1,5 @@
 /**
- * Closed descriptors whose numbers are used again: no event reaches the wrong one.
+ * Closed descriptors whose numbers are used again: no event reaches the wrong file.
  */
 
 import {
@@ -26,7 +26,7 @@ import {
 } from "../util.ts";
 import type { Cases } from "./case.ts";
 
-/** The data of what the last wait found, with undefined for what is not to be told. */
+/** The data of each ready entry; undefined for one whose registration has ended. */
 function found(
   selector: LoopSelector<string>,
   count: number,
@@ -37,7 +37,7 @@ function found(
   );
 }
 
-/** Where in the last wait's find a registration is. */
+/** The index of a registration among the ready entries. */
 function indexOf(
   selector: LoopSelector<string>,
   count: number,
@@ -48,8 +48,8 @@ function indexOf(
   return index;
 }
 
-/** An entry whose registration has ended is nobody's, whichever way it is asked for. */
-function assertNothingTold(
+/** Asserts that an entry has neither key, file object, data nor events. */
+function assertEnded(
   selector: LoopSelector<string>,
   index: number,
 ): void {
@@ -61,7 +61,7 @@ function assertNothingTold(
 
 export const identity: Cases = [
   {
-    name: "wait(), readyKey() and its like tell what select() would [F02]",
+    name: "wait() and readyKey() have the same result as select() [F02]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -76,7 +76,7 @@ export const identity: Cases = [
   },
   {
     name:
-      "a ready one that is unregistered within the batch is not told any more [F02]",
+      "a ready entry that is unregistered within the batch has no key any more [F02]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -85,12 +85,12 @@ export const identity: Cases = [
       const count = selector.wait(1000);
       const index = indexOf(selector, count, "right");
       selector.unregister(right);
-      assertNothingTold(selector, index);
+      assertEnded(selector, index);
     },
   },
   {
     name:
-      "an event does not reach a new owner of the number within the batch [F04]",
+      "an event within the batch does not reach a new file with the same number [F04]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -103,11 +103,11 @@ export const identity: Cases = [
       right.close();
       const owner = stage.duplicateTo(left.fd, number);
       selector.register(owner, EVENT_READ, "new");
-      assertNothingTold(selector, index);
+      assertEnded(selector, index);
     },
   },
   {
-    name: "modify() within the batch changes what is told [F11]",
+    name: "modify() within the batch changes the reported events [F11]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -121,7 +121,7 @@ export const identity: Cases = [
     },
   },
   {
-    name: "what is registered within the batch is told by the next wait [F10]",
+    name: "the next wait reports a registration made within the batch [F10]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -133,7 +133,7 @@ export const identity: Cases = [
     },
   },
   {
-    name: "a closed object whose number is another's is silent [F05]",
+    name: "a closed object whose number is another file's has no events [F05]",
     lacks: "reportsClosed",
     run(stage): void {
       const { selector } = stage;
@@ -147,7 +147,7 @@ export const identity: Cases = [
   },
   {
     name:
-      "a closed object whose number is another's is reported once, as closed [F05]",
+      "a closed object whose number is another file's is reported once, as closed [F05]",
     needs: "reportsClosed",
     run(stage): void {
       const { selector } = stage;
@@ -163,7 +163,7 @@ export const identity: Cases = [
   },
   {
     name:
-      "a copy of a descriptor that was unregistered after its close wakes no wait [F07]",
+      "a duplicate of a descriptor unregistered after its close ends no wait [F07]",
     needs: "followsClose",
     run(stage): void {
       const { selector } = stage;
@@ -175,7 +175,7 @@ export const identity: Cases = [
       right.close();
       selector.unregister(right);
       left.send(bytesOf("x"));
-      // However many waits it takes to be rid of it, they may not go on.
+      // A few waits may find the duplicate, but they must end.
       for (let round = 0; round < 3; round++) selector.wait(0);
       const took = elapsed(() => assertEquals(selector.wait(40), 0));
       assertGreaterOrEqual(took, 13);
@@ -185,7 +185,7 @@ export const identity: Cases = [
   },
   {
     name:
-      "select() lasts its time in spite of a copy of an unregistered descriptor [F07]",
+      "select() keeps its timeout in spite of a duplicate of an unregistered descriptor [F07]",
     needs: "followsClose",
     run(stage): void {
       const { selector } = stage;
@@ -201,7 +201,7 @@ export const identity: Cases = [
   },
   {
     name:
-      "a descriptor that is closed while it is registered does not spin, and others are served [F08]",
+      "a descriptor closed while registered does not spin, and others are reported [F08]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -221,8 +221,7 @@ export const identity: Cases = [
     },
   },
   {
-    name:
-      "a descriptor that is closed while it is registered is reported once [F08] [B29]",
+    name: "a descriptor closed while registered is reported once [F08] [B29]",
     needs: "reportsClosed",
     run(stage): void {
       const { selector } = stage;
@@ -240,7 +239,7 @@ export const identity: Cases = [
   },
   {
     name:
-      "what a wait reports as closed can be registered again at once, by its next owner [F08]",
+      "a number that a wait reports as closed can be registered at once for its next file [F08]",
     needs: "reportsClosed",
     run(stage): void {
       const { selector } = stage;
@@ -256,8 +255,7 @@ export const identity: Cases = [
     },
   },
   {
-    name:
-      "a regular file that is closed while it is registered does not spin [F08]",
+    name: "a regular file closed while registered does not spin [F08]",
     needs: "followsClose",
     run(stage): void {
       const { selector } = stage;
@@ -273,7 +271,7 @@ export const identity: Cases = [
   },
   {
     name:
-      "modify() of a number that was closed and opened again is about the new file",
+      "modify() of a number that was closed and opened again applies to the new file",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -290,7 +288,7 @@ export const identity: Cases = [
   },
   {
     name:
-      "a number whose file lives on in a copy leaves its events behind in modify()",
+      "modify() drops the events of an earlier file that a duplicate keeps open",
     needs: "followsClose",
     run(stage): void {
       const { selector } = stage;
@@ -308,7 +306,7 @@ export const identity: Cases = [
   },
   {
     name:
-      "a number that was a regular file's, and is a socket's, is not always ready",
+      "a number that was a regular file's and is a socket's is not always ready",
     needs: "followsClose",
     run(stage): void {
       const { selector } = stage;
@@ -325,7 +323,7 @@ export const identity: Cases = [
     },
   },
   {
-    name: "a registration is not found through the next owner of its number",
+    name: "a registration is not found by the next file with its number",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();

@@ -1,5 +1,5 @@
 /**
- * What is closed is closed.
+ * Closing leaves no descriptor open.
  */
 
 import { assertEquals } from "@std/assert";
@@ -9,9 +9,8 @@ import type { Cases } from "./case.ts";
 
 export const leaks: Cases = [
   {
-    // That no descriptor is left, the test itself counts, as every test does.
-    name:
-      "two thousand selectors are made, used and closed without a descriptor left [O01]",
+    // test() counts descriptors before and after.
+    name: "two thousand selectors leave no descriptor open [O01]",
     run(stage): void {
       const { right } = stage.pair();
       for (let round = 0; round < 2000; round++) {
@@ -22,7 +21,7 @@ export const leaks: Cases = [
     },
   },
   {
-    name: "closing a registered socket ends the connection for its peer [O04]",
+    name: "closing a registered socket closes the connection of its peer [O04]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.connection();
@@ -36,7 +35,7 @@ export const leaks: Cases = [
     },
   },
   {
-    name: "a selector that is closed leaves the registered sockets open [O04]",
+    name: "close() leaves the registered sockets open [O04]",
     run(stage): void {
       const selector = stage.makeLoose();
       const { left, right } = stage.pair();

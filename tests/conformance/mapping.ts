@@ -31,7 +31,7 @@ import type { Cases } from "./case.ts";
 
 const { AlreadyExists, BadResource, NotFound } = Deno.errors;
 
-/** What no selector may accept in the place of events. */
+/** Values that no selector may accept as events. */
 const BAD_EVENTS = [
   0,
   999_999,
@@ -43,7 +43,7 @@ const BAD_EVENTS = [
   MODE_EDGE,
 ];
 
-/** The calls that need a registration, each with a file object that has none. */
+/** The calls that need a registration, each with a file object without one. */
 function callsOn(
   selector: LoopSelector<string>,
   fileobj: FileObject,
@@ -58,7 +58,7 @@ function callsOn(
 export const mapping: Cases = [
   {
     name:
-      "register() returns a key with what it was given, and getKey() the same [A01]",
+      "register() returns a key with its arguments, and getKey() returns the same key [A01]",
     run(stage): void {
       const { selector } = stage;
       const { left } = stage.pair();
@@ -118,7 +118,7 @@ export const mapping: Cases = [
     },
   },
   {
-    name: "register() refuses what has no descriptor [A03]",
+    name: "register() refuses an object without a descriptor [A03]",
     run({ selector }): void {
       const impostors: unknown[] = ["0", null, undefined, {}, 0.5, NaN, true, {
         fd: "0",
@@ -134,7 +134,7 @@ export const mapping: Cases = [
   },
   {
     name:
-      "register() of a number that is far above all open ones is refused without making room [A12]",
+      "register() of a number far above all open ones is refused without growing a table [A12]",
     run({ selector }): void {
       const error = assertThrows(
         () => selector.register(2 ** 31 - 1, EVENT_READ, ""),
@@ -145,7 +145,7 @@ export const mapping: Cases = [
   },
   {
     name:
-      "a second register() of the same object is refused, and the first goes on [A04]",
+      "a second register() of the same object is refused, and the first stays [A04]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -177,7 +177,7 @@ export const mapping: Cases = [
   },
   {
     name:
-      "unregister(), modify() and getKey() of what was never registered find nothing [A05]",
+      "unregister(), modify() and getKey() of an unregistered file object are NotFound [A05]",
     run(stage): void {
       const { selector } = stage;
       const { left } = stage.pair();
@@ -189,7 +189,7 @@ export const mapping: Cases = [
     },
   },
   {
-    name: "a second unregister() finds nothing [A05]",
+    name: "a second unregister() is NotFound [A05]",
     run(stage): void {
       const { selector } = stage;
       const { left } = stage.pair();
@@ -199,7 +199,7 @@ export const mapping: Cases = [
     },
   },
   {
-    name: "unregister() by number after the descriptor was closed [A06]",
+    name: "unregister() works by number after the descriptor was closed [A06]",
     run(stage): void {
       const { selector } = stage;
       const { reader } = stage.pipe();
@@ -211,7 +211,7 @@ export const mapping: Cases = [
     },
   },
   {
-    name: "unregister() after another file took the number [A07]",
+    name: "unregister() works after another file has the number [A07]",
     run(stage): void {
       const { selector } = stage;
       const first = stage.pair();
@@ -224,7 +224,7 @@ export const mapping: Cases = [
     },
   },
   {
-    name: "unregister() by an object that was closed since [A08]",
+    name: "unregister() works by an object that was closed [A08]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -236,7 +236,7 @@ export const mapping: Cases = [
     },
   },
   {
-    name: "getKey() finds an object that was closed since [A08]",
+    name: "getKey() finds an object that was closed [A08]",
     run(stage): void {
       const { selector } = stage;
       const { left } = stage.pair();
@@ -275,7 +275,7 @@ export const mapping: Cases = [
     },
   },
   {
-    // A call would tell the system about a closed number, and those that notice would fail.
+    // A system call with a closed number would fail.
     name: "modify() of the data alone makes no system call [A10]",
     run(stage): void {
       const { selector } = stage;
@@ -302,7 +302,7 @@ export const mapping: Cases = [
   },
   {
     name:
-      "register() that the system refuses leaves nothing behind [A12] [B27]",
+      "register() that the system refuses leaves no registration [A12] [B27]",
     needs: "refusesClosed",
     run(stage): void {
       const { selector } = stage;
@@ -316,7 +316,7 @@ export const mapping: Cases = [
   },
   {
     name:
-      "a number whose register() was refused can be registered by its next owner [A12]",
+      "a number whose register() was refused can be registered for its next file [A12]",
     needs: "refusesClosed",
     run(stage): void {
       const { selector } = stage;
@@ -331,7 +331,7 @@ export const mapping: Cases = [
   },
   {
     name:
-      "modify() replaces the interest: what was waited for before is not reported [A13]",
+      "modify() replaces the interest: previous events are not reported [A13]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -360,7 +360,7 @@ export const mapping: Cases = [
     },
   },
   {
-    name: "modify() away and back keeps what was waited for last [A13]",
+    name: "modify() there and back keeps the last events [A13]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -431,7 +431,7 @@ export const mapping: Cases = [
     },
   },
   {
-    name: "every call on a closed selector says that it is closed [A18]",
+    name: "every call on a closed selector is BadResource [A18]",
     async run(stage): Promise<void> {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -470,7 +470,8 @@ export const mapping: Cases = [
     },
   },
   {
-    name: "register() after unregister() of the same file begins silent [A21]",
+    name:
+      "register() after unregister() of the same file has no old events [A21]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -514,7 +515,7 @@ export const mapping: Cases = [
   },
   {
     name:
-      "register() of a new owner of a number whose old object was closed without a word [A07]",
+      "register() works for the next file of a number whose closed object was not unregistered [A07]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();

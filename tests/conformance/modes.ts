@@ -1,5 +1,5 @@
 /**
- * Levels, edges and single shots.
+ * Level-triggered, edge-triggered and one-shot registrations.
  */
 
 import { assertEquals, assertThrows } from "@std/assert";
@@ -32,7 +32,7 @@ function checkRefused(stage: Stage, bit: number): void {
 
 export const modes: Cases = [
   {
-    name: "a socket is ready as long as there is something left to read [D01]",
+    name: "a socket is ready while there is more to read [D01]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -46,7 +46,7 @@ export const modes: Cases = [
     },
   },
   {
-    name: "MODE_EDGE reports new data once, and again when more comes [D02]",
+    name: "MODE_EDGE reports new data once, and again when more arrives [D02]",
     needs: "edge",
     run(stage): void {
       const { selector } = stage;
@@ -60,7 +60,7 @@ export const modes: Cases = [
     },
   },
   {
-    name: "MODE_EDGE reports what was there before register() [D04]",
+    name: "MODE_EDGE reports data from before register() [D04]",
     needs: "edge",
     run(stage): void {
       const { selector } = stage;
@@ -72,7 +72,7 @@ export const modes: Cases = [
   },
   {
     name:
-      "MODE_EDGE after draining reports new data, of a stream and of datagrams [D05]",
+      "MODE_EDGE reports new data after draining, of a stream and of datagrams [D05]",
     needs: "edge",
     run(stage): void {
       for (const type of ["stream", "datagram"] as const) {
@@ -136,7 +136,7 @@ export const modes: Cases = [
     },
   },
   {
-    name: "MODE_ONE_SHOT is for both events together [D03]",
+    name: "MODE_ONE_SHOT covers both events together [D03]",
     needs: "oneShot",
     run(stage): void {
       const { selector } = stage;
@@ -168,7 +168,7 @@ export const modes: Cases = [
   },
   {
     name:
-      "MODE_EDGE and MODE_ONE_SHOT together: armed again with data waiting, it reports at once [D04]",
+      "MODE_EDGE and MODE_ONE_SHOT together report pending data at once when armed again [D04]",
     needs: "oneShot",
     run(stage): void {
       const { selector } = stage;
@@ -216,27 +216,27 @@ export const modes: Cases = [
     },
   },
   {
-    name: "MODE_EDGE is refused where it is not [D07]",
+    name: "MODE_EDGE is refused where it is not supported [D07]",
     lacks: "edge",
     run: (stage) => checkRefused(stage, MODE_EDGE),
   },
   {
-    name: "MODE_ONE_SHOT is refused where it is not [D07]",
+    name: "MODE_ONE_SHOT is refused where it is not supported [D07]",
     lacks: "oneShot",
     run: (stage) => checkRefused(stage, MODE_ONE_SHOT),
   },
   {
-    name: "MODE_EXCLUSIVE is refused where it is not [D07]",
+    name: "MODE_EXCLUSIVE is refused where it is not supported [D07]",
     lacks: "exclusive",
     run: (stage) => checkRefused(stage, MODE_EXCLUSIVE),
   },
   {
-    name: "EVENT_PRIORITY is refused where it is not [D07]",
+    name: "EVENT_PRIORITY is refused where it is not supported [D07]",
     lacks: "priority",
     run: (stage) => checkRefused(stage, EVENT_PRIORITY),
   },
   {
-    name: "EVENT_HANG_UP is refused where it is not [D07]",
+    name: "EVENT_HANG_UP is refused where it is not supported [D07]",
     lacks: "hangUp",
     run: (stage) => checkRefused(stage, EVENT_HANG_UP),
   },

@@ -1,5 +1,5 @@
 /**
- * The wait on another thread.
+ * Waits on another thread.
  */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
@@ -18,15 +18,15 @@ import {
 } from "../util.ts";
 import type { Cases } from "./case.ts";
 
-/** The data of all that the last wait found. */
-function told(selector: LoopSelector<string>, count: number): string[] {
+/** The data of all ready entries. */
+function dataOf(selector: LoopSelector<string>, count: number): string[] {
   return Array.from({ length: count }, (_, index) => index)
     .filter((index) => selector.readyEvents(index) !== 0)
     .map((index) => selector.readyKey(index)!.data)
     .sort();
 }
 
-/** Whether a promise is settled before some milliseconds are over. */
+/** Whether a promise is settled within some milliseconds. */
 async function endsWithin(
   milliseconds: number,
   promise: Promise<unknown>,
@@ -43,7 +43,7 @@ async function endsWithin(
 export const parking: Cases = [
   {
     name:
-      "park() resolves with what is ready, and this thread goes on meanwhile [G02]",
+      "park() resolves with the ready entries, and does not block this thread [G02]",
     async run(stage): Promise<void> {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -57,7 +57,7 @@ export const parking: Cases = [
     },
   },
   {
-    name: "park() resolves with 0 when its time is over [E02]",
+    name: "park() resolves with 0 after its timeout [E02]",
     async run(stage): Promise<void> {
       const { selector } = stage;
       const { right } = stage.pair();
@@ -66,7 +66,7 @@ export const parking: Cases = [
     },
   },
   {
-    name: "park() does not tell of what is unregistered meanwhile [G12]",
+    name: "park() does not report a registration that ended during it [G12]",
     async run(stage): Promise<void> {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -78,8 +78,8 @@ export const parking: Cases = [
       selector.unregister(right);
       left.send(bytesOf("x"));
       alarm.right.send(bytesOf("x"));
-      let names = told(selector, await parked);
-      // The first to be seen may have been the one that is not to be told.
+      let names = dataOf(selector, await parked);
+      // The first event may have been the stale one, which is not reported.
       if (names.length === 0) {
         names = summary(selector.select(PATIENCE)).map(([data]) => data);
       }
@@ -87,7 +87,8 @@ export const parking: Cases = [
     },
   },
   {
-    name: "park() does not give an event to a new owner of the number [F04]",
+    name:
+      "park() reports no event of an earlier file to the next file of its number [F04]",
     async run(stage): Promise<void> {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -108,12 +109,12 @@ export const parking: Cases = [
       );
       alarm.left.send(bytesOf("x"));
       const count = await parked;
-      assert(!told(selector, count).includes("new"));
+      assert(!dataOf(selector, count).includes("new"));
     },
   },
   {
     name:
-      "park() sees what is registered meanwhile, if the selector says so [G09]",
+      "park() notices later registrations if seesChangesWhileParked says so [G09]",
     async run(stage): Promise<void> {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -126,14 +127,14 @@ export const parking: Cases = [
       const ended = await endsWithin(200, parked);
       assertEquals(ended, selector.seesChangesWhileParked);
       alarm.left.send(bytesOf("x"));
-      const first = told(selector, await parked);
+      const first = dataOf(selector, await parked);
       assertEquals(first, ended ? ["right"] : ["alarm"]);
       expectEvents(selector, [["alarm", EVENT_READ], ["right", EVENT_READ]]);
     },
   },
   {
     name:
-      "park() tells what is ready although registrations have outgrown its buffer meanwhile [P03]",
+      "park() reports ready entries although its buffer was replaced by a larger one [P03]",
     async run(stage): Promise<void> {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -144,7 +145,7 @@ export const parking: Cases = [
         selector.register(stage.pair().right, EVENT_READ, `later ${index}`);
       }
       left.send(bytesOf("x"));
-      assertEquals(told(selector, await parked), ["right"]);
+      assertEquals(dataOf(selector, await parked), ["right"]);
       for (const key of [...selector.getMap().values()]) {
         selector.modify(key.fd, EVENT_WRITE, key.data);
       }
@@ -152,8 +153,7 @@ export const parking: Cases = [
     },
   },
   {
-    name:
-      "during park() every other wait is refused, and works again after it [G10]",
+    name: "park() refuses every other wait until it ends [G10]",
     async run(stage): Promise<void> {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -170,7 +170,7 @@ export const parking: Cases = [
     },
   },
   {
-    name: "close() during park() leaves nothing to be told [A17]",
+    name: "close() during park() leaves no ready entry [A17]",
     async run(stage): Promise<void> {
       const selector = stage.makeLoose();
       const { left, right } = stage.pair();
@@ -183,7 +183,7 @@ export const parking: Cases = [
     },
   },
   {
-    name: "park() tells of a descriptor that is not open [B29]",
+    name: "park() reports a descriptor that is not open [B29]",
     lacks: "refusesClosed",
     async run(stage): Promise<void> {
       const { selector } = stage;

@@ -1,5 +1,5 @@
 /**
- * What is ready when, for each kind of file.
+ * The readiness of each kind of file.
  */
 
 import {
@@ -102,7 +102,7 @@ export const readiness: Cases = [
     },
   },
   {
-    name: "select() returns the very keys that register() did [B01]",
+    name: "select() returns the same keys as register() [B01]",
     run(stage): void {
       const { selector } = stage;
       const { left } = stage.pair();
@@ -122,8 +122,7 @@ export const readiness: Cases = [
     },
   },
   {
-    name:
-      "of twelve pairs, exactly the one that was written to becomes readable [B03]",
+    name: "of twelve pairs, exactly the one with data becomes readable [B03]",
     run(stage): void {
       const { selector } = stage;
       const random = new Random(12);
@@ -143,7 +142,7 @@ export const readiness: Cases = [
   },
   {
     name:
-      "only events that were asked for are reported, and no entry is without any [B04]",
+      "only registered events are reported, and no entry is without one [B04]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -169,7 +168,7 @@ export const readiness: Cases = [
     },
   },
   {
-    name: "a full socket is readable on its own account [B05]",
+    name: "a full socket is readable independently [B05]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -235,7 +234,7 @@ export const readiness: Cases = [
     run: (stage) => checkConnection(stage, "::1"),
   },
   {
-    name: "a connect under way ends with writable and no error [J01]",
+    name: "a pending connect ends with writable and no error [J01]",
     run(stage): void {
       const { selector } = stage;
       const client = stage.socket();
@@ -268,7 +267,7 @@ export const readiness: Cases = [
   },
   {
     name:
-      "UDP is writable at once and readable per datagram, also an empty one [B11]",
+      "UDP is writable at once and readable per datagram, including an empty one [B11]",
     run(stage): void {
       const { selector } = stage;
       const receiver = stage.socket("IPv4", "datagram");
@@ -347,7 +346,7 @@ export const readiness: Cases = [
     },
   },
   {
-    name: "a full pipe becomes writable when it was drained [B19]",
+    name: "a full pipe becomes writable after it was drained [B19]",
     run(stage): void {
       const { selector } = stage;
       const { reader, writer } = stage.pipe();
@@ -378,8 +377,7 @@ export const readiness: Cases = [
     },
   },
   {
-    name:
-      "a terminal gives all that was written to it before it hangs up [B21]",
+    name: "a terminal delivers all data before it hangs up [B21]",
     systems: ["linux"],
     run(stage): void {
       const { selector } = stage;
@@ -401,8 +399,7 @@ export const readiness: Cases = [
     },
   },
   {
-    name:
-      "a regular file is readable, without an end to wait for [B23] [B24] [B25]",
+    name: "a regular file is readable, even at its end [B23] [B24] [B25]",
     run(stage): void {
       const { selector } = stage;
       const file = stage.fd(openFile(new URL(import.meta.url).pathname));
@@ -414,7 +411,7 @@ export const readiness: Cases = [
     },
   },
   {
-    name: "a regular file does not keep others from being seen [B24]",
+    name: "a regular file does not hide others [B24]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -446,7 +443,7 @@ export const readiness: Cases = [
   },
   {
     name:
-      "another selector's descriptor is readable when that selector has something to report [B30]",
+      "the descriptor of another selector is readable while that has a ready entry [B30]",
     needs: "nests",
     run(stage): void {
       const { selector } = stage;
@@ -461,7 +458,7 @@ export const readiness: Cases = [
     },
   },
   {
-    name: "a fresh socket that is connected to nobody does no harm [B31]",
+    name: "an unconnected socket does no harm [B31]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -477,7 +474,7 @@ export const readiness: Cases = [
     },
   },
   {
-    name: "urgent data is EVENT_PRIORITY, for those who ask for it [B32]",
+    name: "urgent data is EVENT_PRIORITY, if registered [B32]",
     needs: "priority",
     run(stage): void {
       const { selector } = stage;

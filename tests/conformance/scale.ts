@@ -1,5 +1,5 @@
 /**
- * Many descriptors, and large ones.
+ * Many descriptors, and large descriptor numbers.
  */
 
 import { assertEquals, assertThrows } from "@std/assert";
@@ -7,10 +7,10 @@ import { EVENT_READ, EVENT_WRITE } from "../../backends/mod.ts";
 import { bytesOf, drainSocket, expectEvents, PATIENCE } from "../util.ts";
 import type { Cases, Stage } from "./case.ts";
 
-/** More than a batch of any backend holds at first, and more than select can. */
+/** More than the first buffer of any backend holds, and more than select can. */
 const MANY = 1500;
 
-/** As many pairs as are wanted, or as the system allows with some to spare. */
+/** As many pairs as wanted, or as the system allows with some to spare. */
 function manyPairs(
   stage: Stage,
   wanted: number,
@@ -30,8 +30,7 @@ function manyPairs(
 
 export const scale: Cases = [
   {
-    name:
-      "of very many registrations exactly the one that is ready is reported [P01]",
+    name: "of very many registrations exactly the ready one is reported [P01]",
     run(stage): void {
       const { selector, capabilities } = stage;
       const wanted = Math.min(MANY, (capabilities.maxFd - 200) / 2);
@@ -49,7 +48,7 @@ export const scale: Cases = [
     },
   },
   {
-    name: "a wait for a few leaves the others to the next",
+    name: "a wait for a few leaves the others to the next wait",
     run(stage): void {
       const { selector, capabilities } = stage;
       const names = Array.from({ length: 12 }, (_, index) => String(index));
@@ -69,8 +68,7 @@ export const scale: Cases = [
     },
   },
   {
-    name:
-      "every one of very many that are ready at once is reported in the end [P03]",
+    name: "of very many ready at once, each is reported in the end [P03]",
     run(stage): void {
       const { selector, capabilities } = stage;
       const wanted = Math.min(MANY, (capabilities.maxFd - 200) / 2);
@@ -90,7 +88,7 @@ export const scale: Cases = [
   },
   {
     name:
-      "the largest descriptor that it can hold works, and the next is refused [P02]",
+      "the largest descriptor of a backend works, and the next is refused [P02]",
     run(stage): void {
       const { selector, capabilities } = stage;
       const { left, right } = stage.pair();
@@ -111,7 +109,7 @@ export const scale: Cases = [
     },
   },
   {
-    name: "registrations come and go in any order, and the rest goes on [P03]",
+    name: "registrations end in any order, and the others stay [P03]",
     run(stage): void {
       const { selector } = stage;
       const pairs = Array.from({ length: 100 }, () => stage.pair());

@@ -1,5 +1,5 @@
 /**
- * How long a wait lasts: never less than asked for, and not for ever.
+ * The duration of a wait: never less than its timeout, and not without end.
  */
 
 import {
@@ -15,7 +15,7 @@ import { EVENT_READ, EVENT_WRITE } from "../../backends/mod.ts";
 import { bytesOf, elapsed, eventually, PATIENCE, summary } from "../util.ts";
 import type { Cases, Stage } from "./case.ts";
 
-/** Waits many times, none of which may end early. */
+/** Waits many times. None may end early. */
 function checkNeverEarly(
   { selector }: Stage,
   timeout: number,
@@ -27,7 +27,7 @@ function checkNeverEarly(
   }
 }
 
-/** A child process that sends this one a signal every 20 ms, for as long as asked. */
+/** A child process that sends this one a signal every 20 ms, for some time. */
 function sendSignals(milliseconds: number): Deno.ChildProcess {
   const script = `i=0; while [ $i -lt ${milliseconds / 20} ]; do
     kill -USR1 ${Deno.pid}; sleep 0.02; i=$((i + 1)); done`;
@@ -54,7 +54,7 @@ async function underSignals(
   }
 }
 
-/** A named pipe: its path, which somebody outside can write to. */
+/** A named pipe, for another process to write to. */
 async function makeFifo(): Promise<string> {
   const path = await Deno.makeTempFile({ prefix: "pollux-" });
   await Deno.remove(path);
@@ -64,7 +64,7 @@ async function makeFifo(): Promise<string> {
 
 export const timeouts: Cases = [
   {
-    name: "select(0) and less looks and returns [E01]",
+    name: "select() of 0 or less does not wait [E01]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -84,7 +84,7 @@ export const timeouts: Cases = [
   },
   {
     name:
-      "select() without an event lasts as long as asked, and not three times that [E02]",
+      "select() without an event takes its timeout, and not three times that [E02]",
     run(stage): void {
       const { selector } = stage;
       const { right } = stage.pair();
@@ -97,7 +97,7 @@ export const timeouts: Cases = [
     },
   },
   {
-    name: "select() with nothing registered waits all the same [E03]",
+    name: "select() with nothing registered waits, too [E03]",
     run({ selector }): void {
       assertEquals(selector.select(0), []);
       const took = elapsed(() => assertEquals(selector.select(150), []));
@@ -105,7 +105,7 @@ export const timeouts: Cases = [
     },
   },
   {
-    name: "select() whose only registration has ended waits all the same [E03]",
+    name: "select() whose only registration has ended waits, too [E03]",
     run(stage): void {
       const { selector } = stage;
       const { left } = stage.pair();
@@ -128,7 +128,7 @@ export const timeouts: Cases = [
     run: (stage) => checkNeverEarly(stage, 3.1, 200),
   },
   {
-    name: "waits of less than a millisecond do not take one [E05]",
+    name: "waits of less than a millisecond take less than one [E05]",
     needs: "briefWaits",
     run({ selector }): void {
       const times = Array.from(
@@ -139,7 +139,7 @@ export const timeouts: Cases = [
     },
   },
   {
-    name: "tiny waits do not spin: one turn is enough [E06]",
+    name: "tiny waits do not spin: one call is enough [E06]",
     run({ selector }): void {
       for (const timeout of [10, 1, 1e-1, 1e-3, 1e-7, 1e-300]) {
         const end = performance.now() + timeout;
@@ -153,7 +153,7 @@ export const timeouts: Cases = [
     },
   },
   {
-    name: "select() without a timeout waits until something is there [E07]",
+    name: "select() without a timeout waits for an event [E07]",
     async run(stage): Promise<void> {
       const { selector } = stage;
       const path = await makeFifo();
@@ -168,8 +168,7 @@ export const timeouts: Cases = [
     },
   },
   {
-    name:
-      "a wait beyond 2^31 ms ends by its event, and is not cut or wrapped [E08] [A28]",
+    name: "a timeout above 2^31 ms is neither cut nor wrapped [E08] [A28]",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -186,7 +185,7 @@ export const timeouts: Cases = [
     },
   },
   {
-    name: "a timeout that is no number is refused [A28]",
+    name: "a timeout that is not a number is refused [A28]",
     run({ selector }): void {
       for (const timeout of [NaN, "1", null, 1n, {}]) {
         assertThrows(() => selector.select(timeout as number), TypeError);
@@ -205,7 +204,7 @@ export const timeouts: Cases = [
     },
   },
   {
-    name: "an event during a storm of signals is reported [E09]",
+    name: "an event among many signals is reported [E09]",
     async run(stage): Promise<void> {
       const { selector } = stage;
       const { left, right } = stage.pair();
@@ -221,7 +220,8 @@ export const timeouts: Cases = [
     },
   },
   {
-    name: "wait() returns 0 after its time, early only for a signal [E13]",
+    name:
+      "wait() returns 0 after its timeout, and early only for a signal [E13]",
     run({ selector }): void {
       const took = elapsed(() => assertEquals(selector.wait(20), 0));
       assertGreater(took, 6);
