@@ -7,7 +7,10 @@
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
 import type { OptionNames } from "../backends/options.ts";
 import { checkAddressOptions, hostnameOf, portOf } from "./addresses.ts";
-import { CONNECTION_OPTIONS, type ConnectionOptions } from "./connection.ts";
+import {
+  CONNECTION_OPTIONS,
+  type ConnectionOptions,
+} from "./connection_options.ts";
 
 /** The address to connect to, and the properties of the connection. */
 export interface ConnectOptions extends ConnectionOptions {

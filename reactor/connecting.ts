@@ -10,7 +10,8 @@ import type {
 } from "../backends/ffi/socket_address.ts";
 import { knownAddresses } from "./addresses.ts";
 import { type ConnectOptions, connectTarget } from "./connect_options.ts";
-import { Connection, connectionLimits } from "./connection.ts";
+import { connectingOf, Connection } from "./connection.ts";
+import { connectionSettings } from "./connection_options.ts";
 import { Connector } from "./connector.ts";
 import type { Loop } from "./loop.ts";
 
@@ -26,15 +27,15 @@ export function connect(
   onConnect: ((connection: Connection) => void) | null,
 ): Connection {
   const target = connectTarget(options);
-  const limits = connectionLimits(loop, options);
-  const connection = new Connection(loop, null, limits);
+  const settings = connectionSettings(loop, options);
+  const connection = new Connection(loop, null, settings);
   connection.onConnect = onConnect;
-  startTo(target, new Connector(loop, connection, options));
+  startTo(target, new Connector(loop, connectingOf(connection), options));
   return connection;
 }
 
 /** Starts to connect, after looking up the hostname if it is a name. */
-function startTo(target: SocketAddress, connector: Connector): void {
+export function startTo(target: SocketAddress, connector: Connector): void {
   if ("path" in target) return connector.start([target]);
   const known = knownAddresses(target);
   if (known !== null) connector.start(known);

@@ -1,5 +1,5 @@
 /**
- * Notices that nothing happens, without a look at the clock when something does.
+ * Detects that a stream is idle, without reading the clock when it is not.
  *
  * @module
  */
@@ -8,20 +8,20 @@ import { now } from "./clock.ts";
 import type { Loop } from "./loop.ts";
 import type { Timer } from "./timers.ts";
 
-/** A timer looks in so many times within the timeout: it is two looks late at most. */
-const LOOKS = 8;
+/** Checks within one timeout. The detection is two checks late at most. */
+const CHECKS = 8;
 
-/** Calls back after a time in which nobody set `active`. */
+/** Calls back after a time in which `active` was not set. */
 export class IdleWatch {
-  /** Set by whoever does something; one store, where reading the clock costs 90 ns. */
+  /** Set on each activity: one store, where reading the clock costs 90 ns. */
   active = false;
   readonly #timer: Timer;
-  /** No earlier than the last activity, whose own time nobody took. */
+  /** Upper bound of the last activity time, which is not recorded itself. */
   #idleSince = now();
 
   constructor(loop: Loop, milliseconds: number, onIdle: () => void) {
-    this.#timer = loop.callEvery(milliseconds / LOOKS, () => {
-      // Looks are not to be counted: after a busy time one follows close on another.
+    this.#timer = loop.callEvery(milliseconds / CHECKS, () => {
+      // Checks are not counted, because after a busy time two follow closely.
       const time = now();
       if (this.active) this.#idleSince = time;
       else if (time - this.#idleSince >= milliseconds) onIdle();
@@ -29,18 +29,29 @@ export class IdleWatch {
     });
   }
 
-  /** Makes `run()` wait for it, as at the beginning. */
+  /** Keeps `run()` and the process alive. This is the default. */
   ref(): void {
     this.#timer.ref();
   }
 
-  /** Lets `run()` return although it watches. */
+  /** Lets `run()` return and the process end. */
   unref(): void {
     this.#timer.unref();
   }
 
-  /** Ends the watch. */
+  /** Cancels the watch. */
   stop(): void {
     this.#timer.cancel();
   }
+}
+
+/**
+ * Checks the time of a timeout.
+ *
+ * @param name The timeout, as in "an idle timeout"
+ * @throws {RangeError} if it is negative or not a number
+ */
+export function checkTime(milliseconds: number, name: string): void {
+  if (milliseconds >= 0) return;
+  throw new RangeError(`Cannot use ${name} of ${milliseconds} milliseconds`);
 }

@@ -12,7 +12,10 @@ import {
   numericHostname,
   portOf,
 } from "./addresses.ts";
-import { CONNECTION_OPTIONS, type ConnectionOptions } from "./connection.ts";
+import {
+  CONNECTION_OPTIONS,
+  type ConnectionOptions,
+} from "./connection_options.ts";
 
 /** The address to listen on, and the properties of accepted connections. */
 export interface ListenOptions extends ConnectionOptions {

@@ -7,7 +7,8 @@
 import type { Socket } from "../backends/ffi/socket.ts";
 import { Acceptor, setFull } from "./acceptor.ts";
 import { checkCallback } from "./callback.ts";
-import { Connection, connectionLimits } from "./connection.ts";
+import { Connection } from "./connection.ts";
+import { connectionSettings } from "./connection_options.ts";
 import { admissionOf, type ListenOptions } from "./listen_options.ts";
 import { ListeningSocket } from "./listening_socket.ts";
 import type { Loop } from "./loop.ts";
@@ -25,11 +26,11 @@ export function listen(
   const { maximumConnections, idleTimeout } = admissionOf(options);
   checkCallback(onConnection);
   let open = 0;
-  const limits = connectionLimits(loop, options, () => {
+  const settings = connectionSettings(loop, options, () => {
     if (open-- === maximumConnections) setFull(acceptor, false);
   });
   const onAccept = (socket: Socket): void => {
-    const connection = new Connection(loop, socket, limits);
+    const connection = new Connection(loop, socket, settings);
     if (++open === maximumConnections) setFull(acceptor, true);
     if (idleTimeout > 0) connection.setIdleTimeout(idleTimeout);
     try {

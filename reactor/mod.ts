@@ -32,13 +32,9 @@ export type { ConnectOptions } from "./connect_options.ts";
 export { Conn } from "./deno_net/conn.ts";
 export { Listener } from "./deno_net/listener.ts";
 export { Net } from "./deno_net/net.ts";
-export {
-  type Attempt,
-  type Chunk,
-  Connection,
-  type ConnectionLimits,
-  type ConnectionOptions,
-} from "./connection.ts";
+export type { Chunk } from "./chunk.ts";
+export { Connection } from "./connection.ts";
+export type { ConnectionOptions } from "./connection_options.ts";
 export {
   Datagram,
   type DatagramCallbacks,
@@ -52,7 +48,6 @@ export type { Owned } from "./owned.ts";
 export type { ReactorOptions, ServeOptions } from "./reactor_options.ts";
 export { Readiness, type ReadinessOptions } from "./readiness.ts";
 export { Reactor } from "./reactor.ts";
-export type { ReceiveBuffer } from "./receive_buffer.ts";
 export type { ShutdownOptions } from "./shutdown.ts";
 export type { SignalWatch } from "./signals.ts";
 export type {
@@ -60,5 +55,11 @@ export type {
   ReactorStatistics,
   SlowCallback,
 } from "./statistics.ts";
+export { Stream } from "./stream.ts";
+export type {
+  ConnectionCallbacks,
+  StreamCallbacks,
+} from "./stream_callbacks.ts";
+export type { StreamWriter } from "./stream_writer.ts";
 export { Timer } from "./timers.ts";
 export { wake } from "./waker.ts";

@@ -1,54 +1,60 @@
 /**
- * Where received bytes go: into a chunk of the callback's own, or into one
- * buffer that is used again and again.
+ * The memory that streams receive into: a chunk of its own for each callback, or
+ * one buffer that is reused.
  *
  * @module
  */
 
 import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
 import { pageAligned } from "../backends/ffi/memory.ts";
-import type { Socket } from "../backends/ffi/socket.ts";
+import type { Transport, TransportFile } from "./transport.ts";
 
-/** What one receive may take: streams are faster the larger it is, up to about here. */
+/** Bytes of one receive. Up to about here, larger receives make streams faster. */
 const RECEIVE_BYTES = 256 * 1024;
 
-/** Larger chunks are made one at a time: their bytes are what they cost. */
+/** Larger chunks are made one at a time, because copying dominates their cost. */
 const LARGEST_STOCKED = 1024;
 
-/** No more than so many chunks are made ahead. */
+/** The most chunks that are made ahead. */
 const LARGEST_STOCK = 256;
 
-/** A piece of the answer to "where did it go": nothing was there. */
+/** Returned at end of file. */
 export const NOTHING: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
-/** What receives for connections, and what their callbacks are given. */
+/** Receives for streams, and makes the chunks of their callbacks. */
 export interface ReceiveBuffer {
-  /** Whether the last receive has filled all the room: there may be more. */
+  /** Whether the last receive filled all the room, so that more bytes may be there. */
   readonly full: boolean;
 
   /**
-   * Receives what is there.
+   * Receives the bytes that are there.
    *
-   * @returns the bytes, none at end of file; null if there is nothing yet
+   * @returns the bytes, none at end of file; null if there are none yet
    */
-  receive(socket: Socket): Uint8Array<ArrayBuffer> | null;
+  receive(
+    transport: Transport,
+    file: TransportFile,
+  ): Uint8Array<ArrayBuffer> | null;
 }
 
 /**
- * Receives into the same memory again and again. What it returns is valid until
- * the next receive. Nothing but what this buffer has received is in it, so those
- * who are given it see no bytes of anyone who has another.
+ * Receives into the same memory again and again. A chunk is valid until the next
+ * receive. The memory holds nothing but bytes that this buffer received, so a
+ * callback sees no bytes of another buffer.
  */
 export class ReusedBuffer implements ReceiveBuffer {
   full = false;
   #memory = pageAligned(RECEIVE_BYTES);
-  /** Messages are often as long as the one before: then the view is, too. */
+  /** Kept because a message is often as long as the one before. */
   #view = this.#memory;
 
-  receive(socket: Socket): Uint8Array<ArrayBuffer> | null {
-    // A callback may have transferred it. A receive into no room would look like an end.
+  receive(
+    transport: Transport,
+    file: TransportFile,
+  ): Uint8Array<ArrayBuffer> | null {
+    // After a callback transferred it, a receive would look like the end of file.
     if (this.#memory.length === 0) this.#memory = pageAligned(RECEIVE_BYTES);
-    const count = socket.recv(this.#memory);
+    const count = transport.receive(file, this.#memory);
     if (count === WOULD_BLOCK) return null;
     if (count === 0) return NOTHING;
     this.full = count === RECEIVE_BYTES;
@@ -60,7 +66,7 @@ export class ReusedBuffer implements ReceiveBuffer {
   }
 }
 
-/** Receives into memory that no callback ever sees, and copies from there. */
+/** Receives into memory that no callback ever sees, and copies the bytes. */
 export class OwnChunks implements ReceiveBuffer {
   readonly #buffer = new ReusedBuffer();
   readonly #copies = new Copies();
@@ -69,25 +75,32 @@ export class OwnChunks implements ReceiveBuffer {
     return this.#buffer.full;
   }
 
-  receive(socket: Socket): Uint8Array<ArrayBuffer> | null {
-    const bytes = this.#buffer.receive(socket);
+  receive(
+    transport: Transport,
+    file: TransportFile,
+  ): Uint8Array<ArrayBuffer> | null {
+    const bytes = this.#buffer.receive(transport, file);
     if (bytes === null || bytes.length === 0) return bytes;
     return this.#copies.of(bytes);
   }
 
-  /** Receives what is of no use. @returns how many bytes; null if there is nothing yet */
-  discard(socket: Socket): number | null {
-    const bytes = this.#buffer.receive(socket);
+  /**
+   * Receives bytes that nothing uses.
+   *
+   * @returns how many, 0 at end of file; null if there are none yet
+   */
+  discard(transport: Transport, file: TransportFile): number | null {
+    const bytes = this.#buffer.receive(transport, file);
     return bytes === null ? null : bytes.length;
   }
 }
 
 /**
- * Copies of bytes, each with a buffer of its own that has room for nothing else.
+ * Copies bytes, each time into a buffer of its own that has room for nothing else.
  *
- * What a small one costs is to make its buffer, three allocations of C, and a
- * third less where many are made at one go. So while messages are as long as the
- * one before, a stock is kept of chunks of that length, twice as many each time.
+ * The cost of a small copy is to make its buffer: three allocations in C, a third
+ * less where many are made in a row. So while messages are as long as the one
+ * before, a stock of chunks of that length is kept. It doubles each time.
  */
 export class Copies {
   #length = -1;
@@ -96,7 +109,7 @@ export class Copies {
 
   of(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
     const { length } = bytes;
-    // From a view: memory that is copied into at once is not cleared before.
+    // Made from a view, the memory is not cleared before it is copied into.
     if (length > LARGEST_STOCKED) return new Uint8Array(bytes);
     if (length !== this.#length) this.#begin(length);
     if (this.#stock.length === 0) this.#replenish();
@@ -119,18 +132,18 @@ export class Copies {
   }
 }
 
-/** One for the thread: what is in it is copied before anything else can be received. */
+/** One for the thread, because its bytes are copied before the next receive. */
 let ownChunks: OwnChunks | undefined;
 
-/** What gives every callback a chunk of its own. */
+/** The buffer that gives each callback a chunk of its own. */
 export function owningBuffer(): OwnChunks {
   return ownChunks ??= new OwnChunks();
 }
 
-/** One for each reactor: a callback that runs another one still has its bytes. */
+/** One for each reactor, so that a callback that runs another one keeps its bytes. */
 const reusedBuffers = new WeakMap<object, ReusedBuffer>();
 
-/** The buffer that a reactor uses again and again. */
+/** The buffer that a reactor reuses. */
 export function reusedBuffer(reactor: object): ReusedBuffer {
   let buffer = reusedBuffers.get(reactor);
   if (buffer === undefined) {

@@ -1,5 +1,5 @@
 /**
- * What is still to be sent: of a connection because its peer does not read, of a
+ * Data that waits to be sent: of a stream because its peer does not read, of a
  * datagram socket because the system has no room.
  *
  * @module
@@ -9,56 +9,56 @@ import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
 import type { Socket } from "../backends/ffi/socket.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
 
-/** Places of what was sent are cut off the front when there are this many. */
+/** The places of sent items are cut off the front when there are this many. */
 const MANY = 1024;
 
 /**
- * What is kept for each item beside its bytes: 210 were measured in the heap for a
- * chunk of a single byte, and 262 for a datagram of four. Left out, tiny ones would
- * fill the memory long before their bytes do.
+ * The memory of an item in addition to its bytes: 210 were measured in the heap for
+ * a chunk of one byte, and 262 for a datagram of four. Without them in the count,
+ * tiny items would fill the memory long before their bytes reach a limit.
  */
-const BYTES_BESIDE = 256;
+const OVERHEAD = 256;
 
-/** Items in the order in which they are to be sent. */
+/** Items in the order in which they are sent. */
 abstract class SendQueue<Item> {
   /** How many bytes are left. */
   bytes = 0;
   protected items: Item[] = [];
-  /** The first item that is not sent yet. */
+  /** Index of the first item that is not sent yet. */
   protected first = 0;
   readonly #sent: Item;
 
-  /** @param sent What takes the place of an item that is sent */
+  /** @param sent Takes the place of each sent item */
   protected constructor(sent: Item) {
     this.#sent = sent;
   }
 
-  /** How many items are left, one that is sent in part among them. */
+  /** How many items are left, with one that was sent in part. */
   get length(): number {
     return this.items.length - this.first;
   }
 
-  /** About how many bytes of memory they take. */
+  /** About how many bytes of memory the items take. */
   get memory(): number {
-    return this.bytes + this.length * BYTES_BESIDE;
+    return this.bytes + this.length * OVERHEAD;
   }
 
-  /** Drops all items. */
+  /** Discards all items. */
   clear(): void {
     this.items = [];
     this.first = 0;
     this.bytes = 0;
   }
 
-  /** Lets go of the first item at once, though its place is kept for a while. */
-  protected letGo(): void {
+  /** Releases the memory of the first item; its place is cut off later. */
+  protected release(): void {
     this.items[this.first++] = this.#sent;
   }
 
-  /** Cuts off the places of what was let go of. */
+  /** Cuts off the places of released items. */
   protected trim(): void {
     if (this.length === 0) return this.clear();
-    // Only what is short by comparison is moved: each item once, on average.
+    // Moves only the shorter part, so each item moves once on average.
     if (this.first <= MANY || this.first < this.length) return;
     this.items = this.items.slice(this.first);
     this.first = 0;
@@ -67,16 +67,19 @@ abstract class SendQueue<Item> {
 
 const NO_BYTES: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
+/** A file that takes several pieces of memory with one call. */
+export type PieceSink = Pick<Socket, "sendPieces">;
+
 /** The chunks of a stream. */
 export class WriteQueue extends SendQueue<Uint8Array<ArrayBuffer>> {
-  /** How much of the first chunk is sent. */
+  /** How many bytes of the first chunk are sent. */
   #offset = 0;
 
   constructor() {
     super(NO_BYTES);
   }
 
-  /** Appends bytes, which are this queue's from now on. */
+  /** Appends bytes that nothing else changes from now on. */
   push(chunk: Uint8Array<ArrayBuffer>): void {
     if (chunk.length === 0) return;
     this.items.push(chunk);
@@ -84,9 +87,9 @@ export class WriteQueue extends SendQueue<Uint8Array<ArrayBuffer>> {
   }
 
   /** Sends as much as there is room for, many chunks with one call. */
-  flush(socket: Pick<Socket, "sendPieces">): void {
+  flush(sink: PieceSink): void {
     while (this.bytes > 0) {
-      const count = socket.sendPieces(this.items, this.first, this.#offset);
+      const count = sink.sendPieces(this.items, this.first, this.#offset);
       if (count === WOULD_BLOCK) return;
       this.#advance(count);
     }
@@ -97,7 +100,7 @@ export class WriteQueue extends SendQueue<Uint8Array<ArrayBuffer>> {
     let left = count + this.#offset;
     while (this.length > 0 && left >= this.items[this.first]!.length) {
       left -= this.items[this.first]!.length;
-      this.letGo();
+      this.release();
     }
     this.#offset = left;
     this.trim();
@@ -106,9 +109,9 @@ export class WriteQueue extends SendQueue<Uint8Array<ArrayBuffer>> {
 
 /** A message that waits for room. */
 export interface QueuedMessage {
-  /** The message. */
+  /** The bytes of the message. */
   readonly data: Uint8Array<ArrayBuffer>;
-  /** Whom to; null for a connected socket. */
+  /** The receiver; null on a connected socket. */
   readonly address: SocketAddress | null;
 }
 
@@ -120,22 +123,22 @@ export class MessageQueue extends SendQueue<QueuedMessage> {
     super(NO_MESSAGE);
   }
 
-  /** Appends a message, which is this queue's from now on. */
+  /** Appends a message that nothing else changes from now on. */
   push(message: QueuedMessage): void {
     this.items.push(message);
     this.bytes += message.data.length;
   }
 
-  /** The message at a place, from 0, the first, to `length` - 1. */
+  /** The message at an index, from 0 to `length` - 1. */
   at(index: number): QueuedMessage {
     return this.items[this.first + index]!;
   }
 
-  /** Takes messages off the front, no more than there are. */
+  /** Removes messages from the front, no more than there are. */
   drop(count: number): void {
     for (let dropped = 0; dropped < count; dropped++) {
       this.bytes -= this.items[this.first]!.data.length;
-      this.letGo();
+      this.release();
     }
     this.trim();
   }

@@ -7,8 +7,11 @@
 import { checkOptions, type OptionNames } from "../backends/options.ts";
 import { Acceptor } from "./acceptor.ts";
 import { Connection } from "./connection.ts";
+import { Conn } from "./deno_net/conn.ts";
+import { Dial } from "./deno_net/dial.ts";
 import { Listener } from "./deno_net/listener.ts";
 import type { Loop } from "./loop.ts";
+import { DESTROY, type Owned } from "./owned.ts";
 import type { Timer } from "./timers.ts";
 
 /**
@@ -103,9 +106,9 @@ export class Shutdown {
 
   #abortAll(): void {
     for (const resource of this.#loop.resources.list()) {
-      if (!(resource instanceof Connection)) continue;
+      if (!isConnection(resource)) continue;
       const message = "Connection was aborted by the shutdown of its reactor";
-      resource.abort(new Deno.errors.TimedOut(message));
+      resource[DESTROY](new Deno.errors.TimedOut(message));
     }
   }
 }
@@ -114,7 +117,13 @@ export class Shutdown {
 export function countConnections(loop: Loop): number {
   let count = 0;
   for (const resource of loop.resources.list()) {
-    if (resource instanceof Connection) count++;
+    if (isConnection(resource)) count++;
   }
   return count;
+}
+
+/** Whether a resource is a connection, open or connecting. */
+function isConnection(resource: Owned): boolean {
+  return resource instanceof Connection || resource instanceof Conn ||
+    resource instanceof Dial;
 }

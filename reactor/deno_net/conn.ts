@@ -1,32 +1,45 @@
 /**
- * A connection as Deno has them: promises and streams instead of callbacks.
+ * A connection as Deno has it: promises and streams instead of callbacks.
+ *
+ * It works in pull mode: a call receives or sends at once, and waits for readiness
+ * only if it would block. Where the selector reports edges, a connection registers once
+ * to read and once more to write. The registration stays, so a wait costs no call.
+ * An edge follows only a call that would have blocked: a connection remembers which
+ * calls may succeed.
  *
  * @module
  */
 
 import { WOULD_BLOCK } from "../../backends/ffi/descriptor.ts";
 import { uint8ArrayError } from "../../backends/ffi/memory.ts";
-import { denoAddr } from "./address.ts";
-import { readableOf, type ReadRequest, writableOf } from "./conn_streams.ts";
-import type { Connection } from "../connection.ts";
+import type { Socket } from "../../backends/ffi/socket.ts";
+import {
+  EVENT_HANG_UP,
+  EVENT_PRIORITY,
+  EVENT_READ,
+  EVENT_WRITE,
+  type FileObject,
+} from "../../backends/selector.ts";
+import { Endpoint, loopOf } from "../endpoint.ts";
+import { checkTime, IdleWatch } from "../idle_watch.ts";
 import { interrupted } from "../interrupted.ts";
+import type { Loop } from "../loop.ts";
+import { DESTROY } from "../owned.ts";
+import { peerAddress } from "../peer_address.ts";
+import { EDGE_READ, socketTransport } from "../transport.ts";
+import { denoAddr } from "./address.ts";
+import { readableOf, writableOf } from "./conn_streams.ts";
+import { type ReadRequest, RequestQueue } from "./request_queue.ts";
 
-/** A write that has not come to its end. */
-interface WriteRequest {
-  readonly buffer: Uint8Array<ArrayBuffer>;
-  /** How long the buffer was when the call was made. */
-  readonly length: number;
-  readonly resolve: (count: number) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** In the place of a write's bytes: no more comes, which the peer is to be told. */
+/** In place of bytes: the half-close of `closeWrite()`. */
 const END: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+
+const INPUT = EVENT_READ | EVENT_PRIORITY | EVENT_HANG_UP;
 
 /**
  * A connection that is used like one of `Deno.connect` or `Deno.listen`, on the
  * reactor: the methods, the streams and the errors are the same. It needs
- * `serve()`. It is a `Deno.TcpConn` or a `Deno.UnixConn` by type.
+ * `serve()`. Its type is that of a `Deno.TcpConn` or a `Deno.UnixConn`.
  *
  * @example The streams
  * ```ts
@@ -49,60 +62,95 @@ const END: Uint8Array<ArrayBuffer> = new Uint8Array(0);
  */
 export class Conn<
   Address extends Deno.NetAddr | Deno.UnixAddr = Deno.NetAddr,
-> implements Disposable {
-  /** The connection underneath, for what Deno has no name for. */
-  readonly connection: Connection;
-  readonly #reads: ReadRequest[] = [];
-  readonly #writes: WriteRequest[] = [];
-  readonly #onReadable = (): void => this.#read();
-  readonly #onWritable = (): void => this.#write();
+> extends Endpoint {
+  readonly #socket: Socket;
+  /** Whether edges are reported, so that the registration can stay. */
+  readonly #usesEdge: boolean;
+  readonly #reads = new RequestQueue<number | null>(
+    "read into",
+    (buffer) => this.#mayRead ? this.#receive(buffer) : WOULD_BLOCK,
+    (count) => count === 0 ? null : count,
+  );
+  readonly #writes = new RequestQueue<number>(
+    "write",
+    (buffer, length) =>
+      buffer === END ? this.#shutDown() : this.#send(buffer, length),
+    (count) => count,
+  );
+  /** Whether a receive may find bytes: else the next read need not try. */
+  #mayRead = true;
+  /** Whether a short receive may have left bytes or the end of file behind. */
+  #mayStopShort = false;
+  /** Level-triggered only: a reader is likely to read again, so its interest stays. */
+  #keepsReadInterest = false;
+  /** Whether the pending calls are tried again in the next iteration. */
+  #scheduled = false;
+  #ended = false;
   #closed = false;
-  /** Whether the last read took all there was: then the next need not look first. */
-  #drained = false;
+  #error: Error | undefined;
+  #idle: IdleWatch | null = null;
   #localAddr: Address | undefined;
   #remoteAddr: Address | undefined;
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
 
   /**
-   * Made by `reactor.net`.
+   * Called by `reactor.net`.
    *
-   * @param connection A connection without callbacks, which is this object's from now on
+   * @param socket A connected socket, which is the connection's from now on
    */
-  constructor(connection: Connection) {
-    this.connection = connection;
-    connection.keepOpen();
+  constructor(loop: Loop, socket: Socket) {
+    super(loop);
+    this.#socket = socket;
+    this.#usesEdge = (loop.selector.supported & EDGE_READ) === EDGE_READ &&
+      socketTransport.drains(socket);
   }
 
-  /** This side's address. */
+  /** The descriptor; -1 once closed. */
+  get fd(): number {
+    return this.#socket.fd;
+  }
+
+  /** The socket, for options that Deno has no name for. */
+  get socket(): Socket {
+    return this.#socket;
+  }
+
+  /** Whether the connection was closed, or has ended because of an error. */
+  get closed(): boolean {
+    return this.#ended;
+  }
+
+  /** The error that ended the connection, if an error did. */
+  get error(): Error | undefined {
+    return this.#error;
+  }
+
+  /** The address of this side. */
   get localAddr(): Address {
-    return this.#localAddr ??= denoAddr(
-      this.connection.localAddress,
-    ) as Address;
+    return this.#localAddr ??= denoAddr(this.#socket.localAddress) as Address;
   }
 
-  /** The peer's address. */
+  /** The address of the peer. */
   get remoteAddr(): Address {
-    return this.#remoteAddr ??= denoAddr(
-      this.connection.remoteAddress,
-    ) as Address;
+    return this.#remoteAddr ??= denoAddr(peerAddress(this.#socket)) as Address;
   }
 
   /**
-   * Reads what comes next.
+   * Reads the next bytes.
    *
-   * @param p Where the bytes go; with none in it, it reads nothing and returns 0
+   * @param p Memory for the bytes; if it is empty, nothing is read and 0 returned
    * @returns the number of bytes, null at end of file
-   * @throws {TypeError} if it is no `Uint8Array`, or if its buffer was transferred or
-   *   shrunk before something came: that is left for the next read
+   * @throws {TypeError} if it is not a `Uint8Array`, or its buffer was transferred or
+   *   shrunk before bytes came: they are left for the next read
    * @throws {Deno.errors.BadResource} if the connection is closed
    * @throws {Deno.errors.Interrupted} if it is closed meanwhile
    * @throws {Deno.errors.TimedOut} if an idle timeout has ended the connection
    * @throws {SystemError} `Deno.errors.ConnectionReset` and others
    */
   read(p: Uint8Array): Promise<number | null> {
-    const ended = uint8ArrayError(p, "read into") ?? this.#ended();
-    if (ended !== null) return Promise.reject(ended);
+    const wrong = uint8ArrayError(p, "read into") ?? this.#endError();
+    if (wrong !== null) return Promise.reject(wrong);
     if (p.length === 0) return Promise.resolve(0);
     const buffer = p as Uint8Array<ArrayBuffer>;
     return new Promise((resolve, reject) =>
@@ -111,11 +159,11 @@ export class Conn<
   }
 
   /**
-   * Writes some of the bytes: all, unless the peer is slow.
+   * Writes some of the bytes: all of them, unless the peer is slow.
    *
-   * @param p The bytes; they are sent from where they are, so leave them until then
+   * @param p Bytes, which are sent from this memory: leave it alone until then
    * @returns how many were taken
-   * @throws {TypeError} if it is no `Uint8Array`, or if its buffer was transferred or
+   * @throws {TypeError} if it is not a `Uint8Array`, or its buffer was transferred or
    *   shrunk before the bytes were sent: none was taken
    * @throws {Deno.errors.BadResource} if the connection is closed
    * @throws {Deno.errors.Interrupted} if it is closed meanwhile
@@ -125,7 +173,7 @@ export class Conn<
   write(p: Uint8Array): Promise<number> {
     const wrong = uint8ArrayError(p, "write");
     if (wrong !== null) return Promise.reject(wrong);
-    if (p.length === 0 && this.#ended() === null) return Promise.resolve(0);
+    if (p.length === 0 && !this.#ended) return Promise.resolve(0);
     try {
       const count = this.#writeNow(p as Uint8Array<ArrayBuffer>);
       return typeof count === "number" ? Promise.resolve(count) : count;
@@ -135,207 +183,265 @@ export class Conn<
   }
 
   /**
-   * Tells the peer that no more comes, once the writes that are pending are done.
+   * Half-closes the connection, after the pending writes.
    *
    * @throws {Deno.errors.BadResource} if the connection is closed
    * @throws {Deno.errors.Interrupted} if it is closed meanwhile
-   * @throws what has ended the connection, if an error did
+   * @throws the error that has ended the connection, if one has
    */
   async closeWrite(): Promise<void> {
-    const ended = this.#ended();
-    if (ended !== null) throw ended;
-    const ending = this.#enqueue(END);
-    if (this.#writes.length === 1) this.#write();
-    await ending;
+    const wrong = this.#endError();
+    if (wrong !== null) throw wrong;
+    if (this.#writes.length === 0) this.#shutDown();
+    else await this.#enqueue(END);
   }
 
   /**
-   * Closes the connection: what is pending fails with `Deno.errors.Interrupted`.
+   * Closes the connection: pending calls fail with `Deno.errors.Interrupted`.
    *
-   * @throws {Deno.errors.BadResource} if it is closed already
+   * @throws {Deno.errors.BadResource} if it was closed before
    */
   close(): void {
     this.#checkOpen();
     this.#closed = true;
-    this.connection.close();
-    this.#settle(interrupted);
+    this.#finish(undefined);
   }
 
-  /** Sends small writes at once instead of gathering them, true if left out. */
+  /**
+   * Closes the connection at once. A TCP peer gets a reset instead of an end of file.
+   *
+   * @param error The error of pending and later calls. Default: as after `close()`
+   */
+  abort(error?: Error): void {
+    if (this.#ended) return;
+    socketTransport.reset(this.#socket);
+    this.#finish(error);
+  }
+
+  /**
+   * Ends the connection with `Deno.errors.TimedOut` after a time without a byte in
+   * either direction, which may be exceeded by a quarter.
+   *
+   * @param milliseconds The time; 0 for none, which is the default
+   * @throws {RangeError} if the time is negative or not a number
+   */
+  setIdleTimeout(milliseconds: number): void {
+    checkTime(milliseconds, "an idle timeout");
+    this.#idle?.stop();
+    this.#idle = milliseconds === 0 || this.#ended
+      ? null
+      : new IdleWatch(loopOf(this), milliseconds, () => {
+        const message = "Connection was idle for too long";
+        this.abort(new Deno.errors.TimedOut(message));
+      });
+    if (this.unreferenced) this.#idle?.unref();
+  }
+
+  /** Sends small writes at once instead of gathering them. Default: true. */
   setNoDelay(noDelay: boolean = true): void {
     this.#checkOpen();
-    this.connection.setNoDelay(noDelay);
+    this.#socket.setOption("noDelay", noDelay);
   }
 
-  /** Has the system probe a silent peer, true if left out. */
+  /** Makes the system probe a silent peer. Default: true. */
   setKeepAlive(keepAlive: boolean = true): void {
     this.#checkOpen();
-    this.connection.setKeepAlive(keepAlive);
+    this.#socket.setOption("keepAlive", keepAlive);
   }
 
-  /** Lets pending reads keep the process open, as at the beginning. */
-  ref(): void {
-    this.connection.ref();
+  /** Lets pending calls keep the process alive. This is the default. */
+  override ref(): void {
+    super.ref();
+    this.#idle?.ref();
   }
 
-  /** Lets the process end although reads are pending. */
-  unref(): void {
-    this.connection.unref();
+  /** Lets the process end although calls are pending. */
+  override unref(): void {
+    super.unref();
+    this.#idle?.unref();
   }
 
-  /** What comes, as a stream of bytes. At its end, or cancelled, it closes the connection. */
+  /** The received bytes as a stream. Its end or its cancellation closes the connection. */
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#readable ??= readableOf({
       read: (request) => this.#readBy(request),
-      close: () => this.closeOnce(),
+      close: () => this.#closeOnce(),
     });
   }
 
-  /** What goes, as a stream. Closed or aborted, it closes the connection. */
+  /** A stream of bytes to send. To close or to abort it closes the connection. */
   get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
     return this.#writable ??= writableOf({
       write: (bytes) => this.#writeNow(bytes),
-      close: () => this.closeOnce(),
+      close: () => this.#closeOnce(),
     });
-  }
-
-  /** Closes the connection, unless it is closed already. */
-  closeOnce(): void {
-    if (!this.#closed) this.close();
   }
 
   /** Closes the connection at the end of a `using` scope. */
-  [Symbol.dispose](): void {
-    this.closeOnce();
+  override [Symbol.dispose](): void {
+    this.#closeOnce();
   }
 
-  /** Serves a read at once, if something is there, or else in its turn. */
+  /** Called by the loop when it is closed. */
+  override [DESTROY](error?: Error): void {
+    this.abort(error);
+  }
+
+  #closeOnce(): void {
+    if (!this.#closed) this.close();
+  }
+
+  static readonly #onReady = (fileobj: FileObject, events: number): void => {
+    (fileobj as unknown as Conn).#ready(events);
+  };
+
+  #ready(events: number): void {
+    if ((events & INPUT) !== 0) this.#readyToRead(events);
+    if ((events & EVENT_WRITE) !== 0) this.#write();
+  }
+
+  #readyToRead(events: number): void {
+    this.#mayRead = true;
+    // No edge follows for an end of file that is here, nor behind urgent data.
+    if ((events & (INPUT & ~EVENT_READ)) !== 0) this.#mayStopShort = true;
+    if (this.#reads.length > 0) return this.#read();
+    if (this.#usesEdge) return;
+    // Nothing reads any more: level-triggered readiness would wake every wait.
+    this.#keepsReadInterest = false;
+    this.#updateInterest();
+  }
+
+  /** Serves a read at once if bytes may be there, or else in its turn. */
   #readBy(request: ReadRequest): void {
-    const ended = this.#ended();
-    if (ended !== null) return request.reject(ended);
+    const wrong = this.#endError();
+    if (wrong !== null) return request.reject(wrong);
     this.#reads.push(request);
     if (this.#reads.length > 1) return;
-    if (!this.#drained && this.connection.mayGoOn()) this.#read();
-    else this.#awaitReadable();
+    if (!this.#mayRead) this.#updateInterest();
+    else if (loopOf(this).mayGoOn()) this.#read();
+    else this.#trySoon();
   }
 
-  /** Serves the reads in their order, as far as there is something. */
   #read(): void {
-    if (this.connection.closed) return this.#end();
-    while (this.#reads.length > 0) {
-      const { buffer, length, resolve, reject } = this.#reads[0]!;
-      let count: number;
-      try {
-        if (buffer.length < length) throw goneError("read into");
-        count = this.#receive(buffer);
-      } catch (error) {
-        this.#reads.shift();
-        reject(error);
-        continue;
-      }
-      if (count === WOULD_BLOCK) return this.#awaitReadable();
-      this.#reads.shift();
-      resolve(count === 0 ? null : count);
-    }
+    this.#reads.serve();
+    this.#updateInterest();
   }
 
   #receive(buffer: Uint8Array<ArrayBuffer>): number {
-    const count = this.connection.receiveInto(buffer);
-    this.#drained = count > 0 && count < buffer.length;
+    const count = this.#socket.recv(buffer);
+    if (count > 0 && this.#idle !== null) this.#idle.active = true;
+    const gotAll = count > 0 && count < buffer.length && !this.#mayStopShort;
+    if (count === WOULD_BLOCK || gotAll) this.#mayRead = false;
     return count;
   }
 
-  #awaitReadable(): void {
-    this.connection.whenReadable(this.#onReadable);
-  }
-
-  /** Sends at once what the socket takes, unless others are first. */
+  /** Sends the bytes that the system takes at once, unless other writes come first. */
   #writeNow(buffer: Uint8Array<ArrayBuffer>): number | Promise<number> {
-    const ended = this.#ended();
-    if (ended !== null) throw ended;
-    if (this.#writes.length === 0 && this.connection.mayGoOn()) {
-      const count = this.connection.sendNow(buffer);
-      if (count !== WOULD_BLOCK) return count;
+    const wrong = this.#endError();
+    if (wrong !== null) throw wrong;
+    if (this.#writes.length > 0) return this.#enqueue(buffer);
+    if (!loopOf(this).mayGoOn()) {
+      this.#trySoon();
+      return this.#enqueue(buffer);
     }
-    return this.#enqueue(buffer);
+    const count = this.#send(buffer, buffer.length);
+    if (count !== WOULD_BLOCK) return count;
+    const written = this.#enqueue(buffer);
+    this.#updateInterest();
+    return written;
   }
 
-  #awaitWritable(): void {
-    this.connection.whenWritable(this.#onWritable);
+  #send(buffer: Uint8Array<ArrayBuffer>, length: number): number {
+    const count = this.#socket.send(buffer, length);
+    if (count > 0 && this.#idle !== null) this.#idle.active = true;
+    return count;
   }
 
   #enqueue(buffer: Uint8Array<ArrayBuffer>): Promise<number> {
+    const { length } = buffer;
     return new Promise((resolve, reject) => {
-      this.#writes.push({ buffer, length: buffer.length, resolve, reject });
-      if (this.#writes.length === 1) this.#awaitWritable();
+      this.#writes.push({ buffer, length, resolve, reject });
     });
   }
 
-  /** Serves the writes in their order, as far as there is room. */
   #write(): void {
-    if (this.connection.closed) return this.#end();
-    while (this.#writes.length > 0) {
-      const { buffer, length, resolve, reject } = this.#writes[0]!;
-      let count: number;
-      try {
-        if (buffer.length < length) throw goneError("write");
-        count = buffer === END
-          ? this.#shutDown()
-          : this.connection.sendNow(buffer, length);
-      } catch (error) {
-        this.#writes.shift();
-        reject(error);
-        continue;
-      }
-      if (count === WOULD_BLOCK) {
-        return this.#awaitWritable();
-      }
-      this.#writes.shift();
-      resolve(count);
-    }
+    this.#writes.serve();
+    this.#updateInterest();
   }
 
-  /** @returns 0, or `WOULD_BLOCK` while the connection itself has more to send */
+  /** Half-closes. A peer that is gone needs no end of file, and Deno reports no error. */
   #shutDown(): number {
-    if (this.connection.bufferedAmount > 0) return WOULD_BLOCK;
     try {
-      this.connection.socket.shutdown("write");
+      this.#socket.shutdown("write");
     } catch (error) {
-      // A peer that is gone needs no word of it; Deno sees it so, too.
       if (!(error instanceof Deno.errors.NotConnected)) throw error;
     }
     return 0;
   }
 
-  /** The connection has ended beneath: what is pending ends as it did. */
-  #end(): void {
-    const { error } = this.connection;
-    this.#settle(() => error ?? interrupted());
+  /** Tries calls in the next iteration that were not tried, so that no edge follows. */
+  #trySoon(): void {
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    loopOf(this).callSoon(() => {
+      this.#scheduled = false;
+      this.#read();
+      this.#write();
+    });
   }
 
-  /** Fails everything that is pending. */
-  #settle(errorOf: () => Error): void {
-    const pending = [...this.#reads, ...this.#writes];
-    this.#reads.length = this.#writes.length = 0;
-    for (const { reject } of pending) reject(errorOf());
+  #updateInterest(): void {
+    if (this.#ended) return;
+    const waits = this.#reads.length > 0 || this.#writes.length > 0;
+    this.setStandby(!waits);
+    if (!waits && this.#usesEdge) return;
+    try {
+      this.watch(this.#wantedEvents(), Conn.#onReady);
+    } catch (error) {
+      // Without a registration, no call would ever settle.
+      this.#finish(error as Error);
+    }
   }
 
-  /** What a call is told after the end: what caused it, unless the caller did. */
-  #ended(): Error | null {
-    if (!this.#closed && !this.connection.closed) return null;
-    return (this.#closed ? undefined : this.connection.error) ?? closedError();
+  #wantedEvents(): number {
+    const writes = this.#writes.length > 0 ? EVENT_WRITE : 0;
+    // Once registered, an edge-triggered interest stays.
+    if (this.#usesEdge) return this.interest | EDGE_READ | writes;
+    if (this.#reads.length > 0) this.#keepsReadInterest = true;
+    return (this.#keepsReadInterest ? EVENT_READ : 0) | writes;
+  }
+
+  /** Ends the connection: the descriptor is free at once, pending calls fail. */
+  #finish(error: Error | undefined): void {
+    if (this.#ended) return;
+    this.#ended = true;
+    this.#error = error;
+    this.#keepLocalAddress();
+    this.leave();
+    this.#idle?.stop();
+    this.#socket.close();
+    this.#reads.fail(() => error ?? interrupted());
+    this.#writes.fail(() => error ?? interrupted());
+  }
+
+  /** Deno's connections know their addresses after the end. */
+  #keepLocalAddress(): void {
+    try {
+      void this.localAddr;
+    } catch {
+      // The descriptor was closed by other means.
+    }
+  }
+
+  /** The error of a call after the end; null while the connection is open. */
+  #endError(): Error | null {
+    if (!this.#ended) return null;
+    return (this.#closed ? undefined : this.#error) ?? closedError();
   }
 
   #checkOpen(): void {
     if (this.#closed) throw closedError();
   }
-}
-
-/** A buffer may be transferred or resized while a call waits: it would read as the end. */
-function goneError(verb: string): Error {
-  return new TypeError(
-    `Cannot ${verb} a buffer that was transferred or shrunk meanwhile`,
-  );
 }
 
 function closedError(): Error {

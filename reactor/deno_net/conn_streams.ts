@@ -1,59 +1,48 @@
 /**
- * The two Web Streams of a connection. They go without a promise of their own for
- * a chunk: what comes is enqueued as it comes, once it is asked for, and a chunk
- * that the system takes at once is written when `write()` returns.
+ * The two Web Streams of a connection. They make no promise of their own for a chunk:
+ * once a chunk is asked for, received bytes are enqueued directly, and a chunk that
+ * the system takes at once is written when `write()` returns.
  *
  * @module
  */
 
 import { bytesOf } from "../../backends/ffi/memory.ts";
+import type { ReadRequest } from "./request_queue.ts";
 
-/** A read that has not come to its end. */
-export interface ReadRequest {
-  /** Where the bytes go. */
-  readonly buffer: Uint8Array<ArrayBuffer>;
-  /** How long the buffer was when the call was made. */
-  readonly length: number;
-  /** Called with their number; null at end of file. */
-  readonly resolve: (count: number | null) => void;
-  readonly reject: (error: unknown) => void;
-}
-
-/** What a stream of what comes needs of its connection. */
+/** The connection of a readable stream. */
 interface Source {
   read(request: ReadRequest): void;
   /** Closes the connection, unless it is closed already. */
   close(): void;
 }
 
-/** What a stream of what goes needs of its connection. */
+/** The connection of a writable stream. */
 interface Sink {
-  /** @returns how many bytes were taken, at once or later */
+  /** Returns how many bytes were taken, at once or later. */
   write(bytes: Uint8Array<ArrayBuffer>): number | Promise<number>;
   /** Closes the connection, unless it is closed already. */
   close(): void;
 }
 
 /**
- * What was just received for a reader without memory of its own. All connections
- * of a thread share it: bytes are copied out before anything else runs.
+ * Memory for reads without memory of their own. All connections of a thread share
+ * it, because the bytes are copied out before anything else runs.
  */
 let received: Uint8Array<ArrayBuffer> | undefined;
 
 /**
- * How much of it one receive may fill. Chunks of 256 KiB come from fresh pages,
- * which the kernel clears first: 1.06 of the CPU of Deno's own streams at 1 MiB,
- * where these take 0.79.
+ * Its size. Chunks of 256 KiB come from fresh pages, which the kernel clears first: at
+ * 1 MiB they took 1.06 of the CPU of Deno's own streams, and these take 0.79.
  */
 const RECEIVED_BYTES = 128 * 1024;
 
-/** A byte stream, which receives only what is asked for. */
+/** A byte stream, which receives only when a chunk is asked for. */
 export function readableOf(
   source: Source,
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const buffer = received ??= new Uint8Array(new ArrayBuffer(RECEIVED_BYTES));
   let stream: ReadableByteStreamController;
-  // One read at a time: what it is answered with asks for the next.
+  // One read at a time, because its answer asks for the next one.
   let reading = false;
   const reject = (error: unknown): void => {
     source.close();
@@ -70,7 +59,7 @@ export function readableOf(
     resolve: (count) => {
       reading = false;
       if (count === null) end();
-      // From a view: memory that is copied into at once is not cleared before.
+      // Made from a view, the memory is not cleared before it is copied into.
       else stream.enqueue(new Uint8Array(buffer.subarray(0, count)));
     },
     reject,
@@ -148,7 +137,7 @@ async function writeRest(
   first: number | Promise<number>,
 ): Promise<void> {
   for (let sent = await first; sent < length;) {
-    // Of a buffer that was transferred or shrunk meanwhile there is no such part.
+    // Throws if the buffer was transferred or shrunk meanwhile.
     const rest = new Uint8Array(buffer, byteOffset + sent, length - sent);
     sent += await sink.write(rest);
   }

@@ -7,11 +7,6 @@
 import type { Socket } from "../../backends/ffi/socket.ts";
 import { EVENT_READ, type FileObject } from "../../backends/selector.ts";
 import { acceptNext } from "../accepting.ts";
-import {
-  Connection,
-  type ConnectionLimits,
-  connectionLimits,
-} from "../connection.ts";
 import { Endpoint, loopOf } from "../endpoint.ts";
 import type { ListeningSocket } from "../listening_socket.ts";
 import type { Loop } from "../loop.ts";
@@ -49,7 +44,6 @@ export class Listener<
   /** The address that it listens on. */
   readonly addr: Address;
   readonly #listening: ListeningSocket;
-  readonly #limits: ConnectionLimits;
   #waiter: Waiter<Conn<Address>> | null = null;
   /** Whether the last attempt has found a connection: then the next one need not wait. */
   #mayHaveMore = false;
@@ -62,7 +56,6 @@ export class Listener<
   constructor(loop: Loop, listening: ListeningSocket) {
     super(loop);
     this.#listening = listening;
-    this.#limits = connectionLimits(loop, {});
     this.setStandby(true);
     this.addr = denoAddr(listening.socket.localAddress) as Address;
   }
@@ -168,8 +161,8 @@ export class Listener<
       socket = acceptNext(this.#listening.socket);
       this.#mayHaveMore = socket !== null;
       if (socket === null) return;
-      const connection = new Connection(loopOf(this), socket, this.#limits);
-      this.#settle()!.resolve(new Conn(connection));
+      const conn = new Conn<Address>(loopOf(this), socket);
+      this.#settle()!.resolve(conn);
     } catch (error) {
       socket?.close();
       this.#settle()!.reject(error);

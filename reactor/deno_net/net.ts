@@ -6,13 +6,15 @@
 
 import { isSystemError, systemError } from "../../backends/ffi/errors.ts";
 import { checkOptions, type OptionNames } from "../../backends/options.ts";
-import type { ConnectOptions } from "../connect_options.ts";
-import { connect } from "../connecting.ts";
-import { interrupted } from "../interrupted.ts";
+import { type ConnectOptions, connectTarget } from "../connect_options.ts";
+import { startTo } from "../connecting.ts";
+import { Connector } from "../connector.ts";
 import type { ListenOptions } from "../listen_options.ts";
 import { ListeningSocket } from "../listening_socket.ts";
 import type { Loop } from "../loop.ts";
+import { DESTROY } from "../owned.ts";
 import { Conn } from "./conn.ts";
+import { Dial } from "./dial.ts";
 import { Listener } from "./listener.ts";
 
 const LISTEN_OPTIONS: OptionNames<
@@ -141,21 +143,20 @@ export class Net {
     options: object,
   ): Promise<Conn<Deno.NetAddr | Deno.UnixAddr>> {
     return new Promise((resolve, reject) => {
-      const connection = connect(this.#loop, connectOptions(options), () => {
-        connection.onClose = null;
-        clearTimeout(look);
-        resolve(new Conn(connection));
+      const loop = this.#loop;
+      const connectTo = connectOptions(options);
+      const target = connectTarget(connectTo);
+      const dial = new Dial(loop, (socket) => {
+        clearTimeout(check);
+        resolve(new Conn(loop, socket));
+      }, (error) => {
+        clearTimeout(check);
+        reject(withoutDetail(error));
       });
-      // Without an error, the reactor was closed.
-      connection.onClose = (error) => {
-        clearTimeout(look);
-        reject(error === undefined ? interrupted() : withoutDetail(error));
-      };
-      const look = this.#expectTurns(() => {
-        connection.onClose = null;
-        connection.abort();
-        reject(new Deno.errors.NotSupported(NOT_SERVING));
+      const check = this.#expectTurns(() => {
+        dial[DESTROY](new Deno.errors.NotSupported(NOT_SERVING));
       });
+      startTo(target, new Connector(loop, dial, connectTo));
     });
   }
 

@@ -9,7 +9,8 @@ import {
   type SocketAddress,
 } from "../../backends/ffi/mod.ts";
 import type { ConnectOptions } from "../../reactor/mod.ts";
-import { Connection, connectionLimits } from "../../reactor/connection.ts";
+import { connectingOf, Connection } from "../../reactor/connection.ts";
+import { connectionSettings } from "../../reactor/connection_options.ts";
 import { Connector } from "../../reactor/connector.ts";
 import { loopOf } from "../../reactor/reactor.ts";
 import { bytesOf, eventually, nextTurn } from "../util.ts";
@@ -236,13 +237,15 @@ onAnyBackend(
     const connection = new Connection(
       loopOf(reactor),
       null,
-      connectionLimits(loopOf(reactor), {}),
+      connectionSettings(loopOf(reactor), {}),
     );
     const log = new Log();
     watch(connection, log);
     const missing = { path: "/nonexistent/socket" };
     const addresses = [missing, first!, second!];
-    new Connector(loopOf(reactor), connection, {}).start(addresses);
+    new Connector(loopOf(reactor), connectingOf(connection), {}).start(
+      addresses,
+    );
     stage.until(() => log.lines.length > 0, "the connection");
     assertEquals(connection.remoteAddress, first);
     // The next address is due a quarter of a second after the one before.
@@ -351,10 +354,10 @@ function lookingUp(
   const connection = new Connection(
     loopOf(stage.reactor),
     null,
-    connectionLimits(loopOf(stage.reactor), {}),
+    connectionSettings(loopOf(stage.reactor), {}),
   );
   watch(connection, log);
-  new Connector(loopOf(stage.reactor), connection, options)
+  new Connector(loopOf(stage.reactor), connectingOf(connection), options)
     .startAfter("slow.invalid", () => new Promise(() => {}));
   return connection;
 }
@@ -394,12 +397,12 @@ onAnyBackend(
     const connection = new Connection(
       loopOf(reactor),
       null,
-      connectionLimits(loopOf(reactor), {}),
+      connectionSettings(loopOf(reactor), {}),
     );
     watch(connection, log);
     connection.onConnect = () => connection.close();
     const { promise, resolve } = Promise.withResolvers<SocketAddress[]>();
-    new Connector(loopOf(reactor), connection, {}).startAfter(
+    new Connector(loopOf(reactor), connectingOf(connection), {}).startAfter(
       "late",
       () => promise,
     );

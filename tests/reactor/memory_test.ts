@@ -227,8 +227,8 @@ onEachBackend(
       // Text is written as UTF-8, by these alone.
       if (name === "string") calls.length = 0;
       for (const call of calls) assertThrows(call, TypeError, refusal);
-      assertThrows(() => connection.sendNow(wrong), TypeError, name);
-      assertThrows(() => connection.receiveInto(wrong), TypeError, name);
+      assertThrows(() => connection.socket.send(wrong), TypeError, name);
+      assertThrows(() => connection.socket.recv(wrong), TypeError, name);
     }
     const refusal = "Cannot write undefined: it must be bytes";
     // deno-lint-ignore no-sparse-arrays -- as a program may have made it
@@ -258,7 +258,7 @@ onEachBackend(
           (): unknown => connection.write(wrong),
           (): unknown => connection.write([bytesOf("good"), wrong]),
           (): unknown => connection.end(wrong),
-          (): unknown => connection.sendNow(wrong),
+          (): unknown => connection.socket.send(wrong),
         ]
       ) {
         if (wrong === gone.buffer) assertThrows(call, TypeError);
@@ -267,7 +267,7 @@ onEachBackend(
     }
     peer.send("hello");
     for (const wrong of [gone, shrunk]) {
-      assertThrows(() => connection.receiveInto(wrong), TypeError);
+      assertThrows(() => connection.socket.recv(wrong), TypeError);
     }
     assert(!connection.readEnded);
     connection.write(new Uint8Array(0));
@@ -366,7 +366,7 @@ async function fill(conn: Conn): Promise<number> {
   let total = 0;
   // What is still under way makes room when it arrives.
   for (let full = 0; full < 50;) {
-    const count = conn.connection.sendNow(load);
+    const count = conn.socket.send(load);
     full = count === WOULD_BLOCK ? full + 1 : 0;
     if (count === WOULD_BLOCK) await nextTurn();
     else total += count;

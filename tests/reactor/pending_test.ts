@@ -112,26 +112,20 @@ const ends: {
     later: "BadResource",
   },
   {
-    name: "connection.close()",
-    end: ({ client }) => client.connection.close(),
+    name: "conn.abort()",
+    end: ({ client }) => client.abort(),
     pending: "Interrupted",
     later: "BadResource",
   },
   {
-    name: "connection.abort()",
-    end: ({ client }) => client.connection.abort(),
-    pending: "Interrupted",
-    later: "BadResource",
-  },
-  {
-    name: "connection.abort(error)",
-    end: ({ client }) => client.connection.abort(new EvalError("enough")),
+    name: "conn.abort(error)",
+    end: ({ client }) => client.abort(new EvalError("enough")),
     pending: "EvalError",
     later: "EvalError",
   },
   {
     name: "an idle timeout",
-    end: ({ client }) => client.connection.setIdleTimeout(20),
+    end: ({ client }) => client.setIdleTimeout(20),
     pending: "TimedOut",
     later: "TimedOut",
   },
@@ -188,18 +182,18 @@ test("Conn: what the system refuses to watch ends with the refusal, pending and 
   assertEquals(await outcomes.all(), ["read: Error", "write: Error"]);
   outcomes.follow("read", client.read(new Uint8Array(1)));
   assertEquals(await outcomes.all(), ["read: Error"]);
-  assertEquals([client.connection.closed, client.connection.fd], [true, -1]);
-  assertEquals(codeOf(client.connection.error!), "ENOMEM");
+  assertEquals([client.closed, client.fd], [true, -1]);
+  assertEquals(codeOf(client.error!), "ENOMEM");
 });
 
 test("Conn: a read after the idle timeout is told of it, though the read before took all", async () => {
   await using scene = await Scene.open();
   const { client, server } = scene;
-  client.connection.setIdleTimeout(20);
+  client.setIdleTimeout(20);
   await server.write(new Uint8Array(1));
   // It gets less than it asked for: the next one would wait without a look.
   assertEquals(await client.read(new Uint8Array(16)), 1);
-  await eventually(() => client.connection.closed, "the timeout");
+  await eventually(() => client.closed, "the timeout");
   const outcomes = new Outcomes();
   outcomes.follow("read", client.read(new Uint8Array(16)));
   assertEquals(await outcomes.all(), ["read: TimedOut"]);
@@ -211,7 +205,7 @@ test("Conn: a peer's reset settles everything that is pending", async () => {
   await fill(client);
   const outcomes = new Outcomes();
   begin(client, outcomes);
-  server.connection.abort();
+  server.abort();
   // As with Deno: the error is told to the first that asks, and then it is an end.
   assertEquals(await outcomes.all(), [
     "closeWrite: undefined",
@@ -233,18 +227,18 @@ test("Conn: a peer's reset settles everything that is pending", async () => {
   client.close();
 });
 
-test("Connection: one that waits to read and throws does not keep `onClose` from being called", async () => {
+test("Connection: a whenWritable() callback that throws does not keep `onClose` from being called", async () => {
   const errors: unknown[] = [];
   await using reactor = new Reactor({ onError: (error) => errors.push(error) });
   reactor.serve();
   using listener = reactor.net.listen({ hostname: "127.0.0.1", port: 0 });
-  const { connection } = await reactor.net.connect({
-    port: listener.addr.port,
-  });
+  const connection = reactor.connect({ port: listener.addr.port });
   const closed = Promise.withResolvers<Error | undefined>();
   connection.onClose = closed.resolve;
-  connection.whenReadable(() => connection.receiveInto(new Uint8Array(1)));
   const reason = new EvalError("enough");
+  connection.whenWritable(() => {
+    throw reason;
+  });
   connection.abort(reason);
   assertEquals(await closed.promise, reason);
   assertEquals(errors, [reason]);

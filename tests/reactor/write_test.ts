@@ -372,7 +372,7 @@ for (const [how, arrives] of [["end()", true], ["close()", false]] as const) {
       const { connection, peer } = stage.narrow();
       peer.send("unread");
       // What the system takes is more than the peer has room for.
-      const sent = connection.sendNow(patternOf(MIB));
+      const sent = connection.socket.send(patternOf(MIB));
       if (arrives) connection.end();
       else connection.close();
       stage.turns();

@@ -1,0 +1,62 @@
+/**
+ * The states of a stream, and what may follow each.
+ *
+ * They share one number with a few flags, because ten thousand idle connections pay
+ * for each field. 0 means open, reading and writing: most writes check nothing else.
+ *
+ * | state | value         | may become                                                   |
+ * | ----- | ------------- | ------------------------------------------------------------ |
+ * | life  | `CONNECTING`  | open; closing by `close()` with bytes queued; closed         |
+ * |       | open          | closing by `close()` with bytes queued; closed               |
+ * |       | `CLOSING`     | closed when the queue is sent, by `abort()` or by an error   |
+ * |       | `CLOSED`      | final                                                        |
+ * | read  | reading       | paused by `pause()`; ended by the end of file                |
+ * |       | `PAUSED`      | reading by `resume()`                                        |
+ * |       | `READ_ENDED`  | final                                                        |
+ * | write | writing       | ending by `end()` or `close()`                               |
+ * |       | `ENDING`      | ended when the queue is sent                                 |
+ * |       | `WRITE_ENDED` | final                                                        |
+ *
+ * When reading and writing have both ended, the stream is closed.
+ *
+ * @module
+ */
+
+import type { StreamSettings } from "./connection_options.ts";
+import type { TransportFile } from "./transport.ts";
+
+export const LIFE = 3 << 0;
+export const CONNECTING = 1 << 0;
+export const CLOSING = 2 << 0;
+export const CLOSED = 3 << 0;
+
+export const READ = 3 << 2;
+export const PAUSED = 1 << 2;
+export const READ_ENDED = 2 << 2;
+
+export const WRITE = 3 << 4;
+export const ENDING = 1 << 4;
+export const WRITE_ENDED = 2 << 4;
+
+/** `write()` returned false, and `onDrain` is still to be called. */
+export const DRAIN_PENDING = 1 << 6;
+/** `cork()` was called. */
+export const CORKED = 1 << 7;
+/** A write found no room in the queue. No byte may follow it: the stream is aborted soon. */
+export const REFUSED = 1 << 8;
+/** Closed while no `onClose` was set. */
+export const CLOSE_UNREPORTED = 1 << 9;
+/** Read interest is level-triggered from now on. */
+export const LEVEL_TRIGGERED = 1 << 10;
+/** The descriptor was opened for reading only. */
+export const READ_ONLY = 1 << 11;
+
+/** A direction that the descriptor was not opened for has ended from the start. */
+export function initialState(
+  file: TransportFile,
+  { transport }: StreamSettings,
+): number {
+  const read = transport.receives(file) ? 0 : READ_ENDED;
+  const write = transport.sends(file) ? 0 : READ_ONLY;
+  return read | write;
+}

@@ -1,0 +1,324 @@
+/**
+ * The writing half of a stream: bytes that find no room wait in a queue, whose
+ * length tells the program when to stop writing.
+ *
+ * @module
+ */
+
+import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
+import { copyOf } from "../backends/ffi/memory.ts";
+import { type Chunk, chunkBytes } from "./chunk.ts";
+import type { StreamSettings } from "./connection_options.ts";
+import { Endpoint, loopOf } from "./endpoint.ts";
+import type { Loop } from "./loop.ts";
+import { RareFields } from "./rare_fields.ts";
+import { WriteQueue } from "./send_queue.ts";
+import type { StreamCallbacks } from "./stream_callbacks.ts";
+import {
+  CLOSED,
+  CLOSING,
+  CONNECTING,
+  CORKED,
+  DRAIN_PENDING,
+  ENDING,
+  initialState,
+  LIFE,
+  READ_ONLY,
+  REFUSED,
+  WRITE,
+  WRITE_ENDED,
+} from "./stream_state.ts";
+import type { TransportFile } from "./transport.ts";
+
+/** The settings that a stream shares with others, for the classes that extend it. */
+export let settingsOf: (stream: StreamWriter) => StreamSettings;
+
+/** The rarely used fields of a stream; null until `needRare()` makes them. */
+export let rareOf: (stream: StreamWriter) => RareFields | null;
+
+/** Makes the rarely used fields of a stream, unless it has them. */
+export let needRare: (stream: StreamWriter) => RareFields;
+
+/**
+ * The writing half of a stream. `Stream` extends it with the reading half, and closes
+ * both.
+ */
+export abstract class StreamWriter extends Endpoint {
+  /** Called when the queue falls to the low water mark after `write()` returned false. */
+  onDrain: StreamCallbacks<this>["onDrain"] | null | undefined = null;
+  /** The states and flags of `stream_state.ts`. */
+  protected state: number;
+  /** The owner of the descriptor; null while connecting. */
+  protected file: { readonly fd: number; close(): void } | null;
+  readonly #settings: StreamSettings;
+  #queue: WriteQueue | null = null;
+  #rare: RareFields | null = null;
+
+  /**
+   * Called by the reactor.
+   *
+   * @param file The owner of the descriptor; null while connecting
+   * @param settings Shared by the streams of one kind
+   */
+  constructor(
+    loop: Loop,
+    file: TransportFile | null,
+    settings: StreamSettings,
+  ) {
+    super(loop);
+    this.file = file;
+    this.#settings = settings;
+    this.state = file === null ? CONNECTING : initialState(file, settings);
+  }
+
+  /** The descriptor; -1 while connecting, and once closed. */
+  get fd(): number {
+    return this.file === null ? -1 : this.file.fd;
+  }
+
+  /** Whether the stream has ended, in whatever way. */
+  get closed(): boolean {
+    return (this.state & LIFE) === CLOSED;
+  }
+
+  /** How many bytes wait to be sent. */
+  get bufferedAmount(): number {
+    return this.#queue === null ? 0 : this.#queue.bytes;
+  }
+
+  /**
+   * Sends bytes, or queues those that the system does not take. The memory may be used
+   * again when this returns. After `end()`, `close()` and the end it has no effect.
+   * Above `maximumQueued` it aborts the stream, and `onClose` is called with a
+   * `RangeError`.
+   *
+   * @param data Text, which is sent as UTF-8, bytes in a buffer or any view, or a list
+   *   of such chunks, which is sent with one call
+   * @returns false if more bytes are queued than the high water mark: `onDrain` follows
+   * @throws {TypeError} if the data or a chunk is anything else, its buffer was
+   *   transferred away, or the descriptor was opened for reading only. Nothing is sent
+   */
+  write(data: Chunk | readonly Chunk[]): boolean {
+    if (Array.isArray(data)) return this.#writeList(data);
+    const bytes = chunkBytes(data);
+    if (this.state !== 0 || this.#queue !== null) return this.#append(bytes);
+    return this.#send(bytes);
+  }
+
+  /** Gathers all writes until `uncork()` into one call. */
+  cork(): void {
+    this.state |= CORKED;
+  }
+
+  /** Sends the writes since `cork()`. */
+  uncork(): void {
+    this.state &= ~CORKED;
+    if (this.file !== null && !this.closed) this.flushGuarded();
+  }
+
+  /**
+   * Flushes, then half-closes: the peer receives an end of file and may go on sending.
+   * The stream closes when the peer ends, too. Until then received bytes go to
+   * `onData`, or are discarded, except while the stream is paused.
+   *
+   * A peer that never ends keeps the stream open: `setIdleTimeout()` ends a silent
+   * one, `close()` or `abort()` any other. Only sockets have a half-close: for the
+   * peer of another descriptor the end comes with `close()`.
+   *
+   * @param data Last bytes, or text
+   * @throws {TypeError} as `write`
+   */
+  end(data?: Chunk): void {
+    if (data !== undefined) this.write(data);
+    if ((this.state & WRITE) !== 0 || this.closed) return;
+    this.state = this.state & ~CORKED | ENDING;
+    if (this.file !== null) this.flushGuarded();
+  }
+
+  /**
+   * Calls a function once, when the queue is empty and the system has room. This is
+   * for producers without an end, of which each then writes a part in its turn.
+   *
+   * @param callback Also called at the end of the stream; null to cancel
+   */
+  whenWritable(callback: (() => void) | null): void {
+    needRare(this).onWritable = callback;
+    this.updateInterest();
+  }
+
+  /** Updates the registration after a change of what is to be sent. */
+  protected abstract updateInterest(): void;
+
+  /** Ends the stream, with the error if one is the cause. */
+  protected abstract finish(error: Error | undefined): void;
+
+  /** Ends the stream if both halves have ended. */
+  protected abstract closeIfEnded(): void;
+
+  /** Calls a callback of the program. If it throws, only its own stream is aborted. */
+  protected abstract guard(callback: () => void): void;
+
+  /** Ends the stream with an error, and discards the queue. */
+  abstract abort(error?: Error): void;
+
+  /** Whether room is waited for. */
+  protected get wantsRoom(): boolean {
+    return (this.#queue !== null && !this.is(CORKED)) ||
+      (this.#rare !== null && this.#rare.onWritable !== null);
+  }
+
+  /** Sends without the queue: the system takes most writes whole. */
+  #send(data: Uint8Array<ArrayBuffer>): boolean {
+    const { length } = data;
+    if (length === 0) return true;
+    let count: number;
+    try {
+      count = this.#settings.transport.send(this.file!, data, length);
+    } catch (error) {
+      this.finish(error as Error);
+      return false;
+    }
+    if (this.#rare !== null && count > 0) this.#rare.noteSent();
+    if (count === length) return true;
+    return this.#enqueue(data, count === WOULD_BLOCK ? 0 : count);
+  }
+
+  /** Handles a write in any state but the usual one. */
+  #append(data: Uint8Array<ArrayBuffer>): boolean {
+    if (this.is(READ_ONLY)) {
+      throw new TypeError("Cannot write to a stream that is open for reading");
+    }
+    if (this.is(WRITE | REFUSED) || this.closed) return false;
+    const queue = this.#queue;
+    const direct = queue === null && this.file !== null && !this.is(CORKED);
+    if (direct) return this.#send(data);
+    const { maximumQueued } = this.#settings;
+    if (queue === null || queue.memory <= maximumQueued) {
+      return this.#enqueue(data, 0);
+    }
+    this.#failLater(
+      new RangeError(`Cannot queue more than ${maximumQueued} bytes`),
+    );
+    return false;
+  }
+
+  #writeList(list: readonly Chunk[]): boolean {
+    const chunks = Array.from(list, chunkBytes);
+    const corked = this.is(CORKED);
+    const pending = this.state & DRAIN_PENDING;
+    this.cork();
+    for (const chunk of chunks) this.write(chunk);
+    // The chunks are one write: only the bytes that are left of it count.
+    this.state = this.state & ~DRAIN_PENDING | pending;
+    if (!corked) this.uncork();
+    return !this.is(WRITE | REFUSED) && this.#isBelowHighWater();
+  }
+
+  /**
+   * Queues a copy, because the memory stays the caller's.
+   *
+   * @returns as `write`
+   */
+  #enqueue(data: Uint8Array<ArrayBuffer>, sent: number): boolean {
+    const refusal = loopOf(this).refusal();
+    if (refusal !== null) {
+      this.state |= REFUSED;
+      this.#failLater(refusal);
+      return false;
+    }
+    const queue = this.#queue ??= new WriteQueue();
+    const { memory } = queue;
+    queue.push(copyOf(data, sent));
+    loopOf(this).countQueued(data.length - sent, queue.memory - memory);
+    this.updateInterest();
+    return this.#isBelowHighWater();
+  }
+
+  /** @returns false also where the system refused to watch the descriptor */
+  #isBelowHighWater(): boolean {
+    if (this.bufferedAmount <= this.#settings.highWaterMark) {
+      return !this.closed;
+    }
+    this.state |= DRAIN_PENDING;
+    return false;
+  }
+
+  /** Sends the queue, then does what waited for it. */
+  protected flush(): void {
+    if (this.#queue !== null && !this.is(CORKED)) this.#sendQueue(this.#queue);
+    if (this.#queue === null) this.#flushed();
+    const rare = this.#rare;
+    if (rare !== null && rare.onWritable !== null && this.#queue === null) {
+      const callback = rare.onWritable;
+      rare.onWritable = null;
+      callback();
+    }
+    this.updateInterest();
+    if (this.#isDrained()) loopOf(this).callSoon(() => this.#drain());
+  }
+
+  #sendQueue(queue: WriteQueue): void {
+    const { bytes, memory } = queue;
+    try {
+      this.#settings.transport.sendAll(this.file!, queue);
+    } finally {
+      // Some bytes may have been sent before an error.
+      loopOf(this).countQueued(queue.bytes - bytes, queue.memory - memory);
+    }
+    if (queue.bytes < bytes) this.#rare?.noteSent();
+    if (queue.bytes === 0) this.#queue = null;
+  }
+
+  #isDrained(): boolean {
+    return this.is(DRAIN_PENDING) && !this.closed &&
+      this.bufferedAmount <= this.#settings.lowWaterMark;
+  }
+
+  #drain(): void {
+    // If the queue was refilled meanwhile, `onDrain` stays pending.
+    if (!this.#isDrained()) return;
+    this.state &= ~DRAIN_PENDING;
+    this.guard(() => this.onDrain?.(this));
+  }
+
+  #flushed(): void {
+    if (this.is(REFUSED)) return;
+    if ((this.state & LIFE) === CLOSING) return this.finish(undefined);
+    if ((this.state & WRITE) !== ENDING) return;
+    this.state = this.state & ~WRITE | WRITE_ENDED;
+    this.closeIfEnded();
+    // close() sends FIN, too: then there is no need for shutdown().
+    if (!this.closed) this.#settings.transport.end(this.file!);
+  }
+
+  /** Flushes. An error closes the stream, and `onClose` reports it from the loop. */
+  protected flushGuarded(): void {
+    try {
+      this.flush();
+    } catch (error) {
+      this.finish(error as Error);
+    }
+  }
+
+  /** Discards the queue at the end of the stream. */
+  protected discardQueue(): void {
+    if (this.#queue === null) return;
+    loopOf(this).countQueued(-this.#queue.bytes, -this.#queue.memory);
+    this.#queue = null;
+  }
+
+  #failLater(error: Error): void {
+    loopOf(this).callSoon(() => this.abort(error));
+  }
+
+  /** Whether one of several states or flags is set. */
+  protected is(bits: number): boolean {
+    return (this.state & bits) !== 0;
+  }
+
+  static {
+    settingsOf = (stream): StreamSettings => stream.#settings;
+    rareOf = (stream): RareFields | null => stream.#rare;
+    needRare = (stream): RareFields => stream.#rare ??= new RareFields();
+  }
+}
