@@ -77,7 +77,7 @@ function written(part: Uint8Array, { text, lengths }: Notations): string {
 }
 
 /** A text as Python prints it: '127.0.0.1', "isn't", '\x7f'. */
-export function textRepr(text: string): string {
+function textRepr(text: string): string {
   const quote = text.includes("'") && !text.includes('"') ? '"' : "'";
   const characters = Array.from(
     text,

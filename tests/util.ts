@@ -64,7 +64,7 @@ function newFds(before: ReadonlyMap<number, string>): string[] {
  * Some descriptors are closed by another thread (libkqueue's, and that of a
  * `Worker`), so the check is repeated for a while.
  */
-export function withFdCheck(
+function withFdCheck(
   body: () => void | Promise<void>,
 ): () => Promise<void> {
   return async () => {
