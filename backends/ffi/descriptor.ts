@@ -65,13 +65,20 @@ export function wouldBlock(syscall: string, number: number): boolean {
  * Repeats a call that a signal interrupted.
  *
  * @param call Returns its result or -errno
+ * @param detail The subject of the call, for the message of an error
  * @throws {SystemError} for every other error
  */
-export function retrying(syscall: string, call: () => number): number {
+export function retrying(
+  syscall: string,
+  call: () => number,
+  detail?: string,
+): number {
   for (;;) {
     const result = call();
     if (result >= 0) return result;
-    if (-result !== system().errno.EINTR) throw systemError(syscall, -result);
+    if (-result !== system().errno.EINTR) {
+      throw systemError(syscall, -result, detail);
+    }
   }
 }
 
@@ -273,5 +280,6 @@ export function openFile(path: string, mode: "r" | "w" | "r+" = "r"): number {
   return retrying(
     "open",
     () => open(name, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC),
+    `'${path}'`,
   );
 }

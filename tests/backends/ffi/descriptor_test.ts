@@ -140,7 +140,11 @@ test("openFile() opens for the directions asked for, non-blocking and close-on-e
 });
 
 test("openFile() of a missing file is NotFound, of a cut name a TypeError", () => {
-  assertThrows(() => openFile("/nowhere"), Deno.errors.NotFound);
+  assertThrows(
+    () => openFile("/nowhere"),
+    Deno.errors.NotFound,
+    ": open '/nowhere'",
+  );
   assertThrows(() => openFile("/dev/null\0x"), TypeError, "NUL");
 });
 
