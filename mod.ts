@@ -43,9 +43,7 @@ export {
   WOULD_BLOCK,
 } from "./backends/ffi/mod.ts";
 export {
-  createSelector,
   DefaultSelector,
-  DevpollSelector,
   Epoll,
   EPOLLERR,
   EPOLLET,
@@ -56,13 +54,11 @@ export {
   EPOLLOUT,
   EPOLLPRI,
   EPOLLRDHUP,
-  EpollSelector,
   EVENT_HANG_UP,
   EVENT_PRIORITY,
   EVENT_READ,
   EVENT_WRITE,
   type FileObject,
-  KqueueSelector,
   type LoopSelector,
   MODE_EDGE,
   MODE_EXCLUSIVE,
@@ -75,12 +71,9 @@ export {
   POLLOUT,
   POLLPRI,
   POLLRDHUP,
-  PollSelector,
   select,
   type Selector,
-  SELECTOR_NAMES,
   type SelectorKey,
-  type SelectorName,
-  SelectSelector,
 } from "./backends/mod.ts";
+export * from "./backends/selectors.ts";
 export * from "./reactor/mod.ts";

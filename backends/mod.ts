@@ -26,12 +26,7 @@
  * @module
  */
 
-export {
-  createSelector,
-  DefaultSelector,
-  SELECTOR_NAMES,
-  type SelectorName,
-} from "./default_selector.ts";
+export { DefaultSelector } from "./default_selector.ts";
 export { DevPoll } from "./devpoll.ts";
 export {
   Epoll,
@@ -76,10 +71,4 @@ export {
   type Selector,
   type SelectorKey,
 } from "./selector.ts";
-export {
-  DevpollSelector,
-  EpollSelector,
-  KqueueSelector,
-  PollSelector,
-  SelectSelector,
-} from "./selectors.ts";
+export * from "./selectors.ts";

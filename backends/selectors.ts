@@ -1,17 +1,125 @@
 /**
- * The selectors as programs see them: for each class its contract and its
- * constructor. The bookkeeping that the classes share stays inside.
+ * All selectors: their names and order, and each as programs see it, by its contract
+ * and its constructor. The bookkeeping that the classes share stays inside.
  *
  * @module
  */
 
 import { DevpollSelector as DevpollSelectorClass } from "./devpoll_selector.ts";
 import { EpollSelector as EpollSelectorClass } from "./epoll_selector.ts";
+import { system } from "./ffi/current_system.ts";
+import type { Platform } from "./ffi/system.ts";
 import type { KqueueOptions } from "./kqueue.ts";
 import { KqueueSelector as KqueueSelectorClass } from "./kqueue_selector.ts";
 import { PollSelector as PollSelectorClass } from "./poll_selector.ts";
 import { SelectSelector as SelectSelectorClass } from "./select_selector.ts";
 import type { FileObject, LoopSelector } from "./selector.ts";
+
+/** The names of all selectors, best first; no system has all of them. */
+export const SELECTOR_NAMES = [
+  "epoll",
+  "kqueue",
+  "devpoll",
+  "poll",
+  "select",
+] as const;
+
+/** The name of a selector, for `createSelector()`. */
+export type SelectorName = typeof SELECTOR_NAMES[number];
+
+/** A class of selectors that needs no options. */
+interface SelectorClass {
+  new <T, F extends FileObject>(): LoopSelector<T, F>;
+  /** Whether a system has the call. */
+  available(platform: Platform): boolean;
+}
+
+const SELECTORS: Readonly<Record<SelectorName, SelectorClass>> = {
+  epoll: EpollSelectorClass,
+  kqueue: KqueueSelectorClass,
+  devpoll: DevpollSelectorClass,
+  poll: PollSelectorClass,
+  select: SelectSelectorClass,
+};
+
+/**
+ * Returns the names of the selectors that a system has, best first: those whose
+ * interest the kernel keeps.
+ *
+ * @param platform The system and its processor, as in `Deno.build`. Default: this one
+ *
+ * @example
+ * ```ts
+ * import { availableSelectors } from "@pollux/reactor/selectors";
+ * import { assertEquals } from "@std/assert";
+ *
+ * const linux = { os: "linux", arch: "x86_64" };
+ * assertEquals(availableSelectors(linux), ["epoll", "poll", "select"]);
+ * ```
+ */
+export function availableSelectors(
+  platform: { readonly os: string; readonly arch: string } = system(),
+): SelectorName[] {
+  return SELECTOR_NAMES.filter((name) => SELECTORS[name].available(platform));
+}
+
+/**
+ * Creates a selector by its name, or the best one of this system.
+ *
+ * @param name One of `SELECTOR_NAMES`. Default: the best that works here, as with
+ *   `new DefaultSelector()`
+ * @returns a selector with the calls of an event loop: `new Reactor({ selector })`
+ *   takes it
+ * @throws {TypeError} if the name is unknown
+ * @throws {Deno.errors.NotSupported} if this system lacks the call
+ * @throws {Deno.errors.NotCapable} without `--allow-ffi`
+ *
+ * @example
+ * ```ts
+ * import { createSelector, PollSelector } from "@pollux/reactor/selectors";
+ * import { assertInstanceOf } from "@std/assert";
+ *
+ * using selector = createSelector("poll");
+ * assertInstanceOf(selector, PollSelector);
+ * ```
+ */
+export function createSelector<T, F extends FileObject = FileObject>(
+  name?: SelectorName,
+): LoopSelector<T, F> {
+  if (name === undefined) return createBest();
+  if (!Object.hasOwn(SELECTORS, name)) {
+    throw new TypeError(
+      `Unknown selector "${name}": use ${SELECTOR_NAMES.join(", ")}`,
+    );
+  }
+  return new SELECTORS[name]();
+}
+
+/**
+ * Creates the first selector that works. A call that the kernel refuses, as in a
+ * sandbox, is skipped.
+ */
+function createBest<T, F extends FileObject>(): LoopSelector<T, F> {
+  const failures: string[] = [];
+  for (const name of availableSelectors()) {
+    try {
+      return createSelector(name);
+    } catch (error) {
+      if (error instanceof Deno.errors.NotCapable) throw error;
+      // Without a free descriptor every attempt fails, and poll would be a poor guess.
+      if (isOutOfDescriptors(error)) throw error;
+      failures.push(`${name}: ${(error as Error).message}`);
+    }
+  }
+  throw new Deno.errors.NotSupported(
+    `No selector works on ${system().name}: ${failures.join("; ")}`,
+  );
+}
+
+function isOutOfDescriptors(error: unknown): boolean {
+  const code = (error as { code?: string }).code;
+  return code === "EMFILE" || code === "ENFILE";
+}
 
 /**
  * A selector on epoll, for Linux. A wait costs as much as is ready, whatever the

@@ -8,10 +8,7 @@
  */
 
 import { parseArgs } from "node:util";
-import {
-  createSelector,
-  type SelectorName,
-} from "../backends/default_selector.ts";
+import { createSelector, type SelectorName } from "../backends/selectors.ts";
 import { EPOLL_CTL_ADD, EPOLLIN, EpollInstance } from "../backends/epoll.ts";
 import { EpollSelector } from "../backends/epoll_selector.ts";
 import { errorByValue } from "../backends/ffi/errno.ts";

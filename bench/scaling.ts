@@ -9,10 +9,7 @@
  */
 
 import { parseArgs } from "node:util";
-import {
-  createSelector,
-  type SelectorName,
-} from "../backends/default_selector.ts";
+import { createSelector, type SelectorName } from "../backends/selectors.ts";
 import { KqueueSelector } from "../backends/kqueue_selector.ts";
 import { libc } from "../backends/ffi/libc.ts";
 import {

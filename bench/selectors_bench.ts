@@ -13,7 +13,7 @@ import {
   availableSelectors,
   createSelector,
   type SelectorName,
-} from "../backends/default_selector.ts";
+} from "../backends/selectors.ts";
 import { system } from "../backends/ffi/current_system.ts";
 import { libc } from "../backends/ffi/libc.ts";
 import { EVENT_READ, type LoopSelector } from "../backends/selector.ts";

@@ -6,7 +6,7 @@
  */
 
 import { checkTimeout } from "../backends/deadline.ts";
-import { createSelector } from "../backends/default_selector.ts";
+import { createSelector } from "../backends/selectors.ts";
 import {
   CLOSING,
   EVENT_READ,

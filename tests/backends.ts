@@ -182,6 +182,14 @@ export const backends: readonly Backend[] = [
   backend("DefaultSelector", defaultTraits(), makeDefault),
 ];
 
+/** The optional events and modes that a backend supports. */
+export function supportedBy(name: string): string[] {
+  using selector = backends.find((backend) => backend.name === name)!.make();
+  const supported = Object.entries(OPTIONAL)
+    .filter(([_, bit]) => (selector.supported & bit) !== 0);
+  return supported.map(([optional]) => optional);
+}
+
 /** The backends that a system must have, however this machine is set up. */
 export const required: Readonly<Record<string, readonly string[]>> = {
   linux: ["EpollSelector", "PollSelector", "SelectSelector"],

@@ -9,7 +9,7 @@
  * @module
  */
 
-import { createSelector } from "../../backends/default_selector.ts";
+import { createSelector } from "../../backends/selectors.ts";
 import type { FileObject } from "../../backends/ffi/descriptor.ts";
 import { grown } from "../../backends/int32_arrays.ts";
 import type { LoopSelector } from "../../backends/selector.ts";

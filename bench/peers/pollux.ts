@@ -4,10 +4,7 @@
  * @module
  */
 
-import {
-  createSelector,
-  type SelectorName,
-} from "../../backends/default_selector.ts";
+import { createSelector, type SelectorName } from "../../backends/selectors.ts";
 import { type Mode, type Peer, program } from "./peer.ts";
 
 /**

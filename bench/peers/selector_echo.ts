@@ -7,10 +7,7 @@
  * @module
  */
 
-import {
-  createSelector,
-  type SelectorName,
-} from "../../backends/default_selector.ts";
+import { createSelector, type SelectorName } from "../../backends/selectors.ts";
 import { system } from "../../backends/ffi/current_system.ts";
 import { libc } from "../../backends/ffi/libc.ts";
 import { pageAligned } from "../../backends/ffi/memory.ts";

@@ -6,7 +6,7 @@ import { assertLess } from "@std/assert";
 import {
   availableSelectors,
   createSelector,
-} from "../../backends/default_selector.ts";
+} from "../../backends/selectors.ts";
 import { system } from "../../backends/ffi/current_system.ts";
 import { EVENT_READ, type LoopSelector } from "../../backends/mod.ts";
 import { bytesOf, pairOf, test } from "../util.ts";

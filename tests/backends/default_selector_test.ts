@@ -8,7 +8,7 @@ import {
   assertInstanceOf,
   assertThrows,
 } from "@std/assert";
-import { availableSelectors } from "../../backends/default_selector.ts";
+import { availableSelectors } from "../../backends/selectors.ts";
 import { darwin } from "../../backends/ffi/systems/darwin.ts";
 import { freebsd } from "../../backends/ffi/systems/freebsd.ts";
 import { illumos } from "../../backends/ffi/systems/illumos.ts";

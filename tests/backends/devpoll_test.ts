@@ -17,6 +17,7 @@ import {
   withDevPollCalls,
 } from "../../backends/devpoll.ts";
 import { close, pipe } from "../../backends/ffi/mod.ts";
+import { supportedBy } from "../backends.ts";
 import { DevPollStandIn } from "../devpoll_stand_in.ts";
 import { bytesOf, pairOf, test } from "../util.ts";
 
@@ -45,6 +46,10 @@ function openDevPoll(calls: DevPollCalls = new DevPollStandIn()): DevPoll {
 function pollfd(fd: number, events: number): number[] {
   return [fd, 0, 0, 0, events & 0xff, events >> 8, 0, 0];
 }
+
+test("DevpollSelector: supports urgent data, and no mode", () => {
+  assertEquals(supportedBy("DevpollSelector"), ["priority"]);
+});
 
 test("DevPoll: register() writes one struct pollfd, modify() removes first, unregister() removes", () => {
   const calls = new Recorder();

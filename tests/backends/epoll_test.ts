@@ -22,6 +22,7 @@ import {
   MODE_ONE_SHOT,
 } from "../../backends/mod.ts";
 import { EPOLL_CTL_ADD, EpollInstance } from "../../backends/epoll.ts";
+import { supportedBy } from "../backends.ts";
 import { isCloseOnExec } from "../descriptors.ts";
 import {
   bytesOf,
@@ -43,6 +44,13 @@ function testEpoll(
 ): void {
   test(`Epoll: ${name}${reason}`, body, options);
 }
+
+test(`EpollSelector: supports every event and mode${reason}`, () => {
+  assertEquals(
+    supportedBy("EpollSelector"),
+    ["edge", "oneShot", "exclusive", "priority", "hangUp"],
+  );
+}, { ignore });
 
 testEpoll("poll() returns descriptors with their bits", () => {
   using epoll = new Epoll();

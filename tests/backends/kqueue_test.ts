@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Kqueue } from "../../backends/mod.ts";
 import { isCloseOnExec } from "../descriptors.ts";
-import { backends } from "../backends.ts";
+import { backends, supportedBy } from "../backends.ts";
 import { bytesOf, pairOf, test } from "../util.ts";
 
 const { absent } = backends.find(({ name }) => name === "KqueueSelector")!;
@@ -20,6 +20,18 @@ function make(): Kqueue {
 function testKqueue(name: string, body: () => void): void {
   test(`Kqueue: ${name}${reason}`, body, { ignore: absent !== undefined });
 }
+
+test(
+  `KqueueSelector: supports edge and one-shot, on macOS urgent data${reason}`,
+  () => {
+    assertEquals(supportedBy("KqueueSelector"), [
+      "edge",
+      "oneShot",
+      ...(Deno.build.os === "darwin" ? ["priority"] : []),
+    ]);
+  },
+  { ignore: absent !== undefined },
+);
 
 testKqueue(
   "data is the number of bytes to read, and udata comes back [A27] [B35]",

@@ -14,7 +14,14 @@ import {
   POLLRDHUP,
   select,
 } from "../../backends/mod.ts";
+import { supportedBy } from "../backends.ts";
 import { bytesOf, elapsed, pairOf, test } from "../util.ts";
+
+for (const name of ["PollSelector", "SelectSelector"]) {
+  test(`${name}: supports urgent data, and no mode`, () => {
+    assertEquals(supportedBy(name), ["priority"]);
+  });
+}
 
 test("Poll: poll() returns descriptors with their bits, in the order of registration", () => {
   using pair = pairOf();
