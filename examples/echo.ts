@@ -29,12 +29,12 @@ import {
 /** How long connections may take to finish after Ctrl-C, in milliseconds. */
 const GRACE = 2000;
 
-const MODES = ["run", "serve"];
+const MODES = ["run", "serve"] as const;
 
-function makeReactor(selector: string | undefined): Reactor {
+function makeReactor(selector: SelectorName | undefined): Reactor {
   if (selector === undefined) return new Reactor({ onError: report });
   return new Reactor({
-    selector: createSelector<Callback>(selector as SelectorName),
+    selector: createSelector<Callback>(selector),
     onError: report,
   });
 }
@@ -62,10 +62,12 @@ function listen(
 }
 
 /** Returns the value of an option; if it has no such value, ends the program. */
-function oneOf(names: readonly string[], value: unknown): string | undefined {
-  if (value === undefined || names.includes(value as string)) {
-    return value as string | undefined;
-  }
+function oneOf<Name extends string>(
+  names: readonly Name[],
+  value: unknown,
+): Name | undefined {
+  const name = names.find((name) => name === value);
+  if (name !== undefined || value === undefined) return name;
   refuse(`Cannot use "${value}": it must be one of ${names.join(", ")}`);
 }
 

@@ -117,7 +117,7 @@ function open(reactor: Reactor, service: Service, base: InternetAddress): void {
   reactor.listen(address, service.serve);
   const datagrams = reactor.datagram(address);
   datagrams.onMessage = (message, sender) => {
-    if (isServed((sender as InternetAddress).port, base)) return;
+    if (isServed(sender.port, base)) return;
     const answer = service.answer(message);
     if (answer !== null && !datagrams.send(answer, sender)) datagrams.pause();
   };

@@ -10,11 +10,9 @@
 
 import {
   type Connection,
-  type Datagram,
   formatAddress,
   type InternetAddress,
   Reactor,
-  type SocketAddress,
 } from "../mod.ts";
 import { main, parseCommandLine, report } from "./command_line.ts";
 
@@ -26,25 +24,16 @@ function echo(connection: Connection): void {
   connection.onDrain = () => connection.resume();
 }
 
-/** UDP is messages, each with a sender. While paused, some may be lost. */
-function echoTo(
-  sender: SocketAddress,
-  message: Uint8Array<ArrayBuffer>,
-  datagrams: Datagram,
-): void {
-  if (!datagrams.send(message, sender)) datagrams.pause();
-}
-
 function listen(reactor: Reactor, address: InternetAddress): InternetAddress {
   return reactor.listen(address, echo).address;
 }
 
+/** UDP is messages, each with a sender. While paused, some may be lost. */
 function bind(reactor: Reactor, address: InternetAddress): void {
   const datagrams = reactor.datagram(address);
   datagrams.onMessage = (message, sender) => {
-    if (isAnswered(sender as InternetAddress, address)) {
-      echoTo(sender, message, datagrams);
-    }
+    if (!isAnswered(sender, address)) return;
+    if (!datagrams.send(message, sender)) datagrams.pause();
   };
   datagrams.onDrain = () => datagrams.resume();
   // If one sender cannot be answered, the others still are.
