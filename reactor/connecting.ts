@@ -24,12 +24,12 @@ import type { Loop } from "./loop.ts";
 export function connect(
   loop: Loop,
   options: ConnectOptions,
-  onConnect: ((connection: Connection) => void) | null,
+  onConnect: ((connection: Connection) => void) | null | undefined,
 ): Connection {
   const target = connectTarget(options);
   const settings = connectionSettings(loop, options);
   const connection = new Connection(loop, null, settings);
-  connection.onConnect = onConnect;
+  if (onConnect) connection.onConnect = onConnect;
   startTo(target, new Connector(loop, connectingOf(connection), options));
   return connection;
 }

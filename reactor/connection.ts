@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Socket } from "../backends/ffi/socket.ts";
+import { keptPeer, type Socket } from "../backends/ffi/socket.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
 import type { StreamSettings } from "./connection_options.ts";
 import type { Connecting } from "./connector.ts";
@@ -12,7 +12,6 @@ import { loopOf } from "./endpoint.ts";
 import { interrupted } from "./interrupted.ts";
 import type { Loop } from "./loop.ts";
 import { DESTROY } from "./owned.ts";
-import { peerAddress } from "./peer_address.ts";
 import { Stream } from "./stream.ts";
 import type { ConnectionCallbacks } from "./stream_callbacks.ts";
 import { CONNECTING, LIFE } from "./stream_state.ts";
@@ -34,8 +33,8 @@ class ConnectionFields<C> {
 export let connectingOf: (connection: Connection) => Connecting;
 
 /**
- * A TCP or Unix connection, driven by callbacks. `Stream` has its callbacks for data,
- * end of file and close, and its methods to write, pause and close.
+ * A TCP or Unix connection, driven by the callbacks of `ConnectionCallbacks`. `Stream`
+ * and `StreamWriter` have its methods to write, pause and close.
  *
  * @typeParam A Type of the addresses: `InternetAddress` with a port, `UnixAddress` with
  *   a path
@@ -227,4 +226,19 @@ function fieldsOf<C extends Connection>(
 function needFields<C extends Connection>(connection: C): ConnectionFields<C> {
   const rare = needRare(connection);
   return (rare.subclass ??= new ConnectionFields<C>()) as ConnectionFields<C>;
+}
+
+/**
+ * The address of the peer, also if the peer is gone or the socket closed.
+ *
+ * @throws {SystemError} `Deno.errors.NotConnected` if it never had a peer
+ */
+export function peerAddress(socket: Socket): SocketAddress {
+  try {
+    return socket.remoteAddress;
+  } catch (error) {
+    const kept = keptPeer(socket);
+    if (kept === null) throw error;
+    return kept;
+  }
 }

@@ -32,7 +32,6 @@ export type { ConnectOptions } from "./connect_options.ts";
 export { Conn } from "./deno_net/conn.ts";
 export { Listener } from "./deno_net/listener.ts";
 export { Net } from "./deno_net/net.ts";
-export type { Chunk } from "./chunk.ts";
 export { Connection } from "./connection.ts";
 export type { ConnectionOptions } from "./connection_options.ts";
 export {
@@ -60,6 +59,6 @@ export type {
   ConnectionCallbacks,
   StreamCallbacks,
 } from "./stream_callbacks.ts";
-export type { StreamWriter } from "./stream_writer.ts";
+export type { Chunk, StreamWriter } from "./stream_writer.ts";
 export { Timer } from "./timers.ts";
 export { wake } from "./waker.ts";

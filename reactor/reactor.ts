@@ -328,7 +328,7 @@ export class Reactor implements Disposable, AsyncDisposable {
    */
   listen(
     options: ListenOptions & { readonly port: number; readonly path?: never },
-    onConnection: (connection: Connection) => void,
+    onConnection: (connection: Connection<InternetAddress>) => void,
   ): Acceptor<InternetAddress>;
   /**
    * Accepts connections on the path of a Unix socket. A stale socket at the path is
@@ -336,7 +336,7 @@ export class Reactor implements Disposable, AsyncDisposable {
    */
   listen(
     options: ListenOptions & { readonly path: string; readonly port?: never },
-    onConnection: (connection: Connection) => void,
+    onConnection: (connection: Connection<UnixAddress>) => void,
   ): Acceptor<UnixAddress>;
   /**
    * Accepts connections on the port or the path of the options.
@@ -349,21 +349,20 @@ export class Reactor implements Disposable, AsyncDisposable {
   ): Acceptor;
   listen(
     options: ListenOptions,
-    onConnection: (connection: Connection) => void,
+    onConnection: (connection: never) => void,
   ): Acceptor {
-    return listen(this.#loop, options, onConnection);
+    const callback = onConnection as (connection: Connection) => void;
+    return listen(this.#loop, options, callback);
   }
 
   /**
-   * Connects to a port or a path. Bytes that are written before the connection is
+   * Connects to a port. Bytes that are written before the connection is
    * established are sent afterwards.
    *
-   * @param options A `port` or a `path`, and more
    * @param onConnect Called when the connection is established. On failure, `onClose` is
    *   called with the error instead
    * @returns the connection, which is still connecting
-   * @throws {TypeError} if the options have neither a port nor a path, or both, or an
-   *   unknown one, or a hostname or port is malformed
+   * @throws {TypeError} if an option is unknown, or the hostname or the port malformed
    * @throws {RangeError} if the port, the timeout or a water mark is out of range
    * @throws {Deno.errors.BadResource} if the reactor is closed
    *
@@ -381,10 +380,29 @@ export class Reactor implements Disposable, AsyncDisposable {
    * ```
    */
   connect(
+    options: ConnectOptions & { readonly port: number; readonly path?: never },
+    onConnect?: ((connection: Connection<InternetAddress>) => void) | null,
+  ): Connection<InternetAddress>;
+  /** Connects to the path of a Unix socket. */
+  connect(
+    options: ConnectOptions & { readonly path: string; readonly port?: never },
+    onConnect?: ((connection: Connection<UnixAddress>) => void) | null,
+  ): Connection<UnixAddress>;
+  /**
+   * Connects to the port or the path of the options.
+   *
+   * @throws {TypeError} if they have neither, or both
+   */
+  connect(
     options: ConnectOptions,
-    onConnect: ((connection: Connection) => void) | null = null,
+    onConnect?: ((connection: Connection) => void) | null,
+  ): Connection;
+  connect(
+    options: ConnectOptions,
+    onConnect?: ((connection: never) => void) | null,
   ): Connection {
-    return connect(this.#loop, options, onConnect);
+    const callback = onConnect as ((connection: Connection) => void) | null;
+    return connect(this.#loop, options, callback);
   }
 
   /**

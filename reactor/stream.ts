@@ -33,7 +33,8 @@ import { needRare, rareOf, settingsOf, StreamWriter } from "./stream_writer.ts";
 import { EDGE_READ } from "./transport.ts";
 
 /**
- * A stream of bytes, driven by callbacks. They are called with the stream as the last
+ * A stream of bytes, driven by the callbacks `onData`, `onEnd`, `onDrain` and
+ * `onClose`, see `StreamCallbacks`. They are called with the stream as the last
  * argument, so that one function can serve many streams. `Connection` is the stream
  * of a socket.
  *

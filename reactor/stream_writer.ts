@@ -6,12 +6,10 @@
  */
 
 import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
-import { copyOf } from "../backends/ffi/memory.ts";
-import { type Chunk, chunkBytes } from "./chunk.ts";
+import { bytesOf, copyOf } from "../backends/ffi/memory.ts";
 import type { StreamSettings } from "./connection_options.ts";
 import { Endpoint, loopOf } from "./endpoint.ts";
 import type { Loop } from "./loop.ts";
-import { RareFields } from "./rare_fields.ts";
 import { WriteQueue } from "./send_queue.ts";
 import type { StreamCallbacks } from "./stream_callbacks.ts";
 import {
@@ -23,12 +21,29 @@ import {
   ENDING,
   initialState,
   LIFE,
+  RareFields,
   READ_ONLY,
   REFUSED,
   WRITE,
   WRITE_ENDED,
 } from "./stream_state.ts";
 import type { TransportFile } from "./transport.ts";
+
+/** Text, which is sent as UTF-8, or bytes in a buffer or a view of one. */
+export type Chunk = string | ArrayBufferLike | ArrayBufferView;
+
+const encoder = new TextEncoder();
+
+/**
+ * The bytes of a chunk.
+ *
+ * @throws {TypeError} if it is anything else, or its buffer was transferred away
+ */
+function chunkBytes(chunk: unknown): Uint8Array<ArrayBuffer> {
+  return typeof chunk === "string"
+    ? encoder.encode(chunk)
+    : bytesOf(chunk, "write");
+}
 
 /** The settings that a stream shares with others, for the classes that extend it. */
 export let settingsOf: (stream: StreamWriter) => StreamSettings;

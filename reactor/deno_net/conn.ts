@@ -25,7 +25,7 @@ import { checkTime, IdleWatch } from "../idle_watch.ts";
 import { interrupted } from "../interrupted.ts";
 import type { Loop } from "../loop.ts";
 import { DESTROY } from "../owned.ts";
-import { peerAddress } from "../peer_address.ts";
+import { peerAddress } from "../connection.ts";
 import { EDGE_READ, socketTransport } from "../transport.ts";
 import { denoAddr } from "./address.ts";
 import { readableOf, writableOf } from "./conn_streams.ts";

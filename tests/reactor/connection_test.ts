@@ -679,3 +679,57 @@ onEachBackend(
     await served;
   },
 );
+
+onAnyBackend(
+  "Connection: addresses have the type of the listener's or the connect's",
+  (stage) => {
+    const { reactor } = stage;
+    const ports: number[] = [];
+    const paths: string[] = [];
+    const all: Connection[] = [];
+    const onPort = reactor.listen(
+      { hostname: "127.0.0.1", port: 0 },
+      (peer) => {
+        all.push(peer);
+        ports.push(peer.localAddress.port);
+      },
+    );
+    const path = stage.path();
+    reactor.listen({ path }, (peer) => {
+      all.push(peer);
+      paths.push(peer.localAddress.path);
+    });
+    reactor.connect(onPort.address, (client) => {
+      ports.push(client.remoteAddress.port);
+    });
+    reactor.connect({ path }, (client) => {
+      paths.push(client.remoteAddress.path);
+    });
+    stage.until(() => ports.length + paths.length === 4, "all connections");
+    const { port } = onPort.address;
+    assertEquals([ports, paths], [[port, port], [path, path]]);
+  },
+);
+
+onAnyBackend(
+  "Connection: undefined takes a callback back, as null does",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    const log = new Log();
+    log.watch(connection);
+    connection.onData = undefined;
+    connection.onEnd = undefined;
+    connection.onDrain = undefined;
+    connection.onClose = undefined;
+    connection.onConnect = undefined;
+    assertEquals([connection.onData, connection.onClose], [null, null]);
+    peer.send("hello");
+    peer.end();
+    stage.turns();
+    assertEquals(log.lines, []);
+    connection.onData = () => {};
+    stage.until(() => connection.closed, "the end");
+    stage.turns();
+    assertEquals(log.lines, []);
+  },
+);

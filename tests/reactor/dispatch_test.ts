@@ -14,6 +14,7 @@ import { isOpen } from "../../backends/ffi/descriptor.ts";
 import { close, Socket } from "../../backends/ffi/mod.ts";
 import { EVENT_READ, EVENT_WRITE } from "../../backends/mod.ts";
 import { dup2 } from "../descriptors.ts";
+import type { Connection } from "../../reactor/mod.ts";
 import { bytesOf, drainSocket } from "../util.ts";
 import { Log, onAnyBackend, onEachBackend, type Stage } from "./stage.ts";
 
@@ -452,7 +453,11 @@ onEachBackend(
     const listener = stage.silentListener();
     const { port } = listener.localAddress as { port: number };
     const connected = stage.reactor.connect({ port }, fail);
-    const all = { ended, drained, connected: { connection: connected } };
+    const all: Record<string, { connection: Connection }> = {
+      ended,
+      drained,
+      connected: { connection: connected },
+    };
     for (const [name, { connection }] of Object.entries(all)) {
       connection.onClose = (error) => closed.push(`${name} ${error?.message}`);
     }

@@ -18,6 +18,7 @@ import {
   type ListenOptions,
   Reactor,
   type ReactorOptions,
+  type Stream,
 } from "../../reactor/mod.ts";
 import { type Backend, backends, type Capabilities } from "../backends.ts";
 import { bytesOf, PATIENCE, test } from "../util.ts";
@@ -334,7 +335,7 @@ export class Log {
   }
 
   /** Notes everything that a connection tells. */
-  watch(connection: Connection, name: string = ""): void {
+  watch(connection: Stream, name: string = ""): void {
     const prefix = name === "" ? "" : `${name} `;
     connection.onData = (chunk) => {
       this.lines.push(`${prefix}data ${textOf(chunk)}`);
