@@ -33,6 +33,7 @@ import type { Serving } from "./sharing/serving.ts";
 import type { ServedLoop } from "./sharing/shared_loop.ts";
 import { type ReactorStatistics, Stopwatch } from "./statistics.ts";
 import type { Timer } from "./timers.ts";
+import { type TurnBound, TurnWaits } from "./turn_waits.ts";
 import { wake, Waker } from "./waker.ts";
 
 /** The machine inside a `Reactor`, which documents the methods that both have. */
@@ -50,6 +51,7 @@ export class Loop implements ServedLoop {
   readonly #schedule: Schedule;
   readonly #queued: QueuedBytes;
   readonly #promises = new PromiseWaits();
+  readonly #turnWaits = new TurnWaits();
   #waker: Waker | null = null;
   /** Registrations that keep neither `run()` nor the process alive. */
   #unreferenced = 0;
@@ -279,6 +281,7 @@ export class Loop implements ServedLoop {
     this.#schedule.callSoon();
     this.#life.state = "closed";
     this.#schedule.clear();
+    this.#turnWaits.clear();
     // A parked wait still uses the selector: it ends first.
     if (state === "serving") return this.stop();
     this.#release();
@@ -345,6 +348,15 @@ export class Loop implements ServedLoop {
 
   forgetPromise(operation: PromiseBound): void {
     this.#promises.remove(operation);
+  }
+
+  /** Has an operation fail if nothing runs the loop within a second. */
+  awaitTurn(operation: TurnBound): void {
+    if (!this.running) this.#turnWaits.add(operation);
+  }
+
+  forgetTurn(operation: TurnBound): void {
+    this.#turnWaits.remove(operation);
   }
 
   mayGoOn(): boolean {
@@ -456,6 +468,7 @@ export class Loop implements ServedLoop {
   #begin(state: "running" | "serving"): void {
     this.checkOpen();
     this.#life.enter(state, "Reactor is already running");
+    this.#turnWaits.clear();
   }
 
   #end(): void {

@@ -235,6 +235,7 @@ export class Reactor implements Disposable, AsyncDisposable {
    * Waits until a file object is readable: once with `await`, repeatedly with `for await`.
    * It needs `serve()`. See `Readiness` for an example.
    *
+   * @throws {Deno.errors.NotSupported} if nothing runs the reactor within a second
    * @throws {Deno.errors.Busy} if the descriptor has a reader or a pending `readable()`
    * @throws {Deno.errors.Interrupted} if the reactor is closed, or the file object
    *   unregistered. Unregister before closing by other means than this package

@@ -9,6 +9,7 @@ import { fileDescriptor, type FileObject } from "../backends/ffi/descriptor.ts";
 import type { EVENT_READ, EVENT_WRITE } from "../backends/selector.ts";
 import { closedError, type HandlerPairs } from "./handler_pairs.ts";
 import { DESTROY, type Owned, PLACE } from "./owned.ts";
+import { type TurnBound, UNSERVED } from "./turn_waits.ts";
 import { checkOptions, type OptionNames } from "../backends/options.ts";
 
 /** Options of `readable()` and `writable()`. */
@@ -89,6 +90,7 @@ export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
       const end = (): void => {
         this.#pairs.removeWait(this.#fileobj, this.#event, ready);
         loop.disown(wait);
+        loop.forgetTurn(wait);
         unwatchClose(fd, closed);
         signal?.removeEventListener("abort", abort);
       };
@@ -98,25 +100,36 @@ export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
       };
       const abort = (): void => fail(signal!.reason);
       const closed = (): void => fail(closedError());
-      const wait: Owned = {
+      const wait: Owned & TurnBound = {
         [PLACE]: -1,
         [DESTROY]: () => fail(closedMeanwhile()),
+        [UNSERVED]: fail,
       };
       const ready = (): void => {
         end();
         resolve();
       };
-      loop.own(wait);
-      try {
-        this.#pairs.addWait(this.#fileobj, this.#event, ready, fail);
-      } catch (error) {
-        loop.disown(wait);
-        throw error;
-      }
+      this.#register(wait, ready, fail);
+      loop.awaitTurn(wait);
       watchClose(fd, closed);
       signal?.addEventListener("abort", abort);
       if (begun !== undefined) begun.end = ready;
     });
+  }
+
+  #register(
+    wait: Owned,
+    ready: () => void,
+    fail: (reason: unknown) => void,
+  ): void {
+    const { loop } = this.#pairs;
+    loop.own(wait);
+    try {
+      this.#pairs.addWait(this.#fileobj, this.#event, ready, fail);
+    } catch (error) {
+      loop.disown(wait);
+      throw error;
+    }
   }
 }
 

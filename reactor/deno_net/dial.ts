@@ -9,9 +9,10 @@ import type { Connecting } from "../connector.ts";
 import { interrupted } from "../interrupted.ts";
 import type { Loop } from "../loop.ts";
 import { DESTROY, type Owned, PLACE } from "../owned.ts";
+import { type TurnBound, UNSERVED } from "../turn_waits.ts";
 
 /** A connect that is under way: the loop counts it, and cancels it when it closes. */
-export class Dial implements Connecting, Owned {
+export class Dial implements Connecting, Owned, TurnBound {
   [PLACE] = -1;
   readonly #loop: Loop;
   readonly #resolve: (socket: Socket) => void;
@@ -32,6 +33,7 @@ export class Dial implements Connecting, Owned {
     this.#resolve = resolve;
     this.#reject = reject;
     loop.own(this);
+    loop.awaitTurn(this);
   }
 
   connectingBy(attempt: { cancel(): void }): void {
@@ -39,18 +41,28 @@ export class Dial implements Connecting, Owned {
   }
 
   connected(socket: Socket): void {
-    this.#loop.disown(this);
+    this.#leave();
     this.#resolve(socket);
   }
 
   fail(error: Error): void {
-    this.#loop.disown(this);
+    this.#leave();
     this.#reject(error);
+  }
+
+  /** Cancels the connect: no iteration follows that would report it. */
+  [UNSERVED](error: Error): void {
+    this[DESTROY](error);
   }
 
   /** Cancels the connect. */
   [DESTROY](error: Error = interrupted()): void {
     this.#attempt?.cancel();
     this.fail(error);
+  }
+
+  #leave(): void {
+    this.#loop.disown(this);
+    this.#loop.forgetTurn(this);
   }
 }

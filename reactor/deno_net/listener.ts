@@ -10,6 +10,7 @@ import { acceptNext } from "../accepting.ts";
 import { Endpoint, loopOf } from "../endpoint.ts";
 import type { ListeningSocket } from "../listening_socket.ts";
 import type { Loop } from "../loop.ts";
+import { UNSERVED } from "../turn_waits.ts";
 import { denoAddr } from "./address.ts";
 import { Conn } from "./conn.ts";
 
@@ -75,6 +76,7 @@ export class Listener<
    *
    * @throws {Deno.errors.Busy} if another `accept()` is pending
    * @throws {Deno.errors.BadResource} if the listener is closed, or is meanwhile
+   * @throws {Deno.errors.NotSupported} if nothing runs the reactor within a second
    * @throws {SystemError} `EMFILE` if the process has no descriptor left, and others; the
    *   listener stays open
    */
@@ -86,10 +88,13 @@ export class Listener<
       );
     }
     return new Promise((resolve, reject) => {
+      const loop = loopOf(this);
       this.#waiter = { resolve, reject };
       this.setStandby(false);
-      if (this.#mayHaveMore && loopOf(this).mayGoOn()) this.#accept();
-      if (this.#waiter !== null) this.#listen();
+      if (this.#mayHaveMore && loop.mayGoOn()) this.#accept();
+      if (this.#waiter === null) return;
+      loop.awaitTurn(this);
+      this.#listen();
     });
   }
 
@@ -169,9 +174,16 @@ export class Listener<
     }
   }
 
+  /** Called by the loop. */
+  [UNSERVED](error: Error): void {
+    this.watch(0, Listener.#onReady);
+    this.#settle()!.reject(error);
+  }
+
   /** The pending accept, which is no longer pending. */
   #settle(): Waiter<Conn<Address>> | null {
     const waiter = this.#waiter;
+    loopOf(this).forgetTurn(this);
     this.#waiter = null;
     this.setStandby(true);
     return waiter;

@@ -12,7 +12,6 @@ import { Connector } from "../connector.ts";
 import type { ListenOptions } from "../listen_options.ts";
 import { ListeningSocket } from "../listening_socket.ts";
 import type { Loop } from "../loop.ts";
-import { DESTROY } from "../owned.ts";
 import { Conn } from "./conn.ts";
 import { Dial } from "./dial.ts";
 import { Listener } from "./listener.ts";
@@ -39,9 +38,6 @@ const CONNECT_OPTIONS: OptionNames<
   signal: true,
   transport: true,
 };
-
-const NOT_SERVING = "Cannot connect while the reactor does not turn: " +
-  "it needs serve()";
 
 /**
  * `Deno.listen` and `Deno.connect` on a reactor: programs written for Deno's run on it
@@ -121,8 +117,7 @@ export class Net {
    *
    * @throws {TypeError} if the hostname or the port is malformed, or an option unknown
    * @throws {RangeError} if the port is out of range
-   * @throws {Deno.errors.NotSupported} if neither `serve()` is under way nor begins
-   *   within a turn of Deno's loop
+   * @throws {Deno.errors.NotSupported} if nothing runs the reactor within a second
    * @throws {SystemError} `Deno.errors.ConnectionRefused` and others
    * @throws with the signal's reason, if it is aborted
    */
@@ -142,37 +137,17 @@ export class Net {
   connect(
     options: object,
   ): Promise<Conn<Deno.NetAddr | Deno.UnixAddr>> {
-    return new Promise((resolve, reject) => {
-      const loop = this.#loop;
-      const connectTo = connectOptions(options);
-      const target = connectTarget(connectTo);
-      const dial = new Dial(loop, (socket) => {
-        clearTimeout(check);
-        resolve(new Conn(loop, socket));
-      }, (error) => {
-        clearTimeout(check);
-        reject(withoutDetail(error));
-      });
-      const check = this.#expectTurns(() => {
-        dial[DESTROY](new Deno.errors.NotSupported(NOT_SERVING));
-      });
-      startTo(target, new Connector(loop, dial, connectTo));
-    });
-  }
-
-  /**
-   * Looks after a turn of Deno's loop whether the reactor turns, if it does not yet:
-   * otherwise the promise would stay pending without an error.
-   */
-  #expectTurns(
-    onIdle: () => void,
-  ): ReturnType<typeof setTimeout> | undefined {
     const loop = this.#loop;
-    if (loop.running) return undefined;
-    const { turns } = loop.stats();
-    return setTimeout(() => {
-      if (!loop.running && loop.stats().turns === turns) onIdle();
-    }, 0);
+    return new Promise((resolve, reject) => {
+      const given = connectOptions(options);
+      const target = connectTarget(given);
+      const dial = new Dial(
+        loop,
+        (socket) => resolve(new Conn(loop, socket)),
+        (error) => reject(withoutDetail(error)),
+      );
+      startTo(target, new Connector(loop, dial, given));
+    });
   }
 }
 

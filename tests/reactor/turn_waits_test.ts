@@ -1,0 +1,86 @@
+/**
+ * Promises of a reactor that nothing runs: they reject, and the error says why.
+ */
+
+import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
+import { pipe } from "../../backends/ffi/mod.ts";
+import { close } from "../../backends/ffi/descriptor.ts";
+import { Reactor } from "../../reactor/mod.ts";
+import { runDeno, test } from "../util.ts";
+
+const ADDRESS = { hostname: "127.0.0.1", port: 0 };
+
+/** Promises that only an iteration of the reactor can settle. */
+const PROMISES: Readonly<
+  Record<string, (reactor: Reactor, reader: number) => PromiseLike<unknown>>
+> = {
+  "net.connect()": (reactor) => {
+    using listener = reactor.net.listen(ADDRESS);
+    return reactor.net.connect({ port: listener.addr.port });
+  },
+  "Listener.accept()": (reactor) => reactor.net.listen(ADDRESS).accept(),
+  "Listener's iterator": (reactor) =>
+    reactor.net.listen(ADDRESS)[Symbol.asyncIterator]().next(),
+  "readable()": (reactor, reader) => reactor.readable(reader),
+  "readable()'s iterator": (reactor, reader) =>
+    reactor.readable(reader)[Symbol.asyncIterator]().next(),
+};
+
+for (const [name, start] of Object.entries(PROMISES)) {
+  test(`${name}: rejects and names serve() if nothing runs the reactor`, async () => {
+    const [reader, writer] = pipe();
+    using reactor = new Reactor();
+    const { stack } = await assertRejects(
+      async () => await start(reactor, reader),
+      Deno.errors.NotSupported,
+      "call serve()",
+    );
+    assertMatch(stack!, /turn_waits_test/, "the stack shows the call");
+    assertEquals(reactor.stats().registered, 0);
+    close(reader);
+    close(writer);
+  });
+}
+
+test("accept() before serve(): waits for it, and other iterations do, too", async () => {
+  await using reactor = new Reactor();
+  const listener = reactor.net.listen(ADDRESS);
+  const accepting = listener.accept();
+  using client = await Deno.connect({ port: listener.addr.port });
+  while (reactor.stats().events === 0) reactor.runOnce(5);
+  using conn = await accepting;
+  assertEquals(conn.remoteAddr.port, (client.localAddr as Deno.NetAddr).port);
+});
+
+test("a promise that settles without an iteration leaves no timer", async () => {
+  await using reactor = new Reactor();
+  const listener = reactor.net.listen(ADDRESS);
+  const accepting = listener.accept();
+  listener.close();
+  await assertRejects(() => accepting, Deno.errors.BadResource);
+  const [reader, writer] = pipe();
+  const signal = AbortSignal.abort(new Error("enough"));
+  await assertRejects(
+    async () => await reactor.readable(reader, { signal }),
+    Error,
+    "enough",
+  );
+  close(reader);
+  close(writer);
+});
+
+const FORGETFUL = `
+import { Reactor } from "POLLUX/mod.ts";
+const reactor = new Reactor();
+const listener = reactor.net.listen({ hostname: "127.0.0.1", port: 0 });
+async function main() {
+  await listener.accept();
+}
+main();
+`;
+
+test("a program without serve() ends with an error, though nothing keeps it alive", async () => {
+  const { code, stderr } = await runDeno(FORGETFUL, ["--allow-ffi"]);
+  assert(code !== 0);
+  assertMatch(stderr, /NotSupported: Promise cannot settle.*call serve\(\)/);
+});
