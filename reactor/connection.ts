@@ -16,6 +16,7 @@ import { Stream } from "./stream.ts";
 import type { ConnectionCallbacks } from "./stream_callbacks.ts";
 import { CONNECTING, LIFE } from "./stream_state.ts";
 import { needRare, rareOf } from "./stream_writer.ts";
+import { type TurnBound, UNSERVED } from "./turn_waits.ts";
 
 /** Fields that few connections use: those that were connected, most of all. */
 class ConnectionFields<C> {
@@ -53,8 +54,8 @@ export let connectingOf: (connection: Connection) => Connecting;
  * reactor.runOnce();
  * ```
  */
-export class Connection<A extends SocketAddress = SocketAddress>
-  extends Stream {
+export class Connection<A extends SocketAddress = SocketAddress> extends Stream
+  implements TurnBound {
   /**
    * Called by `Reactor.listen` and `Reactor.connect`.
    *
@@ -83,7 +84,8 @@ export class Connection<A extends SocketAddress = SocketAddress>
   /**
    * Resolves with the connection when it is established. Rejects with the error that
    * ended it before, or with `Deno.errors.Interrupted` after `close()`. It needs
-   * `serve()`.
+   * `serve()`: if nothing runs the reactor within a second, it rejects with
+   * `Deno.errors.NotSupported`.
    *
    * @example
    * ```ts
@@ -102,7 +104,15 @@ export class Connection<A extends SocketAddress = SocketAddress>
     if (!this.connecting) return Promise.resolve(this);
     const fields = needFields(this);
     fields.opened ??= Promise.withResolvers();
+    loopOf(this).awaitTurn(this);
     return fields.opened.promise;
+  }
+
+  /** Called by the loop. */
+  [UNSERVED](error: Error): void {
+    const fields = needFields(this);
+    fields.opened?.reject(error);
+    fields.opened = null;
   }
 
   /**
@@ -177,6 +187,7 @@ export class Connection<A extends SocketAddress = SocketAddress>
     const fields = fieldsOf(this);
     if (fields === null) return;
     fields.attempt?.cancel();
+    loopOf(this).forgetTurn(this);
     fields.opened?.reject(error ?? interrupted());
     fields.attempt = fields.opened = fields.onConnect = null;
   }
@@ -197,6 +208,7 @@ export class Connection<A extends SocketAddress = SocketAddress>
     if ((connection.state & LIFE) === CONNECTING) connection.state &= ~LIFE;
     fields.attempt = null;
     fields.opened?.resolve(connection);
+    loopOf(connection).forgetTurn(connection);
     loopOf(connection).callSoon(() => {
       if (connection.closed) return;
       connection.guard(() => fields.onConnect?.(connection));

@@ -29,6 +29,7 @@ export class TurnWaits {
 
   /** Adds an operation, while the loop does not run. */
   add(operation: TurnBound): void {
+    if (this.#waiting.has(operation)) return;
     const why = "Promise cannot settle while the reactor is not running: " +
       "call serve()";
     this.#waiting.set(operation, new Deno.errors.NotSupported(why));
@@ -37,9 +38,9 @@ export class TurnWaits {
 
   /** Removes an operation whose promise has settled. */
   remove(operation: TurnBound): void {
-    if (this.#waiting.delete(operation) && this.#waiting.size === 0) {
-      this.clear();
-    }
+    if (this.#waiting.size === 0) return;
+    this.#waiting.delete(operation);
+    if (this.#waiting.size === 0) this.clear();
   }
 
   /** Removes all operations: the loop begins to run. */

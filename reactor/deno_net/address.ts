@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Socket } from "../../backends/ffi/socket.ts";
 import type { SocketAddress } from "../../backends/ffi/socket_address.ts";
 
 /**
@@ -19,4 +20,15 @@ export function denoAddr(
   }
   const { hostname, port } = address;
   return { transport: "tcp", hostname, port };
+}
+
+/** The address of a socket's own side; undefined if it was closed by other means. */
+export function localAddrOf(
+  socket: Socket,
+): Deno.NetAddr | Deno.UnixAddr | undefined {
+  try {
+    return denoAddr(socket.localAddress);
+  } catch {
+    return undefined;
+  }
 }

@@ -1,11 +1,10 @@
 /**
  * A connection as Deno has it: promises and streams instead of callbacks.
  *
- * It works in pull mode: a call receives or sends at once, and waits for readiness
- * only if it would block. Where the selector reports edges, a connection registers once
- * to read and once more to write. The registration stays, so a wait costs no call.
- * An edge follows only a call that would have blocked: a connection remembers which
- * calls may succeed.
+ * It works in pull mode: a call receives or sends at once, and waits for readiness only
+ * if it would block. Where the selector reports edges, a connection registers once to
+ * read and once more to write, and a wait costs no call. An edge follows only a call
+ * that would have blocked: a connection remembers which calls may succeed.
  *
  * @module
  */
@@ -27,7 +26,9 @@ import type { Loop } from "../loop.ts";
 import { DESTROY } from "../owned.ts";
 import { peerAddress } from "../connection.ts";
 import { EDGE_READ, socketTransport } from "../transport.ts";
-import { denoAddr } from "./address.ts";
+import { type TurnBound, UNSERVED } from "../turn_waits.ts";
+import { denoAddr, localAddrOf } from "./address.ts";
+import { connectionClosed } from "./errors.ts";
 import { readableOf, writableOf } from "./conn_streams.ts";
 import { type ReadRequest, RequestQueue } from "./request_queue.ts";
 
@@ -49,9 +50,8 @@ const INPUT = EVENT_READ | EVENT_PRIORITY | EVENT_HANG_UP;
  * await using reactor = new Reactor();
  * reactor.serve();
  * using listener = reactor.net.listen({ hostname: "127.0.0.1", port: 0 });
- * const client: Deno.TcpConn = await reactor.net.connect({
- *   port: listener.addr.port,
- * });
+ * const { port } = listener.addr;
+ * const client: Deno.TcpConn = await reactor.net.connect({ port });
  * const server = await listener.accept();
  * await server.write(new TextEncoder().encode("hello"));
  * server.close();
@@ -62,7 +62,7 @@ const INPUT = EVENT_READ | EVENT_PRIORITY | EVENT_HANG_UP;
  */
 export class Conn<
   Address extends Deno.NetAddr | Deno.UnixAddr = Deno.NetAddr,
-> extends Endpoint {
+> extends Endpoint implements TurnBound {
   readonly #socket: Socket;
   /** Whether edges are reported, so that the registration can stay. */
   readonly #usesEdge: boolean;
@@ -146,6 +146,7 @@ export class Conn<
    * @throws {Deno.errors.BadResource} if the connection is closed
    * @throws {Deno.errors.Interrupted} if it is closed meanwhile
    * @throws {Deno.errors.TimedOut} if an idle timeout has ended the connection
+   * @throws {Deno.errors.NotSupported} if nothing runs the reactor within a second
    * @throws {SystemError} `Deno.errors.ConnectionReset` and others
    */
   read(p: Uint8Array): Promise<number | null> {
@@ -287,6 +288,12 @@ export class Conn<
     this.abort(error);
   }
 
+  /** Called by the loop. */
+  [UNSERVED](error: Error): void {
+    this.#failCalls(() => error);
+    this.#updateInterest();
+  }
+
   #closeOnce(): void {
     if (!this.#closed) this.close();
   }
@@ -383,6 +390,7 @@ export class Conn<
   #trySoon(): void {
     if (this.#scheduled) return;
     this.#scheduled = true;
+    loopOf(this).awaitTurn(this);
     loopOf(this).callSoon(() => {
       this.#scheduled = false;
       this.#read();
@@ -394,6 +402,7 @@ export class Conn<
     if (this.#ended) return;
     const waits = this.#reads.length > 0 || this.#writes.length > 0;
     this.setStandby(!waits);
+    if (waits) loopOf(this).awaitTurn(this);
     if (!waits && this.#usesEdge) return;
     try {
       this.watch(this.#wantedEvents(), Conn.#onReady);
@@ -416,34 +425,26 @@ export class Conn<
     if (this.#ended) return;
     this.#ended = true;
     this.#error = error;
-    this.#keepLocalAddress();
+    // Deno's connections know their addresses after the end.
+    this.#localAddr ??= localAddrOf(this.#socket) as Address | undefined;
     this.leave();
     this.#idle?.stop();
     this.#socket.close();
-    this.#reads.fail(() => error ?? interrupted());
-    this.#writes.fail(() => error ?? interrupted());
+    this.#failCalls(() => error ?? interrupted());
   }
 
-  /** Deno's connections know their addresses after the end. */
-  #keepLocalAddress(): void {
-    try {
-      void this.localAddr;
-    } catch {
-      // The descriptor was closed by other means.
-    }
+  #failCalls(errorOf: () => Error): void {
+    loopOf(this).forgetTurn(this);
+    for (const calls of [this.#reads, this.#writes]) calls.fail(errorOf);
   }
 
   /** The error of a call after the end; null while the connection is open. */
   #endError(): Error | null {
     if (!this.#ended) return null;
-    return (this.#closed ? undefined : this.#error) ?? closedError();
+    return (this.#closed ? undefined : this.#error) ?? connectionClosed();
   }
 
   #checkOpen(): void {
-    if (this.#closed) throw closedError();
+    if (this.#closed) throw connectionClosed();
   }
-}
-
-function closedError(): Error {
-  return new Deno.errors.BadResource("Connection is closed");
 }

@@ -13,6 +13,7 @@ import type { Loop } from "../loop.ts";
 import { UNSERVED } from "../turn_waits.ts";
 import { denoAddr } from "./address.ts";
 import { Conn } from "./conn.ts";
+import { listenerClosed } from "./errors.ts";
 
 /** A pending `accept()`. */
 interface Waiter<C> {
@@ -81,7 +82,7 @@ export class Listener<
    *   listener stays open
    */
   accept(): Promise<Conn<Address>> {
-    if (this.closed) return Promise.reject(closedError());
+    if (this.closed) return Promise.reject(listenerClosed());
     if (this.#waiter !== null) {
       return Promise.reject(
         new Deno.errors.Busy("Another accept task is ongoing"),
@@ -104,10 +105,10 @@ export class Listener<
    * @throws {Deno.errors.BadResource} if it is closed already
    */
   close(): void {
-    if (this.closed) throw closedError();
+    if (this.closed) throw listenerClosed();
     this.leave();
     this.#listening.close();
-    this.#settle()?.reject(closedError());
+    this.#settle()?.reject(listenerClosed());
   }
 
   /**
@@ -188,8 +189,4 @@ export class Listener<
     this.setStandby(true);
     return waiter;
   }
-}
-
-function closedError(): Error {
-  return new Deno.errors.BadResource("Listener has been closed");
 }

@@ -4,7 +4,6 @@
  * @module
  */
 
-import { isSystemError, systemError } from "../../backends/ffi/errors.ts";
 import { checkOptions, type OptionNames } from "../../backends/options.ts";
 import { type ConnectOptions, connectTarget } from "../connect_options.ts";
 import { startTo } from "../connecting.ts";
@@ -14,6 +13,7 @@ import { ListeningSocket } from "../listening_socket.ts";
 import type { Loop } from "../loop.ts";
 import { Conn } from "./conn.ts";
 import { Dial } from "./dial.ts";
+import { withoutDetail } from "./errors.ts";
 import { Listener } from "./listener.ts";
 
 const LISTEN_OPTIONS: OptionNames<
@@ -157,13 +157,6 @@ function listeningSocket(options: ListenOptions): ListeningSocket {
   } catch (error) {
     throw withoutDetail(error);
   }
-}
-
-/** An error as Deno has it: its message does not name the address. */
-function withoutDetail(error: unknown): unknown {
-  return isSystemError(error) && error.detail !== undefined
-    ? systemError(error.syscall, error.errno)
-    : error;
 }
 
 /** Deno's options of `listen` by the names of the reactor. */
