@@ -201,9 +201,9 @@ export class GuestSocket implements GuestStream {
 }
 
 /**
- * Whether a stream socket accepts connections. Where SO_ACCEPTCONN is not available
- * (it fails on macOS; trio's `SocketListener` has the same workaround), a socket
- * with an address and no peer counts as a listener.
+ * Whether a stream socket accepts connections. Without SO_ACCEPTCONN, which fails on
+ * macOS, a socket with an address and no peer counts as a listener. trio's
+ * `SocketListener` has the same workaround.
  */
 function isListening(socket: Socket): boolean {
   try {

@@ -2,8 +2,8 @@
  * The calls that `node:wasi` answers: clocks, random bytes, arguments.
  *
  * Its files and standard streams are not used. In Deno 2.9 its files ask for no
- * permission, and a link or ".." leads out of a preopened directory; its standard
- * streams are the numbers 0, 1 and 2 whatever is passed in, and never wait.
+ * permission, and a link or ".." leads out of a preopened directory. Its standard
+ * streams are always the numbers 0, 1 and 2, and never wait.
  *
  * @module
  */
@@ -59,8 +59,8 @@ export function nodeCalls(wasi: WASI): GuestCalls {
 
 /**
  * The clocks of a guest. Only `node:wasi` knows the starting point of the monotonic
- * clock, and it writes the time to the guest's memory alone: eight bytes there are
- * saved and restored.
+ * clock. It writes the time to the guest's memory, of which eight bytes are saved and
+ * restored.
  */
 export function clockOf(wasi: WASI, memory: GuestMemory): Now {
   return (clockId) => {

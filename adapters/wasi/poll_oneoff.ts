@@ -3,8 +3,8 @@
  *
  * The rules, and the bugs elsewhere that they come from:
  *
- * - More than 16,384 subscriptions are EINVAL: a call checks each of them before
- *   any other code can run, and 2.5 million blocked the thread for half a second.
+ * - More than 16,384 subscriptions are EINVAL. A call checks each of them before any
+ *   other code can run; 2.5 million blocked the thread for half a second.
  * - No subscription is EINVAL: nothing would end the wait (wasmer#6073).
  * - All descriptors and clocks share one wait and one deadline (wazero#1500,
  *   wazero#2481).

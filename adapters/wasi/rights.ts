@@ -49,9 +49,8 @@ export const FILE_RIGHTS: bigint = 0x1ffn | RIGHTS_FD_FILESTAT_GET |
   1n << 22n | 1n << 23n | RIGHTS_POLL_FD_READWRITE;
 
 /**
- * The rights of a directory: those of every `path_*` call (bits 9 to 13, 15 to 20
- * and 24 to 26), `fd_readdir` (14), `fd_sync` and `fd_datasync` (4 and 0), and of the
- * calls on its own attributes.
+ * The rights of a directory. Bits 9 to 13, 15 to 20 and 24 to 26 are the `path_*`
+ * calls, 14 is `fd_readdir`, 4 `fd_sync`, and 0 `fd_datasync`.
  */
 export const DIRECTORY_RIGHTS: bigint = 0x71f_fe00n | 1n | 1n << 4n |
   RIGHTS_FD_FDSTAT_SET_FLAGS | RIGHTS_FD_FILESTAT_GET | 1n << 23n |

@@ -24,9 +24,9 @@ export type { WasiExtension };
 /** Options of `wasmEdge()`. */
 export interface WasmEdgeOptions {
   /**
-   * The addresses that the program may bind, connect and send to: "127.0.0.1:8001",
-   * "[::1]:8001", "127.0.0.1" for all ports, or the absolute path of a Unix socket.
-   * Any other address is EACCES. So is a path once a symbolic link has replaced it,
+   * The addresses that the program may bind, connect and send to. Forms:
+   * "127.0.0.1:8001", "[::1]:8001", "127.0.0.1" for all ports, or the absolute path
+   * of a Unix socket. Any other address is EACCES. So is a path once a symbolic link has replaced it,
    * or another directory its own.
    */
   readonly allow: readonly string[];

@@ -16,14 +16,14 @@
 
 const SOURCE = new URL("echo.c", import.meta.url).pathname;
 
-/** What clang is told where Debian has put the libc. */
+/** The options of clang, for the paths of Debian's libc. */
 const FLAGS = ["--target=wasm32-wasi", "--sysroot=/usr", "-O2", "-Wall"];
 
 /**
  * Compiles the server.
  *
- * @param output Where the program goes
- * @returns true, or why it cannot be done
+ * @param output The path of the program
+ * @returns true, or the reason why it failed
  */
 export async function build(output: string): Promise<true | string> {
   try {

@@ -1,6 +1,6 @@
 /**
- * Runs a WASI program that serves a listener, such as the echo server in C
- * beside this file:
+ * Runs a WASI program that serves a listener, such as the echo server in C of this
+ * directory:
  *
  * ```sh
  * clang --target=wasm32-wasi --sysroot=/usr -O2 -o echo.wasm examples/wasi_echo/echo.c
@@ -13,9 +13,9 @@
  * nc 127.0.0.1 8001
  * ```
  *
- * With `--mode run` the program has the thread for itself; with `--mode serve`,
- * which is the default, it shares it with Deno. With `--nonblocking` the listener
- * has NONBLOCK from the start, for programs that count on it.
+ * With `--mode run` the program blocks the thread while it waits. With
+ * `--mode serve`, the default, it is suspended. With `--nonblocking` the listener
+ * starts with NONBLOCK, which some programs expect.
  *
  * @module
  */
@@ -38,7 +38,7 @@ interface Arguments {
   readonly port: number;
   readonly mode: "run" | "serve";
   readonly nonblocking: boolean;
-  /** Where the program is, and its own arguments. */
+  /** The path of the program, and its arguments. */
   readonly args: readonly [path: string, ...string[]];
 }
 
@@ -67,7 +67,7 @@ function listen(port: number): Socket {
   return listener;
 }
 
-/** A file that is not there, or no program, ends this one like a bad argument. */
+/** A missing file or an invalid program ends this one as a bad argument does. */
 async function compile(path: string): Promise<WebAssembly.Module> {
   try {
     return await WebAssembly.compile(await Deno.readFile(path));
@@ -83,7 +83,7 @@ await main(async () => {
   using listener = listen(port);
   const host = new WasiHost({ args, sockets: [listener], nonblocking });
   const address = formatAddress(listener.localAddress);
-  // The status that a shell gives to a program that Ctrl-C has ended.
+  // The exit status of a program that Ctrl-C has ended.
   if (mode === "serve") onInterrupt(() => Deno.exit(130));
   console.error(`Serving ${address}; try: nc ${address.replace(":", " ")}`);
   Deno.exit(mode === "run" ? host.run(program) : await host.serve(program));

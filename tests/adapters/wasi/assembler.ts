@@ -1,6 +1,5 @@
 /**
- * Enough of a WebAssembly assembler for a test to write a guest itself, where
- * no compiler is at hand.
+ * A small WebAssembly assembler, for guests of tests that need no compiler.
  *
  * Source: "WebAssembly Core Specification", section 5, "Binary Format".
  */
@@ -44,12 +43,12 @@ function section(id: number, content: readonly number[]): number[] {
   return [id, ...unsigned(content.length), ...content];
 }
 
-/** Instructions, each as its bytes. */
+/** The bytes of instructions. */
 export const op = {
   constant: (value: number): number[] => [0x41, ...signed(value)],
   call: (index: number): number[] => [0x10, ...unsigned(index)],
   drop: [0x1a],
-  /** A word at an address that is on the stack. */
+  /** Loads a word from the address on the stack. */
   load: [0x28, 2, 0],
   store: [0x36, 2, 0],
   isZero: [0x45],
@@ -63,18 +62,18 @@ export const op = {
   loop: (
     ...body: (readonly number[])[]
   ): number[] => [0x03, EMPTY, ...body.flat(), 0x0b],
-  /** Jumps to the end of the block, or the start of the loop, so many levels out. */
+  /** Jumps to the end of a block or the start of a loop, by its level outwards. */
   branch: (level: number): number[] => [0x0c, ...unsigned(level)],
   branchIf: (level: number): number[] => [0x0d, ...unsigned(level)],
 } as const;
 
-/** A function of preview 1: its name, and how many words it takes. */
+/** A function of preview 1, and the number of its parameters. */
 export type Import = readonly [name: string, parameters: number];
 
 /**
  * A command with one page of memory.
  *
- * @param imports What it imports from preview 1; each returns a word
+ * @param imports The imports from preview 1; each returns a word
  * @param start The instructions of `_start`
  */
 export function assemble(

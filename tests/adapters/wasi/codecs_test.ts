@@ -122,7 +122,7 @@ Deno.test({
   },
 });
 
-Deno.test("a system's error gets the number that WASI has for its name", () => {
+Deno.test("wasiErrno: a system's error has the number of its name in WASI", () => {
   assertEquals(wasiErrno("EAGAIN"), 6);
   assertEquals(wasiErrno("ECONNRESET"), 15);
   assertEquals(wasiErrno("EOPNOTSUPP"), ERRNO.ENOTSUP);

@@ -1,6 +1,6 @@
 /**
- * The compilers of the examples' guests. Each function says why a guest could
- * not be made, if it could not.
+ * The compilers of the examples' guests. Each function returns true, or the reason
+ * why it could not compile the guest.
  */
 
 /** The folder of the guests' sources. */
@@ -13,8 +13,8 @@ const OLDEST_GO = 21;
 /**
  * Compiles the server in Rust, with the compiler that `RUSTC` names.
  *
- * @param output Where the program goes
- * @returns true, or why it cannot be done
+ * @param output The path of the program
+ * @returns true, or the reason why it failed
  */
 export async function buildRust(output: string): Promise<true | string> {
   const rustc = Deno.env.get("RUSTC") ?? "rustc";
@@ -33,11 +33,11 @@ export async function buildRust(output: string): Promise<true | string> {
 }
 
 /**
- * Compiles the server in Go, with the compiler that `GO` names, else with the
- * one in PATH, else with one of those that Debian puts side by side.
+ * Compiles the server in Go. It uses the compiler that `GO` names, else the one in
+ * PATH, else the newest that Debian has installed.
  *
- * @param output Where the program goes
- * @returns true, or why it cannot be done
+ * @param output The path of the program
+ * @returns true, or the reason why it failed
  */
 export async function buildGo(output: string): Promise<true | string> {
   const named = Deno.env.get("GO");
@@ -48,7 +48,7 @@ export async function buildGo(output: string): Promise<true | string> {
   return `no ${named ?? "go"} of 1.${OLDEST_GO} or newer`;
 }
 
-/** The library is compiled too, which takes ten seconds where no `GOCACHE` keeps it. */
+/** Compiles the standard library too, for ten seconds, unless `GOCACHE` has it. */
 async function buildWith(go: string, output: string): Promise<true | string> {
   const cache = await Deno.makeTempDir();
   try {
@@ -68,7 +68,7 @@ async function buildWith(go: string, output: string): Promise<true | string> {
   }
 }
 
-/** Where Debian's packages of Go put them, which have no name in PATH; the newest first. */
+/** The paths of Debian's Go compilers, which are not in PATH; the newest first. */
 function debianGos(): string[] {
   try {
     return [...Deno.readDirSync("/usr/lib")]
@@ -80,13 +80,13 @@ function debianGos(): string[] {
   }
 }
 
-/** Which Go 1 it is: -1 if it is none. */
+/** The minor version of a Go 1 compiler; -1 if it is none. */
 async function minorVersion(go: string): Promise<number> {
   const result = await run(go, ["version"], { GOTOOLCHAIN: "local" });
   return Number(/ go1\.(\d+)/.exec(result?.stdout ?? "")?.[1] ?? -1);
 }
 
-/** Runs a compiler to its end. @returns null if there is no such program */
+/** Runs a compiler. @returns null if there is no such program */
 async function run(
   program: string,
   args: readonly string[],

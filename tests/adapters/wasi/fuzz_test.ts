@@ -1,6 +1,6 @@
 /**
- * Guests that pass anything: no call may hurt the host, reach a descriptor that
- * was not given, or touch memory that is not the guest's.
+ * Guests that pass random arguments. No call may fail in the host, reach a descriptor
+ * of the host, or touch memory outside the guest's.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -9,11 +9,11 @@ import { WasiHost } from "../../../adapters/wasi/mod.ts";
 import { wasmEdge } from "../../../adapters/wasmedge/mod.ts";
 import { emulated, type Random, test, withSeed } from "../../util.ts";
 
-/** How many calls a program makes; an emulator needs a hundred times the time. */
+/** The number of calls of a program. An emulator takes a hundred times as long. */
 const ROUNDS = emulated ? 300 : 4000;
 const MEMORY_BYTES = 65536;
 
-/** What each parameter of a call is; the rest of the call is words. */
+/** The kinds of the parameters: fd, pointer, count, long, word. */
 const CALLS: Readonly<Record<string, string>> = {
   poll_oneoff: "ppcp",
   fd_read: "fpcp",
@@ -60,7 +60,7 @@ const CALLS: Readonly<Record<string, string>> = {
 
 const EDGES = [0, 1, 7, 64, 1024, MEMORY_BYTES - 4, MEMORY_BYTES, -1, -8];
 
-/** A number of the kind that a letter stands for, more often sensible than not. */
+/** A number of the given kind, valid more often than not. */
 function argument(random: Random, kind: string): number | bigint {
   switch (kind) {
     case "f":
@@ -80,12 +80,12 @@ function edge(random: Random): number {
   return random.below(2) === 0 ? random.pick(EDGES) : chaos(random);
 }
 
-/** Any word, with its sign, as WebAssembly hands it over. */
+/** Any signed word, as WebAssembly passes it. */
 function chaos(random: Random): number {
   return random.below(2 ** 32) | 0;
 }
 
-/** Memory in which pointers lead somewhere as often as not. */
+/** Fills the memory with words, half of which are valid pointers. */
 function fillMemory(random: Random, view: DataView): void {
   for (let at = 0; at < MEMORY_BYTES; at += 4) {
     const word = random.below(4) === 0
@@ -95,12 +95,12 @@ function fillMemory(random: Random, view: DataView): void {
   }
 }
 
-/** Two connected sockets that the guest is not given. */
+/** Two connected sockets that the guest must not reach. */
 interface Canary {
   readonly pair: [Socket, Socket];
 }
 
-/** Fails if anything was read from, written to, or done to the sockets. */
+/** Fails if the guest has read from, written to or changed the sockets. */
 function assertUntouched({ pair: [left, right] }: Canary): void {
   const buffer = new Uint8Array(8);
   for (const socket of [left, right]) {
@@ -113,7 +113,7 @@ function assertUntouched({ pair: [left, right] }: Canary): void {
 }
 
 test(
-  "a guest that passes anything gets errors, and reaches nothing",
+  "WasiHost: random arguments get errors and reach nothing of the host",
   withSeed((random) => {
     const canary: Canary = { pair: socketPair() };
     const greeting = new TextEncoder().encode("still");
@@ -129,14 +129,14 @@ test(
     }
     for (const socket of canary.pair) socket.close();
     Deno.removeSync(directory, { recursive: true });
-    // Chance that only ever hits one wall tests nothing.
+    // Each of the frequent results must occur.
     for (const errno of [0, 8, 21, 28]) {
       assert((outcomes.get(errno) ?? 0) > 20, `too few results ${errno}`);
     }
   }),
 );
 
-/** One host, and a program that calls as chance has it. */
+/** Runs a program that makes random calls. */
 function fuzzHost(
   random: Random,
   sockets: Socket[],
@@ -151,7 +151,7 @@ function fuzzHost(
     stderr: sockets[0]!,
     extensions: [wasmEdge({ allow: ["127.0.0.1:1"] })],
   });
-  // Guard bytes behind the memory cannot be had: a view that reached beyond would throw.
+  // A view that reached beyond the memory would throw.
   const memory = new WebAssembly.Memory({ initial: 1, maximum: 1 });
   const imports = host.imports["wasi_snapshot_preview1"] as Record<
     string,
@@ -165,7 +165,7 @@ function fuzzHost(
       const name = random.pick(names);
       const args = [...CALLS[name]!].map((kind) => argument(random, kind));
       if (name === "poll_oneoff") addClock(args, view);
-      // Nothing may wait: every descriptor is told not to, and every poll has a clock.
+      // No call may block: every descriptor has NONBLOCK, and every poll a clock.
       for (let fd = 0; fd < 8; fd++) imports.fd_fdstat_set_flags!(fd, 4);
       const errno = imports[name]!(...args);
       assert(Number.isInteger(errno) && errno >= 0 && errno < 77, name);
@@ -175,14 +175,14 @@ function fuzzHost(
   host.start({ exports: { memory, _start: program } });
 }
 
-/** Makes the first subscription one to a clock whose time has come. */
+/** Makes the first subscription one to an expired clock. */
 function addClock(args: readonly (number | bigint)[], view: DataView): void {
   const start = Number(args[0]) >>> 0;
   if (start + 48 > MEMORY_BYTES) return;
   for (let offset = 8; offset < 48; offset++) view.setUint8(start + offset, 0);
 }
 
-test("a pointer at the very end of the memory is good, one beyond is EFAULT", () => {
+test("WasiHost: a pointer at the end of memory is valid, and one beyond is EFAULT", () => {
   const host = new WasiHost();
   const memory = new WebAssembly.Memory({ initial: 1 });
   const imports = host.imports["wasi_snapshot_preview1"] as Record<

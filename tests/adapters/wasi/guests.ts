@@ -1,18 +1,18 @@
 /**
- * Guests: one that a test assembles itself, and one that is compiled from C
- * where there is a compiler.
+ * Two guests: one that is assembled here, and one compiled from C where there is a
+ * compiler.
  */
 
 import { build } from "../../../examples/wasi_echo/build.ts";
 import { assemble, op } from "./assembler.ts";
 
-/** Where the assembled guest keeps what: descriptor, count, flags, iovec, buffer. */
+/** The addresses of the guest's variables and of its buffer. */
 const FD = 0, COUNT = 4, FLAGS = 8, IOVEC = 16, BUFFER = 1024;
 const BUFFER_BYTES = 32768;
 
 /**
- * An echo server that serves one connection after the other, with calls that
- * wait: `sock_accept`, `sock_recv`, `sock_send`, `fd_close`.
+ * An echo server for one connection after the other, with blocking calls:
+ * `sock_accept`, `sock_recv`, `sock_send`, `fd_close`.
  */
 export function assembledEcho(): WebAssembly.Module {
   const [ACCEPT, RECV, SEND, CLOSE] = [0, 1, 2, 3];
@@ -50,7 +50,7 @@ export function assembledEcho(): WebAssembly.Module {
   );
 }
 
-/** The echo server in C, or why there is none here. */
+/** The echo server in C, or the reason why it cannot be compiled. */
 export async function compiledEcho(): Promise<WebAssembly.Module | string> {
   const output = await Deno.makeTempFile({ suffix: ".wasm" });
   try {

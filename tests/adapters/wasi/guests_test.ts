@@ -1,13 +1,13 @@
 /**
- * Real guests, as their compilers make them, under the very command of the
- * documentation.
+ * Guests in C, Rust and Go, compiled and run by the commands of the documentation.
  */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { build } from "../../../examples/wasi_echo/build.ts";
 import { close, pipe, read } from "../../../backends/ffi/mod.ts";
 import { WasiHost } from "../../../adapters/wasi/mod.ts";
-import { bytesOf, denoProgram, emulated, test } from "../../util.ts";
+import { startDeno } from "../../program.ts";
+import { bytesOf, emulated, test } from "../../util.ts";
 import { buildGo, buildRust, EXAMPLES } from "./compilers.ts";
 
 const directory = await Deno.makeTempDir();
@@ -16,68 +16,36 @@ globalThis.addEventListener(
   () => Deno.removeSync(directory, { recursive: true }),
 );
 
-/** How long a guest has for what a test asks of it, in milliseconds. */
+/** The time limit of a guest in a test, in milliseconds. */
 const LONGEST_TEST = emulated ? 300_000 : 60_000;
 
-/** A test of a guest that serves: it gets the port. */
+/** A test of a guest that serves a port. */
 interface GuestTest {
   readonly name: string;
   readonly body: (port: number) => Promise<void>;
 }
 
-/** Serves a program on a port of the system's choice, for as long as `body` takes. */
+/** Serves a program on a port that the system chooses, for the duration of `body`. */
 async function serving(
   program: string,
   mode: string,
   body: (port: number) => Promise<void>,
 ): Promise<void> {
-  const child = new Deno.Command(denoProgram(), {
-    args: [
-      ...["run", "--no-check", "--allow-ffi", "--allow-read"],
-      ...[`${EXAMPLES}run.ts`, "--port", "0", "--mode", mode, program],
-    ],
-    env: { NO_COLOR: "1" },
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
-  // A guest that hangs is ended, and with it the waits of its clients.
-  const timer = setTimeout(() => kill(child), LONGEST_TEST);
-  try {
-    await body(await portOf(child.stderr));
-  } finally {
-    clearTimeout(timer);
-    kill(child);
-    await child.stderr.cancel();
-    await child.status;
-  }
-}
-
-function kill(child: Deno.ChildProcess): void {
-  try {
-    child.kill("SIGKILL");
-  } catch (error) {
-    // It has ended by itself, which its clients have heard.
-    if (!(error instanceof TypeError)) throw error;
-  }
-}
-
-/** The port that a program says it serves. */
-async function portOf(stderr: ReadableStream<Uint8Array>): Promise<number> {
-  let text = "";
-  // Deno has more to say there later: that WASI is experimental.
-  for await (const chunk of stderr.values({ preventCancel: true })) {
-    text += new TextDecoder().decode(chunk);
-    const match = /127\.0\.0\.1:(\d+)/.exec(text);
-    if (match !== null) return Number(match[1]);
-  }
-  throw new Error(`The program said: ${text}`);
+  const script = `${EXAMPLES}run.ts`;
+  await using host = startDeno([
+    ...["run", "--no-check", "--allow-ffi", "--allow-read", script],
+    ...["--port", "0", "--mode", mode, program],
+  ], { timeout: LONGEST_TEST });
+  const address = /127\.0\.0\.1:(\d+)/;
+  await host.until(() => address.test(host.errors), "the port");
+  await body(Number(address.exec(host.errors)![1]));
 }
 
 function connect(port: number): Promise<Deno.TcpConn> {
   return Deno.connect({ hostname: "127.0.0.1", port });
 }
 
-/** Compiles a guest, and has it tested in both modes; ignored if there is no compiler. */
+/** Compiles a guest and tests it in both modes; ignored without a compiler. */
 async function testGuest(
   language: string,
   compile: (output: string) => Promise<true | string>,
@@ -99,9 +67,9 @@ async function testGuest(
   }
 }
 
-/** What the servers do that send back whatever comes. */
+/** The tests of servers that echo on a socket. */
 const ECHO_TESTS: readonly GuestTest[] = [{
-  name: "echoes to one after the other",
+  name: "echoes to one client after the other",
   async body(port): Promise<void> {
     for (const greeting of ["hello", "and again"]) {
       using connection = await connect(port);
@@ -116,7 +84,7 @@ const ECHO_TESTS: readonly GuestTest[] = [{
   },
 }];
 
-/** A connection on which requests are made. */
+/** A connection for requests. */
 class HttpClient implements Disposable {
   readonly #connection: Deno.TcpConn;
 
@@ -142,7 +110,7 @@ class HttpClient implements Disposable {
     }
   }
 
-  /** Posts a text, and expects it back. */
+  /** Posts a text, which the server has to return. */
   async echo(text: string): Promise<void> {
     await this.begin(text.length);
     await this.write(text);
@@ -166,7 +134,7 @@ class HttpClient implements Disposable {
   }
 }
 
-/** Posts bytes, and expects them back. */
+/** Posts bytes, which the server has to return. */
 async function echoBytes(port: number, length: number): Promise<void> {
   const body = new Uint8Array(length).map((_, index) =>
     index * 7 + index / 512
@@ -207,7 +175,7 @@ const HTTP_TESTS: readonly GuestTest[] = [{
     for (const length of [100 << 10, 8 << 20]) await echoBytes(port, length);
   },
 }, {
-  name: "answers while another client takes its time",
+  name: "answers while another client is slow",
   async body(port): Promise<void> {
     using slow = await HttpClient.connect(port);
     await slow.begin(9);
@@ -216,7 +184,7 @@ const HTTP_TESTS: readonly GuestTest[] = [{
     await quick.echo("hello");
   },
 }, {
-  name: "outlives clients that go away in the middle",
+  name: "survives clients that disconnect in the middle of a request",
   async body(port): Promise<void> {
     for (let round = 0; round < 5; round++) {
       using client = await HttpClient.connect(port);
@@ -230,10 +198,10 @@ const HTTP_TESTS: readonly GuestTest[] = [{
 
 await testGuest("C", build, ECHO_TESTS);
 await testGuest("Rust", buildRust, ECHO_TESTS);
-// In emulation each takes a quarter of a minute, to compile eight megabytes.
+// In emulation each takes 15 seconds, to compile eight megabytes.
 await testGuest("Go", buildGo, emulated ? HTTP_TESTS.slice(0, 1) : HTTP_TESTS);
 
-/** Compiles the program that uses files; says why it cannot be done. */
+/** Compiles the program that uses files, or returns the reason why it cannot. */
 async function filesGuest(): Promise<WebAssembly.Module | string> {
   const source = new URL("files_guest.c", import.meta.url).pathname;
   const output = await Deno.makeTempFile({ suffix: ".wasm" });
@@ -260,7 +228,7 @@ const noFiles = typeof files === "string"
   : "";
 
 test(
-  `a program in C uses the files of its directory, and no others${noFiles}`,
+  `WasiHost.run: a program in C uses the files of its directory, and no others${noFiles}`,
   async () => {
     const directory = await Deno.makeTempDir();
     await Deno.mkdir(`${directory}/inside`);

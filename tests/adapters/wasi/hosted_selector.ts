@@ -1,5 +1,5 @@
 /**
- * A `WasiSelector` against our own host, for the conformance suite.
+ * A `WasiSelector` on the host of this package, for the conformance suite.
  */
 
 import { PollSelector } from "../../../backends/mod.ts";
@@ -26,7 +26,7 @@ class HostTable extends FdTable<GuestDescriptor> {
   }
 }
 
-/** A selector whose `poll_oneoff` is our host's. */
+/** A selector with the `poll_oneoff` of the host. */
 export class HostedWasiSelector<T> extends WasiSelector<T> {
   readonly #host: Host;
 

@@ -19,7 +19,7 @@ const selector = new WasiSelector<string>({
   memory,
 });
 
-/** What a `select()` finds, in one line. */
+/** The result of a `select()`, in one line. */
 function select(timeout?: number): string {
   return selector.select(timeout)
     .map(([key, events]) => `${key.data} ${events}`).join(", ");

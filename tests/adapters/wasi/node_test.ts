@@ -1,14 +1,13 @@
 /**
- * `WasiSelector` on another runtime's preview 1: the machine's Node.js, for what
- * its `node:wasi` supports, which is clocks and standard streams (libuv's poll
- * refuses regular files with EPERM, a number that is not open does not end its
- * wait, and sockets cannot be handed in).
+ * `WasiSelector` on the `node:wasi` of the machine's Node.js, which supports clocks
+ * and standard streams. It does not support regular files (EPERM of libuv), closed
+ * numbers, and sockets.
  */
 
 import { assertEquals } from "@std/assert";
 import { test } from "../../util.ts";
 
-/** The little of Deno that the selector's modules touch when they are loaded. */
+/** The parts of Deno that the selector's modules use when they are loaded. */
 const SHIM = `
 globalThis.Deno = {
   build: { os: "linux", arch: "x86_64" },
@@ -42,30 +41,36 @@ const reason = !await succeeds("node", ["--version"])
   ? " (ignored: deno bundle does not work here)"
   : "";
 
-test(`WasiSelector waits on the node:wasi of Node.js${reason}`, async () => {
-  const child = new Deno.Command("node", {
-    args: ["--no-warnings", "--require", `${directory}/shim.cjs`, bundle],
-    stdin: "piped",
-    stdout: "piped",
-  }).spawn();
-  const input = child.stdin.getWriter();
-  let text = "";
-  for await (const chunk of child.stdout.pipeThrough(new TextDecoderStream())) {
-    const waits = !text.includes("waiting");
-    text += chunk;
-    if (waits && text.includes("waiting")) {
-      await input.write(new TextEncoder().encode("x"));
+test(
+  `WasiSelector: it waits on the node:wasi of Node.js${reason}`,
+  async () => {
+    const child = new Deno.Command("node", {
+      args: ["--no-warnings", "--require", `${directory}/shim.cjs`, bundle],
+      stdin: "piped",
+      stdout: "piped",
+    }).spawn();
+    const input = child.stdin.getWriter();
+    let text = "";
+    for await (
+      const chunk of child.stdout.pipeThrough(new TextDecoderStream())
+    ) {
+      const waits = !text.includes("waiting");
+      text += chunk;
+      if (waits && text.includes("waiting")) {
+        await input.write(new TextEncoder().encode("x"));
+      }
     }
-  }
-  await input.close();
-  assertEquals((await child.status).code, 0);
-  assertEquals(text.split("\n"), [
-    "timeout: ",
-    "in time: true",
-    "idle: ",
-    "waiting",
-    "input: stdin 1",
-    "output: stdout 2",
-    "",
-  ]);
-}, { ignore: reason !== "" });
+    await input.close();
+    assertEquals((await child.status).code, 0);
+    assertEquals(text.split("\n"), [
+      "timeout: ",
+      "in time: true",
+      "idle: ",
+      "waiting",
+      "input: stdin 1",
+      "output: stdout 2",
+      "",
+    ]);
+  },
+  { ignore: reason !== "" },
+);

@@ -65,7 +65,7 @@ class Shell {
     return this.program.text(pointers[0]!, count);
   }
 
-  /** What is in the file, or the error's name. */
+  /** The content of the file, or the name of the error. */
   contents(path: string, lookup = 0): string {
     const fd = this.open(path, { lookup });
     if (typeof fd === "string") return fd;
@@ -169,7 +169,7 @@ test(
 );
 
 test(
-  "path_open: a link out of the directory leads nowhere, followed or not",
+  "path_open: a link out of the directory is refused, followed or not",
   withDirectory((shell) => {
     assertEquals(shell.symlink("../secret", "link"), "ESUCCESS");
     assertEquals(shell.contents("link"), "ELOOP");
@@ -178,7 +178,7 @@ test(
 );
 
 test(
-  "path_open: an absolute link of the host's leads nowhere",
+  "path_open: an absolute link made by the host is refused",
   withDirectory((shell, root, inside) => {
     Deno.symlinkSync(`${root}/secret`, `${inside}/link`);
     Deno.symlinkSync(root, `${inside}/up`);
@@ -189,7 +189,7 @@ test(
 );
 
 test(
-  "path_open: a link before the last component is followed within the directory alone",
+  "path_open: a link before the last component is followed only within the directory",
   withDirectory((shell, _root, inside) => {
     Deno.writeTextFileSync(`${inside}/sub/file`, "deep");
     Deno.symlinkSync("sub", `${inside}/in`);
@@ -214,7 +214,7 @@ test(
 );
 
 test(
-  "path_open: a dangling link within the directory creates what it says, if it is followed",
+  "path_open: a followed dangling link creates its target within the directory",
   withDirectory((shell, _root, inside) => {
     const creating = { oflags: OFLAGS_CREAT, rights: WRITE, lookup: FOLLOW };
     assertEquals(shell.symlink("sub/made", "link"), "ESUCCESS");
@@ -273,7 +273,7 @@ for (const path of OUT) {
 }
 
 test(
-  "path_*: a directory that was opened below is a boundary too",
+  "path_*: a directory that the program has opened is a boundary too",
   withDirectory((shell, root) => {
     const sub = shell.open("sub", { oflags: OFLAGS_DIRECTORY });
     assert(typeof sub === "number");
@@ -305,7 +305,7 @@ test(
 );
 
 test(
-  "path_open: the preopened directory is the one that was opened, whatever its path leads to",
+  "path_open: the preopened directory stays the opened one after its path is replaced",
   withDirectory((shell, root, inside) => {
     Deno.renameSync(inside, `${root}/elsewhere`);
     Deno.mkdirSync(inside);
@@ -329,7 +329,7 @@ for (;;) {
 }
 `;
 
-test("path_open: no race makes a link out of the directory pass for one within", async () => {
+test("path_open: replacing a component during the call leads nowhere outside", async () => {
   const root = await Deno.makeTempDir();
   const inside = `${root}/inside`;
   await Deno.mkdir(`${inside}/d`, { recursive: true });
@@ -361,7 +361,7 @@ test("path_open: no race makes a link out of the directory pass for one within",
 });
 
 test(
-  "path_*: what a link itself is, is renamed, removed and told, not what it leads to",
+  "path_*: a link itself is renamed, removed and reported, not its target",
   withDirectory((shell, root, inside) => {
     Deno.symlinkSync("../secret", `${inside}/link`);
     const link = shell.stat("link");
@@ -383,7 +383,7 @@ test(
 );
 
 test(
-  "path_filestat_set_times: a link that is followed out of the directory is EPERM, else its own",
+  "path_filestat_set_times: it sets the times of a link itself, and EPERM if followed outside",
   withDirectory((shell, root, inside) => {
     Deno.symlinkSync("../secret", `${inside}/link`);
     const before = Deno.statSync(`${root}/secret`).mtime;
@@ -409,7 +409,7 @@ test(
 );
 
 test(
-  "path_open: links that lead in a circle are ELOOP",
+  "path_open: a circle of links is ELOOP",
   withDirectory((shell) => {
     assertEquals(shell.symlink("b", "a"), "ESUCCESS");
     assertEquals(shell.symlink("a", "b"), "ESUCCESS");
@@ -420,7 +420,7 @@ test(
 );
 
 test(
-  "path_open: paths that are none are refused",
+  "path_open: malformed paths are refused",
   withDirectory((shell) => {
     assertEquals(shell.contents(""), "ENOENT");
     assertEquals(shell.contents("file\0"), "EINVAL");
@@ -448,7 +448,7 @@ test(
 );
 
 test(
-  "path_create_directory, path_remove_directory, path_unlink_file, path_rename: within, they work",
+  "path_*: creating, removing, unlinking and renaming work within the directory",
   withDirectory((shell, _root, inside) => {
     const on = (name: string, path: string): string =>
       shell.call(name, 3, ...shell.path(path));
@@ -468,7 +468,7 @@ test(
 );
 
 test(
-  "path_open: what a program may write it writes, empties, appends to and seeks in",
+  "path_open: a writable file can be written, truncated, appended to and sought in",
   withDirectory((shell, _root, inside) => {
     const { program } = shell;
     const fd = shell.open("file", { oflags: OFLAGS_TRUNC, rights: WRITE });
@@ -498,7 +498,7 @@ test(
 );
 
 test(
-  "path_open: a file that was opened to be read cannot be written",
+  "path_open: a file opened for reading cannot be written",
   withDirectory((shell) => {
     const fd = shell.open("file");
     assert(typeof fd === "number");
@@ -512,7 +512,7 @@ test(
 );
 
 test(
-  "fd_readdir: however little room there is, every entry comes once",
+  "fd_readdir: a buffer of any size gets every entry once",
   withDirectory((shell, _root, inside) => {
     const names = Array.from({ length: 50 }, (_, index) => `name-${index}`);
     for (const name of names) Deno.writeTextFileSync(`${inside}/${name}`, "");
@@ -523,7 +523,7 @@ test(
   }),
 );
 
-test("fd_prestat_dir_name: a program learns the name of its directory", async () => {
+test("fd_prestat_dir_name: it returns the name of a preopened directory", async () => {
   const directory = await Deno.makeTempDir();
   runProgram({ preopens: { "/data": directory } }, (program) => {
     const at = program.allocate(16);
@@ -538,7 +538,7 @@ test("fd_prestat_dir_name: a program learns the name of its directory", async ()
 });
 
 test(
-  "path_open: a FIFO in the directory makes nothing wait",
+  "path_open: a FIFO does not block",
   withDirectory((shell, _root, inside) => {
     const made = new Deno.Command("mkfifo", { args: [`${inside}/fifo`] });
     assert(made.outputSync().success);
@@ -549,7 +549,7 @@ test(
   }),
 );
 
-test("path_open: one descriptor more than the program may have is EMFILE, and none is lost", async () => {
+test("path_open: one descriptor above the limit is EMFILE and does not leak", async () => {
   const directory = await Deno.makeTempDir();
   await Deno.writeTextFile(`${directory}/file`, "");
   const options = { preopens: { "/": directory }, maximumDescriptors: 6 };
@@ -568,7 +568,7 @@ test("path_open: one descriptor more than the program may have is EMFILE, and no
   await Deno.remove(directory, { recursive: true });
 });
 
-test("WasiHost: a preopened directory that is missing is an error of its start", () => {
+test("WasiHost: a missing preopened directory is an error of start()", () => {
   const host = new WasiHost({ preopens: { "/": "/nonexistent" } });
   const memory = new WebAssembly.Memory({ initial: 1 });
   assertThrows(
@@ -577,7 +577,7 @@ test("WasiHost: a preopened directory that is missing is an error of its start",
   );
 });
 
-/** Opens a file to read it, and one to make it, in a directory that is the argument. */
+/** Opens a file for reading and creates one, in the directory of the argument. */
 const PERMITTED = `
 import { WasiHost } from "POLLUX/adapters/wasi/mod.ts";
 import { GuestProgram } from "POLLUX/tests/adapters/wasi/guest_program.ts";
@@ -597,7 +597,7 @@ try {
 }
 `;
 
-/** What the program above prints, with these permissions. */
+/** The output of the program above, with these permissions. */
 async function permitted(
   ...permissions: ((directory: string) => string)[]
 ): Promise<string[]> {
@@ -621,7 +621,7 @@ async function permitted(
   return new TextDecoder().decode(stdout).trim().split("\n");
 }
 
-test("WasiHost: without --allow-read there is no preopened directory", async () => {
+test("WasiHost: without --allow-read a preopened directory is refused", async () => {
   assertEquals(await permitted(), ["NotCapable"]);
   const half = await permitted(
     (inside) => `--allow-read=${inside}`,
@@ -630,7 +630,7 @@ test("WasiHost: without --allow-read there is no preopened directory", async () 
   assertEquals(half, ["NotCapable"]);
 });
 
-test("WasiHost: without --allow-write a preopened directory is read alone", async () => {
+test("WasiHost: without --allow-write a preopened directory is read-only", async () => {
   const read = (inside: string): string => `--allow-read=${inside}`;
   assertEquals(await permitted(read), ["0", "69", "69"]);
   const write = (inside: string): string => `--allow-write=${inside}`;

@@ -32,13 +32,13 @@ function listening(): Socket {
   return listener;
 }
 
-/** The usual event: nothing wrong, something there. */
+/** The event of a readable descriptor. */
 function readable(userdata: bigint, nbytes: number): Event {
   const type = EVENTTYPE_FD_READ;
   return { userdata, error: 0, type, nbytes: BigInt(nbytes), flags: 0 };
 }
 
-/** The end of what can be read. */
+/** The event of the end of file. */
 function hungUp(userdata: bigint): Event {
   return { ...readable(userdata, 0), flags: 1 };
 }
@@ -47,7 +47,7 @@ function timedOut(userdata: bigint): Event {
   return { ...readable(userdata, 0), type: EVENTTYPE_CLOCK };
 }
 
-/** Runs a program with one end of a connection as its descriptor 3. */
+/** Runs a program with one end of a connection as descriptor 3. */
 function withPair(
   body: (program: GuestProgram, peer: Socket) => void,
   type?: "stream" | "datagram",
@@ -56,7 +56,7 @@ function withPair(
   runProgram({ sockets: [pair.left] }, (program) => body(program, pair.right));
 }
 
-test("poll_oneoff without subscriptions is EINVAL", () => {
+test("poll_oneoff: no subscription is EINVAL", () => {
   runProgram({}, (program) => {
     assertEquals(
       wasiErrnoName(program.call("poll_oneoff", 0, 64, 0, 128)),
@@ -65,7 +65,7 @@ test("poll_oneoff without subscriptions is EINVAL", () => {
   });
 });
 
-test("poll_oneoff takes 16,384 subscriptions, and one more is EINVAL", () => {
+test("poll_oneoff: it takes 16,384 subscriptions, and one more is EINVAL", () => {
   const count = 16384;
   runProgram({}, (program) => {
     const at = program.allocate((count + 1) * SUBSCRIPTION.size);
@@ -82,14 +82,14 @@ test("poll_oneoff takes 16,384 subscriptions, and one more is EINVAL", () => {
   }, 32);
 });
 
-test("poll_oneoff says how many bytes can be read", () => {
+test("poll_oneoff: an event has the number of readable bytes", () => {
   withPair((program, peer) => {
     peer.send(bytesOf("hello"));
     assertEquals(program.poll(onFd("read", 3, 7n)), [readable(7n, 5)]);
   });
 });
 
-test("poll_oneoff says how long a datagram is, also a long one", () => {
+test("poll_oneoff: an event has the length of the next datagram, even a long one", () => {
   withPair((program, peer) => {
     peer.send(new Uint8Array(20_000));
     peer.send(bytesOf("next"));
@@ -97,7 +97,7 @@ test("poll_oneoff says how long a datagram is, also a long one", () => {
   }, "datagram");
 });
 
-test("poll_oneoff leaves the bytes where they are", () => {
+test("poll_oneoff: it does not consume bytes", () => {
   withPair((program, peer) => {
     peer.send(bytesOf("hello"));
     program.poll(onFd("read", 3));
@@ -105,14 +105,14 @@ test("poll_oneoff leaves the bytes where they are", () => {
   });
 });
 
-test("poll_oneoff reports the end of the file as HANGUP without bytes", () => {
+test("poll_oneoff: the end of file is HANGUP without bytes", () => {
   withPair((program, peer) => {
     peer.close();
     assertEquals(program.poll(onFd("read", 3, 1n)), [hungUp(1n)]);
   });
 });
 
-test("poll_oneoff reports the last bytes before the end of the file", () => {
+test("poll_oneoff: the last bytes are reported before the end of file", () => {
   withPair((program, peer) => {
     peer.send(bytesOf("last"));
     peer.close();
@@ -123,14 +123,14 @@ test("poll_oneoff reports the last bytes before the end of the file", () => {
   });
 });
 
-test("poll_oneoff reports an empty datagram as no end", () => {
+test("poll_oneoff: an empty datagram is not an end of file", () => {
   withPair((program, peer) => {
     peer.send(new Uint8Array(0));
     assertEquals(program.poll(onFd("read", 3)), [readable(0n, 0)]);
   }, "datagram");
 });
 
-test("an error that poll_oneoff has seen is reported by the next call", () => {
+test("poll_oneoff: the next call reports an error that it has consumed", () => {
   using listener = listening();
   using client = Socket.create("IPv4", "stream");
   client.connect(listener.localAddress);
@@ -148,14 +148,14 @@ test("an error that poll_oneoff has seen is reported by the next call", () => {
   });
 });
 
-/** SO_LINGER of no time: to close is to reset. */
+/** SO_LINGER without time: close() sends a reset. */
 function lingerZero(): [number, number, Uint8Array<ArrayBuffer>] {
   const SOL_SOCKET = Deno.build.os === "linux" ? 1 : 0xffff;
   const SO_LINGER = Deno.build.os === "linux" ? 13 : 0x80;
   return [SOL_SOCKET, SO_LINGER, new Uint8Array([1, 0, 0, 0, 0, 0, 0, 0])];
 }
 
-test("poll_oneoff reports a connection that waits to be accepted", () => {
+test("poll_oneoff: a listener with a pending connection is readable", () => {
   using listener = listening();
   using client = Socket.create("IPv4", "stream");
   runProgram({ sockets: [listener] }, (program) => {
@@ -165,14 +165,14 @@ test("poll_oneoff reports a connection that waits to be accepted", () => {
   });
 });
 
-test("poll_oneoff reports room to write", () => {
+test("poll_oneoff: a socket with room is writable", () => {
   withPair((program) => {
     const writable = { ...readable(2n, 1), type: EVENTTYPE_FD_WRITE };
     assertEquals(program.poll(onFd("write", 3, 2n)), [writable]);
   });
 });
 
-test("poll_oneoff waits while there is no room to write", () => {
+test("poll_oneoff: it waits while a socket is full", () => {
   using pair = pairOf();
   fillSocket(pair.left);
   runProgram({ sockets: [pair.left] }, (program) => {
@@ -180,7 +180,7 @@ test("poll_oneoff waits while there is no room to write", () => {
   });
 });
 
-test("both directions of a descriptor are events of their own", () => {
+test("poll_oneoff: the two directions of a descriptor give two events", () => {
   withPair((program, peer) => {
     peer.send(bytesOf("x"));
     const events = program.poll(onFd("read", 3, 1n), onFd("write", 3, 2n));
@@ -191,7 +191,7 @@ test("both directions of a descriptor are events of their own", () => {
   });
 });
 
-test("the same subscription twice is the same event twice", () => {
+test("poll_oneoff: a repeated subscription gives a repeated event", () => {
   withPair((program, peer) => {
     peer.send(bytesOf("x"));
     assertEquals(program.poll(onFd("read", 3, 1n), onFd("read", 3, 2n)), [
@@ -201,7 +201,7 @@ test("the same subscription twice is the same event twice", () => {
   });
 });
 
-test("what an earlier call asked for does not wake a later one", () => {
+test("poll_oneoff: subscriptions of an earlier call do not wake a later one", () => {
   withPair((program) => {
     assertEquals(program.poll(onFd("write", 3)).length, 1);
     assertEquals(program.poll(onFd("read", 3), onClock(1)), [timedOut(99n)]);
@@ -210,7 +210,7 @@ test("what an earlier call asked for does not wake a later one", () => {
   });
 });
 
-test("userdata comes back with all its bits", () => {
+test("poll_oneoff: userdata keeps all its bits", () => {
   withPair((program, peer) => {
     peer.send(bytesOf("x"));
     const userdata = 0xfedc_ba98_7654_3210n;
@@ -222,7 +222,7 @@ test("userdata comes back with all its bits", () => {
   });
 });
 
-test("a relative timeout is never early", () => {
+test("poll_oneoff: a relative timeout is never early", () => {
   runProgram({}, (program) => {
     const start = performance.now();
     assertEquals(program.poll(onClock(20)), [timedOut(99n)]);
@@ -230,7 +230,7 @@ test("a relative timeout is never early", () => {
   });
 });
 
-test("descriptors and clocks are waited for under one deadline", () => {
+test("poll_oneoff: descriptors and clocks share one deadline", () => {
   using left = pairOf();
   using right = pairOf();
   runProgram({ sockets: [left.left, right.left] }, (program) => {
@@ -247,14 +247,14 @@ test("descriptors and clocks are waited for under one deadline", () => {
   });
 });
 
-test("every clock whose time has come is an event", () => {
+test("poll_oneoff: every expired clock gives an event", () => {
   runProgram({}, (program) => {
     const events = program.poll(onClock(0, 1n), onClock(0, 2n), onClock(60000));
     assertEquals(events, [timedOut(1n), timedOut(2n)]);
   });
 });
 
-test("a ready descriptor silences a clock whose time has come", () => {
+test("poll_oneoff: a ready descriptor suppresses an expired clock", () => {
   withPair((program, peer) => {
     peer.send(bytesOf("x"));
     assertEquals(program.poll(onClock(0), onFd("read", 3, 1n)), [
@@ -269,7 +269,7 @@ for (
     ["realtime", CLOCKID_REALTIME, readClock],
   ] as const
 ) {
-  test(`an absolute time of the ${name} clock is waited for`, () => {
+  test(`poll_oneoff: it waits for an absolute time of the ${name} clock`, () => {
     runProgram({}, (program) => {
       const start = performance.now();
       const timeout = now(program, clockId) + 20_000_000n;
@@ -281,7 +281,7 @@ for (
     });
   });
 
-  test(`an absolute time of the ${name} clock that is past ends the wait`, () => {
+  test(`poll_oneoff: a past time of the ${name} clock ends the wait`, () => {
     runProgram({}, (program) => {
       const clock = { ...onClock(0), clockId, timeout: 1n, absolute: true };
       assertEquals(program.poll(clock), [timedOut(99n)]);
@@ -295,7 +295,7 @@ function readClock(program: GuestProgram, clockId: number): bigint {
   return program.view.getBigUint64(at, true);
 }
 
-test("to look at the clock leaves the program's memory as it was", () => {
+test("poll_oneoff: reading the clock restores the program's memory", () => {
   runProgram({}, (program) => {
     program.bytes.fill(0x5a, 0, 16);
     program.poll({ ...onClock(0), timeout: 1n, absolute: true });
@@ -303,7 +303,7 @@ test("to look at the clock leaves the program's memory as it was", () => {
   });
 });
 
-test("a descriptor that is not open is EBADF in its event, and ends the wait", () => {
+test("poll_oneoff: a closed descriptor gives an event with EBADF and ends the wait", () => {
   withPair((program) => {
     const events = program.poll(
       onFd("read", 3),
@@ -318,7 +318,7 @@ test("a descriptor that is not open is EBADF in its event, and ends the wait", (
   });
 });
 
-test("beside a mistake what is ready is still reported", () => {
+test("poll_oneoff: a ready descriptor is reported next to a faulty subscription", () => {
   withPair((program, peer) => {
     peer.send(bytesOf("x"));
     const events = program.poll(onFd("read", 77, 5n), onFd("read", 3, 6n));
@@ -329,7 +329,7 @@ test("beside a mistake what is ready is still reported", () => {
   });
 });
 
-test("a clock that nothing can wait for is ENOTSUP, an unknown one EINVAL", () => {
+test("poll_oneoff: a CPU clock is ENOTSUP, an unknown clock EINVAL", () => {
   runProgram({}, (program) => {
     const clockId = CLOCKID_PROCESS_CPUTIME_ID;
     const events = program.poll(
@@ -343,7 +343,7 @@ test("a clock that nothing can wait for is ENOTSUP, an unknown one EINVAL", () =
   });
 });
 
-test("a subscription of an unknown type is EINVAL", () => {
+test("poll_oneoff: a subscription of an unknown type is EINVAL", () => {
   runProgram({}, (program) => {
     const at = program.allocate(256);
     writeSubscription(program.view, at, onClock(0));
@@ -355,7 +355,7 @@ test("a subscription of an unknown type is EINVAL", () => {
   });
 });
 
-test("events may be written over the subscriptions", () => {
+test("poll_oneoff: events may overwrite the subscriptions", () => {
   withPair((program, peer) => {
     peer.send(bytesOf("x"));
     const at = program.allocate(256);
@@ -370,7 +370,7 @@ test("events may be written over the subscriptions", () => {
   });
 });
 
-test("pointers need not be aligned", () => {
+test("poll_oneoff: pointers need no alignment", () => {
   withPair((program, peer) => {
     peer.send(bytesOf("x"));
     const at = program.allocate(256) + 1;
@@ -380,7 +380,7 @@ test("pointers need not be aligned", () => {
   });
 });
 
-test("a regular file is always ready", async () => {
+test("poll_oneoff: a regular file is always ready", async () => {
   const directory = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${directory}/file`, "text");
@@ -405,7 +405,7 @@ test("a regular file is always ready", async () => {
   }
 });
 
-test("standard input is ready when something is there, not before", () => {
+test("poll_oneoff: standard input is readable once it has input", () => {
   const [reader, writer] = pipe();
   try {
     runProgram({ stdin: reader }, (program) => {
@@ -419,7 +419,7 @@ test("standard input is ready when something is there, not before", () => {
   }
 });
 
-test("the end of standard input is HANGUP", () => {
+test("poll_oneoff: the end of standard input is HANGUP", () => {
   const [reader, writer] = pipe();
   close(writer);
   runProgram({ stdin: reader }, (program) => {
@@ -428,7 +428,7 @@ test("the end of standard input is HANGUP", () => {
   close(reader);
 });
 
-test("a socket that the host has closed is EBADF", () => {
+test("poll_oneoff: a socket closed by the host is EBADF", () => {
   using pair = pairOf();
   runProgram({ sockets: [pair.left] }, (program) => {
     program.poll(onFd("read", 3), onClock(0));
@@ -438,7 +438,7 @@ test("a socket that the host has closed is EBADF", () => {
   });
 });
 
-test("a number that is reused is another's", () => {
+test("poll_oneoff: a reused number refers to the new file", () => {
   using first = pairOf();
   using listener = listening();
   using client = Socket.create("IPv4", "stream");
@@ -453,7 +453,7 @@ test("a number that is reused is another's", () => {
   });
 });
 
-test("a program that grows its memory goes on", () => {
+test("poll_oneoff: it works after the memory has grown", () => {
   withPair((program, peer) => {
     program.poll(onFd("read", 3), onClock(0));
     program.memory.grow(1);
@@ -463,7 +463,7 @@ test("a program that grows its memory goes on", () => {
   });
 });
 
-test("a program with shared memory that grows it goes on, in the new part too", () => {
+test("poll_oneoff: it works in the new part of a shared memory that has grown", () => {
   using pair = pairOf();
   const memory = new WebAssembly.Memory({
     initial: 1,

@@ -1,5 +1,5 @@
 /**
- * Programs that are suspended while they wait, beside everything else in Deno.
+ * Programs that are suspended while they wait, in one thread with other code.
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
@@ -30,7 +30,7 @@ function listening(): Socket {
   return listener;
 }
 
-/** Connects, says something, and returns what comes back. */
+/** Connects, sends a text, and returns the answer. */
 async function ask(listener: Socket, text: string): Promise<string> {
   const { hostname, port } = listener.localAddress as InternetAddress;
   using connection = await Deno.connect({ hostname, port });
@@ -45,7 +45,7 @@ async function ask(listener: Socket, text: string): Promise<string> {
   return answer;
 }
 
-/** Runs something beside a guest that serves a listener, and ends the guest. */
+/** Runs a function while a guest serves a listener, then ends the guest. */
 async function beside(
   module: WebAssembly.Module,
   body: (listener: Socket) => Promise<void>,
@@ -68,28 +68,32 @@ async function beside(
   }
 }
 
-test("a suspended guest serves while Deno's loop goes on", async () => {
+test("WasiHost.serve: Deno's loop runs while the guest waits", async () => {
   await beside(assembledEcho(), async (listener) => {
     assertEquals(await ask(listener, "hello"), "hello");
     assertEquals(await ask(listener, "again"), "again");
   });
 });
 
-test(`a suspended guest in C serves two at a time${noCompiler}`, async () => {
-  const [stdin, stdout] = pipe();
-  await beside(compiled as WebAssembly.Module, async (listener) => {
-    const { hostname, port } = listener.localAddress as InternetAddress;
-    using idle = await Deno.connect({ hostname, port });
-    assertEquals(await ask(listener, "hello"), "hello");
-    await idle.write(bytesOf("late"));
-    const buffer = new Uint8Array(8);
-    assertEquals(await idle.read(buffer), 4);
-  }, { stdout });
-  close(stdin);
-  close(stdout);
-}, { ignore: noCompiler !== "" });
+test(
+  `WasiHost.serve: a guest in C serves two clients at a time${noCompiler}`,
+  async () => {
+    const [stdin, stdout] = pipe();
+    await beside(compiled as WebAssembly.Module, async (listener) => {
+      const { hostname, port } = listener.localAddress as InternetAddress;
+      using idle = await Deno.connect({ hostname, port });
+      assertEquals(await ask(listener, "hello"), "hello");
+      await idle.write(bytesOf("late"));
+      const buffer = new Uint8Array(8);
+      assertEquals(await idle.read(buffer), 4);
+    }, { stdout });
+    close(stdin);
+    close(stdout);
+  },
+  { ignore: noCompiler !== "" },
+);
 
-test("two guests and a Deno.serve share one thread", async () => {
+test("WasiHost.serve: two guests and a Deno.serve() share one thread", async () => {
   using first = listening();
   using second = listening();
   const controller = new AbortController();
@@ -116,7 +120,7 @@ test("two guests and a Deno.serve share one thread", async () => {
   await Promise.all([...guests, http.finished]);
 });
 
-test("a message of a megabyte comes back whole", async () => {
+test("WasiHost.serve: a message of a megabyte is echoed whole", async () => {
   await beside(assembledEcho(), async (listener) => {
     const { hostname, port } = listener.localAddress as InternetAddress;
     using connection = await Deno.connect({ hostname, port });
@@ -157,13 +161,13 @@ function sleeper(times: number, milliseconds: number): WebAssembly.Module {
   return assemble([["poll_oneoff", 4]], [...prepare, ...body]);
 }
 
-test("a suspended guest sleeps no less than it asked for", async () => {
+test("WasiHost.serve: a timeout is never early", async () => {
   const start = performance.now();
   assertEquals(await new WasiHost().serve(sleeper(2, 20)), 0);
   assert(performance.now() - start >= 40);
 });
 
-test("timers run on time beside a guest that never waits", async () => {
+test("WasiHost.serve: timers run while a guest never waits", async () => {
   // An endless loop of polls that time out at once.
   const { constant, call, loop, branch, drop } = op;
   const spin = loop(
@@ -185,7 +189,7 @@ test("timers run on time beside a guest that never waits", async () => {
   await served;
 });
 
-test("sched_yield gives Deno's loop a turn", async () => {
+test("sched_yield: Deno's loop gets a turn", async () => {
   const { call, loop, branch, drop } = op;
   const spin = loop(call(0), drop, branch(0));
   const controller = new AbortController();
@@ -199,7 +203,7 @@ test("sched_yield gives Deno's loop a turn", async () => {
   await served;
 });
 
-test("a signal that is aborted already keeps the guest from starting", async () => {
+test("WasiHost.serve: an aborted signal prevents the start", async () => {
   await assertRejects(
     () =>
       new WasiHost().serve(assembledEcho(), { signal: AbortSignal.abort() }),
@@ -207,7 +211,7 @@ test("a signal that is aborted already keeps the guest from starting", async () 
   );
 });
 
-test("a suspended guest reads standard input as it comes", async () => {
+test("WasiHost.serve: the guest reads standard input as it arrives", async () => {
   const { constant, call, store, load, drop } = op;
   const [stdin, input] = pipe();
   const [output, stdout] = pipe();

@@ -57,7 +57,7 @@ function withListener(
   });
 }
 
-test("a program's sockets come after its directories", async () => {
+test("WasiHost: the sockets are numbered after the directories", async () => {
   const directory = await Deno.makeTempDir();
   using pair = pairOf();
   const options = { preopens: { "/a": directory, "/b": directory } };
@@ -72,7 +72,7 @@ test("a program's sockets come after its directories", async () => {
   await Deno.remove(directory);
 });
 
-test("a listener has the type and the rights that guests look for", () => {
+test("fd_fdstat_get: a listener has the type and rights that guests look for", () => {
   withListener((program) => {
     const stat = program.fdstat(3);
     assertEquals(stat.filetype, FILETYPE_SOCKET_STREAM);
@@ -88,7 +88,7 @@ test("a listener has the type and the rights that guests look for", () => {
   });
 });
 
-test("an accepted connection can be read, written and polled, not accepted from", () => {
+test("fd_fdstat_get: a connection can be read, written and polled, not accepted from", () => {
   withListener((program) => {
     const { fd } = program.accept(3);
     const { filetype, rightsBase } = program.fdstat(fd);
@@ -101,13 +101,13 @@ test("an accepted connection can be read, written and polled, not accepted from"
   });
 });
 
-test("a datagram socket has its own type", () => {
+test("fd_fdstat_get: a datagram socket has its own type", () => {
   withPair((program) => {
     assertEquals(program.fdstat(3).filetype, FILETYPE_SOCKET_DGRAM);
   }, "datagram");
 });
 
-test("fd_filestat_get tells a socket's type", () => {
+test("fd_filestat_get: it returns the type of a socket", () => {
   withPair((program) => {
     const at = program.allocate(64);
     program.must("fd_filestat_get", 3, at);
@@ -115,7 +115,7 @@ test("fd_filestat_get tells a socket's type", () => {
   });
 });
 
-test("a listener with NONBLOCK answers EAGAIN when nobody waits", () => {
+test("sock_accept: NONBLOCK and an empty backlog are EAGAIN", () => {
   using listener = Socket.create("IPv4", "stream");
   listener.bind({ hostname: "127.0.0.1", port: 0 });
   listener.listen();
@@ -126,7 +126,7 @@ test("a listener with NONBLOCK answers EAGAIN when nobody waits", () => {
   });
 });
 
-test("sockets have NONBLOCK from the start where the host says so", () => {
+test("WasiHost: `nonblocking` sets NONBLOCK from the start", () => {
   using listener = Socket.create("IPv4", "stream");
   listener.bind({ hostname: "127.0.0.1", port: 0 });
   listener.listen();
@@ -140,7 +140,7 @@ test("sockets have NONBLOCK from the start where the host says so", () => {
   });
 });
 
-test("sock_accept gives the connection the flags that it is told", () => {
+test("sock_accept: the connection has the flags of the call", () => {
   withListener((program) => {
     const { fd } = program.accept(3, FDFLAGS_NONBLOCK);
     assertEquals(program.fdstat(fd).flags, FDFLAGS_NONBLOCK);
@@ -149,13 +149,13 @@ test("sock_accept gives the connection the flags that it is told", () => {
   });
 });
 
-test("sock_accept refuses flags that a socket cannot have", () => {
+test("sock_accept: other flags than NONBLOCK are EINVAL", () => {
   withListener((program) => {
     assertEquals(program.accept(3, 1).errno, "EINVAL");
   });
 });
 
-test("a connection does not inherit NONBLOCK", () => {
+test("sock_accept: the connection does not inherit NONBLOCK", () => {
   withListener((program) => {
     program.must("fd_fdstat_set_flags", 3, FDFLAGS_NONBLOCK);
     program.poll(onFd("read", 3));
@@ -163,7 +163,7 @@ test("a connection does not inherit NONBLOCK", () => {
   });
 });
 
-test("a socket cannot be given other flags than NONBLOCK", () => {
+test("fd_fdstat_set_flags: other flags than NONBLOCK are EINVAL", () => {
   withPair((program) => {
     assertEquals(
       wasiErrnoName(program.call("fd_fdstat_set_flags", 3, 1)),
@@ -172,7 +172,7 @@ test("a socket cannot be given other flags than NONBLOCK", () => {
   });
 });
 
-test("NONBLOCK is the program's own: the host's socket keeps its flag", () => {
+test("fd_fdstat_set_flags: NONBLOCK does not change the host's socket", () => {
   withPair((program, peer) => {
     program.must("fd_fdstat_set_flags", 3, FDFLAGS_NONBLOCK);
     program.must("fd_fdstat_set_flags", 3, 0);
@@ -183,7 +183,7 @@ test("NONBLOCK is the program's own: the host's socket keeps its flag", () => {
 });
 
 for (const name of ["sock_send", "fd_write"] as const) {
-  test(`${name} sends the pieces in their order`, () => {
+  test(`${name}: the buffers are sent in their order`, () => {
     withPair((program, peer) => {
       const sent = program.send(3, ["one ", "", "two"], name);
       assertEquals(sent, { errno: "ESUCCESS", count: 7 });
@@ -195,7 +195,7 @@ for (const name of ["sock_send", "fd_write"] as const) {
 }
 
 for (const name of ["sock_recv", "fd_read"] as const) {
-  test(`${name} fills the pieces in their order`, () => {
+  test(`${name}: the buffers are filled in their order`, () => {
     withPair((program, peer) => {
       peer.send(bytesOf("abcdefg"));
       const { iovecs, pointers } = program.buffers(3, 2, 8);
@@ -212,14 +212,14 @@ for (const name of ["sock_recv", "fd_read"] as const) {
   });
 }
 
-test("a datagram is sent as one, however many pieces it has", () => {
+test("sock_send: several buffers are one datagram", () => {
   withPair((program, peer) => {
     program.send(3, ["one ", "two"]);
     assertEquals(peer.recv(new Uint8Array(16)), 7);
   }, "datagram");
 });
 
-test("sock_recv says that a datagram was cut", () => {
+test("sock_recv: a truncated datagram is reported", () => {
   withPair((program, peer) => {
     peer.send(bytesOf("abcdef"));
     peer.send(bytesOf("xyz"));
@@ -237,7 +237,7 @@ test("sock_recv says that a datagram was cut", () => {
   }, "datagram");
 });
 
-test("sock_recv with PEEK leaves the bytes where they are", () => {
+test("sock_recv: PEEK does not consume bytes", () => {
   withPair((program, peer) => {
     peer.send(bytesOf("abc"));
     assertEquals(program.receive(3, 2, RIFLAGS_RECV_PEEK).text, "ab");
@@ -245,7 +245,7 @@ test("sock_recv with PEEK leaves the bytes where they are", () => {
   });
 });
 
-test("sock_recv with WAITALL takes less only at the end of the file", () => {
+test("sock_recv: WAITALL returns less only at the end of file", () => {
   withPair((program, peer) => {
     peer.send(bytesOf("abc"));
     assertEquals(program.receive(3, 3, RIFLAGS_RECV_WAITALL).text, "abc");
@@ -255,7 +255,7 @@ test("sock_recv with WAITALL takes less only at the end of the file", () => {
   });
 });
 
-test("sock_recv and sock_send refuse flags that they do not know", () => {
+test("sock_recv, sock_send: unknown flags are EINVAL", () => {
   withPair((program) => {
     assertEquals(program.receive(3, 1, 4).errno, "EINVAL");
     const { iovecs } = program.buffers(1);
@@ -266,7 +266,7 @@ test("sock_recv and sock_send refuse flags that they do not know", () => {
   });
 });
 
-test("sock_send with NONBLOCK sends what there is room for, then nothing", () => {
+test("sock_send: NONBLOCK sends as many bytes as fit, then EAGAIN", () => {
   withPair(
     (program) => {
       program.must("fd_fdstat_set_flags", 3, FDFLAGS_NONBLOCK);
@@ -281,14 +281,14 @@ test("sock_send with NONBLOCK sends what there is room for, then nothing", () =>
   );
 });
 
-test("sock_send to nobody is EPIPE, and no signal", () => {
+test("sock_send: a closed peer is EPIPE, without a signal", () => {
   withPair((program, peer) => {
     peer.close();
     assertEquals(program.send(3, ["x"]).errno, "EPIPE");
   });
 });
 
-test("sock_shutdown ends the direction that it is told", () => {
+test("sock_shutdown: it ends the given direction", () => {
   withPair((program, peer) => {
     program.must("sock_shutdown", 3, SDFLAGS_WR);
     assertEquals(peer.recv(new Uint8Array(1)), 0);
@@ -304,7 +304,7 @@ test("sock_shutdown ends the direction that it is told", () => {
   });
 });
 
-test("sock_shutdown of no direction is EINVAL", () => {
+test("sock_shutdown: no direction is EINVAL", () => {
   withPair((program) => {
     for (const how of [0, 4, -1]) {
       assertEquals(
@@ -315,7 +315,7 @@ test("sock_shutdown of no direction is EINVAL", () => {
   });
 });
 
-test("fd_close closes a socket and frees its number", () => {
+test("fd_close: it closes a socket and frees its number", () => {
   withPair((program, peer) => {
     program.must("fd_close", 3);
     assertEquals(peer.recv(new Uint8Array(1)), 0);
@@ -324,7 +324,7 @@ test("fd_close closes a socket and frees its number", () => {
   });
 });
 
-test("fd_renumber moves a socket over another, which is closed", () => {
+test("fd_renumber: a socket replaces another, which is closed", () => {
   using first = pairOf();
   using second = pairOf();
   runProgram({ sockets: [first.left, second.left] }, (program) => {
@@ -336,7 +336,7 @@ test("fd_renumber moves a socket over another, which is closed", () => {
   });
 });
 
-test("fd_renumber moves a socket over a standard stream", () => {
+test("fd_renumber: a socket replaces a standard stream", () => {
   const [reader, writer] = pipe();
   using pair = pairOf();
   runProgram({ sockets: [pair.left], stdout: writer }, (program) => {
@@ -380,7 +380,7 @@ function openFile(program: GuestProgram, directory: number): number {
   return program.view.getUint32(stored, true);
 }
 
-test("fd_renumber moves a socket over a file, which is closed", async () => {
+test("fd_renumber: a socket replaces a file, which is closed", async () => {
   const text = await withFile((program, peer) => {
     program.must("fd_renumber", 4, 5);
     assertEquals(program.send(5, ["socket"]).count, 6);
@@ -395,7 +395,7 @@ test("fd_renumber moves a socket over a file, which is closed", async () => {
   assertEquals(text, "file");
 });
 
-test("fd_renumber moves a file over a socket, which is closed", async () => {
+test("fd_renumber: a file replaces a socket, which is closed", async () => {
   const text = await withFile((program, peer) => {
     // Waited for once, so that the number has a past.
     program.poll(onFd("write", 4));
@@ -409,7 +409,7 @@ test("fd_renumber moves a file over a socket, which is closed", async () => {
   assertEquals(text, "file");
 });
 
-test("fd_renumber moves a file over standard output, and a directory over a socket", async () => {
+test("fd_renumber: a file replaces standard output, and a directory a socket", async () => {
   const text = await withFile((program, peer) => {
     program.must("fd_renumber", 5, 1);
     assertEquals(program.send(1, ["out"], "fd_write").count, 3);
@@ -420,7 +420,7 @@ test("fd_renumber moves a file over standard output, and a directory over a sock
   assertEquals(text, "out");
 });
 
-test("fd_renumber of what is not open is EBADF", () => {
+test("fd_renumber: a closed number is EBADF", () => {
   withPair((program, peer) => {
     for (const [from, to] of [[3, 9], [9, 3], [-1, 3], [3, -1]]) {
       assertEquals(
@@ -434,7 +434,7 @@ test("fd_renumber of what is not open is EBADF", () => {
   });
 });
 
-test("a file call on a socket says what is wrong", () => {
+test("fd_*: each call for files returns its error on a socket", () => {
   withPair((program) => {
     const at = program.allocate(64);
     const errno = (name: string, ...args: unknown[]): string =>
@@ -450,14 +450,14 @@ test("a file call on a socket says what is wrong", () => {
   });
 });
 
-test("a socket call on a standard stream is ENOTSOCK", () => {
+test("sock_*: a standard stream is ENOTSOCK", () => {
   runProgram({}, (program) => {
     assertEquals(program.receive(0).errno, "ENOTSOCK");
     assertEquals(program.accept(0).errno, "ENOTSOCK");
   });
 });
 
-test("a program's directories work beside its sockets", async () => {
+test("WasiHost: a program can use directories and sockets", async () => {
   const directory = await Deno.makeTempDir();
   using pair = pairOf();
   const options = { preopens: { "/": directory }, sockets: [pair.left] };
@@ -476,7 +476,7 @@ test("a program's directories work beside its sockets", async () => {
   await Deno.remove(directory, { recursive: true });
 });
 
-test("at its end a program's connections are closed, and the host's sockets are not", () => {
+test("WasiHost: the end closes the program's connections, not the host's sockets", () => {
   using listener = Socket.create("IPv4", "stream");
   listener.bind({ hostname: "127.0.0.1", port: 0 });
   listener.listen();
@@ -489,7 +489,7 @@ test("at its end a program's connections are closed, and the host's sockets are 
   assertEquals(listener.getOption("acceptsConnections"), true);
 });
 
-test("proc_exit ends the program with its code, not Deno", () => {
+test("proc_exit: it ends the program with its code, not Deno", () => {
   assertEquals(
     runProgram({}, (program) => {
       program.call("proc_exit", 7);
@@ -498,7 +498,7 @@ test("proc_exit ends the program with its code, not Deno", () => {
   );
 });
 
-test("a trap is the host's to hear", () => {
+test("WasiHost.start: it throws the error of a trap", () => {
   assertThrows(
     () =>
       runProgram({}, () => {
@@ -508,7 +508,7 @@ test("a trap is the host's to hear", () => {
   );
 });
 
-test("a program gets its arguments and its environment", () => {
+test("WasiHost: a program gets its arguments and its environment", () => {
   runProgram({ args: ["echo", "-v"], env: { NAME: "value" } }, (program) => {
     const at = program.allocate(8);
     program.must("args_sizes_get", at, at + 4);
@@ -518,7 +518,7 @@ test("a program gets its arguments and its environment", () => {
   });
 });
 
-test("a host runs one program only", () => {
+test("WasiHost: a host runs one program only", () => {
   const host = new WasiHost();
   const memory = new WebAssembly.Memory({ initial: 1 });
   const instance = { exports: { memory, _start(): void {} } };
@@ -526,7 +526,7 @@ test("a host runs one program only", () => {
   assertThrows(() => host.start(instance), TypeError, "one program");
 });
 
-test("what exports no memory or no _start is no program", () => {
+test("WasiHost: an instance without a memory or a _start is refused", () => {
   const memory = new WebAssembly.Memory({ initial: 1 });
   assertThrows(
     () => new WasiHost().start({ exports: { _start(): void {} } }),
@@ -540,7 +540,7 @@ test("what exports no memory or no _start is no program", () => {
   );
 });
 
-test("a full pipe as standard output is EAGAIN only where the program asked for it", () => {
+test("fd_write: a full pipe is EAGAIN only with NONBLOCK", () => {
   const [reader, writer] = pipe();
   fillSocket(writer);
   runProgram({ stdout: writer }, (program) => {
@@ -551,7 +551,7 @@ test("a full pipe as standard output is EAGAIN only where the program asked for 
   close(writer);
 });
 
-test("a write to a pipe that waits takes what there is room for, and never waits", () => {
+test("fd_write: a blocking pipe takes as many bytes as fit", () => {
   const [reader, writer] = pipe();
   setBlocking(writer, true);
   runProgram({ stdout: writer }, (program) => {
@@ -568,7 +568,7 @@ test("a write to a pipe that waits takes what there is room for, and never waits
   close(writer);
 });
 
-/** What macOS does: it has no SO_ACCEPTCONN. */
+/** A socket as on macOS, which has no SO_ACCEPTCONN. */
 function withoutAcceptsConnections(socket: Socket): Socket {
   const getOption = socket.getOption.bind(socket);
   return Object.assign(socket, {
@@ -579,7 +579,7 @@ function withoutAcceptsConnections(socket: Socket): Socket {
   }) as Socket;
 }
 
-test("where the system does not say who listens, an address without a peer does", () => {
+test("WasiHost: without SO_ACCEPTCONN, an address without a peer means a listener", () => {
   using listener = Socket.create("IPv4", "stream");
   listener.bind({ hostname: "127.0.0.1", port: 0 });
   listener.listen();
@@ -598,7 +598,7 @@ test("where the system does not say who listens, an address without a peer does"
   });
 });
 
-test("a connection more than the program may have descriptors is EMFILE, and waits on", () => {
+test("sock_accept: at the limit of descriptors it is EMFILE, and the connection stays queued", () => {
   using listener = Socket.create("IPv4", "stream");
   listener.bind({ hostname: "127.0.0.1", port: 0 });
   listener.listen();

@@ -75,7 +75,7 @@ for (
     ],
   ] as const
 ) {
-  test(`a program listens and accepts through the ${variant} variant`, () => {
+  test(`sock_listen, sock_accept: a program accepts by the ${variant} variant`, () => {
     allowing(["127.0.0.1"], (program) => {
       const listener = open(program);
       program.must("sock_bind", listener, address(program), 0);
@@ -93,7 +93,7 @@ for (
     });
   });
 
-  test(`a program connects through the ${variant} variant`, () => {
+  test(`sock_connect: a program connects by the ${variant} variant`, () => {
     using listener = Socket.create("IPv4", "stream");
     listener.bind({ hostname: "127.0.0.1", port: 0 });
     listener.listen();
@@ -108,7 +108,7 @@ for (
   });
 }
 
-test("the first variant tells an address, its version and its port", () => {
+test("sock_getlocaladdr: the first variant stores address, version and port", () => {
   allowing(["127.0.0.1"], (program) => {
     const fd = open(program);
     program.must("sock_bind", fd, addressOf(program, LOOPBACK), 0);
@@ -122,7 +122,7 @@ test("the first variant tells an address, its version and its port", () => {
   });
 });
 
-test("the second variant tells the family and the address", () => {
+test("sock_getlocaladdr: the second variant stores family and address", () => {
   allowing(["[::1]"], (program) => {
     const loopback = [...new Array(15).fill(0), 1];
     const fd = open(program, INET6);
@@ -134,7 +134,7 @@ test("the second variant tells the family and the address", () => {
   });
 });
 
-test("sock_getpeeraddr tells who is at the other end", () => {
+test("sock_getpeeraddr: it stores the address of the peer", () => {
   using listener = Socket.create("IPv4", "stream");
   listener.bind({ hostname: "127.0.0.1", port: 0 });
   listener.listen();
@@ -148,7 +148,7 @@ test("sock_getpeeraddr tells who is at the other end", () => {
   });
 });
 
-test("datagrams go and come with their addresses", () => {
+test("sock_send_to, sock_recv_from: datagrams carry their addresses", () => {
   using peer = Socket.create("IPv4", "datagram");
   peer.bind({ hostname: "127.0.0.1", port: 0 });
   const { port } = peer.localAddress as InternetAddress;
@@ -186,7 +186,7 @@ test("datagrams go and come with their addresses", () => {
   });
 });
 
-test("a Unix socket is reached by its path", async () => {
+test("sock_connect: a program connects to the path of a Unix socket", async () => {
   const directory = await Deno.makeTempDir();
   const path = `${directory}/socket`;
   using listener = Socket.create("unix", "stream");
@@ -208,7 +208,7 @@ test("a Unix socket is reached by its path", async () => {
   await Deno.remove(directory, { recursive: true });
 });
 
-test("a Unix path is out of reach once a link is in its place, or on the way to it", async () => {
+test("sock_connect: a path is EACCES once a link has replaced it or its directory", async () => {
   const directory = await Deno.makeTempDir();
   const secret = `${directory}/secret`;
   await Deno.mkdir(`${directory}/own`);
@@ -244,7 +244,7 @@ test("a Unix path is out of reach once a link is in its place, or on the way to 
   await Deno.remove(directory, { recursive: true });
 });
 
-test("what is not on the list cannot be reached", () => {
+test("wasmEdge: an address that is not allowed is EACCES", () => {
   allowing(["127.0.0.1:1", "[::1]:2"], (program) => {
     const refused = (name: string, port: number, bytes: number[]): string => {
       const family = bytes.length === 4 ? INET4 : INET6;
@@ -273,14 +273,14 @@ test("what is not on the list cannot be reached", () => {
   });
 });
 
-test("a socket that was not bound cannot listen: the system would choose all addresses", () => {
+test("sock_listen: an unbound socket is EACCES, because the system would bind it to all addresses", () => {
   allowing(["127.0.0.1"], (program) => {
     const fd = open(program);
     assertEquals(wasiErrnoName(program.call("sock_listen", fd, 8)), "EACCES");
   });
 });
 
-test("a connect that is refused says so", () => {
+test("sock_connect: a refused connection is ECONNREFUSED", () => {
   using closed = Socket.create("IPv4", "stream");
   closed.bind({ hostname: "127.0.0.1", port: 0 });
   const { port } = closed.localAddress as InternetAddress;
@@ -294,7 +294,7 @@ test("a connect that is refused says so", () => {
   });
 });
 
-test("a connect with NONBLOCK is told its end by poll_oneoff and SO_ERROR", () => {
+test("sock_connect: with NONBLOCK, poll_oneoff and SO_ERROR report the end", () => {
   using closed = Socket.create("IPv4", "stream");
   closed.bind({ hostname: "127.0.0.1", port: 0 });
   const { port } = closed.localAddress as InternetAddress;
@@ -315,7 +315,7 @@ test("a connect with NONBLOCK is told its end by poll_oneoff and SO_ERROR", () =
   });
 });
 
-test("options are read and set by WasmEdge's numbers", () => {
+test("sock_getsockopt, sock_setsockopt: options have WasmEdge's numbers", () => {
   allowing([], (program) => {
     const fd = open(program);
     const value = program.allocate(4);
@@ -340,7 +340,7 @@ test("options are read and set by WasmEdge's numbers", () => {
   });
 });
 
-test("sock_getaddrinfo resolves what is numeric", () => {
+test("sock_getaddrinfo: it resolves numeric addresses only", () => {
   allowing([], (program) => {
     const name = program.allocate(16);
     program.write(name, "127.0.0.1\0");
@@ -375,7 +375,7 @@ test("sock_getaddrinfo resolves what is numeric", () => {
   });
 });
 
-test("an address that is malformed is EINVAL", () => {
+test("sock_connect: a malformed address is EINVAL", () => {
   allowing(["127.0.0.1"], (program) => {
     const fd = open(program);
     for (const bytes of [[], [127], [9, 0, 127, 0, 0, 1]]) {
@@ -395,7 +395,7 @@ test("an address that is malformed is EINVAL", () => {
   });
 });
 
-test("without the option a program finds none of these calls", () => {
+test("WasiHost: without the extension there are only the calls of preview 1", () => {
   const imports = new WasiHost().imports["wasi_snapshot_preview1"]!;
   assertEquals(Object.keys(imports).filter((name) => /^sock_/.test(name)), [
     "sock_accept",
@@ -405,7 +405,7 @@ test("without the option a program finds none of these calls", () => {
   ]);
 });
 
-test("a list with what is no address is refused", () => {
+test("wasmEdge: a malformed address in the list is refused", () => {
   for (const entry of ["localhost:80", "127.0.0.1:99999", "", "*"]) {
     assertThrows(
       () => wasmEdge({ allow: [entry] }),
@@ -415,7 +415,7 @@ test("a list with what is no address is refused", () => {
   }
 });
 
-test("wasmEdge: it names an option that it does not know", () => {
+test("wasmEdge: an unknown option is named", () => {
   const options = { allow: [], alow: [] };
   const error = assertThrows(() => wasmEdge(options), TypeError);
   assertEquals(error.message, 'Unknown option "alow"; did you mean "allow"?');
