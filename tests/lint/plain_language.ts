@@ -38,7 +38,6 @@ export const EXEMPT: readonly string[] = [
   "CHANGELOG.md",
   "CONTRIBUTING.md",
   "README.md",
-  "adapters/",
   "backends/",
   "docs/",
   "examples/wasi_echo/",
