@@ -16,7 +16,7 @@ import { Stream } from "./stream.ts";
 import type { ConnectionCallbacks } from "./stream_callbacks.ts";
 import { CONNECTING, LIFE } from "./stream_state.ts";
 import { needRare, rareOf } from "./stream_writer.ts";
-import { type TurnBound, UNSERVED } from "./turn_waits.ts";
+import { UNSERVED } from "./turn_waits.ts";
 
 /** Fields that few connections use: those that were connected, most of all. */
 class ConnectionFields<C> {
@@ -54,8 +54,8 @@ export let connectingOf: (connection: Connection) => Connecting;
  * reactor.runOnce();
  * ```
  */
-export class Connection<A extends SocketAddress = SocketAddress> extends Stream
-  implements TurnBound {
+export class Connection<A extends SocketAddress = SocketAddress>
+  extends Stream {
   /**
    * Called by `Reactor.listen` and `Reactor.connect`.
    *

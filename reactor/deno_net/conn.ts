@@ -26,7 +26,7 @@ import type { Loop } from "../loop.ts";
 import { DESTROY } from "../owned.ts";
 import { peerAddress } from "../connection.ts";
 import { EDGE_READ, socketTransport } from "../transport.ts";
-import { type TurnBound, UNSERVED } from "../turn_waits.ts";
+import { UNSERVED } from "../turn_waits.ts";
 import { denoAddr, localAddrOf } from "./address.ts";
 import { connectionClosed } from "./errors.ts";
 import { readableOf, writableOf } from "./conn_streams.ts";
@@ -62,7 +62,7 @@ const INPUT = EVENT_READ | EVENT_PRIORITY | EVENT_HANG_UP;
  */
 export class Conn<
   Address extends Deno.NetAddr | Deno.UnixAddr = Deno.NetAddr,
-> extends Endpoint implements TurnBound {
+> extends Endpoint {
   readonly #socket: Socket;
   /** Whether edges are reported, so that the registration can stay. */
   readonly #usesEdge: boolean;
