@@ -36,10 +36,9 @@ const MAXIMUM_WORDS = 25;
 /** Parts of the tree that have not been rewritten yet. */
 export const EXEMPT: readonly string[] = [
   "CHANGELOG.md",
-  "CONTRIBUTING.md",
-  "README.md",
   "backends/",
-  "docs/",
+  "docs/architecture.md",
+  "docs/io_multiplexing.md",
   "examples/wasi_echo/",
   "reactor/",
   "tests/",
