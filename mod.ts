@@ -5,6 +5,11 @@
  * `kqueue` or `/dev/poll`. They share one interface in the shape of Python's
  * `selectors`.
  *
+ * This entry point has the selectors, sockets and the reactor. The bare calls
+ * (`select`, `Poll`, `Epoll`, `Kqueue`, `DevPoll`) and their flags are in
+ * `@pollux/reactor/selectors`, plain descriptors (`pipe`, `read`, `write`, `close`)
+ * in `@pollux/reactor/socket`.
+ *
  * @example
  * ```ts
  * import { DefaultSelector, EVENT_READ, socketPair } from "@pollux/reactor";
@@ -44,16 +49,6 @@ export {
 } from "./backends/ffi/mod.ts";
 export {
   DefaultSelector,
-  Epoll,
-  EPOLLERR,
-  EPOLLET,
-  EPOLLEXCLUSIVE,
-  EPOLLHUP,
-  EPOLLIN,
-  EPOLLONESHOT,
-  EPOLLOUT,
-  EPOLLPRI,
-  EPOLLRDHUP,
   EVENT_HANG_UP,
   EVENT_PRIORITY,
   EVENT_READ,
@@ -63,15 +58,6 @@ export {
   MODE_EDGE,
   MODE_EXCLUSIVE,
   MODE_ONE_SHOT,
-  Poll,
-  POLLERR,
-  POLLHUP,
-  POLLIN,
-  POLLNVAL,
-  POLLOUT,
-  POLLPRI,
-  POLLRDHUP,
-  select,
   type Selector,
   type SelectorKey,
 } from "./backends/mod.ts";

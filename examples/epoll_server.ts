@@ -13,9 +13,8 @@ import {
   EPOLLHUP,
   EPOLLIN,
   EPOLLOUT,
-  formatAddress,
-  type InternetAddress,
-} from "../mod.ts";
+} from "../backends/mod.ts";
+import { formatAddress, type InternetAddress } from "../mod.ts";
 import { main, parseCommandLine } from "./command_line.ts";
 import { Acceptor, listen, Peer } from "./peer.ts";
 import { bytesRepr } from "./python_notation.ts";

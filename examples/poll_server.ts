@@ -6,15 +6,14 @@
 // Then, in another terminal: deno run --allow-ffi examples/multi_client.ts
 
 import {
-  formatAddress,
-  type InternetAddress,
   Poll,
   POLLERR,
   POLLHUP,
   POLLIN,
   POLLOUT,
   POLLPRI,
-} from "../mod.ts";
+} from "../backends/mod.ts";
+import { formatAddress, type InternetAddress } from "../mod.ts";
 import { main, parseCommandLine } from "./command_line.ts";
 import { Acceptor, listen, Peer } from "./peer.ts";
 import { bytesRepr } from "./python_notation.ts";

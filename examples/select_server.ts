@@ -5,12 +5,8 @@
 //
 // Then, in another terminal: deno run --allow-ffi examples/multi_client.ts
 
-import {
-  formatAddress,
-  type InternetAddress,
-  select,
-  type Socket,
-} from "../mod.ts";
+import { select } from "../backends/mod.ts";
+import { formatAddress, type InternetAddress, type Socket } from "../mod.ts";
 import { main, parseCommandLine } from "./command_line.ts";
 import { Acceptor, listen, Peer } from "./peer.ts";
 import { bytesRepr } from "./python_notation.ts";
