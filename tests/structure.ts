@@ -91,7 +91,7 @@ function boxOf(file: string): string {
   return folders === "" ? file : `${folders}/`;
 }
 
-/** The picture: floors, boxes, and an arrow for what a box imports. */
+/** The picture: floors, boxes, and an arrow for each import of a box. */
 export function picture(imports: Imports): string {
   const boxes = [...new Set([...imports.keys()].map(boxOf))].sort();
   const id = (box: string): string => box.replace(/\W/g, "_");

@@ -1,5 +1,5 @@
 /**
- * The structure of the tree, and that its checks find what they forbid.
+ * Checks the structure of the tree, and the checks themselves.
  */
 
 import { assertEquals } from "@std/assert";
