@@ -1,6 +1,6 @@
 /**
- * Promises that only an iteration of the loop can settle, and the check that there is
- * one: without `serve()` they would stay pending without an error.
+ * Promises that only an iteration of the loop can settle. Without `serve()` they would
+ * stay pending without an error, so the loop checks that it runs.
  *
  * @module
  */

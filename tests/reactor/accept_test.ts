@@ -1,5 +1,5 @@
 /**
- * Accepting: one and many, what fails, and what has to survive it.
+ * Accepting connections: one, many, and under failures.
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
@@ -15,7 +15,7 @@ import { bytesOf, denoProgram, PATIENCE, test } from "../util.ts";
 import { codeOf, Log, onAnyBackend, onEachBackend, textOf } from "./stage.ts";
 
 onEachBackend(
-  "a connection is accepted with its addresses, and does not block [I01]",
+  "Acceptor: a connection has its addresses, and is non-blocking [I01]",
   (stage) => {
     const accepted: Connection[] = [];
     const acceptor = stage.listen((connection) => accepted.push(connection));
@@ -30,17 +30,20 @@ onEachBackend(
   },
 );
 
-onEachBackend("many are accepted in one turn, but not all [I02]", (stage) => {
-  let accepted = 0;
-  const acceptor = stage.listen(() => accepted++);
-  for (let count = 0; count < 100; count++) stage.dial(acceptor.address);
-  stage.reactor.runOnce();
-  assert(accepted > 1 && accepted < 100, String(accepted));
-  stage.until(() => accepted === 100, "the others");
-});
+onEachBackend(
+  "Acceptor: accepts many connections in one iteration, but not all [I02]",
+  (stage) => {
+    let accepted = 0;
+    const acceptor = stage.listen(() => accepted++);
+    for (let count = 0; count < 100; count++) stage.dial(acceptor.address);
+    stage.reactor.runOnce();
+    assert(accepted > 1 && accepted < 100, String(accepted));
+    stage.until(() => accepted === 100, "the others");
+  },
+);
 
 onEachBackend(
-  "a listener may be closed by its callback: who was accepted lives on [I09]",
+  "Acceptor: may be closed by its callback, and accepted connections stay open [I09]",
   (stage) => {
     const log = new Log();
     const acceptor = stage.listen((connection) => {
@@ -62,7 +65,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a client that was reset before it is accepted just ends [I07]",
+  "Acceptor: a connection that was reset in the backlog ends like any other [I07]",
   (stage) => {
     const log = new Log();
     let accepted = 0;
@@ -80,7 +83,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a delayed accept finds what was sent meanwhile, and its end [I08]",
+  "Acceptor: a connection that waited in the backlog has its data and its end [I08]",
   (stage) => {
     const log = new Log();
     const acceptor = stage.listen((connection) => log.watch(connection));
@@ -97,7 +100,7 @@ onEachBackend(
 );
 
 onAnyBackend(
-  "a port in use is AddrInUse; port 0 is told; a closed port is free again [I10]",
+  "Reactor.listen: a port in use is AddrInUse, port 0 is reported, a closed port is free [I10]",
   (stage) => {
     const first = stage.listen(() => {});
     const { hostname, port } = first.address;
@@ -114,7 +117,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "an address is of the kind that the options name, also by its type",
+  "Acceptor.address: is of the kind that the options name, also by its type",
   (stage) => {
     const { reactor } = stage;
     const path = stage.path();
@@ -123,7 +126,7 @@ onAnyBackend(
     assertEquals(onPort.address.hostname, "::1");
     const onPath = reactor.listen({ path }, () => {});
     assertEquals(onPath.address.path, path);
-    // Of a variable, the type may not know which.
+    // The type of a variable may cover both.
     const options: ListenOptions = { port: 0 };
     const onEither: Acceptor = reactor.listen(options, () => {});
     assert("port" in onEither.address);
@@ -132,7 +135,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "what cannot be listened on is refused beforehand [I11]",
+  "Reactor.listen: refuses a malformed or unavailable address [I11]",
   (stage) => {
     const { reactor } = stage;
     const nothing = (): void => {};
@@ -158,7 +161,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "a dual-stack listener hears IPv4, an IPv6 one does not [I13]",
+  'Reactor.listen: "::" accepts IPv4 too, unless ipv6Only is set [I13]',
   (stage) => {
     let accepted = 0;
     const both = stage.reactor.listen(
@@ -185,7 +188,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "a path that a dead server left is taken over, a file is not [I14]",
+  "Reactor.listen: replaces a stale socket at the path, but no other file [I14]",
   (stage) => {
     const path = stage.path();
     const { reactor } = stage;
@@ -209,7 +212,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "close() of a Unix listener removes its file, as Deno's does",
+  "Acceptor.close: removes the file of a Unix socket, as Deno does",
   (stage) => {
     const path = stage.path();
     stage.reactor.listen({ path }, () => {}).close();
@@ -221,7 +224,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "close() of a Unix listener leaves what its next owner has put at the path",
+  "Acceptor.close: leaves a file that has replaced its own",
   (stage) => {
     const path = stage.path();
     const first = stage.reactor.listen({ path }, () => {});
@@ -241,7 +244,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "a listener in the abstract namespace has no file, and a datagram socket keeps its own",
+  "Acceptor.close: removes nothing for an abstract name, nor for a datagram socket",
   (stage) => {
     const path = stage.path();
     const name = `\0pollux-${Deno.pid}`;
@@ -256,7 +259,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "a reactor that is closed removes the files of its listeners",
+  "Reactor.close: removes the files of its listeners",
   (stage) => {
     const path = stage.path();
     const reactor = new Reactor();
@@ -267,7 +270,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "a throwing onConnection loses that connection alone [F14]",
+  "Acceptor: if onConnection throws, only that connection is closed [F14]",
   (stage) => {
     const log = new Log();
     let count = 0;
@@ -284,7 +287,7 @@ onAnyBackend(
   },
 );
 
-/** Has the next accept(2) fail, as the system would if it were in the need. */
+/** Makes the next accept(2) fail. */
 function failNextAccept({ socket }: Acceptor, failure: Error): void {
   const { accept } = socket;
   socket.accept = (): never => {
@@ -298,7 +301,7 @@ function acceptError(code: string): Error {
 }
 
 onEachBackend(
-  "what concerns one connection that is gone is passed over, and not told [I05]",
+  "Acceptor: skips a failed connection without a report [I05]",
   (stage) => {
     let accepted = 0;
     const acceptor = stage.listen(() => accepted++);
@@ -313,7 +316,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "whatever the system has run out of, accepting waits, is told, and goes on [I05]",
+  "Acceptor: pauses in a shortage, reports it, and accepts again [I05]",
   (stage) => {
     let accepted = 0;
     const acceptor = stage.listen(() => accepted++);
@@ -405,11 +408,11 @@ onAnyBackend(
 );
 
 onEachBackend(
-  "an error that nobody thought of is told, and the listener lives on [I06]",
+  "Acceptor: pauses after an unknown error, reports it, and accepts again [I06]",
   (stage) => {
     let accepted = 0;
     const acceptor = stage.listen(() => accepted++);
-    for (const failure of [acceptError("EIO"), new Error("unheard of")]) {
+    for (const failure of [acceptError("EIO"), new Error("unknown")]) {
       failNextAccept(acceptor, failure);
       const before = accepted;
       stage.dial(acceptor.address);
@@ -421,7 +424,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a listener can neither send nor receive, and listens on after the attempt [I12]",
+  "Acceptor: a send or a receive on its socket fails, and it still accepts [I12]",
   (stage) => {
     let accepted = 0;
     const acceptor = stage.listen(() => accepted++);
@@ -440,11 +443,11 @@ onEachBackend(
   },
 );
 
-/** A server that may have few descriptors, and says how it fares. */
+/** A server with few descriptors, which prints its errors and pauses. */
 const STARVING = `
   import { Reactor } from "${new URL("../../mod.ts", import.meta.url)}";
-  const told = [];
-  const reactor = new Reactor({ onError: (error) => told.push(error.code) });
+  const codes = [];
+  const reactor = new Reactor({ onError: (error) => codes.push(error.code) });
   const open = [];
   const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, (peer) => {
     open.push(peer);
@@ -455,8 +458,8 @@ const STARVING = `
   reactor.callEvery(20, () => {
     const { acceptBackOffs } = reactor.stats();
     if (acceptBackOffs === seen) return;
-    console.log(JSON.stringify({ told, acceptBackOffs }));
-    // The first of them stays, to be asked whether it is still served.
+    console.log(JSON.stringify({ codes, acceptBackOffs }));
+    // The first one stays open, to check that it is still served.
     for (const peer of open.splice(1)) peer.close();
     seen = acceptBackOffs;
   });
@@ -464,7 +467,7 @@ const STARVING = `
 `;
 
 test(
-  "out of descriptors a listener waits, tells it once, hurts nobody, and goes on [I03] [I04]",
+  "Acceptor: without a free descriptor it pauses, reports it once, serves on, and recovers [I03] [I04]",
   async () => {
     const file = await Deno.makeTempFile({ suffix: ".ts" });
     await Deno.writeTextFile(file, STARVING);
@@ -481,15 +484,15 @@ test(
       for (let count = 0; count < 90; count++) {
         clients.push(await Deno.connect({ hostname: "127.0.0.1", port }));
       }
-      // Whoever was accepted before is still served.
+      // Connections that were accepted before are still served.
       await clients[0]!.write(new TextEncoder().encode("hello"));
       const buffer = new Uint8Array(16);
       const count = await clients[0]!.read(buffer);
       assertEquals(textOf(buffer.subarray(0, count!)), "hello");
       const report = JSON.parse((await lines.read()).value!.split("\n")[0]!);
-      assertEquals(report.told, ["EMFILE"]);
+      assertEquals(report.codes, ["EMFILE"]);
       assert(report.acceptBackOffs < 20, "it spins");
-      // Those who waited are accepted once there is room.
+      // Connections from the backlog are accepted once there is room.
       const last = clients.at(-1)!;
       await last.write(new TextEncoder().encode("x"));
       await last.read(buffer);

@@ -1,6 +1,6 @@
 /**
- * What Deno takes for a hostname and a port, `reactor.net` and `reactor.datagram()`
- * take, to the same effect; what Deno refuses, they refuse.
+ * Hostnames and ports: `reactor.net` and `reactor.datagram()` accept and refuse the
+ * same as Deno, with the same effect.
  */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
@@ -11,7 +11,7 @@ import { onAnyBackend } from "./stage.ts";
 
 const REFUSED = "refused";
 
-/** Hostnames, and what is listened on, and what is connected to, for each. */
+/** Hostnames, each with the address of a listener and of a connection. */
 const HOSTNAMES: readonly (readonly [
   given: unknown,
   listens: string,
@@ -43,7 +43,7 @@ const HOSTNAMES: readonly (readonly [
 /** Names that are listened on without a resolver. */
 const NAMES = ["localhost", "LocalHost"];
 
-/** Ports that are none, and the errors that say so. */
+/** Malformed ports, and their errors. */
 const BAD_PORTS: readonly (readonly [given: unknown, error: string])[] = [
   ["", "TypeError"],
   ["http", "TypeError"],
@@ -57,7 +57,7 @@ const BAD_PORTS: readonly (readonly [given: unknown, error: string])[] = [
   ["65536", "RangeError"],
 ];
 
-/** What both networks have, given what no type would let through. */
+/** The calls of both networks, for arguments that no type admits. */
 interface Network {
   listen(options: object): Disposable & { readonly addr: Deno.NetAddr };
   connect(
@@ -108,7 +108,7 @@ function onBoth(
   });
 }
 
-/** Two listeners of Deno's on one port of both families, for whom to connect to. */
+/** Two listeners of Deno on one port, IPv4 and IPv6, to connect to. */
 function targets(): DisposableStack & { readonly port: number } {
   const stack = new DisposableStack();
   const ipv4 = stack.use(Deno.listen({ hostname: "127.0.0.1", port: 0 }));
@@ -175,7 +175,7 @@ onBoth("port 0 cannot be connected to", async (network) => {
   assertEquals(await nameOf(() => network.connect({ port: 0 })), "RangeError");
 });
 
-onBoth("a port may be the text of one", async (network) => {
+onBoth("a port may be decimal text", async (network) => {
   using target = targets();
   const port = String(target.port);
   const hostname = "127.0.0.1";
@@ -183,20 +183,24 @@ onBoth("a port may be the text of one", async (network) => {
   assertEquals(await listens(network, { hostname, port: "0" }), hostname);
 });
 
-onAnyBackend("a link-local address may name its interface", async (stage) => {
-  const { reactor } = stage;
-  const path = "/sys/class/net/lo/ifindex";
-  const number = Deno.readTextFileSync(path).trim();
-  const [named, numbered] = ["lo", number].map((zone) =>
-    nameOf(() => reactor.datagram({ hostname: `fe80::1%${zone}`, port: 0 }))
-  );
-  // Loopback has no such address, which the system knows only if it was told the interface.
-  assertEquals(await named, "AddrNotAvailable");
-  assertEquals(await numbered, "AddrNotAvailable");
-}, { ignore: Deno.build.os !== "linux" });
+onAnyBackend(
+  "Reactor.datagram: a link-local address may name its interface",
+  async (stage) => {
+    const { reactor } = stage;
+    const path = "/sys/class/net/lo/ifindex";
+    const number = Deno.readTextFileSync(path).trim();
+    const [named, numbered] = ["lo", number].map((zone) =>
+      nameOf(() => reactor.datagram({ hostname: `fe80::1%${zone}`, port: 0 }))
+    );
+    // Loopback has no such address. The system knows that only with the interface.
+    assertEquals(await named, "AddrNotAvailable");
+    assertEquals(await numbered, "AddrNotAvailable");
+  },
+  { ignore: Deno.build.os !== "linux" },
+);
 
 onAnyBackend(
-  "a datagram socket without a hostname is of the domain of its peer",
+  "Reactor.datagram: without a hostname, the socket has the domain of its peer",
   (stage) => {
     const { reactor } = stage;
     const peers = ["::1", "[::1]", "127.0.0.1", "localhost"].map((hostname) => {
@@ -216,7 +220,7 @@ onAnyBackend(
   },
 );
 
-test("a connect of a reactor that does not turn says so", async () => {
+test("reactor.net.connect: rejects if nothing runs the reactor", async () => {
   await using reactor = new Reactor();
   const port = 9;
   await assertRejects(
@@ -227,7 +231,7 @@ test("a connect of a reactor that does not turn says so", async () => {
   assertEquals(reactor.stats().registered, 0);
 });
 
-test("a connect may come before serve()", async () => {
+test("reactor.net.connect: may be called before serve()", async () => {
   using target = targets();
   await using reactor = new Reactor();
   const connecting = reactor.net.connect({ port: target.port });

@@ -1,5 +1,5 @@
 /**
- * Connecting: how it succeeds, how it fails, and that it does either once.
+ * Connecting: it succeeds or fails, and does either once.
  */
 
 import { assert, assertEquals, assertMatch, assertThrows } from "@std/assert";
@@ -22,14 +22,14 @@ import {
   type Stage,
 } from "./stage.ts";
 
-/** A port on which nobody listens. */
+/** A port without a listener. */
 function deadPort(): number {
   using socket = Socket.create();
   socket.bind({ hostname: "127.0.0.1", port: 0 });
   return (socket.localAddress as InternetAddress).port;
 }
 
-/** A listener whose backlog is full: a connect to it is under way for ever. */
+/** A listener with a full backlog: a connect to it stays pending. */
 function busyListener(stage: Stage): InternetAddress {
   const listener = stage.silentListener(0);
   const address = listener.localAddress as InternetAddress;
@@ -39,7 +39,7 @@ function busyListener(stage: Stage): InternetAddress {
   return address;
 }
 
-/** Notes how a connect goes. */
+/** Records the callbacks of a connect. */
 function watch(connection: Connection, log: Log): void {
   connection.onConnect = log.note("connect");
   connection.onClose = (error) => {
@@ -48,23 +48,23 @@ function watch(connection: Connection, log: Log): void {
 }
 
 onEachBackend(
-  "a connect ends with onConnect, and the peer's address is known then [J01]",
+  "Reactor.connect: onConnect is called once, and the peer's address is known then [J01]",
   (stage) => {
     const listener = stage.silentListener();
     const address = listener.localAddress as InternetAddress;
-    let told = 0;
-    const connection = stage.reactor.connect(address, () => told++);
+    let calls = 0;
+    const connection = stage.reactor.connect(address, () => calls++);
     assert(connection.connecting);
-    stage.until(() => told > 0, "the connection");
+    stage.until(() => calls > 0, "the connection");
     stage.turns();
-    assertEquals(told, 1);
+    assertEquals(calls, 1);
     assert(!connection.connecting);
     assertEquals(connection.remoteAddress, address);
   },
 );
 
 onEachBackend(
-  "a refused connect is one failure with ECONNREFUSED, and no success before [J02] [J03]",
+  "Reactor.connect: a refusal is one onClose with ECONNREFUSED, and no onConnect [J02] [J03]",
   (stage) => {
     const log = new Log();
     const started = performance.now();
@@ -91,7 +91,7 @@ onAnyBackend(
 );
 
 onEachBackend(
-  "a silent peer does not stop the loop: a timeout ends the connect, and frees the descriptor [J04]",
+  "Reactor.connect: a timeout ends a connect to a silent peer, and frees its descriptor [J04]",
   (stage) => {
     const log = new Log();
     const address = busyListener(stage);
@@ -110,7 +110,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "what is written before the connection stands is sent when it does [J06]",
+  "Connection.write: while connecting, bytes are queued and sent afterwards [J06]",
   (stage) => {
     const listener = stage.silentListener();
     const address = listener.localAddress as InternetAddress;
@@ -125,78 +125,93 @@ onEachBackend(
   },
 );
 
-onEachBackend("what is written before a failure is dropped [J06]", (stage) => {
-  const log = new Log();
-  const connection = stage.reactor.connect({ port: deadPort() });
-  watch(connection, log);
-  connection.write(bytesOf("hello"));
-  stage.until(() => log.lines.length > 0, "the failure");
-  assertEquals(connection.bufferedAmount, 0);
-  assertEquals(stage.reactor.stats().bytesQueued, 0);
-});
-
-onEachBackend("close() right after connect() is one close [J07]", (stage) => {
-  const listener = stage.silentListener();
-  const log = new Log();
-  for (let count = 0; count < 20; count++) {
-    const connection = stage.reactor.connect(
-      listener.localAddress as InternetAddress,
-    );
+onEachBackend(
+  "Connection.write: bytes that were queued before a failure are discarded [J06]",
+  (stage) => {
+    const log = new Log();
+    const connection = stage.reactor.connect({ port: deadPort() });
     watch(connection, log);
-    if (count % 2 === 0) connection.close();
-    else connection.abort();
-  }
-  stage.turns();
-  assertEquals(log.lines, new Array(20).fill("close"));
-  assertEquals(stage.reactor.stats().registered, 0);
-});
+    connection.write(bytesOf("hello"));
+    stage.until(() => log.lines.length > 0, "the failure");
+    assertEquals(connection.bufferedAmount, 0);
+    assertEquals(stage.reactor.stats().bytesQueued, 0);
+  },
+);
 
 onEachBackend(
-  "a Unix connect that stands at once is told alike [J09]",
+  "Connection.close: right after connect(), onClose is called once [J07]",
+  (stage) => {
+    const listener = stage.silentListener();
+    const log = new Log();
+    for (let count = 0; count < 20; count++) {
+      const connection = stage.reactor.connect(
+        listener.localAddress as InternetAddress,
+      );
+      watch(connection, log);
+      if (count % 2 === 0) connection.close();
+      else connection.abort();
+    }
+    stage.turns();
+    assertEquals(log.lines, new Array(20).fill("close"));
+    assertEquals(stage.reactor.stats().registered, 0);
+  },
+);
+
+onEachBackend(
+  "Reactor.connect: a Unix connect that succeeds at once calls onConnect from the loop [J09]",
   (stage) => {
     const path = stage.path();
     stage.listen(() => {}, { path });
-    let told = 0;
-    const connection = stage.reactor.connect({ path }, () => told++);
-    assertEquals(told, 0);
-    stage.until(() => told === 1, "the connection");
+    let calls = 0;
+    const connection = stage.reactor.connect({ path }, () => calls++);
+    assertEquals(calls, 0);
+    stage.until(() => calls === 1, "the connection");
     assertEquals(connection.remoteAddress, { path });
   },
 );
 
-onAnyBackend("a missing Unix path is NotFound, told from the loop", (stage) => {
-  const log = new Log();
-  watch(stage.reactor.connect({ path: stage.path() }), log);
-  assertEquals(log.lines, []);
-  stage.until(() => log.lines.length > 0, "the failure");
-  assertEquals(log.lines, ["close ENOENT"]);
-});
-
-onAnyBackend("more connects than a Unix backlog holds all arrive", (stage) => {
-  const path = stage.path();
-  let accepted = 0;
-  const acceptor = stage.listen(() => accepted++, { path, backlog: 1 });
-  acceptor.pause();
-  let connected = 0;
-  for (let count = 0; count < 20; count++) {
-    stage.reactor.connect({ path }, () => connected++);
-  }
-  stage.turns();
-  acceptor.resume();
-  stage.until(() => accepted === 20 && connected === 20, "all of them");
-});
-
-onAnyBackend("a bind to a taken local address is AddrInUse [J08]", (stage) => {
-  const log = new Log();
-  const taken = stage.silentListener().localAddress;
-  const target = stage.silentListener().localAddress as InternetAddress;
-  watch(stage.reactor.connect({ ...target, localAddress: taken }), log);
-  stage.until(() => log.lines.length > 0, "the failure");
-  assertEquals(log.lines, ["close EADDRINUSE"]);
-});
+onAnyBackend(
+  "Reactor.connect: a missing Unix path is NotFound, reported from the loop",
+  (stage) => {
+    const log = new Log();
+    watch(stage.reactor.connect({ path: stage.path() }), log);
+    assertEquals(log.lines, []);
+    stage.until(() => log.lines.length > 0, "the failure");
+    assertEquals(log.lines, ["close ENOENT"]);
+  },
+);
 
 onAnyBackend(
-  "an aborted signal ends the connect with its reason [J10]",
+  "Reactor.connect: more connects than a Unix backlog holds all succeed",
+  (stage) => {
+    const path = stage.path();
+    let accepted = 0;
+    const acceptor = stage.listen(() => accepted++, { path, backlog: 1 });
+    acceptor.pause();
+    let connected = 0;
+    for (let count = 0; count < 20; count++) {
+      stage.reactor.connect({ path }, () => connected++);
+    }
+    stage.turns();
+    acceptor.resume();
+    stage.until(() => accepted === 20 && connected === 20, "all of them");
+  },
+);
+
+onAnyBackend(
+  "Reactor.connect: a local address in use is AddrInUse [J08]",
+  (stage) => {
+    const log = new Log();
+    const taken = stage.silentListener().localAddress;
+    const target = stage.silentListener().localAddress as InternetAddress;
+    watch(stage.reactor.connect({ ...target, localAddress: taken }), log);
+    stage.until(() => log.lines.length > 0, "the failure");
+    assertEquals(log.lines, ["close EADDRINUSE"]);
+  },
+);
+
+onAnyBackend(
+  "Reactor.connect: an aborted signal ends it with its reason [J10]",
   (stage) => {
     const log = new Log();
     const controller = new AbortController();
@@ -217,19 +232,22 @@ onAnyBackend(
   },
 );
 
-onAnyBackend("localhost is tried as IPv6, then as IPv4", (stage) => {
-  const { port } = stage.silentListener().localAddress as InternetAddress;
-  let told = 0;
-  const connection = stage.reactor.connect(
-    { hostname: "localhost", port },
-    () => told++,
-  );
-  stage.until(() => told === 1, "the connection");
-  assertEquals(connection.remoteAddress, { hostname: "127.0.0.1", port });
-});
+onAnyBackend(
+  "Reactor.connect: localhost is tried as IPv6, then as IPv4",
+  (stage) => {
+    const { port } = stage.silentListener().localAddress as InternetAddress;
+    let calls = 0;
+    const connection = stage.reactor.connect(
+      { hostname: "localhost", port },
+      () => calls++,
+    );
+    stage.until(() => calls === 1, "the connection");
+    assertEquals(connection.remoteAddress, { hostname: "127.0.0.1", port });
+  },
+);
 
 onAnyBackend(
-  "an address that fails at once leaves no second connect behind",
+  "Connector: an address that fails at once leaves no second attempt pending",
   (stage) => {
     const { reactor } = stage;
     const listeners = [stage.silentListener(), stage.silentListener()];
@@ -248,7 +266,7 @@ onAnyBackend(
     );
     stage.until(() => log.lines.length > 0, "the connection");
     assertEquals(connection.remoteAddress, first);
-    // The next address is due a quarter of a second after the one before.
+    // The next attempt is due 250 ms after the one before.
     reactor.callLater(300, () => reactor.stop());
     reactor.run();
     assertEquals(log.lines, ["connect"]);
@@ -258,7 +276,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "a connect that is closed while it waits for a backlog is over",
+  "Connection.close: ends a connect that waits for a full backlog",
   (stage) => {
     const { reactor } = stage;
     const path = stage.path();
@@ -281,16 +299,19 @@ onAnyBackend(
   },
 );
 
-onAnyBackend("stop() works from the failure's callback [J11]", (stage) => {
-  const { reactor } = stage;
-  const connection = reactor.connect({ port: deadPort() });
-  connection.onClose = () => reactor.stop();
-  const waiting = reactor.callLater(5000, () => {});
-  reactor.run();
-  assert(waiting.active);
-});
+onAnyBackend(
+  "Reactor.stop: works in the onClose of a failed connect [J11]",
+  (stage) => {
+    const { reactor } = stage;
+    const connection = reactor.connect({ port: deadPort() });
+    connection.onClose = () => reactor.stop();
+    const waiting = reactor.callLater(5000, () => {});
+    reactor.run();
+    assert(waiting.active);
+  },
+);
 
-onAnyBackend("what cannot be connected to is refused beforehand", (stage) => {
+onAnyBackend("Reactor.connect: refuses malformed options", (stage) => {
   const { reactor } = stage;
   assertThrows(() => reactor.connect({}), TypeError);
   assertThrows(() => reactor.connect({ port: 1, path: "/tmp/x" }), TypeError);
@@ -304,48 +325,51 @@ onAnyBackend("what cannot be connected to is refused beforehand", (stage) => {
   }
 });
 
-onAnyBackend("two thousand connects at once all arrive", (stage) => {
-  let accepted = 0;
-  let connected = 0;
-  const acceptor = stage.listen((connection) => {
-    accepted++;
-    connection.onData = (chunk) => connection.write(chunk);
-  }, { backlog: 4096 });
-  const target = acceptor.address;
-  let answered = 0;
-  for (let count = 0; count < 2000; count++) {
-    const connection = stage.reactor.connect(target, () => connected++);
-    connection.write(bytesOf("x"));
-    connection.onData = () => {
-      answered++;
-      connection.close();
-    };
-  }
-  stage.until(() => answered === 2000, "all answers");
-  assertEquals([accepted, connected], [2000, 2000]);
-});
+onAnyBackend(
+  "Reactor.connect: two thousand connects at once all succeed",
+  (stage) => {
+    let accepted = 0;
+    let connected = 0;
+    const acceptor = stage.listen((connection) => {
+      accepted++;
+      connection.onData = (chunk) => connection.write(chunk);
+    }, { backlog: 4096 });
+    const target = acceptor.address;
+    let answered = 0;
+    for (let count = 0; count < 2000; count++) {
+      const connection = stage.reactor.connect(target, () => connected++);
+      connection.write(bytesOf("x"));
+      connection.onData = () => {
+        answered++;
+        connection.close();
+      };
+    }
+    stage.until(() => answered === 2000, "all answers");
+    assertEquals([accepted, connected], [2000, 2000]);
+  },
+);
 
 onEachBackend(
-  "a failed connect has closed its descriptor, once, before it is told [J05]",
+  "Reactor.connect: a failed connect closes its descriptor once, before onClose [J05]",
   (stage) => {
     const { reactor } = stage;
     const connection = reactor.connect({ port: deadPort() });
-    let told = 0;
+    let calls = 0;
     connection.onClose = () => {
-      told++;
+      calls++;
       assertEquals([connection.closed, connection.fd], [true, -1]);
       connection.close();
       connection.abort();
     };
-    stage.until(() => told > 0, "the failure");
+    stage.until(() => calls > 0, "the failure");
     stage.turns();
-    assertEquals(told, 1);
+    assertEquals(calls, 1);
     assertEquals(reactor.stats().registered, 0);
   },
   { needs: "keepsErrors" },
 );
 
-/** A connect to a name whose look-up never ends. */
+/** A connect to a name whose look-up stays pending. */
 function lookingUp(
   stage: Stage,
   log: Log,
@@ -362,34 +386,40 @@ function lookingUp(
   return connection;
 }
 
-onAnyBackend("a timeout holds during the look-up of a name", async (stage) => {
-  const log = new Log();
-  lookingUp(stage, log, { timeout: 20 });
-  const served = stage.reactor.serve();
-  await eventually(() => log.lines.length > 0, "the timeout");
-  stage.reactor.stop();
-  await served;
-  assertEquals(log.lines, [
-    "close Cannot connect to slow.invalid within 20 milliseconds",
-  ]);
-});
-
-onAnyBackend("a signal holds during the look-up of a name", async (stage) => {
-  const log = new Log();
-  const controller = new AbortController();
-  const { signal } = controller;
-  lookingUp(stage, log, { signal });
-  lookingUp(stage, log, { signal: AbortSignal.abort(new Error("early")) });
-  const served = stage.reactor.serve();
-  controller.abort(new Error("changed my mind"));
-  await eventually(() => log.lines.length === 2, "both ends");
-  stage.reactor.stop();
-  await served;
-  assertEquals(log.lines.sort(), ["close changed my mind", "close early"]);
-});
+onAnyBackend(
+  "Connector: the timeout covers the look-up of a name",
+  async (stage) => {
+    const log = new Log();
+    lookingUp(stage, log, { timeout: 20 });
+    const served = stage.reactor.serve();
+    await eventually(() => log.lines.length > 0, "the timeout");
+    stage.reactor.stop();
+    await served;
+    assertEquals(log.lines, [
+      "close Cannot connect to slow.invalid within 20 milliseconds",
+    ]);
+  },
+);
 
 onAnyBackend(
-  "serve() until nothing is left waits for a look-up, too",
+  "Connector: the signal covers the look-up of a name",
+  async (stage) => {
+    const log = new Log();
+    const controller = new AbortController();
+    const { signal } = controller;
+    lookingUp(stage, log, { signal });
+    lookingUp(stage, log, { signal: AbortSignal.abort(new Error("early")) });
+    const served = stage.reactor.serve();
+    controller.abort(new Error("changed my mind"));
+    await eventually(() => log.lines.length === 2, "both ends");
+    stage.reactor.stop();
+    await served;
+    assertEquals(log.lines.sort(), ["close changed my mind", "close early"]);
+  },
+);
+
+onAnyBackend(
+  "Reactor.serve: with untilIdle, waits for a look-up",
   async (stage) => {
     const { reactor } = stage;
     const address = stage.silentListener().localAddress;
@@ -414,7 +444,7 @@ onAnyBackend(
   },
 );
 
-onAnyBackend("close() ends a look-up, and the timer with it", (stage) => {
+onAnyBackend("Connection.close: ends a look-up and its timer", (stage) => {
   const log = new Log();
   lookingUp(stage, log, { timeout: 60_000 }).close();
   stage.turns();
@@ -422,16 +452,19 @@ onAnyBackend("close() ends a look-up, and the timer with it", (stage) => {
   assertEquals(stage.reactor.stats().timers, 0);
 });
 
-onAnyBackend("a look-up that run() would wait for in vain fails", (stage) => {
-  const { reactor } = stage;
-  const log = new Log();
-  lookingUp(stage, log, {});
-  reactor.callSoon(() => {
-    watch(reactor.connect({ hostname: "example.invalid", port: 1 }), log);
-  });
-  reactor.run();
-  assertEquals(log.lines, [
-    'close Cannot look up "slow.invalid" during run(): it needs serve()',
-    'close Cannot look up "example.invalid" during run(): it needs serve()',
-  ]);
-});
+onAnyBackend(
+  "Connector: a look-up fails under run(), where it would stay pending",
+  (stage) => {
+    const { reactor } = stage;
+    const log = new Log();
+    lookingUp(stage, log, {});
+    reactor.callSoon(() => {
+      watch(reactor.connect({ hostname: "example.invalid", port: 1 }), log);
+    });
+    reactor.run();
+    assertEquals(log.lines, [
+      'close Cannot look up "slow.invalid" during run(): it needs serve()',
+      'close Cannot look up "example.invalid" during run(): it needs serve()',
+    ]);
+  },
+);

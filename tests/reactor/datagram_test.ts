@@ -1,5 +1,5 @@
 /**
- * Datagrams: whole, in order, with their addresses, and with what can go wrong.
+ * Datagrams: whole, in order, with their addresses, and under failures.
  */
 
 import {
@@ -28,7 +28,7 @@ import {
   textOf,
 } from "./stage.ts";
 
-/** A datagram socket, and what it has received. */
+/** A datagram socket, its received messages, and their sources. */
 function datagramOf(
   stage: Stage,
   options: DatagramOptions = {},
@@ -45,7 +45,7 @@ function datagramOf(
 }
 
 onEachBackend(
-  "messages come whole, in order, with their senders [B11]",
+  "Datagram: messages arrive whole, in order, with their sources [B11]",
   (stage) => {
     const { datagram, received, senders } = datagramOf(stage);
     const first = stage.reactor.datagram({ hostname: "127.0.0.1" });
@@ -61,31 +61,34 @@ onEachBackend(
   },
 );
 
-onEachBackend("an empty datagram is a message [B11]", (stage) => {
+onEachBackend("Datagram: an empty datagram is a message [B11]", (stage) => {
   const { datagram, received } = datagramOf(stage);
   datagram.send(new Uint8Array(0), datagram.address);
   stage.until(() => received.length === 1, "the message");
   assertEquals(received, [""]);
 });
 
-onEachBackend("an answer goes to whom the message came from", (stage) => {
-  const server = stage.reactor.datagram({ hostname: "127.0.0.1" });
-  server.onMessage = (data, sender) => server.send(data, sender);
-  const clients = [datagramOf(stage), datagramOf(stage)];
-  for (const [index, { datagram }] of clients.entries()) {
-    datagram.send(bytesOf(`client ${index}`), server.address);
-  }
-  stage.until(
-    () => clients.every(({ received }) => received.length > 0),
-    "both",
-  );
-  assertEquals(clients.map(({ received }) => received), [
-    ["client 0"],
-    ["client 1"],
-  ]);
-});
+onEachBackend(
+  "Datagram.send: a reply goes to the source of the message",
+  (stage) => {
+    const server = stage.reactor.datagram({ hostname: "127.0.0.1" });
+    server.onMessage = (data, sender) => server.send(data, sender);
+    const clients = [datagramOf(stage), datagramOf(stage)];
+    for (const [index, { datagram }] of clients.entries()) {
+      datagram.send(bytesOf(`client ${index}`), server.address);
+    }
+    stage.until(
+      () => clients.every(({ received }) => received.length > 0),
+      "both",
+    );
+    assertEquals(clients.map(({ received }) => received), [
+      ["client 0"],
+      ["client 1"],
+    ]);
+  },
+);
 
-onEachBackend("IPv6 and Unix datagrams do the same [B15]", (stage) => {
+onEachBackend("Datagram: IPv6 and Unix sockets do the same [B15]", (stage) => {
   for (const options of [{ hostname: "::1" }, { path: stage.path() }]) {
     const { datagram, received } = datagramOf(stage, options);
     datagram.send(bytesOf("hello"), datagram.address);
@@ -96,7 +99,7 @@ onEachBackend("IPv6 and Unix datagrams do the same [B15]", (stage) => {
 });
 
 onAnyBackend(
-  "its address is of the kind that the options name, also by its type",
+  "Datagram.address: is of the kind that the options name, also by its type",
   (stage) => {
     const { reactor } = stage;
     const path = stage.path();
@@ -104,14 +107,14 @@ onAnyBackend(
     const udp = reactor.datagram({ hostname: "::1", broadcast: true });
     assertEquals(udp.address.hostname, "::1");
     assertEquals(reactor.datagram({ path }).address.path, path);
-    // Of a variable, the type may not know which.
+    // The type of a variable may cover both.
     const options: DatagramOptions = {};
     const either: Datagram = reactor.datagram(options);
     assert("port" in either.address);
   },
 );
 
-onAnyBackend("a Unix datagram client needs no name", (stage) => {
+onAnyBackend("Datagram: a Unix client needs no name", (stage) => {
   const path = stage.path();
   const { received, senders } = datagramOf(stage, { path });
   const client = stage.reactor.datagram({ path: "" });
@@ -121,7 +124,7 @@ onAnyBackend("a Unix datagram client needs no name", (stage) => {
 });
 
 onEachBackend(
-  "a datagram to nobody is an error to be told, and the socket stays open [B13] [K24]",
+  "Datagram: a closed port is reported to onError, and the socket stays open [B13] [K24]",
   (stage) => {
     const dead = Socket.create("IPv4", "datagram");
     dead.bind({ hostname: "127.0.0.1", port: 0 });
@@ -230,7 +233,7 @@ onAnyBackend("Datagram: a callback may be unset by undefined", (stage) => {
 });
 
 onAnyBackend(
-  "a datagram that is too large is EMSGSIZE, for it alone [B14]",
+  "Datagram.send: a message that is too large is EMSGSIZE, for it alone [B14]",
   (stage) => {
     const { datagram, received } = datagramOf(stage);
     const errors: string[] = [];
@@ -242,7 +245,7 @@ onAnyBackend(
   },
 );
 
-onEachBackend("sendMany() sends them all, in order", (stage) => {
+onEachBackend("Datagram.sendMany: sends all messages, in order", (stage) => {
   const { datagram, received } = datagramOf(stage);
   const texts = Array.from({ length: 100 }, (_, index) => `${index}`);
   datagram.sendMany(
@@ -253,7 +256,7 @@ onEachBackend("sendMany() sends them all, in order", (stage) => {
 });
 
 onEachBackend(
-  "what there is no room for is queued, whole and in order, and drains [K24]",
+  "Datagram.send: without room, messages are queued whole and in order, and onDrain follows [K24]",
   (stage) => {
     const path = stage.path();
     const { datagram, received } = datagramOf(stage, { path });
@@ -281,13 +284,13 @@ onEachBackend(
 );
 
 onAnyBackend(
-  "100,000 messages behind a full buffer arrive in order, and soon",
+  "Datagram.send: 100,000 messages behind a full buffer arrive in order, and soon",
   (stage) => {
     const messages = 100_000;
     const [left, right] = socketPair("datagram");
     const sender = new Datagram(loopOf(stage.reactor), left);
     const receiver = new Datagram(loopOf(stage.reactor), right);
-    // Before anything is sent, nobody receives: the system has room for a few.
+    // Nothing is received yet: the system has room for a few.
     for (let count = 0; count < messages; count++) {
       sender.send(bytesOf(`${count}`));
     }
@@ -298,7 +301,7 @@ onAnyBackend(
       inOrder &&= textOf(data) === `${received}`;
       received++;
     };
-    // Ten times what it takes.
+    // Ten times its usual time.
     const took = elapsed(() => {
       stage.until(() => received === messages, "all messages");
     });
@@ -317,13 +320,13 @@ function waiting(
   const { datagram: receiver, received } = datagramOf(stage, { path });
   receiver.pause();
   const client = stage.reactor.datagram({ path: "", maximumQueued });
-  // What the system has room for is sent, and one waits.
+  // The system takes some messages, and one is queued.
   while (client.bufferedAmount === 0) client.send(bytesOf("first"), { path });
   return { client, path, receiver, received };
 }
 
 onEachBackend(
-  "beyond the hard cap a message is refused before anything is touched",
+  "Datagram.send: above maximumQueued a message is refused and nothing changes",
   (stage) => {
     const { client, path, receiver, received } = waiting(stage, 10_000);
     let drained = 0;
@@ -336,7 +339,7 @@ onEachBackend(
     };
     while (send());
     const { bufferedAmount } = client;
-    // One may go beyond the cap, and it is said of that one.
+    // One message may exceed the maximum: its send() returns false.
     assert(bufferedAmount > 7_000 && bufferedAmount < 11_000);
     const message = "Cannot queue more than 10000 bytes";
     for (let times = 0; times < 3; times++) {
@@ -355,7 +358,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a refusal alone makes a drain follow, and those before it are sent",
+  "Datagram.send: after a refusal onDrain follows, and the messages before it are sent",
   (stage) => {
     const { client, path, receiver, received } = waiting(stage, 10_000);
     let drained = 0;
@@ -379,7 +382,7 @@ onEachBackend(
 );
 
 onAnyBackend(
-  "sendMany() may be given more than the cap, if the system takes it",
+  "Datagram.sendMany: takes more than maximumQueued if the system takes it",
   (stage) => {
     const { datagram, received } = datagramOf(stage, { maximumQueued: 1000 });
     const texts = Array.from({ length: 50 }, (_, index) => `${index}`);
@@ -395,35 +398,41 @@ onAnyBackend(
   },
 );
 
-onAnyBackend("messages without a byte reach the hard cap, too", (stage) => {
-  const { client, path } = waiting(stage, 100_000);
-  const fill = (): void => {
-    for (let left = 1000; left > 0; left--) {
-      client.send(new Uint8Array(0), { path });
-    }
-  };
-  assertThrows(fill, RangeError, "Cannot queue more than 100000 bytes");
-  client.close();
-  assertEquals(client.bufferedAmount, 0);
-  assertEquals(client.send(new Uint8Array(0), { path }), false);
-});
+onAnyBackend(
+  "Datagram.send: empty messages count towards maximumQueued",
+  (stage) => {
+    const { client, path } = waiting(stage, 100_000);
+    const fill = (): void => {
+      for (let left = 1000; left > 0; left--) {
+        client.send(new Uint8Array(0), { path });
+      }
+    };
+    assertThrows(fill, RangeError, "Cannot queue more than 100000 bytes");
+    client.close();
+    assertEquals(client.bufferedAmount, 0);
+    assertEquals(client.send(new Uint8Array(0), { path }), false);
+  },
+);
 
-onAnyBackend("a hard cap that makes no sense is refused", (stage) => {
-  const path = stage.path();
-  for (const maximumQueued of [-1, NaN]) {
-    assertThrows(
-      () => stage.reactor.datagram({ path, maximumQueued }),
-      RangeError,
-      `Cannot queue ${maximumQueued} bytes at the most`,
-    );
-  }
-  // Nothing was touched: the path is not taken.
-  assertThrows(() => Deno.lstatSync(path), Deno.errors.NotFound);
-});
+onAnyBackend(
+  "Reactor.datagram: refuses a negative maximumQueued, or one that is no number",
+  (stage) => {
+    const path = stage.path();
+    for (const maximumQueued of [-1, NaN]) {
+      assertThrows(
+        () => stage.reactor.datagram({ path, maximumQueued }),
+        RangeError,
+        `Cannot queue ${maximumQueued} bytes at the most`,
+      );
+    }
+    // No socket was created: the path is free.
+    assertThrows(() => Deno.lstatSync(path), Deno.errors.NotFound);
+  },
+);
 
 /**
- * A client for whose larger messages Linux has no room: their fragments, of 1280 bytes
- * each, would take more than twice the send buffer, and that is ENOBUFS.
+ * A client for whose larger messages Linux has no room. Their fragments, of 1280 bytes
+ * each, would take more than twice the send buffer: ENOBUFS.
  */
 function crowded(stage: Stage): {
   client: Datagram;
@@ -445,13 +454,13 @@ const LARGE = "large".padEnd(10_000, ".");
 const linuxOnly = { ignore: Deno.build.os !== "linux" };
 
 onAnyBackend(
-  "a message for which the network has no room waits for it, and nobody spins",
+  "Datagram.send: after ENOBUFS a message waits for room, and nothing spins",
   (stage) => {
     const { client, address, received } = crowded(stage);
     const { reactor } = stage;
     client.send(bytesOf(LARGE), address);
     client.send(bytesOf("second"), address);
-    // Those that were queued from the first wait as well.
+    // Messages that were queued from the start wait too.
     client.sendMany([{ data: bytesOf("third"), address }]);
     assertEquals(client.bufferedAmount, LARGE.length + 11);
     const { turns } = reactor.stats();
@@ -468,7 +477,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "one for which there is never room is told after a while, and the others go on",
+  "Datagram.send: repeated ENOBUFS is reported, and later messages are sent",
   (stage) => {
     const { client, address, received } = crowded(stage);
     const errors: string[] = [];
@@ -487,7 +496,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "while the network has no room, unref(), ref() and close() do as ever",
+  "Datagram: after ENOBUFS, unref(), ref() and close() work as otherwise",
   (stage) => {
     const { client, address, receiver } = crowded(stage);
     const { reactor } = stage;
@@ -509,7 +518,7 @@ onAnyBackend(
 );
 
 onEachBackend(
-  "a socket that is unreferenced does not keep run() going",
+  "Datagram.unref: the socket does not keep run() alive",
   (stage) => {
     const { datagram, received } = datagramOf(stage);
     datagram.unref();
@@ -526,7 +535,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "ref() and unref() count right whatever happens between",
+  "Datagram: ref() and unref() count right in any order of calls",
   (stage) => {
     const { reactor } = stage;
     const { client, path, receiver, received } = waiting(stage, 100_000);
@@ -547,7 +556,7 @@ onEachBackend(
     client.close();
     client.unref();
     client.ref();
-    // Nothing is owed: the receiver keeps it going, and no longer than it is there.
+    // The count is balanced: the receiver keeps run() alive until it is closed.
     reactor.callLater(1, () => receiver.close()).unref();
     reactor.callLater(PATIENCE, () => reactor.stop()).unref();
     reactor.run();
@@ -556,7 +565,7 @@ onEachBackend(
   },
 );
 
-onAnyBackend("a kept message stays as it was", (stage) => {
+onAnyBackend("Datagram: a kept message does not change", (stage) => {
   const { datagram } = datagramOf(stage);
   const kept: Uint8Array[] = [];
   datagram.onMessage = (data) => kept.push(data);
@@ -567,28 +576,34 @@ onAnyBackend("a kept message stays as it was", (stage) => {
   assert(kept.every((data, index) => data.every((byte) => byte === index)));
 });
 
-onAnyBackend("two sockets share a port with reusePort", (stage) => {
-  const first = datagramOf(stage, { reusePort: true });
-  const { port } = first.datagram.address as InternetAddress;
-  const second = datagramOf(stage, { reusePort: true, port });
-  assertThrows(() => datagramOf(stage, { port }), Deno.errors.AddrInUse);
-  second.datagram.close();
-});
-
-onAnyBackend("broadcast is refused unless it was asked for", (stage) => {
-  const address = { hostname: "255.255.255.255", port: 9 };
-  const errors: string[] = [];
-  const plain = stage.reactor.datagram();
-  plain.onError = (error) => errors.push(codeOf(error));
-  plain.send(bytesOf("x"), address);
-  stage.until(() => errors.length > 0, "the error");
-  assertEquals(errors, ["EACCES"]);
-  const allowed = stage.reactor.datagram({ broadcast: true });
-  assertEquals(allowed.socket.getOption("broadcast"), true);
-});
+onAnyBackend(
+  "Reactor.datagram: two sockets share a port with reusePort",
+  (stage) => {
+    const first = datagramOf(stage, { reusePort: true });
+    const { port } = first.datagram.address as InternetAddress;
+    const second = datagramOf(stage, { reusePort: true, port });
+    assertThrows(() => datagramOf(stage, { port }), Deno.errors.AddrInUse);
+    second.datagram.close();
+  },
+);
 
 onAnyBackend(
-  "a multicast group is heard on loopback once it is joined",
+  "Reactor.datagram: broadcast is refused without the option",
+  (stage) => {
+    const address = { hostname: "255.255.255.255", port: 9 };
+    const errors: string[] = [];
+    const plain = stage.reactor.datagram();
+    plain.onError = (error) => errors.push(codeOf(error));
+    plain.send(bytesOf("x"), address);
+    stage.until(() => errors.length > 0, "the error");
+    assertEquals(errors, ["EACCES"]);
+    const allowed = stage.reactor.datagram({ broadcast: true });
+    assertEquals(allowed.socket.getOption("broadcast"), true);
+  },
+);
+
+onAnyBackend(
+  "Datagram: receives from a multicast group on loopback after joining it",
   (stage) => {
     const { datagram, received } = datagramOf(stage, { hostname: "0.0.0.0" });
     const { port } = datagram.address as InternetAddress;
@@ -614,7 +629,7 @@ onAnyBackend(
 );
 
 onEachBackend(
-  "a malformed message among many is told, and harms no other",
+  "Datagram.sendMany: a malformed address is reported, and the other messages are sent",
   (stage) => {
     const { datagram, received } = datagramOf(stage);
     const { address } = datagram;
@@ -637,7 +652,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a Unix datagram larger than any of UDP is sent as it is, queued or not",
+  "Datagram.send: a Unix message larger than any of UDP is sent whole, queued or not",
   (stage) => {
     const [left, right] = socketPair("datagram");
     stage.use(right);
@@ -645,7 +660,7 @@ onEachBackend(
     const large = patternOf(100_000);
     const buffer = new Uint8Array(new ArrayBuffer(200_000));
     let queued = 0;
-    // The first goes at once; what does not fit any more is queued, with others behind.
+    // The first is sent at once. One without room is queued, with others behind it.
     for (let count = 0; count < 8; count++) {
       sender.send(large);
       sender.send(bytesOf("small"));
@@ -665,7 +680,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a datagram that is too large to be received is told, not cut",
+  "Datagram: a message that is too large to be received is reported, not truncated",
   (stage) => {
     const path = stage.path();
     const { datagram, received } = datagramOf(stage, { path });
@@ -683,7 +698,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "pause() in the callback is the last message until resume(), and none is lost",
+  "Datagram.pause: after a call in onMessage no message is delivered until resume(), and none is lost",
   (stage) => {
     const { datagram, received } = datagramOf(stage);
     const { onMessage } = datagram;
@@ -697,7 +712,7 @@ onEachBackend(
       stage.until(() => received.length > count - 1, "a message");
       stage.turns(2);
       assertEquals(received, texts.slice(0, count));
-      // Nobody is called from within a method.
+      // Methods never call back.
       datagram.resume();
       assertEquals(received.length, count);
       if (count !== 2) continue;
@@ -721,7 +736,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "an onError that throws costs none of the messages behind",
+  "Datagram: if onError throws, the next messages are delivered all the same",
   (stage) => {
     const path = stage.path();
     const { datagram, received } = datagramOf(stage, { path });
@@ -737,7 +752,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a reactor that is run by another's message has messages of its own",
+  "Datagram: onMessage may run another reactor, which receives messages of its own",
   (stage) => {
     const other = stage.use(
       new Reactor({ selector: stage.backend.make() }),
@@ -766,7 +781,7 @@ onEachBackend(
   },
 );
 
-onAnyBackend("what cannot be sent is refused beforehand", (stage) => {
+onAnyBackend("Datagram.send: refuses malformed data and addresses", (stage) => {
   const { datagram } = datagramOf(stage);
   assertThrows(() => datagram.send("text" as never), TypeError);
   assertThrows(
@@ -780,21 +795,24 @@ onAnyBackend("what cannot be sent is refused beforehand", (stage) => {
   assertThrows(() => stage.reactor.datagram({ port: -1 }), RangeError);
 });
 
-onEachBackend("a closed socket is told once, and sends nothing", (stage) => {
-  const { datagram, received } = datagramOf(stage);
-  let closed = 0;
-  datagram.onClose = () => closed++;
-  datagram.send(bytesOf("lost"), datagram.address);
-  datagram.close();
-  datagram.close();
-  assertEquals(
-    datagram.send(bytesOf("x"), { hostname: "127.0.0.1", port: 9 }),
-    false,
-  );
-  stage.turns();
-  datagram.onMessage = () => {};
-  datagram.pause();
-  datagram.resume();
-  assertEquals([closed, received], [1, []]);
-  assertEquals(stage.reactor.stats().registered, 0);
-});
+onEachBackend(
+  "Datagram.close: onClose is called once, and later messages are discarded",
+  (stage) => {
+    const { datagram, received } = datagramOf(stage);
+    let closed = 0;
+    datagram.onClose = () => closed++;
+    datagram.send(bytesOf("lost"), datagram.address);
+    datagram.close();
+    datagram.close();
+    assertEquals(
+      datagram.send(bytesOf("x"), { hostname: "127.0.0.1", port: 9 }),
+      false,
+    );
+    stage.turns();
+    datagram.onMessage = () => {};
+    datagram.pause();
+    datagram.resume();
+    assertEquals([closed, received], [1, []]);
+    assertEquals(stage.reactor.stats().registered, 0);
+  },
+);

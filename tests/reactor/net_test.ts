@@ -7,7 +7,7 @@ import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Reactor } from "../../reactor/mod.ts";
 import { test } from "../util.ts";
 
-/** What both networks have. */
+/** The calls of both networks. */
 interface Network {
   listen(options: Deno.TcpListenOptions): Deno.TcpListener;
   listen(
@@ -17,7 +17,7 @@ interface Network {
   connect(options: Deno.UnixConnectOptions): Promise<Deno.UnixConn>;
 }
 
-/** A scenario leaves a transcript of what happened to it. */
+/** A scenario leaves a transcript of its results. */
 type Scenario = (network: Network, say: Say) => Promise<void>;
 type Say = (what: string, action: () => unknown) => Promise<void>;
 
@@ -66,7 +66,7 @@ function bytes(...values: number[]): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(values);
 }
 
-onBoth("reads and writes of no bytes are no end of file", async (net, say) => {
+onBoth("empty reads and writes are not end of file", async (net, say) => {
   const [client, server] = await pair(net);
   await say("read", () => client.read(bytes()));
   await say("write", () => client.write(bytes()));
@@ -149,7 +149,7 @@ onBoth("close() interrupts a closeWrite() that waits", async (net, say) => {
 });
 
 onBoth(
-  "a `writable` sends what was written before it is closed",
+  "a `writable` sends written chunks before it is closed",
   async (net, say) => {
     const [client, server] = await pair(net);
     const writer = client.writable.getWriter();
@@ -206,7 +206,7 @@ onBoth("several reads of `readable` wait at a time", async (net, say) => {
 });
 
 onBoth(
-  "a read of `readable` waits for as many as it wants",
+  "a read of `readable` waits for its minimum",
   async (net, say) => {
     const [client, server] = await pair(net);
     const reader = client.readable.getReader({ mode: "byob" });
@@ -218,7 +218,7 @@ onBoth(
   },
 );
 
-onBoth("both branches of a `readable` get everything", async (net, say) => {
+onBoth("both branches of a `readable` get all bytes", async (net, say) => {
   const [client, server] = await pair(net);
   const branches = server.readable.tee();
   await client.write(bytes(1, 2, 3));
@@ -335,7 +335,7 @@ onBoth(
   },
 );
 
-onBoth("what cannot be connected or bound says why", async (net, say) => {
+onBoth("a failed connect or bind has the same error", async (net, say) => {
   const taken = net.listen({ hostname: "127.0.0.1", port: 0 });
   const { port } = taken.addr;
   await say("taken port", () => net.listen({ hostname: "127.0.0.1", port }));
@@ -376,7 +376,7 @@ onBoth("Unix sockets have paths for addresses", async (net, say) => {
   await Deno.remove(directory, { recursive: true });
 });
 
-test("reactor.net: is taken where Deno's listen and connect are asked for", async () => {
+test("reactor.net: is assignable to the listen and connect of Deno", async () => {
   await using reactor = new Reactor();
   const network: Pick<typeof Deno, "listen" | "connect"> = reactor.net;
   const vsock = { transport: "vsock", cid: 2, port: 1 } as const;

@@ -1,5 +1,5 @@
 /**
- * No descriptor left: the process lives, says so once, and goes on when there is one.
+ * No free descriptor: a server reports it once, and continues when there is one.
  */
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
@@ -48,7 +48,7 @@ async function limited(
   return { child, file };
 }
 
-/** The lines of a stream, one at a time; what Deno says of its own is left out. */
+/** The lines of a stream, one at a time, without the messages of Deno. */
 async function* linesOf(
   stream: ReadableStream<Uint8Array<ArrayBuffer>>,
 ): AsyncGenerator<string> {
@@ -89,7 +89,7 @@ async function starve(name: string, way: string): Promise<void> {
     await output.return(undefined);
     const more: string[] = [];
     for await (const line of errors) more.push(line);
-    assertEquals(more, [], "it was told once");
+    assertEquals(more, [], "more than one report");
     await child.status;
     await Deno.remove(file);
   }
@@ -119,7 +119,7 @@ function isPossible(Selector: new () => selectors.Selector<unknown>): boolean {
 
 for (const name of possibleSelectors()) {
   for (const way of ["run()", "serve()"]) {
-    test(`${name}, ${way}: eight clients beyond the limit end nothing, are told once, and are served later`, () =>
+    test(`${name}, ${way}: eight clients beyond the limit are reported once, and served later`, () =>
       starve(name, way));
   }
 }
@@ -164,7 +164,7 @@ reactor.run();
 console.log("alive");
 `;
 
-/** What a program prints that may have few descriptors. */
+/** The output of a program that may have few descriptors. */
 async function outcome(
   source: string,
   ...args: string[]
