@@ -1,7 +1,7 @@
 /**
  * Finds the prose of a file: comments and messages of a program, paragraphs, list
- * items and table cells of a page. Code, links and quotations are replaced or left
- * out, so that rules about language see only language.
+ * items and table cells of a page. Code, links and quotations are replaced or removed,
+ * so that rules about language see only language.
  *
  * @module
  */
@@ -151,7 +151,7 @@ function* joinLineComments(all: Iterable<Token>): Generator<Token> {
   if (open) yield open;
 }
 
-/** What a program is made of here: all else is passed over. */
+/** The tokens of a program that matter here; the rest is skipped. */
 const TOKEN = new RegExp(
   [
     /(?<comment>\/\/[^\n]*|\/\*[^]*?\*\/)/,

@@ -1,5 +1,5 @@
 /**
- * Lint rules for what a reader can take in at once: a function fits one screen,
+ * Lint rules for sizes that a reader can take in at once. A function fits one screen,
  * and a file has one idea.
  *
  * @module
@@ -14,7 +14,7 @@ const MAXIMUM_FILE = 450;
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
-/** The rules are about these folders: what users get. */
+/** The rules are about these folders, which are published. */
 const PRODUCT = /^(?:mod\.ts|backends\/|reactor\/|adapters\/)/;
 
 /** Files and folders that are still to be divided. */

@@ -1,5 +1,5 @@
 /**
- * The rules of size find what is too long, in the product alone.
+ * The rules of size report long functions and files, only in the product.
  */
 
 import { assertEquals } from "@std/assert";
