@@ -622,3 +622,21 @@ const IDLE = `
 test("an idle serve() uses no CPU", async () => {
   assertEquals(await statusOf(IDLE), 0);
 }, { ignore: Deno.build.os !== "linux" });
+
+test("serve(): promises of callSoon() and timers continue before the next wait", async () => {
+  const STEPS = 200;
+  await using reactor = new Reactor();
+  reactor.serve();
+  const ways: ((resolve: () => void) => void)[] = [
+    (resolve) => reactor.callSoon(resolve),
+    (resolve) => reactor.callLater(0, resolve),
+  ];
+  for (const way of ways) {
+    await new Promise<void>(way);
+    const before = reactor.stats().turns;
+    for (let step = 0; step < STEPS; step++) await new Promise<void>(way);
+    const turns = reactor.stats().turns - before;
+    // A wait between two steps makes it half as many again.
+    assert(turns < STEPS * 1.25, `${turns} turns`);
+  }
+});

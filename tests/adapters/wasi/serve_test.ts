@@ -139,6 +139,10 @@ test("WasiHost.serve: a message of a megabyte is echoed whole", async () => {
   });
 });
 
+function constants(...values: readonly number[]): number[] {
+  return values.flatMap(op.constant);
+}
+
 /** Waits for the clock with `poll_oneoff`, again and again. */
 function sleeper(times: number, milliseconds: number): WebAssembly.Module {
   const { constant, call, store } = op;
@@ -184,6 +188,32 @@ test("WasiHost.serve: timers run while a guest never waits", async () => {
   );
   for (let tick = 0; tick < 10; tick++) {
     await new Promise((resolve) => setTimeout(resolve, 1));
+  }
+  controller.abort();
+  await served;
+});
+
+test("WasiHost.serve: Deno's I/O continues while a guest never waits", async () => {
+  const { call, loop, branch, drop } = op;
+  const spin = loop(
+    [...constants(64, 256, 1, 512), ...call(0), ...drop],
+    branch(0),
+  );
+  const controller = new AbortController();
+  const { signal } = controller;
+  const served = assertRejects(() =>
+    new WasiHost().serve(assemble([["poll_oneoff", 4]], spin), { signal })
+  );
+  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { port } = listener.addr;
+  using client = await Deno.connect({ hostname: "127.0.0.1", port });
+  using server = await listener.accept();
+  const buffer = new Uint8Array(1);
+  for (let round = 0; round < 20; round++) {
+    await client.write(buffer);
+    await server.read(buffer);
+    await server.write(buffer);
+    await client.read(buffer);
   }
   controller.abort();
   await served;
