@@ -10,6 +10,7 @@ import {
   importsOf,
   picture,
   readImports,
+  readSources,
   upwardImports,
 } from "./structure.ts";
 
@@ -85,7 +86,7 @@ Deno.test("structure: the picture has the arrows that no others imply", () => {
 });
 
 Deno.test("structure: each file of the product has a floor, and few import nothing", async () => {
-  const imports = await readImports();
+  const imports = await readImports(await readSources());
   const alone = [...imports].filter(([, targets]) => targets.length === 0);
   assertEquals(alone.length < imports.size / 3, true);
   assertEquals([...imports.keys()].filter((file) => floorOf(file) === 0), []);

@@ -37,7 +37,6 @@ const MAXIMUM_WORDS = 25;
 export const EXEMPT: readonly string[] = [
   "CHANGELOG.md",
   "backends/",
-  "docs/architecture.md",
   "reactor/",
   "tests/reactor/",
 ];
