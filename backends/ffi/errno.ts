@@ -14,6 +14,9 @@
 /** A function of a library, as `Deno.dlopen` gives it. */
 export type ForeignFunction = (...parameters: never[]) => number | bigint;
 
+/** A function that returns a pointer. */
+type PointerFunction = (...parameters: never[]) => Deno.PointerValue;
+
 /** `memcpy(to, from, bytes)`. */
 type Memcpy = (
   to: BufferSource,
@@ -53,6 +56,23 @@ function inOneFrame(
   };
 }
 
+/** The same for a function that returns null if it fails, and else a pointer. */
+function pointerInOneFrame(
+  symbol: PointerFunction,
+  { memory, location, copy }: Errno,
+): (...parameters: never[]) => Deno.PointerObject | number {
+  return (...parameters) => {
+    const result = symbol(...parameters);
+    let number = memory[0]!;
+    if (result !== null) return result;
+    if (copy !== null) {
+      copy(memory, location, 4);
+      number = memory[0]!;
+    }
+    return -number;
+  };
+}
+
 /**
  * Returns a function that returns its error number negated.
  *
@@ -61,28 +81,37 @@ function inOneFrame(
  * program. In a shared frame, or with spread parameters, a call takes 95 ns. In its
  * own frame it takes 20, as without one.
  *
- * @param symbol The function, which returns -1 and sets errno if it fails
+ * @param symbol The function, which returns -1 or null and sets errno if it fails
  * @param length Its number of parameters
+ * @param returnsPointer Whether it returns null if it fails
  */
 export function errorByValue(
   symbol: ForeignFunction,
   length: number,
   errno: Errno,
+  returnsPointer = false,
 ): ForeignFunction {
-  const parameters = Array.from({ length }, (_, index) => `p${index}`).join();
-  const text = String(inOneFrame).replaceAll("...parameters", parameters);
-  return compile(text)(symbol, errno);
+  const frame = returnsPointer ? pointerInOneFrame : inOneFrame;
+  return withParameters(frame as typeof inOneFrame, length)(symbol, errno);
 }
 
 /**
- * Compiles the text of a function. Without permission to do so it returns the shared
- * frame.
+ * Makes a function anew from its text, with a list of parameters in the place of
+ * `...parameters`. Without permission to do so it returns the function itself.
+ *
+ * @param template Uses its own parameters alone
+ * @param length The number of parameters in the list
  */
-function compile(text: string): typeof inOneFrame {
+export function withParameters<F extends (...parameters: never[]) => unknown>(
+  template: F,
+  length: number,
+): F {
+  const list = Array.from({ length }, (_, index) => `p${index}`).join();
+  const text = String(template).replaceAll("...parameters", list);
   try {
     return new Function(`return ${text}`)();
   } catch (error) {
-    if (error instanceof EvalError) return inOneFrame;
+    if (error instanceof EvalError) return template;
     throw error;
   }
 }

@@ -84,6 +84,23 @@ export function fcntl(fd: number, operation: number, argument = 0): number {
     : libc().fcntl(fd, operation, argument);
 }
 
+/** `ioctl(fd, request, argument)` or -errno, by this system's variadic convention. */
+export function ioctl(
+  fd: number,
+  request: number,
+  argument: BufferSource | number | null,
+): number {
+  const calls = libc();
+  if (typeof argument === "number") {
+    return system().variadicOnStack
+      ? calls.ioctlNumberOnStack(fd, request, 0, 0, 0, 0, 0, 0, argument)
+      : calls.ioctlNumber!(fd, request, argument);
+  }
+  return system().variadicOnStack
+    ? calls.ioctlOnStack(fd, request, 0, 0, 0, 0, 0, 0, argument)
+    : calls.ioctl!(fd, request, argument);
+}
+
 /** `open(path, flags, mode)` or -errno, by this system's variadic convention. */
 export function open(
   path: Uint8Array<ArrayBuffer>,

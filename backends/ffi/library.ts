@@ -32,13 +32,27 @@ export function libraryPath(): string {
  */
 export function openFunctions<Symbols extends Deno.ForeignLibraryInterface>(
   definitions: Symbols,
-  file: string | undefined = path,
+  file?: string,
 ): Deno.StaticForeignLibraryInterface<Symbols> {
+  return openClosable(definitions, file).functions;
+}
+
+/** As `openFunctions`, with a function that closes the library. */
+export function openClosable<Symbols extends Deno.ForeignLibraryInterface>(
+  definitions: Symbols,
+  file: string | undefined = path,
+  fails: (definition: Deno.ForeignFunction) => boolean = isSigned,
+): {
+  readonly functions: Deno.StaticForeignLibraryInterface<Symbols>;
+  close(): void;
+} {
   // The first functions that are opened show which library exists.
-  const { symbols } = file === undefined
+  const library = file === undefined
     ? findLibrary(definitions)
     : Deno.dlopen(file, definitions);
-  return errorsByValue(symbols, definitions);
+  const { symbols } = library;
+  const functions = errorsByValue(symbols, definitions, fails);
+  return { functions, close: () => library.close() };
 }
 
 /** Opens symbols of the first of the system's libraries that has them. */
@@ -105,7 +119,8 @@ export function ffiPermissionFlag(): string {
   return path === undefined ? "--allow-ffi" : `--allow-ffi=${path}`;
 }
 
-function opens(path: string): boolean {
+/** Whether a library can be opened. */
+export function opens(path: string): boolean {
   try {
     Deno.dlopen(path, {}).close();
     return true;
@@ -123,18 +138,22 @@ function opens(path: string): boolean {
 export function errorsByValue<Symbols extends Deno.ForeignLibraryInterface>(
   symbols: Deno.StaticForeignLibraryInterface<Symbols>,
   definitions: Symbols,
+  fails: (definition: Deno.ForeignFunction) => boolean = isSigned,
 ): Deno.StaticForeignLibraryInterface<Symbols> {
   const changed = Object.entries(symbols).map(([key, symbol]) => {
     const definition = definitions[key] as Deno.ForeignFunction;
     const { parameters, result, nonblocking } = definition;
-    const fails = symbol !== null && !nonblocking &&
-      (result === "i32" || result === "i64");
-    return [
-      key,
-      fails ? errorByValue(symbol, parameters.length, errno()) : symbol,
-    ];
+    if (symbol === null || nonblocking || !fails(definition)) {
+      return [key, symbol];
+    }
+    const isPointer = result === "pointer" || result === "buffer";
+    return [key, errorByValue(symbol, parameters.length, errno(), isPointer)];
   });
   return Object.fromEntries(changed);
+}
+
+function isSigned({ result }: Deno.ForeignFunction): boolean {
+  return result === "i32" || result === "i64";
 }
 
 let errnoOfThread: Errno | undefined;

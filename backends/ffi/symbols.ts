@@ -145,6 +145,7 @@ const descriptors = {
   open: i32("buffer", "i32", "i32"),
   // int ioctl(int fd, unsigned long op, ... /* char *argp */)
   ioctl,
+  ioctlNumber: named("ioctl", optional(i32("i32", "u32", "i32"))),
   ioctlParked: parked("ioctl", ioctl),
   // int eventfd(unsigned int initval, int flags)
   eventfd: optional(i32("u32", "i32")),
@@ -244,6 +245,14 @@ const memory = {
  * on the stack: unused words fill the registers up to x7, before the argument itself.
  */
 const variadicOnStack = {
+  ioctlOnStack: named(
+    "ioctl",
+    i32("i32", "u32", "u32", "u32", "u32", "u32", "u32", "u32", "buffer"),
+  ),
+  ioctlNumberOnStack: named(
+    "ioctl",
+    i32("i32", "u32", "u32", "u32", "u32", "u32", "u32", "u32", "i32"),
+  ),
   fcntlOnStack: named(
     "fcntl",
     i32("i32", "i32", "u32", "u32", "u32", "u32", "u32", "u32", "i32"),

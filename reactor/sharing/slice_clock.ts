@@ -5,7 +5,7 @@
  */
 
 import { isSystemError } from "../../backends/ffi/errors.ts";
-import { TimerFd } from "../../backends/ffi/timer_fd.ts";
+import { createTimerFd, type TimerFd } from "../../backends/ffi/timer_fd.ts";
 import { now } from "../clock.ts";
 import type { InternalWatches } from "./shared_loop.ts";
 
@@ -49,7 +49,7 @@ export interface SliceClock {
  */
 export function createSliceClock(watches: InternalWatches): SliceClock {
   try {
-    const timer = TimerFd.create();
+    const timer = createTimerFd();
     if (timer !== null) return new TimerFdClock(watches, timer);
   } catch (error) {
     if (!isSystemError(error)) throw error;

@@ -3,8 +3,8 @@
  * library. On Linux with a C compiler the compiler prints every number of its table.
  */
 
-import { emulated } from "../../util.ts";
 import { assert, assertEquals } from "@std/assert";
+import { printedByC, reason } from "./c_compiler.ts";
 import type { MsghdrLayout, System } from "../../../backends/ffi/system.ts";
 import { kqueueConstants } from "../../../backends/ffi/kqueue_library.ts";
 import { devPollConstants } from "../../../backends/ffi/structs/dvpoll.ts";
@@ -319,12 +319,26 @@ Deno.test("illumos x86-64: DP_POLL and POLLREMOVE are those of <sys/devpoll.h> a
   });
 });
 
-/** The C program that prints a `name value` line for every number of the table. */
-function programFor(system: System): string {
+const HEADERS = [
+  "dirent.h",
+  "errno.h",
+  "fcntl.h",
+  "netinet/in.h",
+  "netinet/tcp.h",
+  "poll.h",
+  "sys/epoll.h",
+  "sys/socket.h",
+  "sys/stat.h",
+  "sys/time.h",
+  "sys/un.h",
+];
+
+/** The C expression of every number of a table, by its name. */
+function expressionsFor(system: System): [name: string, expression: string][] {
   const constants = Object.entries(system.constants)
     .filter(([_, value]) => value !== null)
     .map(([name]) => name);
-  const expressions: [name: string, expression: string][] = [
+  return [
     ...[
       ...constants,
       ...Object.keys(system.errno),
@@ -362,29 +376,6 @@ function programFor(system: System): string {
     ["currentDirectory", "AT_FDCWD"],
     ["unixPathBytes", "sizeof(((struct sockaddr_un *) 0)->sun_path)"],
   ];
-  return `#define _GNU_SOURCE
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/time.h>
-#include <sys/un.h>
-int main(void) {
-${
-    expressions.map(([name, expression]) =>
-      `  printf("${name} %lld\\n", (long long) (${expression}));`
-    ).join("\n")
-  }
-  return 0;
-}
-`;
 }
 
 /** The same lines, as the table has them. */
@@ -412,48 +403,14 @@ function linesOf(system: System): string[] {
     .map(([name, value]) => `${name} ${value}`);
 }
 
-function findCompiler(): string | undefined {
-  return ["cc", "gcc", "clang"].find((compiler) => {
-    try {
-      return new Deno.Command(compiler, { args: ["--version"] })
-        .outputSync().success;
-    } catch {
-      return false;
-    }
-  });
-}
-
-const compiler = Deno.build.os === "linux" ? findCompiler() : undefined;
-const reason = Deno.build.os !== "linux"
-  ? " (ignored: this is not Linux)"
-  : emulated
-  ? " (ignored: the compiler is for another processor than the emulated)"
-  : compiler === undefined
-  ? " (ignored: there is no C compiler here)"
-  : "";
-
 Deno.test({
   name: `Linux: every number is the one that the C compiler prints${reason}`,
   ignore: reason !== "",
   fn: async () => {
     const system = linux(Deno.build.arch);
-    const directory = await Deno.makeTempDir({ prefix: "pollux-" });
-    try {
-      const source = `${directory}/numbers.c`;
-      const program = `${directory}/numbers`;
-      await Deno.writeTextFile(source, programFor(system));
-      const compilation = await new Deno.Command(compiler!, {
-        args: ["-o", program, source],
-      }).output();
-      assert(
-        compilation.success,
-        new TextDecoder().decode(compilation.stderr),
-      );
-      const { stdout } = await new Deno.Command(program).output();
-      const printed = new TextDecoder().decode(stdout).trimEnd().split("\n");
-      assertEquals(printed.toSorted(), linesOf(system).toSorted());
-    } finally {
-      await Deno.remove(directory, { recursive: true });
-    }
+    assertEquals(
+      await printedByC(HEADERS, expressionsFor(system)),
+      linesOf(system).toSorted(),
+    );
   },
 });

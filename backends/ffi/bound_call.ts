@@ -1,0 +1,218 @@
+/**
+ * One call of a library: opened, with its errors thrown, and repeated if a signal
+ * interrupts it. See `calls.ts`.
+ *
+ * @module
+ */
+
+import { system } from "./current_system.ts";
+import { WOULD_BLOCK } from "./descriptor.ts";
+import { type ForeignFunction, withParameters } from "./errno.ts";
+import { systemError } from "./errors.ts";
+import { libraryPath, openClosable, opens } from "./library.ts";
+import { onStack, padded } from "./variadic.ts";
+
+/** A function of a library, as `bindCalls()` takes it. */
+export interface CallDefinition {
+  /** The types of its parameters, as `Deno.dlopen` has them. */
+  readonly parameters: readonly Deno.NativeType[];
+  /**
+   * The types of the arguments behind the "..." of a variadic function: integers and
+   * pointers. Deno passes floating point numbers wrongly there.
+   */
+  readonly variadic?: readonly Deno.NativeType[];
+  /** The type of its result, as `Deno.dlopen` has it. */
+  readonly result: Deno.NativeResultType;
+  /** The symbol's name. Default: the key of the definition */
+  readonly name?: string;
+  /**
+   * How it reports errors. Default: "errno" for signed results, else "none".
+   *
+   * - "errno": the result is negative, or null for a pointer, and errno has the number
+   * - "result": the result is the number, as of posix_spawn(3)
+   * - "none": every result is returned
+   */
+  readonly errors?: "errno" | "result" | "none";
+  /** Return `WOULD_BLOCK` (-1) for EAGAIN instead of throwing. Default: false */
+  readonly wouldBlock?: boolean;
+  /**
+   * Whether the call is repeated after EINTR. Default: true. Set it to false for
+   * close(2) and connect(2), which must not be repeated.
+   */
+  readonly repeat?: boolean;
+  /** Whether the function is null, instead of an error, if it is missing. Default: false */
+  readonly optional?: boolean;
+  /**
+   * Whether it runs on another thread, and returns a promise. The error number stays
+   * there: the promise resolves to the plain result. Default: false
+   */
+  readonly nonblocking?: boolean;
+}
+
+/** A library, with the functions that were opened of it. */
+export class Library {
+  readonly isLibc: boolean;
+  readonly #path: string | undefined;
+  readonly #closes: (() => void)[] = [];
+  #isClosed = false;
+
+  /** @param path Its path. Default: the C library */
+  constructor(path?: string) {
+    this.isLibc = path === undefined;
+    this.#path = path;
+  }
+
+  /** The path of the library, which has to be open. */
+  get path(): string {
+    if (this.#isClosed) throw new Deno.errors.BadResource("Library is closed");
+    return this.#path ?? libraryPath();
+  }
+
+  /** Adds the function that closes an opened one. */
+  add(close: () => void): void {
+    this.#closes.push(close);
+  }
+
+  /** Closes all. */
+  close(): void {
+    this.#isClosed = true;
+    for (const close of this.#closes.splice(0)) close();
+  }
+}
+
+const KEYS = [
+  "parameters",
+  "variadic",
+  "result",
+  "name",
+  "errors",
+  "wouldBlock",
+  "repeat",
+  "optional",
+  "nonblocking",
+];
+
+/** Checks a definition before anything is opened. */
+export function checkDefinition(key: string, definition: CallDefinition): void {
+  const unknown = Object.keys(definition).find((name) => !KEYS.includes(name));
+  if (unknown !== undefined) {
+    throw new TypeError(
+      `Unknown key "${unknown}" of the function "${key}": it must be one of ${
+        KEYS.join(", ")
+      }`,
+    );
+  }
+  const type = definition.variadic?.find((type) =>
+    ["f32", "f64", "bool"].includes(String(type))
+  );
+  if (type === undefined) return;
+  throw new TypeError(
+    `Cannot bind the function "${key}": Deno cannot pass a variadic ${type}`,
+  );
+}
+
+/** Opens one function; null if it is optional and missing. */
+export function openCall(
+  name: string,
+  definition: CallDefinition,
+  library: Library,
+): unknown {
+  const { parameters: fixed, variadic = [], nonblocking = false } = definition;
+  const isPadded = system().variadicOnStack && variadic.length > 0;
+  const all = isPadded ? onStack(fixed, variadic) : [...fixed, ...variadic];
+  const symbol = openSymbol(
+    {
+      // Some systems rename functions of the C library.
+      name: library.isLibc ? system().renamedSymbols[name] ?? name : name,
+      parameters: all,
+      result: definition.result,
+      nonblocking,
+      optional: false,
+    },
+    definition,
+    library,
+  );
+  if (symbol === null || nonblocking) return symbol;
+  const count = fixed.length + variadic.length;
+  const call = isPadded
+    ? padded(symbol, fixed.length, all.length - count)
+    : symbol;
+  return withErrors(call, name, definition, count);
+}
+
+function openSymbol(
+  symbol: Deno.ForeignFunction & { readonly name: string },
+  definition: CallDefinition,
+  library: Library,
+): ForeignFunction | null {
+  const { path } = library;
+  const setsErrno = (): boolean => errorsOf(definition) === "errno";
+  try {
+    const opened = openClosable({ call: symbol }, path, setsErrno);
+    library.add(opened.close);
+    return opened.functions.call as unknown as ForeignFunction;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotCapable) throw error;
+    if (!opens(path)) {
+      throw new Deno.errors.NotFound(
+        `Cannot open library "${path}": ${(error as Error).message}`,
+      );
+    }
+    if (definition.optional) return null;
+    throw new Deno.errors.NotSupported(
+      `Library "${path}" has no function "${symbol.name}"`,
+      { cause: error },
+    );
+  }
+}
+
+const SIGNED = ["i8", "i16", "i32", "i64", "isize"];
+
+function errorsOf(
+  { errors, result }: CallDefinition,
+): CallDefinition["errors"] {
+  return errors ?? (SIGNED.includes(String(result)) ? "errno" : "none");
+}
+
+/** Sorts a failure: the value to return; undefined if the call is to be repeated. */
+type Sort = (result: number | bigint) => number | bigint | undefined;
+
+/** A function that repeats a call, or throws its error. */
+function withErrors(
+  call: ForeignFunction,
+  name: string,
+  definition: CallDefinition,
+  length: number,
+): ForeignFunction {
+  const { wouldBlock = false, repeat = true } = definition;
+  const errors = errorsOf(definition);
+  if (errors === "none") return call;
+  const sort: Sort = (result) => {
+    const number = Number(-result);
+    const { EAGAIN, EINTR } = system().errno;
+    if (number === EINTR && repeat) return undefined;
+    if (number !== EAGAIN || !wouldBlock) throw systemError(name, number);
+    return typeof result === "bigint" ? BigInt(WOULD_BLOCK) : WOULD_BLOCK;
+  };
+  return withParameters(sorted, length)(
+    errors === "result" ? negated(call) : call,
+    sort,
+  );
+}
+
+function sorted(call: ForeignFunction, sort: Sort): ForeignFunction {
+  return (...parameters) => {
+    for (;;) {
+      const result = call(...parameters);
+      // A pointer is an object or null.
+      if (typeof result === "object" || result >= 0) return result;
+      const value = sort(result);
+      if (value !== undefined) return value;
+    }
+  };
+}
+
+/** For a function whose result is the error number. */
+function negated(call: ForeignFunction): ForeignFunction {
+  return (...parameters) => -Number(call(...parameters));
+}
