@@ -1,5 +1,5 @@
 /**
- * How a connection stands, how it ends, and what it leaves to its owner.
+ * The states of a connection, its ends, and its options.
  */
 
 import {
@@ -23,28 +23,28 @@ import {
   textOf,
 } from "./stage.ts";
 
-/** A way in which a connection's peer resets it, at one stage of its life. */
+/** Resets by the peer, each in another state of the connection. */
 const RESETS: Record<string, (stage: Stage) => Connection> = {
-  "before it says anything": (stage) => {
+  "before its first byte": (stage) => {
     const { connection, peer } = stage.connection();
     connection.onData = () => {};
     peer.reset();
     return connection;
   },
-  "behind what it sent": (stage) => {
+  "after its bytes": (stage) => {
     const { connection, peer } = stage.connection();
     connection.onData = () => {};
     peer.send("last words");
     peer.reset();
     return connection;
   },
-  "while bytes wait for it": (stage) => {
+  "while bytes are queued": (stage) => {
     const { connection, peer } = stage.narrow();
     connection.write(new Uint8Array(1 << 20));
     peer.reset();
     return connection;
   },
-  "after it has ended": (stage) => {
+  "after its own end of file": (stage) => {
     const { connection, peer } = stage.narrow();
     let ended = false;
     connection.onData = () => {};
@@ -55,7 +55,7 @@ const RESETS: Record<string, (stage: Stage) => Connection> = {
     peer.reset();
     return connection;
   },
-  "after this side has ended": (stage) => {
+  "after end()": (stage) => {
     const { connection, peer } = stage.connection();
     connection.onData = () => {};
     connection.end();
@@ -63,7 +63,7 @@ const RESETS: Record<string, (stage: Stage) => Connection> = {
     peer.reset();
     return connection;
   },
-  "after this side has ended, where nobody reads": (stage) => {
+  "after end() without onData": (stage) => {
     const { connection, peer } = stage.connection();
     connection.end();
     assertEquals(peer.read(), new Uint8Array(0));
@@ -81,7 +81,7 @@ const RESETS: Record<string, (stage: Stage) => Connection> = {
 
 for (const [when, begin] of Object.entries(RESETS)) {
   onEachBackend(
-    `a peer that resets ${when} ends it once [C06] [C08]`,
+    `Connection: a reset of the peer ${when} ends it once [C06] [C08]`,
     (stage) => {
       const log = new Log();
       const connection = begin(stage);
@@ -92,7 +92,7 @@ for (const [when, begin] of Object.entries(RESETS)) {
       stage.turns();
       assertEquals(log.lines.length, 1);
       const errors = ["ECONNRESET", "EPIPE"];
-      // What the selector itself takes from the socket, the next call does not find.
+      // An error that the selector has taken from the socket is not found again.
       if (!stage.backend.capabilities.keepsErrors) errors.push("end");
       assert(errors.includes(log.lines[0]!), log.lines[0]);
       assertEquals(stage.reactor.stats().registered, 0);
@@ -101,7 +101,7 @@ for (const [when, begin] of Object.entries(RESETS)) {
 }
 
 onEachBackend(
-  "both sides may end at once, and both hear of it [C12]",
+  "Connection: both sides may end at once, and onEnd of both is called [C12]",
   (stage) => {
     const log = new Log();
     const acceptor = stage.listen((connection) => {
@@ -127,7 +127,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "who has ended may still be written to, and hears it [C10]",
+  "Connection: after its end of file the peer still receives [C10]",
   (stage) => {
     const { connection, peer } = stage.connection();
     const log = new Log();
@@ -147,7 +147,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "without onEnd this side ends with its peer, once all is sent",
+  "Connection: without onEnd this side ends with its peer, once all is sent",
   (stage) => {
     const { connection, peer } = stage.narrow();
     connection.onData = () => {};
@@ -163,7 +163,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "who answers and ends without onData is closed after its peer, client by client",
+  "Connection: after end() without onData it closes with its peer, client by client",
   (stage) => {
     const log = new Log();
     const connections: Connection[] = [];
@@ -193,7 +193,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a client that asks and ends without onData is closed with its server",
+  "Connection: a client that sends and ends without onData closes with its server",
   (stage) => {
     const acceptor = stage.listen((server) => {
       server.onData = (chunk) => server.write(chunk);
@@ -208,7 +208,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "what comes after end() and is not read is dropped, and nobody is reset",
+  "Connection: after end() unread input is discarded, and the peer gets no reset",
   (stage) => {
     const { connection, peer } = stage.connection();
     peer.send("before");
@@ -221,7 +221,7 @@ onEachBackend(
       const count = peer.send(data.subarray(sent % data.length));
       if (count > 0) sent += count;
       return sent >= 8 << 20;
-    }, "8 MiB to be dropped");
+    }, "8 MiB to be discarded");
     assert(!connection.closed);
     peer.end();
     stage.until(() => connection.closed, "the close");
@@ -232,7 +232,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "nothing is dropped before the last byte is sent",
+  "Connection: input is not discarded before the last byte is sent",
   (stage) => {
     const { connection, peer } = stage.narrow();
     const log = new Log();
@@ -242,7 +242,7 @@ onEachBackend(
     peer.send("first");
     stage.turns();
     connection.onData = (chunk) => log.lines.push(textOf(chunk));
-    stage.until(() => log.lines.length > 0, "what was sent first");
+    stage.until(() => log.lines.length > 0, "the first bytes");
     assertEquals(log.lines, ["first"]);
     peer.read();
     peer.end();
@@ -251,7 +251,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "pause() stops the dropping, and keeps it open until resume()",
+  "Connection: pause() stops the discarding, and keeps it open until resume()",
   (stage) => {
     const { connection, peer } = stage.connection();
     connection.end();
@@ -274,7 +274,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "an onData that is set after end() gets what comes from then on",
+  "Connection: an onData that is set after end() gets later bytes",
   (stage) => {
     const { connection, peer } = stage.connection();
     connection.end();
@@ -319,7 +319,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "who has ended and waits for its peer keeps run() going, unless unreferenced or paused",
+  "Connection: after end() it keeps run() going, unless unreferenced or paused",
   (stage) => {
     const { reactor } = stage;
     const { connection, peer } = stage.connection();
@@ -342,7 +342,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a peer that is silent after end() is ended by the idle timeout, one that talks is not",
+  "Connection: after end() the idle timeout ends it, unless the peer sends",
   (stage) => {
     const { connection, peer } = stage.connection();
     connection.end();
@@ -360,7 +360,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "chunks of two connections do not run into each other",
+  "Connection: chunks of two connections share no memory",
   (stage) => {
     const pairs = [stage.connection(), stage.connection()];
     const kept: Uint8Array[] = [];
@@ -374,7 +374,7 @@ onEachBackend(
     const texts = kept.map(textOf);
     assertEquals(texts.filter((text) => text[0] === "0").length, 50);
     assertEquals(new Set(texts).size, 20);
-    // Whoever writes into his chunk writes into nobody else's.
+    // A write into one chunk changes no other.
     for (const chunk of kept) chunk.fill(0);
     pairs[0]!.peer.send("fresh");
     stage.until(() => kept.length === 101, "one more");
@@ -382,7 +382,7 @@ onEachBackend(
   },
 );
 
-onEachBackend("callbacks are given their connection", (stage) => {
+onEachBackend("Connection: callbacks get their connection", (stage) => {
   const seen = new Set<Connection>();
   const acceptor = stage.listen((connection) => {
     connection.onData = (_, connection) => seen.add(connection);
@@ -396,7 +396,7 @@ onEachBackend("callbacks are given their connection", (stage) => {
   stage.until(() => seen.size === 0, "both ends");
 });
 
-onEachBackend("a connection that only writes is not idle", (stage) => {
+onEachBackend("Connection: one that only writes is not idle", (stage) => {
   const { connection, peer } = stage.connection();
   const log = new Log();
   log.watch(connection);
@@ -416,7 +416,7 @@ onEachBackend("a connection that only writes is not idle", (stage) => {
 });
 
 onEachBackend(
-  "the idle timeout is never early, and may be taken back",
+  "Connection: the idle timeout is never early, and 0 cancels it",
   (stage) => {
     const { connection } = stage.connection();
     connection.setIdleTimeout(20);
@@ -434,26 +434,29 @@ onEachBackend(
   },
 );
 
-onAnyBackend("a busy loop does not make the idle timeout early", (stage) => {
-  const { connection, peer } = stage.connection();
-  const timeout = 200;
-  connection.setIdleTimeout(timeout);
-  let active = 0;
-  const start = performance.now();
-  stage.reactor.callLater(timeout * 0.3, () => {
-    // Just before the next look would have been due, had there been one.
-    while (performance.now() - start < timeout * 0.97);
-    connection.write(bytesOf("x"));
-    active = performance.now();
-  });
-  stage.until(() => connection.closed, "the timeout");
-  assertGreaterOrEqual(performance.now() - active, timeout);
-  assertEquals(connection.error?.name, "TimedOut");
-  peer.close();
-});
+onAnyBackend(
+  "Connection: a busy loop does not make the idle timeout early",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    const timeout = 200;
+    connection.setIdleTimeout(timeout);
+    let active = 0;
+    const start = performance.now();
+    stage.reactor.callLater(timeout * 0.3, () => {
+      // Ends just before the next check was due.
+      while (performance.now() - start < timeout * 0.97);
+      connection.write(bytesOf("x"));
+      active = performance.now();
+    });
+    stage.until(() => connection.closed, "the timeout");
+    assertGreaterOrEqual(performance.now() - active, timeout);
+    assertEquals(connection.error?.name, "TimedOut");
+    peer.close();
+  },
+);
 
 onEachBackend(
-  "one that is unreferenced does not keep run() going, idle timeout or not",
+  "Connection: unref() lets run() return, with an idle timeout, too",
   (stage) => {
     const { connection } = stage.connection();
     connection.onData = () => {};
@@ -468,7 +471,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "ref() and unref() count right whatever happens between",
+  "Connection: ref() and unref() count correctly across other calls",
   (stage) => {
     const { reactor } = stage;
     const { connection, peer } = stage.connection();
@@ -486,7 +489,7 @@ onEachBackend(
     reactor.run();
     assert(connection.closed);
     assertEquals(reactor.stats().registered, 0);
-    // Nothing is owed: one timer keeps it going, and no longer.
+    // The count is right: a timer keeps it going, and nothing else does.
     let calls = 0;
     reactor.callLater(1, () => calls++);
     reactor.run();
@@ -495,7 +498,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a descriptor closed behind its back is an error, no crash [K19]",
+  "Connection: a descriptor that was closed by other means is an error, no crash [K19]",
   (stage) => {
     const { connection } = stage.connection();
     const log = new Log();
@@ -508,7 +511,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "who sets onClose after the end is told of it, once",
+  "Connection: an onClose that is set after the end is called once",
   (stage) => {
     const log = new Log();
     const note = (error: Error | undefined): void => {
@@ -535,7 +538,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "close() while connecting sends what was written, or tells why not",
+  "Connection: close() while connecting flushes, or reports the error",
   (stage) => {
     const log = new Log();
     const acceptor = stage.listen((server) => log.watch(server, "server"));
@@ -564,7 +567,7 @@ onEachBackend(
   { needs: "keepsErrors" },
 );
 
-onAnyBackend("while connecting there is no socket yet", (stage) => {
+onAnyBackend("Connection: while connecting there is no socket", (stage) => {
   const connection = stage.reactor.connect({ port: 9 });
   assert(connection.connecting);
   assertEquals(connection.fd, -1);
@@ -573,7 +576,7 @@ onAnyBackend("while connecting there is no socket yet", (stage) => {
   connection.close();
 });
 
-onAnyBackend("setters of a closed connection do nothing", (stage) => {
+onAnyBackend("Connection: setters have no effect once closed", (stage) => {
   const { connection } = stage.connection();
   connection.close();
   connection.onData = () => {};
@@ -591,7 +594,7 @@ onAnyBackend("setters of a closed connection do nothing", (stage) => {
 });
 
 onEachBackend(
-  "text is sent as UTF-8, alone, in lists and at the end",
+  "Connection: text is sent as UTF-8, alone, in lists and at the end",
   (stage) => {
     const { connection, peer } = stage.connection();
     connection.write("héllo ");
@@ -602,7 +605,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a connection that only sends is ended by the read timeout, one that receives is not",
+  "Connection: the read timeout ends one that only sends, not one that receives",
   async (stage) => {
     const { reactor } = stage;
     const { connection, peer } = stage.connection();
@@ -621,7 +624,7 @@ onEachBackend(
     const error = await ended.promise;
     assert(error instanceof Deno.errors.TimedOut);
     assertEquals(error.message, "Nothing was received in time");
-    // Thirty messages took 150 ms, in which it did not strike.
+    // Thirty messages took 150 ms, in which the timeout did not end it.
     assert(messages === 30 && performance.now() - started >= 200);
     sending.cancel();
     reactor.stop();
@@ -630,7 +633,7 @@ onEachBackend(
 );
 
 onAnyBackend(
-  "the read timeout does not strike while a connection is paused",
+  "Connection: the read timeout does not count while it is paused",
   async (stage) => {
     const { reactor } = stage;
     const { connection } = stage.connection();
@@ -655,7 +658,7 @@ onAnyBackend(
 );
 
 onEachBackend(
-  "`opened` resolves when a connect has succeeded, and fails as it failed",
+  "Connection: `opened` resolves after a connect, and rejects with its error",
   async (stage) => {
     const { reactor } = stage;
     const served = reactor.serve();

@@ -1,6 +1,5 @@
 /**
- * A connection that hears of news alone, as on epoll: nothing is left lying of
- * which no news come.
+ * Edge-triggered reads, as on epoll: no bytes stay unread for which no edge follows.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -20,14 +19,14 @@ import {
   type Peer,
 } from "./stage.ts";
 
-/** What a connection has received so far; bytes of a reused buffer are copied. */
+/** Collects received bytes; those of a reused buffer are copied. */
 function collect(connection: Connection): Uint8Array<ArrayBuffer>[] {
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   connection.onData = (chunk) => chunks.push(chunk.slice());
   return chunks;
 }
 
-/** Sends all that the peer's system takes while nobody reads. */
+/** Sends until the system has no room, while the connection does not read. */
 function fill(peer: Peer): number {
   const pattern = patternOf(4 * 1024 * 1024);
   let sent = 0;
@@ -41,11 +40,11 @@ function fill(peer: Peer): number {
 for (const reuseBuffer of [false, true]) {
   const how = reuseBuffer ? "reused" : "own";
   onEachBackend(
-    `more than a buffer that came at one go is received to its end, ${how}`,
+    `Connection: more than a buffer is received to its end, ${how}`,
     (stage) => {
       const { connection, peer } = stage.connection({ reuseBuffer });
       const sent = fill(peer);
-      // More than what is received at one go, in the larger of the two buffers.
+      // More than one receive of the larger of the two buffers takes.
       assert(sent > 512 * 1024, `only ${sent} bytes found room`);
       const chunks = collect(connection);
       stage.until(() => joined(chunks).length === sent, "all bytes");
@@ -57,41 +56,51 @@ for (const reuseBuffer of [false, true]) {
   );
 }
 
-onEachBackend("an end that is there with the last bytes is heard", (stage) => {
-  const { connection, peer } = stage.connection();
-  peer.send("last");
-  peer.end();
-  stage.turns();
-  const log = new Log();
-  log.watch(connection);
-  stage.until(() => log.lines.includes("end"), "the end");
-  assertEquals(log.lines, ["data last", "end"]);
-});
-
-onEachBackend("an end behind a full buffer is heard", (stage) => {
-  const { connection, peer } = stage.connection({ reuseBuffer: true });
-  const sent = fill(peer);
-  peer.end();
-  const chunks = collect(connection);
-  let ended = false;
-  connection.onEnd = () => ended = true;
-  stage.until(() => ended, "the end");
-  assertEquals(joined(chunks).length, sent);
-});
-
-onEachBackend("a reset behind bytes that were read is heard", (stage) => {
-  const { connection, peer } = stage.connection();
-  const log = new Log();
-  log.watch(connection);
-  peer.send("last");
-  stage.until(() => log.lines.length > 0, "the bytes");
-  peer.reset();
-  stage.until(() => log.lines.length > 1, "the close");
-  assertEquals(log.lines, ["data last", "close ECONNRESET"]);
-}, { needs: "keepsErrors" });
+onEachBackend(
+  "Connection: an end of file that comes with the last bytes is reported",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    peer.send("last");
+    peer.end();
+    stage.turns();
+    const log = new Log();
+    log.watch(connection);
+    stage.until(() => log.lines.includes("end"), "the end");
+    assertEquals(log.lines, ["data last", "end"]);
+  },
+);
 
 onEachBackend(
-  "what lies behind urgent data, at which a receive stops short, is received",
+  "Connection: an end of file behind a full buffer is reported",
+  (stage) => {
+    const { connection, peer } = stage.connection({ reuseBuffer: true });
+    const sent = fill(peer);
+    peer.end();
+    const chunks = collect(connection);
+    let ended = false;
+    connection.onEnd = () => ended = true;
+    stage.until(() => ended, "the end");
+    assertEquals(joined(chunks).length, sent);
+  },
+);
+
+onEachBackend(
+  "Connection: a reset behind bytes that were read is reported",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    const log = new Log();
+    log.watch(connection);
+    peer.send("last");
+    stage.until(() => log.lines.length > 0, "the bytes");
+    peer.reset();
+    stage.until(() => log.lines.length > 1, "the close");
+    assertEquals(log.lines, ["data last", "close ECONNRESET"]);
+  },
+  { needs: "keepsErrors" },
+);
+
+onEachBackend(
+  "Connection: bytes behind urgent data, at which a receive stops short, are received",
   (stage) => {
     const { connection, peer } = stage.connection();
     const { MSG_OOB } = system().constants;
@@ -102,17 +111,17 @@ onEachBackend(
     const chunks = collect(connection);
     stage.until(() => joined(chunks).length >= 12, "both parts");
     assertEquals(joined(chunks), bytesOf("beforebehind"));
-    // Urgent data that nobody fetches is there for ever, and wakes nobody.
+    // Urgent data that stays unread wakes no wait.
     const { events } = stage.reactor.stats();
     stage.turns();
     assertEquals(stage.reactor.stats().events, events);
     peer.send("later");
-    stage.until(() => joined(chunks).length >= 17, "what comes later");
+    stage.until(() => joined(chunks).length >= 17, "later bytes");
   },
 );
 
 onEachBackend(
-  "urgent data alone wakes nobody for ever, and hides nothing",
+  "Connection: urgent data alone does not spin the loop, and hides no bytes",
   (stage) => {
     const { connection, peer } = stage.connection();
     const chunks = collect(connection);
@@ -129,7 +138,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "pause() and resume() in a callback lose nothing of what is there",
+  "Connection: pause() and resume() in onData lose no bytes",
   (stage) => {
     const { connection, peer } = stage.connection({ reuseBuffer: true });
     const sent = fill(peer);
@@ -146,7 +155,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "another reactor that receives within a callback hides nothing of what is there",
+  "Connection: another reactor that receives in onData hides no bytes",
   (stage) => {
     const { connection, peer } = stage.connection();
     const sent = fill(peer);
@@ -172,7 +181,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "onData that is taken away in a callback, and set later, gets the rest",
+  "onData: if it removes itself, and is set later, it gets the rest",
   (stage) => {
     const { connection, peer } = stage.connection({ reuseBuffer: true });
     const sent = fill(peer);
@@ -192,7 +201,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "bytes that are left after a direct receive go to onData",
+  "onData: it gets the bytes that a direct receive has left",
   (stage) => {
     const { connection, peer } = stage.connection();
     const part = new Uint8Array(4);
@@ -208,10 +217,10 @@ onEachBackend(
 /** SCM_RIGHTS of <sys/socket.h>, on every system. */
 const SCM_RIGHTS = 1;
 
-/** Sends text with a descriptor beside it, as unix(7) has it, on a 64-bit Linux. */
+/** Sends text and a descriptor (SCM_RIGHTS, unix(7)), on a 64-bit Linux. */
 function sendWithDescriptor(socket: Socket, text: string, fd: number): void {
   const { SOL_SOCKET } = system().constants;
-  // struct cmsghdr: its length, which counts itself, the level, the type; the descriptor.
+  // struct cmsghdr: its length with itself, the level, the type; the descriptor.
   const control = new ArrayBuffer(24);
   const view = new DataView(control);
   view.setBigUint64(0, 20n, true);
@@ -229,7 +238,7 @@ function sendWithDescriptor(socket: Socket, text: string, fd: number): void {
 }
 
 onAnyBackend(
-  "what lies behind a descriptor that was passed, at which a receive stops short, is received",
+  "Connection: bytes behind a passed descriptor, at which a receive stops short, are received",
   (stage) => {
     const { connection, peer } = stage.connection({ path: stage.path() });
     const [reader, writer] = pipe();

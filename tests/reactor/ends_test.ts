@@ -1,6 +1,6 @@
 /**
- * How a connection ends when somebody does two things at once, or the system
- * something odd; and that an end is the end.
+ * Ends of a connection by two causes at once, or by rare errors of the system; and
+ * that an end is final.
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
@@ -21,24 +21,24 @@ import {
   type Stage,
 } from "./stage.ts";
 
-/** What a peer hears next, once it hears something: bytes, the end, or an error. */
+/** Waits for the next event at a peer: bytes, the end of file, or an error. */
 function next(stage: Stage, peer: Peer): string {
-  let heard: string | undefined;
+  let event: string | undefined;
   const buffer = new Uint8Array(64);
   stage.until(() => {
     try {
       const count = peer.socket.recv(buffer);
-      if (count >= 0) heard = count === 0 ? "end" : `${count} bytes`;
+      if (count >= 0) event = count === 0 ? "end" : `${count} bytes`;
     } catch (error) {
-      heard = codeOf(error as Error);
+      event = codeOf(error as Error);
     }
-    return heard !== undefined;
-  }, "something at the peer");
-  return heard!;
+    return event !== undefined;
+  }, "an event at the peer");
+  return event!;
 }
 
 onEachBackend(
-  "after end() nothing is written, and close() with it ends the connection once [K16]",
+  "end(): nothing is written after it, and close() ends the connection once [K16]",
   (stage) => {
     for (const size of [4, 1_000_000]) {
       const log = new Log();
@@ -60,7 +60,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "abort() resets a TCP peer, also one that has heard the end [K18]",
+  "abort(): it resets a TCP peer, also after the end of file [K18]",
   (stage) => {
     const log = new Log();
     const { connection, peer } = stage.connection();
@@ -73,7 +73,7 @@ onEachBackend(
     assertEquals(next(stage, ending.peer), "3 bytes");
     assertEquals(next(stage, ending.peer), "end");
     ending.connection.abort();
-    // Without the reset there would be room for this: nobody reads it.
+    // Without the reset there would be room for this unread byte.
     let code: string | undefined;
     stage.until(() => {
       try {
@@ -90,7 +90,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a connection that is lost is not registered again, whatever is called [K21]",
+  "Connection: no call registers it again once it is closed [K21]",
   (stage) => {
     const log = new Log();
     const { connection, peer } = stage.narrow();
@@ -100,7 +100,7 @@ onEachBackend(
     peer.reset();
     stage.until(() => connection.closed, "the reset");
     stage.turns();
-    const told = [...log.lines];
+    const before = [...log.lines];
     for (
       const call of [
         () => connection.write(bytesOf("x")),
@@ -124,12 +124,12 @@ onEachBackend(
       assertEquals([registered, bytesQueued], [0, 0], String(call));
     }
     stage.turns();
-    assertEquals(log.lines, told);
+    assertEquals(log.lines, before);
   },
 );
 
 onEachBackend(
-  "an error that nobody expects of a read ends the connection, and says which [L07]",
+  "Connection: a rare error of a read ends it, and onClose gets the error [L07]",
   (stage) => {
     for (const code of ["EIO", "ENOMEM", "EXDEV"]) {
       const log = new Log();
@@ -171,7 +171,7 @@ onEachBackend(
   },
 );
 
-/** Has the system refuse to change what a descriptor is watched for. */
+/** Makes the system refuse changes of a registration. */
 function refuseChanges({ selector }: Reactor): void {
   Object.assign(selector, {
     rewatch(): never {
@@ -181,17 +181,17 @@ function refuseChanges({ selector }: Reactor): void {
 }
 
 onEachBackend(
-  "a change of what is waited for that the system refuses ends the connection, and is told once",
+  "Connection: a refused change of its registration ends it, and is reported once",
   (stage) => {
     const { reactor } = stage;
     const log = new Log();
-    const heard = stage.narrow();
-    log.watch(heard.connection);
-    const unheard = stage.narrow();
-    unheard.connection.onData = () => {};
-    unheard.connection.unref();
+    const withCallback = stage.narrow();
+    log.watch(withCallback.connection);
+    const without = stage.narrow();
+    without.connection.onData = () => {};
+    without.connection.unref();
     refuseChanges(reactor);
-    for (const { connection } of [heard, unheard]) {
+    for (const { connection } of [withCallback, without]) {
       const before = openFds().size;
       assertEquals(connection.write(new Uint8Array(1_000_000)), false);
       assertEquals([connection.closed, connection.fd], [true, -1]);
@@ -199,7 +199,7 @@ onEachBackend(
     }
     stage.turns();
     assertEquals(log.lines, ["close ENOMEM"]);
-    // It has no `onClose`: the owner of the reactor is told.
+    // Without `onClose`, the error goes to `onError` of the reactor.
     assertEquals(stage.errors.splice(0).map((it) => codeOf(it as Error)), [
       "ENOMEM",
     ]);
@@ -210,7 +210,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a connection that its owner has unregistered closes as any other",
+  "Connection: one that was unregistered by the program closes like any other",
   (stage) => {
     const log = new Log();
     const { connection, peer } = stage.connection();
@@ -225,7 +225,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "what was unregistered by its number is closed all the same",
+  "Acceptor, Datagram: one that was unregistered by its number still closes",
   (stage) => {
     const { reactor } = stage;
     const acceptor = stage.listen(() => {});
@@ -242,13 +242,13 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a connect whose descriptor was unregistered by its number fails in time, once",
+  "connect(): one whose descriptor was unregistered fails after its timeout, once",
   (stage) => {
     const { reactor } = stage;
     const log = new Log();
     const listener = stage.silentListener(0);
     const address = listener.localAddress as InternetAddress;
-    // Its backlog is full: the next connect is under way until it is given up.
+    // The backlog is full: the next connect does not end.
     for (let count = 0; count < 4; count++) {
       stage.use(Socket.create()).connect(address);
     }
@@ -266,7 +266,7 @@ onEachBackend(
 );
 
 onAnyBackend(
-  "the peer's address outlives the peer, and the connection",
+  "remoteAddress: it is known after the end of the peer and of the connection",
   (stage) => {
     const internet = { hostname: "127.0.0.1", port: 0 };
     const ways: [how: string, options: ListenOptions][] = [
@@ -290,13 +290,13 @@ onAnyBackend(
           );
         }
         const peersAddress = accepted!.remoteAddress;
-        let told: SocketAddress | undefined;
-        accepted!.onClose = (_, it) => told = it.remoteAddress;
+        let reported: SocketAddress | undefined;
+        accepted!.onClose = (_, it) => reported = it.remoteAddress;
         accepted!.onData = () => {};
         if (end === "abort") accepted!.abort();
         else client[end === "end" ? "close" : "abort"]();
-        stage.until(() => told !== undefined, end);
-        assertEquals(told, peersAddress, `${how}, ${end}`);
+        stage.until(() => reported !== undefined, end);
+        assertEquals(reported, peersAddress, `${how}, ${end}`);
         client.abort();
         assertEquals(client.remoteAddress, remoteAddress);
         assertEquals(client.localAddress, localAddress);
@@ -307,7 +307,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "an error leaves both addresses, though none was asked for",
+  "localAddress: after an error both addresses are known, though never read",
   (stage) => {
     const { connection, peer } = stage.connection();
     const [local, remote] = [

@@ -1,5 +1,5 @@
 /**
- * What peers may take: connections, time, memory, processor time, lines of a log.
+ * Limits for peers: connections, time, memory, processor time, lines of a log.
  */
 
 import {
@@ -22,7 +22,7 @@ import { Log, onAnyBackend, onEachBackend } from "./stage.ts";
 const MIB = 1024 * 1024;
 
 onEachBackend(
-  "listen(): at maximumConnections newcomers wait, and are accepted as others leave",
+  "listen(): beyond maximumConnections connections wait until others close",
   (stage) => {
     const open: Connection[] = [];
     const options = { maximumConnections: 2 };
@@ -46,7 +46,7 @@ onEachBackend(
 );
 
 onAnyBackend(
-  "listen(): a connection that onConnection throws at, or aborts, leaves its place",
+  "listen(): a connection that onConnection aborts, or whose onConnection throws, no longer counts",
   (stage) => {
     let count = 0;
     const acceptor = stage.listen((peer) => {
@@ -60,7 +60,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "listen(): resume() does not go beyond maximumConnections, and pause() holds below it",
+  "listen(): resume() does not exceed maximumConnections, and pause() holds below it",
   (stage) => {
     const open: Connection[] = [];
     const acceptor = stage.listen((peer) => open.push(peer), {
@@ -80,7 +80,7 @@ onAnyBackend(
   },
 );
 
-onAnyBackend("listen(): limits that are none are refused", (stage) => {
+onAnyBackend("listen(): limits out of range are refused", (stage) => {
   const listen = (options: object): unknown =>
     stage.reactor.listen({ port: 0, ...options }, () => {});
   for (const maximumConnections of [0, -1, 1.5, NaN]) {
@@ -93,7 +93,7 @@ onAnyBackend("listen(): limits that are none are refused", (stage) => {
 });
 
 onEachBackend(
-  "listen(): idleTimeout ends connections on which nothing happens, and no others",
+  "listen(): idleTimeout ends idle connections, and no others",
   (stage) => {
     const ends: (Error | undefined)[] = [];
     const acceptor = stage.listen((peer) => {
@@ -111,7 +111,7 @@ onEachBackend(
 );
 
 onAnyBackend(
-  "write(): 16 MiB may wait for one peer, and what is beyond ends the connection",
+  "write(): 16 MiB may be queued for one peer, and more ends the connection",
   (stage) => {
     const { connection } = stage.narrow();
     const log = new Log();
@@ -128,7 +128,7 @@ onAnyBackend(
   },
 );
 
-/** Ends of two connections whose peers do not read, on a reactor of its own. */
+/** Two connections whose peers do not read, on a reactor of their own. */
 function withTwo(
   maximumQueued: number,
   body: (
@@ -157,16 +157,16 @@ function withTwo(
   for (const socket of peers) socket.close();
 }
 
-test("Reactor: maximumQueued is for all queues together: what goes beyond ends its connection", () => {
+test("Reactor: maximumQueued limits all queues together, and more ends the connection", () => {
   withTwo(4 * MIB, (reactor, writers, ends) => {
     const [first, second] = writers as [Connection, Connection];
     first.write(new Uint8Array(8 * MIB));
     assert(reactor.stats().bytesQueued > 4 * MIB);
     second.write(new Uint8Array(8 * MIB));
-    // Nothing may follow what was refused.
+    // No byte may follow a refused one.
     assertEquals(second.write(new Uint8Array(1)), false);
     assertEquals(second.bufferedAmount, 0);
-    // It is aborted in the next turn, and told in the one after.
+    // It is aborted in the next iteration, and onClose called in the one after.
     for (let turn = 0; turn < 2; turn++) reactor.runOnce();
     assertEquals(ends, ["1 Cannot queue more than 4194304 bytes in all"]);
     first.abort();
@@ -174,7 +174,7 @@ test("Reactor: maximumQueued is for all queues together: what goes beyond ends i
   });
 });
 
-test("Reactor: what is not beyond maximumQueued any more is queued again", () => {
+test("Reactor: below maximumQueued writes are queued again", () => {
   withTwo(4 * MIB, (reactor, writers, ends) => {
     const [first, second] = writers as [Connection, Connection];
     first.write(new Uint8Array(8 * MIB));
@@ -207,7 +207,7 @@ function withDeafPeer(
   Deno.removeSync(directory, { recursive: true });
 }
 
-test("datagram: a Unix peer that does not read costs a few attempts, not all of the processor", () => {
+test("Datagram: a Unix peer that does not read costs a few attempts, not a spinning loop", () => {
   withDeafPeer((reactor) => {
     const timer = reactor.callLater(300, () => reactor.stop());
     const before = reactor.stats().turns;
@@ -218,7 +218,7 @@ test("datagram: a Unix peer that does not read costs a few attempts, not all of 
   });
 });
 
-test("datagram: what waited for a Unix peer goes once it reads", () => {
+test("Datagram: queued messages for a Unix peer are sent once it reads", () => {
   const directory = Deno.makeTempDirSync();
   const path = `${directory}/peer`;
   using reactor = new Reactor();
@@ -307,16 +307,16 @@ test("Reactor: with measure, a callback that throws 100 times in a row is unregi
   }, { measure: true });
 });
 
-test("what peers can cause at will is told once a second for each kind", () => {
-  const told: unknown[] = [];
-  using reactor = new Reactor({ onError: (error) => told.push(error) });
+test("Reactor: errors that a peer can cause are reported once a second for each kind", () => {
+  const reported: unknown[] = [];
+  using reactor = new Reactor({ onError: (error) => reported.push(error) });
   const datagram = reactor.datagram({ hostname: "127.0.0.1", port: 0 });
-  // As an answer to a datagram that says it came from port 0.
+  // As a reply to a datagram that was sent from port 0.
   for (let count = 0; count < 50; count++) {
     datagram.send(new Uint8Array(1), { hostname: "127.0.0.1", port: 0 });
   }
   reactor.runOnce();
-  assertEquals(told.map((error) => (error as { code: string }).code), [
+  assertEquals(reported.map((error) => (error as { code: string }).code), [
     "EINVAL",
   ]);
   // A callback of the socket's own gets them all.
@@ -331,7 +331,7 @@ test("what peers can cause at will is told once a second for each kind", () => {
   reactor.runOnce();
 });
 
-test("a read that had to wait keeps the process open no longer than it waits", async () => {
+test("Conn: a read keeps the process alive only while it is pending", async () => {
   const { stdout } = await runDeno(
     `
 import { Reactor } from "POLLUX/reactor/mod.ts";
@@ -351,7 +351,7 @@ console.log(await read);
   assertEquals(stdout.trim(), "1");
 });
 
-test("a read that waits keeps the process open", async () => {
+test("Conn: a pending read keeps the process alive", async () => {
   const { stdout } = await runDeno(
     `
 import { Reactor } from "POLLUX/reactor/mod.ts";

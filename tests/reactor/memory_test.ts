@@ -1,6 +1,6 @@
 /**
- * Memory: what a callback is given is its own, and what a caller gives may go
- * away meanwhile without an end of file, or a loss, that nothing tells of.
+ * Memory: a chunk belongs to its callback, and memory of the caller may be transferred
+ * while a call is pending, without a false end of file or a silent loss.
  */
 
 import { Buffer } from "node:buffer";
@@ -18,7 +18,7 @@ import {
   textOf,
 } from "./stage.ts";
 
-/** What is no bytes, by the name that an error gives it. */
+/** Values that are not bytes, by the names that errors give them. */
 const NOT_BYTES: readonly (readonly [name: string, value: unknown])[] = [
   ["null", null],
   ["string", "text"],
@@ -39,7 +39,7 @@ function resizable(length: number): Uint8Array<ArrayBuffer> {
 }
 
 onEachBackend(
-  "a chunk's buffer is as long as the chunk, and no other chunk's",
+  "onData: the buffer of a chunk is as long as the chunk, and holds no other",
   (stage) => {
     const all: Uint8Array<ArrayBuffer>[] = [];
     const others = [stage.connection(), stage.connection()];
@@ -60,7 +60,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "transferring chunks ends no connection, and none of a later reactor",
+  "onData: a transferred chunk ends no connection, and none of a later reactor",
   (stage) => {
     const first = stage.connection();
     const second = stage.connection();
@@ -88,7 +88,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a reused buffer that was transferred is replaced, and no end of file",
+  "reuseBuffer: a transferred buffer is replaced, and no end of file",
   (stage) => {
     const first = stage.connection({ reuseBuffer: true });
     const second = stage.connection({ reuseBuffer: true });
@@ -107,7 +107,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a connection that drops what comes is not ended by a transferred buffer",
+  "Connection: one that discards input is not ended by a transferred buffer",
   (stage) => {
     const reusing = stage.connection({ reuseBuffer: true });
     reusing.connection.onData = (chunk) => void transfer(chunk);
@@ -117,7 +117,7 @@ onEachBackend(
     dropping.connection.end();
     for (let round = 0; round < 3; round++) {
       reusing.peer.send("x");
-      dropping.peer.send("dropped");
+      dropping.peer.send("unread");
       stage.turns();
     }
     assertEquals(closed, false);
@@ -127,7 +127,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "with reuseBuffer a callback has its bytes while it runs another reactor",
+  "reuseBuffer: a callback that runs another reactor keeps its bytes",
   (stage) => {
     const { connection, peer } = stage.connection({ reuseBuffer: true });
     const other = stage.make();
@@ -154,7 +154,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a message's buffer is as long as the message, and may be transferred",
+  "onMessage: the buffer of a message is as long as the message, and transferable",
   (stage) => {
     const datagram = stage.reactor.datagram({ hostname: "127.0.0.1" });
     const buffers = new Set<ArrayBuffer>();
@@ -172,7 +172,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "write() and end() take buffers, views of all kinds, and shared memory",
+  "write(): it takes buffers, views of all kinds, and shared memory, as end() does",
   (stage) => {
     const { connection, peer } = stage.connection();
     const shared = new Uint8Array(new SharedArrayBuffer(2));
@@ -190,7 +190,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "what waits in the queue is a copy, of resizable and shared memory too",
+  "write(): queued bytes are a copy, also of resizable and shared memory",
   (stage) => {
     const { connection, peer } = stage.narrow();
     const all = patternOf(3_000_000);
@@ -212,7 +212,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "what is no bytes is refused by its name, and nothing of it sent",
+  "write(): a value that is not bytes is refused by its name, and nothing is sent",
   (stage) => {
     const { connection, peer } = stage.connection();
     const good = bytesOf("good");
@@ -224,7 +224,7 @@ onEachBackend(
         (): unknown => connection.write([good, wrong]),
         (): unknown => connection.end(wrong),
       ];
-      // Text is written as UTF-8, by these alone.
+      // These alone take text, as UTF-8.
       if (name === "string") calls.length = 0;
       for (const call of calls) assertThrows(call, TypeError, refusal);
       assertThrows(() => connection.socket.send(wrong), TypeError, name);
@@ -245,7 +245,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a buffer that was transferred or shrunk before is refused, not taken for empty",
+  "write(): a transferred or shrunk buffer is refused, not taken for empty",
   (stage) => {
     const { connection, peer } = stage.connection();
     const gone = bytesOf("gone");
@@ -276,7 +276,7 @@ onEachBackend(
   },
 );
 
-/** Two datagram sockets, of which the second collects what it gets. */
+/** Two datagram sockets, of which the second collects messages. */
 function datagrams(
   stage: Stage,
 ): { from: Datagram; to: Datagram; received: string[] } {
@@ -288,7 +288,7 @@ function datagrams(
 }
 
 onEachBackend(
-  "datagrams are sent of buffers and all views, and of nothing else",
+  "Datagram: it sends buffers and all views, and refuses other values",
   (stage) => {
     const { from, to, received } = datagrams(stage);
     const { address } = to;
@@ -310,7 +310,7 @@ onEachBackend(
   },
 );
 
-onAnyBackend("datagrams that are queued are copies", (stage) => {
+onAnyBackend("Datagram: queued messages are copies", (stage) => {
   const { from, to, received } = datagrams(stage);
   const { address } = to;
   const kinds: readonly (() => Uint8Array<ArrayBuffer>)[] = [
@@ -334,7 +334,7 @@ onAnyBackend("datagrams that are queued are copies", (stage) => {
 });
 
 onEachBackend(
-  "a node Buffer that waits in the queue is a copy, whatever its slice() is",
+  "write(): a queued node Buffer is a copy, although its slice() is not",
   (stage) => {
     const { connection, peer } = stage.narrow();
     const all = patternOf(2_000_000);
@@ -348,7 +348,7 @@ onEachBackend(
   },
 );
 
-/** A connection by promises, and its peer, which is one, too. */
+/** Both ends of a connection, each a `Conn`. */
 async function conns(stage: Stage): Promise<[client: Conn, server: Conn]> {
   const { reactor } = stage;
   reactor.serve();
@@ -360,11 +360,11 @@ async function conns(stage: Stage): Promise<[client: Conn, server: Conn]> {
   ]);
 }
 
-/** Fills the way to the peer, so that whatever is written next waits. @returns how much it took */
+/** Fills the buffers to the peer, so that the next write waits. Returns the bytes. */
 async function fill(conn: Conn): Promise<number> {
   const load = new Uint8Array(1_000_000);
   let total = 0;
-  // What is still under way makes room when it arrives.
+  // Bytes on their way make room when they arrive.
   for (let full = 0; full < 50;) {
     const count = conn.socket.send(load);
     full = count === WOULD_BLOCK ? full + 1 : 0;
@@ -391,7 +391,7 @@ for (
   ] as const
 ) {
   onAnyBackend(
-    `a read whose buffer is ${how} meanwhile fails, and the next has the bytes`,
+    `Conn: a read whose buffer is ${how} meanwhile fails, and the next gets the bytes`,
     async (stage) => {
       const [client, server] = await conns(stage);
       const buffer = resizable(16);
@@ -408,7 +408,7 @@ for (
   );
 
   onAnyBackend(
-    `a write whose buffer is ${how} meanwhile fails, and takes nothing`,
+    `Conn: a write whose buffer is ${how} meanwhile fails, and sends nothing`,
     async (stage) => {
       const [client, server] = await conns(stage);
       const sent = await fill(client);
@@ -431,7 +431,7 @@ for (
   );
 
   onAnyBackend(
-    `a chunk of the writable stream that is ${how} meanwhile fails the stream`,
+    `Conn: a chunk of writable that is ${how} meanwhile fails the stream`,
     async (stage) => {
       const [client, server] = await conns(stage);
       const sent = await fill(client);
@@ -439,7 +439,7 @@ for (
       writer.closed.catch(() => {});
       const chunk = resizable(100);
       const write = writer.write(chunk);
-      // The stream hands it to the connection in a turn of its own.
+      // The stream passes it to the connection in a later iteration.
       await nextTurn();
       take(chunk);
       const failing = assertRejects(() => write, TypeError);
@@ -451,7 +451,7 @@ for (
 }
 
 onAnyBackend(
-  "a write whose buffer grows meanwhile sends what it had at the call",
+  "Conn: a write whose buffer grows meanwhile sends the bytes of the call",
   async (stage) => {
     const [client, server] = await conns(stage);
     const sent = await fill(client);
@@ -470,7 +470,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "a write of shared memory is sent as it is then",
+  "Conn: a pending write of shared memory sends its later bytes",
   async (stage) => {
     const [client, server] = await conns(stage);
     const sent = await fill(client);
@@ -486,7 +486,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "read() and write() take a Uint8Array, as Deno's",
+  "Conn: read() and write() take a Uint8Array, as Deno's do",
   async (stage) => {
     const [client, server] = await conns(stage);
     const others = [["object", new ArrayBuffer(2)]] as const;
@@ -510,7 +510,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "the writable stream takes buffers and all views, as Deno's",
+  "Conn: writable takes buffers and all views, as Deno's does",
   async (stage) => {
     const [client, server] = await conns(stage);
     const writer = (client.writable as WritableStream).getWriter();
@@ -526,7 +526,7 @@ onAnyBackend(
 
 for (const [name, value] of NOT_BYTES) {
   onAnyBackend(
-    `the writable stream fails by ${name}, and sends nothing`,
+    `Conn: writable fails with ${name}, and sends nothing`,
     async (stage) => {
       const [client, server] = await conns(stage);
       const writer = (client.writable as WritableStream).getWriter();
@@ -542,7 +542,7 @@ for (const [name, value] of NOT_BYTES) {
 }
 
 onAnyBackend(
-  "a stream's chunk shows no byte but its own, with a buffer of the caller or not",
+  "Conn: a chunk of readable shows no other byte, with a buffer of the caller or not",
   async (stage) => {
     const [client, server] = await conns(stage);
     await server.write(bytesOf("one"));

@@ -1,6 +1,6 @@
 /**
- * Whatever ends a connection, a listener or the reactor reaches everything that
- * is pending: each promise settles, once, with what caused the end.
+ * Every end of a connection, a listener or the reactor settles all pending promises,
+ * each once and with the cause of the end.
  */
 
 import { assertEquals } from "@std/assert";
@@ -14,7 +14,7 @@ import { codeOf, onEachBackend, type Stage } from "./stage.ts";
 /** More than any socket takes at once. */
 const LOADS = new Uint8Array(16_000_000);
 
-/** How each of the promises has settled, by name; one that settles twice is there twice. */
+/** The results of promises by name, twice for one that settled twice. */
 class Outcomes {
   readonly lines: string[] = [];
   #pending = 0;
@@ -42,7 +42,7 @@ class Outcomes {
   }
 }
 
-/** A reactor with one connection on it, both ends of which are its own. */
+/** A reactor with both ends of one connection. */
 class Scene implements AsyncDisposable {
   readonly reactor: Reactor = new Reactor();
   readonly listener: Listener;
@@ -69,12 +69,12 @@ class Scene implements AsyncDisposable {
   }
 }
 
-/** Fills the way to the peer, so that whatever is written next waits. */
+/** Fills the buffers to the peer, so that the next write waits. */
 async function fill(conn: Conn): Promise<void> {
   while (await conn.write(LOADS) === LOADS.length);
 }
 
-/** Has the system refuse to change what a descriptor is watched for. */
+/** Makes the system refuse changes of a registration. */
 function refuseChanges({ selector }: Reactor): void {
   Object.assign(selector, {
     rewatch(): never {
@@ -83,7 +83,7 @@ function refuseChanges({ selector }: Reactor): void {
   });
 }
 
-/** Begins everything that a connection can be waiting for. */
+/** Starts every call of a connection that can be pending. */
 function begin(conn: Conn, outcomes: Outcomes): void {
   outcomes.follow("read", conn.read(new Uint8Array(1)));
   outcomes.follow("read", conn.read(new Uint8Array(1)));
@@ -98,7 +98,7 @@ function each(outcome: string): string[] {
   );
 }
 
-/** What ends a connection, and what is heard of it while pending and afterwards. */
+/** Ends of a connection, with the errors of pending and of later calls. */
 const ends: {
   readonly name: string;
   readonly end: (scene: Scene) => void;
@@ -138,7 +138,7 @@ const ends: {
 ];
 
 for (const { name, end, pending, later } of ends) {
-  test(`Conn: ${name} settles what is pending, and what is asked later`, async () => {
+  test(`Conn: ${name} settles pending and later calls`, async () => {
     await using scene = await Scene.open();
     const { client } = scene;
     await fill(client);
@@ -152,7 +152,7 @@ for (const { name, end, pending, later } of ends) {
     assertEquals(client.localAddr, scene.server.remoteAddr);
   });
 
-  test(`Conn: ${name} ends streams that are waiting`, async () => {
+  test(`Conn: ${name} ends waiting streams`, async () => {
     await using scene = await Scene.open();
     const { client } = scene;
     await fill(client);
@@ -170,14 +170,14 @@ for (const { name, end, pending, later } of ends) {
   });
 }
 
-test("Conn: what the system refuses to watch ends with the refusal, pending and later", async () => {
+test("Conn: a refused registration is the error of pending and later calls", async () => {
   await using scene = await Scene.open();
   const { client, reactor } = scene;
   await fill(client);
   const outcomes = new Outcomes();
   outcomes.follow("read", client.read(new Uint8Array(1)));
   refuseChanges(reactor);
-  // The one that waits to read is registered: to wait for room as well is a change.
+  // It is registered to read: to wait for room as well is a change.
   outcomes.follow("write", client.write(LOADS));
   assertEquals(await outcomes.all(), ["read: Error", "write: Error"]);
   outcomes.follow("read", client.read(new Uint8Array(1)));
@@ -186,12 +186,12 @@ test("Conn: what the system refuses to watch ends with the refusal, pending and 
   assertEquals(codeOf(client.error!), "ENOMEM");
 });
 
-test("Conn: a read after the idle timeout is told of it, though the read before took all", async () => {
+test("Conn: a read after the idle timeout fails with it, though the read before took all bytes", async () => {
   await using scene = await Scene.open();
   const { client, server } = scene;
   client.setIdleTimeout(20);
   await server.write(new Uint8Array(1));
-  // It gets less than it asked for: the next one would wait without a look.
+  // It gets less than it asked for: the next one would wait without a call.
   assertEquals(await client.read(new Uint8Array(16)), 1);
   await eventually(() => client.closed, "the timeout");
   const outcomes = new Outcomes();
@@ -199,14 +199,14 @@ test("Conn: a read after the idle timeout is told of it, though the read before 
   assertEquals(await outcomes.all(), ["read: TimedOut"]);
 });
 
-test("Conn: a peer's reset settles everything that is pending", async () => {
+test("Conn: a reset of the peer settles all pending calls", async () => {
   await using scene = await Scene.open();
   const { client, server } = scene;
   await fill(client);
   const outcomes = new Outcomes();
   begin(client, outcomes);
   server.abort();
-  // As with Deno: the error is told to the first that asks, and then it is an end.
+  // As with Deno, the first call gets the error, and later ones the end of file.
   assertEquals(await outcomes.all(), [
     "closeWrite: undefined",
     "read: ConnectionReset",
@@ -215,7 +215,7 @@ test("Conn: a peer's reset settles everything that is pending", async () => {
     "write: BrokenPipe",
   ]);
   begin(client, outcomes);
-  // Nobody has asked for it before.
+  // It was not read before.
   assertEquals(client.remoteAddr, scene.listener.addr);
   assertEquals(await outcomes.all(), [
     "closeWrite: undefined",
@@ -244,7 +244,7 @@ test("Connection: a whenWritable() callback that throws does not keep `onClose` 
   assertEquals(errors, [reason]);
 });
 
-/** A port whose backlog is full, so that whoever connects waits. */
+/** A port whose backlog is full, so that connects wait. */
 function deafPort(stage: Stage): number {
   const listener = stage.silentListener(0);
   const address = listener.localAddress as InternetAddress;
@@ -255,7 +255,7 @@ function deafPort(stage: Stage): number {
   return address.port;
 }
 
-/** How often each thing was told its end by a callback, and with what. */
+/** The calls of onClose by name, with their errors. */
 class Ends {
   readonly lines: string[] = [];
 
@@ -267,7 +267,7 @@ class Ends {
 }
 
 onEachBackend(
-  "reactor.close() settles everything that a reactor can be waiting for, once",
+  "Reactor: close() settles everything that can be pending, once",
   async (stage) => {
     const reactor = stage.make();
     const served = reactor.serve();
@@ -276,7 +276,7 @@ onEachBackend(
     const { net } = reactor;
     const hostname = "127.0.0.1";
 
-    // Connections that stand: one by promises, one by callbacks with a queue half sent.
+    // Established connections: one by promises, one by callbacks with a queue half sent.
     const listener = net.listen({ hostname, port: 0 });
     const { port } = listener.addr;
     const [conn] = await Promise.all([
@@ -297,7 +297,7 @@ onEachBackend(
     outcomes.follow("connect", net.connect({ hostname, port: deaf }));
     reactor.connect({ hostname, port: deaf }).onClose = ends.note("connecting");
 
-    // Those who wait for a listener, and for descriptors.
+    // Waits for a listener, and for descriptors.
     outcomes.follow("accept", listener.accept());
     const other = net.listen({ hostname, port: 0 });
     const next = other[Symbol.asyncIterator]().next();
@@ -317,7 +317,7 @@ onEachBackend(
     outcomes.follow("serve", served);
 
     await nextTurn();
-    // Look-ups, which Deno would end if it had a turn.
+    // Look-ups, which Deno would end in its next iteration.
     const name = "name.invalid";
     outcomes.follow("look-up", net.connect({ hostname: name, port: 9 }));
     reactor.connect({ hostname: name, port: 9 }).onClose = ends.note("look-up");

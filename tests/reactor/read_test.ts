@@ -1,5 +1,5 @@
 /**
- * Reading: in order, to the end, when it is wanted, and what ends it.
+ * Reading: in order, to the end of file, unless paused; and errors.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -16,7 +16,7 @@ import {
 } from "./stage.ts";
 
 onEachBackend(
-  "all bytes come before the end, and the end comes once [C02] [C10] [C17]",
+  "onEnd: it follows all bytes, once [C02] [C10] [C17]",
   (stage) => {
     const { connection, peer } = stage.connection();
     const log = new Log();
@@ -31,7 +31,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "with onEnd this side stays open, and can still be written [C01] [C10]",
+  "onEnd: with it this side stays open, and can write [C01] [C10]",
   (stage) => {
     const { connection, peer } = stage.connection();
     const log = new Log();
@@ -46,7 +46,7 @@ onEachBackend(
   },
 );
 
-onEachBackend("without onEnd this side ends too [C10]", (stage) => {
+onEachBackend("onEnd: without it this side ends too [C10]", (stage) => {
   const { connection, peer } = stage.connection();
   connection.onData = () => {};
   let closed = 0;
@@ -56,7 +56,7 @@ onEachBackend("without onEnd this side ends too [C10]", (stage) => {
   assertEquals(peer.read().length, 0);
 });
 
-onEachBackend("both sides may end at once [C12]", (stage) => {
+onEachBackend("onEnd: both sides may end at once [C12]", (stage) => {
   const { connection, peer } = stage.connection();
   const log = new Log();
   log.watch(connection);
@@ -67,7 +67,7 @@ onEachBackend("both sides may end at once [C12]", (stage) => {
 });
 
 onEachBackend(
-  "a reset ends the connection with its error, once [C06] [C08]",
+  "onClose: a reset ends the connection with its error, once [C06] [C08]",
   (stage) => {
     const { connection, peer } = stage.connection();
     const log = new Log();
@@ -83,7 +83,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "an end while it is paused is told after resume() [C13] [L01]",
+  "pause(): an end of file meanwhile is reported after resume() [C13] [L01]",
   (stage) => {
     const { connection, peer } = stage.connection();
     const log = new Log();
@@ -102,7 +102,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "pause() in onConnection holds from the first byte [L01]",
+  "pause(): in onConnection it holds from the first byte [L01]",
   (stage) => {
     let connection: Connection | undefined;
     const log = new Log();
@@ -122,7 +122,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "rapid pause and resume lose no byte and double none [L02]",
+  "pause(): with rapid resume() no byte is lost or doubled [L02]",
   (stage) => {
     const { connection, peer } = stage.connection();
     const data = patternOf(1_000_000);
@@ -148,7 +148,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a paused reader with data waiting does not spin [L03]",
+  "pause(): with unread data the loop does not spin [L03]",
   (stage) => {
     const { connection, peer } = stage.connection();
     connection.onData = () => {};
@@ -162,7 +162,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "pause() in the callback is the last callback until resume() [L04]",
+  "pause(): in onData it stops further callbacks until resume() [L04]",
   (stage) => {
     const { connection, peer } = stage.connection();
     const log: string[] = [];
@@ -180,7 +180,7 @@ onEachBackend(
   },
 );
 
-onEachBackend("resume() after the end brings nothing back [L05]", (stage) => {
+onEachBackend("resume(): after the end it has no effect [L05]", (stage) => {
   const { connection, peer } = stage.connection();
   const log = new Log();
   log.watch(connection);
@@ -193,20 +193,23 @@ onEachBackend("resume() after the end brings nothing back [L05]", (stage) => {
   peer.close();
 });
 
-onEachBackend("a peer that sends a byte at a time is heard", (stage) => {
-  const { connection, peer } = stage.connection();
-  let received = "";
-  connection.onData = (chunk) => received += textOf(chunk);
-  for (const letter of "one at a time") {
-    peer.send(letter);
-    stage.reactor.runOnce(5);
-  }
-  stage.until(() => received.length === 13, "all of them");
-  assertEquals(received, "one at a time");
-});
+onEachBackend(
+  "onData: it gets every byte of a peer that sends one at a time",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    let received = "";
+    connection.onData = (chunk) => received += textOf(chunk);
+    for (const letter of "one at a time") {
+      peer.send(letter);
+      stage.reactor.runOnce(5);
+    }
+    stage.until(() => received.length === 13, "all of them");
+    assertEquals(received, "one at a time");
+  },
+);
 
 onEachBackend(
-  "a throwing onData ends its own connection, and no other [F14] [C16]",
+  "onData: if it throws, its own connection ends, and no other [F14] [C16]",
   (stage) => {
     const bad = stage.connection();
     const good = stage.connection();
@@ -227,7 +230,7 @@ onEachBackend(
 );
 
 onAnyBackend(
-  "a throwing onEnd ends its connection, and is told [C16]",
+  "onEnd: if it throws, its connection ends, and the error is reported [C16]",
   (stage) => {
     const { connection, peer } = stage.connection();
     connection.onData = () => {};
@@ -241,7 +244,7 @@ onAnyBackend(
 );
 
 onEachBackend(
-  "a chunk belongs to the callback: it stays as it was",
+  "onData: a chunk is the callback's, and never changes",
   (stage) => {
     const { connection, peer } = stage.connection();
     const kept: Uint8Array[] = [];
@@ -265,7 +268,7 @@ onEachBackend(
   },
 );
 
-onEachBackend("with reuseBuffer all chunks are of one buffer", (stage) => {
+onEachBackend("reuseBuffer: all chunks are parts of one buffer", (stage) => {
   const { connection, peer } = stage.connection({ reuseBuffer: true });
   const buffers = new Set<ArrayBuffer>();
   let received = "";
@@ -281,7 +284,7 @@ onEachBackend("with reuseBuffer all chunks are of one buffer", (stage) => {
 });
 
 onAnyBackend(
-  "a connection that was closed in onData is not called any more [F11] [L06]",
+  "close(): in onData it stops further callbacks [F11] [L06]",
   (stage) => {
     const { connection, peer } = stage.narrow();
     let calls = 0;
@@ -299,7 +302,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "a connection's socket has its options",
+  "Connection: its socket has its options",
   (stage) => {
     const { connection } = stage.connection();
     connection.setNoDelay();
@@ -310,18 +313,18 @@ onAnyBackend(
 );
 
 onEachBackend(
-  "a readiness that somebody else has used up is no error [C09]",
+  "Connection: a spurious readiness is no error [C09]",
   (stage) => {
     const { connection, peer } = stage.connection();
     const log = new Log();
     log.watch(connection);
     peer.send("taken");
-    // It is ready; what made it so is read past the connection.
+    // It is ready, but the bytes are read directly from the socket.
     assertEquals(connection.socket.recv(new Uint8Array(16)), 5);
     stage.turns();
     assertEquals(log.lines, []);
-    peer.send("heard");
+    peer.send("later");
     stage.until(() => log.lines.length > 0, "the next");
-    assertEquals(log.lines, ["data heard"]);
+    assertEquals(log.lines, ["data later"]);
   },
 );

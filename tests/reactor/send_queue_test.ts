@@ -1,12 +1,12 @@
 /**
- * The queue of a datagram socket: in order, whatever its length, and as fast.
+ * The queue of a datagram socket: in order, and fast at every length.
  */
 
 import { assertEquals, assertLess } from "@std/assert";
 import { MessageQueue } from "../../reactor/send_queue.ts";
 import { elapsed, test, withSeed } from "../util.ts";
 
-/** A hundred times what it takes; to move all that is left each time takes 9000. */
+/** A hundred times the usual time. To move all messages each time takes 9000. */
 const GENEROUS = 2000;
 
 function messageOf(number: number): Uint8Array<ArrayBuffer> {
@@ -17,7 +17,7 @@ function numberOf(data: Uint8Array<ArrayBuffer>): number {
   return new Uint32Array(data.buffer, data.byteOffset, 1)[0]!;
 }
 
-test("MessageQueue: a long one gives up its front as fast as a short one", () => {
+test("MessageQueue: a long queue removes its front as fast as a short one", () => {
   const messages = 100_000;
   const queue = new MessageQueue();
   const data = new Uint8Array(1);
@@ -31,7 +31,7 @@ test("MessageQueue: a long one gives up its front as fast as a short one", () =>
 });
 
 test(
-  "MessageQueue: what is pushed is dropped in its order, whatever comes between",
+  "MessageQueue: messages are removed in the order in which they were pushed",
   withSeed((random) => {
     const queue = new MessageQueue();
     let pushed = 0;

@@ -17,7 +17,7 @@ import {
 
 const MIB = 1024 * 1024;
 
-/** A socket that takes no more bytes at a time than it is told, and notes what it is given. */
+/** A socket that takes a limited number of bytes at a time, and records them. */
 class Sink {
   /** Which bytes it was sent, in their order. */
   readonly bytes: number[] = [];
@@ -50,7 +50,7 @@ class Sink {
   }
 }
 
-test("WriteQueue: of a long one no chunk is moved more than once, on average", () => {
+test("WriteQueue: in a long queue a chunk is moved once on average", () => {
   const chunks = 100_000;
   const queue = new WriteQueue();
   for (let count = 0; count < chunks; count++) queue.push(new Uint8Array(1));
@@ -63,7 +63,7 @@ test("WriteQueue: of a long one no chunk is moved more than once, on average", (
 });
 
 test(
-  "WriteQueue: what is pushed is sent in its order, whatever the socket takes",
+  "WriteQueue: bytes are sent in their order, however many the socket takes",
   withSeed((random: Random) => {
     const queue = new WriteQueue();
     const sink = new Sink();
@@ -88,7 +88,7 @@ test(
 );
 
 onEachBackend(
-  "a write goes out at once, and leaves no interest behind [K01] [K22]",
+  "write(): bytes are sent at once, without a registration for writing [K01] [K22]",
   (stage) => {
     const { connection, peer } = stage.connection();
     assertEquals(connection.write(bytesOf("hello")), true);
@@ -101,7 +101,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "what does not fit is kept, and sent in order [K02] [K03]",
+  "write(): bytes without room are queued, and sent in order [K02] [K03]",
   (stage) => {
     const { connection, peer } = stage.narrow();
     const data = patternOf(MIB);
@@ -117,7 +117,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "the caller may use the memory again when write() returns [K03]",
+  "write(): the memory may be used again when it returns [K03]",
   (stage) => {
     const { connection, peer } = stage.narrow();
     const buffer = new Uint8Array(50_000);
@@ -135,7 +135,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "no bytes are no write, and a number is no bytes [K04]",
+  "write(): an empty chunk sends nothing, and a number is refused [K04]",
   (stage) => {
     const { connection } = stage.connection();
     assertEquals(connection.write(new Uint8Array(0)), true);
@@ -148,7 +148,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a byte behind ten megabytes is one more in the queue [K05]",
+  "write(): a byte behind ten megabytes adds one to the queue [K05]",
   (stage) => {
     const { connection, peer } = stage.narrow();
     connection.write(patternOf(10 * MIB));
@@ -161,33 +161,36 @@ onEachBackend(
   },
 );
 
-onAnyBackend("120 MiB and an end come back whole [K06]", (stage) => {
-  const acceptor = stage.listen((server) => {
-    server.onData = (chunk) => {
-      if (!server.write(chunk)) server.pause();
+onAnyBackend(
+  "Connection: 120 MiB and an end of file come back whole [K06]",
+  (stage) => {
+    const acceptor = stage.listen((server) => {
+      server.onData = (chunk) => {
+        if (!server.write(chunk)) server.pause();
+      };
+      server.onDrain = () => server.resume();
+    });
+    const { port } = acceptor.address as { port: number };
+    const client = stage.reactor.connect({ port, maximumQueued: 256 * MIB });
+    const block = patternOf(251 * 4096);
+    const blocks = 120;
+    for (let count = 0; count < blocks; count++) client.write(block);
+    client.end();
+    let received = 0;
+    let inOrder = true;
+    let ended = false;
+    client.onData = (chunk) => {
+      inOrder &&= isPattern(chunk.subarray(0, 64), received);
+      received += chunk.length;
     };
-    server.onDrain = () => server.resume();
-  });
-  const { port } = acceptor.address as { port: number };
-  const client = stage.reactor.connect({ port, maximumQueued: 256 * MIB });
-  const block = patternOf(251 * 4096);
-  const blocks = 120;
-  for (let count = 0; count < blocks; count++) client.write(block);
-  client.end();
-  let received = 0;
-  let inOrder = true;
-  let ended = false;
-  client.onData = (chunk) => {
-    inOrder &&= isPattern(chunk.subarray(0, 64), received);
-    received += chunk.length;
-  };
-  client.onClose = () => ended = true;
-  stage.until(() => ended, "the end");
-  assertEquals([received, inOrder], [blocks * block.length, true]);
-});
+    client.onClose = () => ended = true;
+    stage.until(() => ended, "the end");
+    assertEquals([received, inOrder], [blocks * block.length, true]);
+  },
+);
 
 onEachBackend(
-  "ten thousand writes and a close arrive whole [K07] [K10]",
+  "Connection: ten thousand writes and a close arrive whole [K07] [K10]",
   (stage) => {
     const { connection, peer } = stage.narrow();
     const log = new Log();
@@ -206,7 +209,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "above the high water mark write() is false, and one drain follows [K08]",
+  "write(): above the high water mark it is false, and onDrain follows once [K08]",
   (stage) => {
     const { connection, peer } = stage.narrow({
       highWaterMark: 10_000,
@@ -232,20 +235,23 @@ onEachBackend(
   },
 );
 
-onAnyBackend("water marks that make no sense are refused [K08]", (stage) => {
-  for (
-    const marks of [
-      { highWaterMark: 10, lowWaterMark: 11 },
-      { highWaterMark: -1 },
-      { highWaterMark: NaN },
-      { maximumQueued: -1 },
-    ]
-  ) {
-    assertThrows(() => stage.listen(() => {}, marks), RangeError);
-  }
-});
+onAnyBackend(
+  "Connection: water marks out of range are refused [K08]",
+  (stage) => {
+    for (
+      const marks of [
+        { highWaterMark: 10, lowWaterMark: 11 },
+        { highWaterMark: -1 },
+        { highWaterMark: NaN },
+        { maximumQueued: -1 },
+      ]
+    ) {
+      assertThrows(() => stage.listen(() => {}, marks), RangeError);
+    }
+  },
+);
 
-onEachBackend("onDrain may write again, and drains again [K09]", (stage) => {
+onEachBackend("onDrain: it may write, and is called again [K09]", (stage) => {
   const { connection, peer } = stage.narrow({ highWaterMark: 5000 });
   const chunk = new Uint8Array(50_000);
   let drains = 0;
@@ -265,7 +271,7 @@ onEachBackend("onDrain may write again, and drains again [K09]", (stage) => {
 });
 
 onEachBackend(
-  "a queue that is filled again before its drain is told is no drain yet",
+  "onDrain: it is not called if the queue was refilled before",
   (stage) => {
     const marks = { highWaterMark: 5000, lowWaterMark: 1000 };
     const { connection } = stage.connection(marks);
@@ -286,7 +292,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "beyond the hard cap the connection is aborted, and says so",
+  "write(): beyond maximumQueued the connection is aborted with a RangeError",
   (stage) => {
     const { connection } = stage.narrow({ maximumQueued: 100_000 });
     const log = new Log();
@@ -300,7 +306,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "toward the hard cap a tiny write counts with the memory that it takes",
+  "write(): towards maximumQueued a tiny chunk counts with its memory",
   (stage) => {
     const maximumQueued = 100_000;
     const { connection } = stage.connection({ maximumQueued });
@@ -309,7 +315,7 @@ onEachBackend(
     connection.cork();
     let writes = 0;
     while (connection.write(new Uint8Array(1))) writes++;
-    // Each is counted with 256 bytes beside its own.
+    // Each chunk counts with 256 bytes more than its length.
     assertEquals(writes, Math.floor(maximumQueued / 257) + 1);
     assertEquals(connection.bufferedAmount, writes);
     stage.until(() => log.lines.length > 0, "the end");
@@ -319,7 +325,7 @@ onEachBackend(
 );
 
 onAnyBackend(
-  "64 MiB to a peer that does not read hurt nobody else",
+  "write(): 64 MiB to a peer that does not read do not hold up others",
   (stage) => {
     const { connection } = stage.narrow({ maximumQueued: 256 * MIB });
     for (let count = 0; count < 64; count++) {
@@ -337,7 +343,7 @@ onAnyBackend(
 );
 
 onEachBackend(
-  "abort() drops the queue, resets, and is told once, later [K11] [K12]",
+  "abort(): it discards the queue, resets, and calls onClose once, later [K11] [K12]",
   (stage) => {
     const { connection, peer } = stage.narrow();
     const log = new Log();
@@ -365,13 +371,13 @@ onEachBackend(
 
 for (const [how, arrives] of [["end()", true], ["close()", false]] as const) {
   onEachBackend(
-    `${how} with input unread ${
-      arrives ? "loses nothing" : "loses what is on its way"
+    `${how}: with unread input ${
+      arrives ? "it loses nothing" : "bytes on their way are lost"
     }`,
     (stage) => {
       const { connection, peer } = stage.narrow();
       peer.send("unread");
-      // What the system takes is more than the peer has room for.
+      // The system takes more bytes than the peer has room for.
       const sent = connection.socket.send(patternOf(MIB));
       if (arrives) connection.end();
       else connection.close();
@@ -385,19 +391,22 @@ for (const [how, arrives] of [["end()", true], ["close()", false]] as const) {
   );
 }
 
-onEachBackend("close() then abort() is one close [K12]", (stage) => {
-  const { connection } = stage.narrow();
-  const log = new Log();
-  log.watch(connection);
-  connection.write(new Uint8Array(2 * MIB));
-  connection.close();
-  connection.abort();
-  stage.turns();
-  assertEquals(log.lines, ["close"]);
-});
+onEachBackend(
+  "close(): an abort() after it adds no second onClose [K12]",
+  (stage) => {
+    const { connection } = stage.narrow();
+    const log = new Log();
+    log.watch(connection);
+    connection.write(new Uint8Array(2 * MIB));
+    connection.close();
+    connection.abort();
+    stage.turns();
+    assertEquals(log.lines, ["close"]);
+  },
+);
 
 onEachBackend(
-  "a write after the end is ignored, and nothing of it is sent [K13]",
+  "write(): after the end it is ignored, and sends nothing [K13]",
   (stage) => {
     const ends:
       readonly ((connection: { end(): void; close(): void }) => void)[] = [
@@ -417,7 +426,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a write to a peer that is gone ends the connection with that error, once [K14] [K20] [C14]",
+  "write(): to a peer that is gone it ends the connection with the error, once [K14] [K20] [C14]",
   (stage) => {
     const { connection, peer } = stage.connection();
     const log = new Log();
@@ -436,7 +445,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "end() is told after the last byte, and twice is once [K15]",
+  "end(): the end of file follows the last byte, once for two calls [K15]",
   (stage) => {
     const { connection, peer } = stage.narrow();
     connection.onData = () => {};
@@ -447,20 +456,20 @@ onEachBackend(
     const received = peer.read();
     assertEquals(received.length, MIB);
     assert(!connection.closed);
-    peer.send("still heard");
+    peer.send("still read");
     peer.end();
     stage.until(() => connection.closed, "the close");
   },
 );
 
-onEachBackend("end() takes last bytes", (stage) => {
+onEachBackend("end(): it sends last bytes", (stage) => {
   const { connection, peer } = stage.connection();
   connection.write(bytesOf("one "));
   connection.end(bytesOf("two"));
   assertEquals(peer.readText(), "one two");
 });
 
-onEachBackend("cork() gathers writes, uncork() sends them", (stage) => {
+onEachBackend("cork(): writes are gathered until uncork()", (stage) => {
   const { connection, peer } = stage.connection();
   connection.cork();
   for (let count = 0; count < 100; count++) connection.write(bytesOf("abc"));
@@ -471,24 +480,27 @@ onEachBackend("cork() gathers writes, uncork() sends them", (stage) => {
   assertEquals(connection.bufferedAmount, 0);
 });
 
-onEachBackend("a list of chunks is one write", (stage) => {
+onEachBackend("write(): a list of chunks is one write", (stage) => {
   const { connection, peer } = stage.connection();
   assert(connection.write([bytesOf("a"), new Uint8Array(0), bytesOf("bc")]));
   assertEquals(new TextDecoder().decode(peer.readNow()!), "abc");
 });
 
-onEachBackend("16 MiB go either way in steps of a kilobyte [K23]", (stage) => {
-  const { connection, peer } = stage.connection();
-  const data = patternOf(16 * MIB);
-  for (let offset = 0; offset < data.length; offset += 1024) {
-    connection.write(data.subarray(offset, offset + 1024));
-  }
-  const received = peer.read(data.length);
-  assert(received.length === data.length && isPattern(received));
-});
+onEachBackend(
+  "Connection: 16 MiB go either way in steps of a kilobyte [K23]",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    const data = patternOf(16 * MIB);
+    for (let offset = 0; offset < data.length; offset += 1024) {
+      connection.write(data.subarray(offset, offset + 1024));
+    }
+    const received = peer.read(data.length);
+    assert(received.length === data.length && isPattern(received));
+  },
+);
 
 onAnyBackend(
-  "an idle connection is ended after its timeout, an active one is not",
+  "setIdleTimeout(): an idle connection ends after the time, an active one does not",
   (stage) => {
     const { connection } = stage.connection();
     const active = stage.connection();
@@ -510,7 +522,7 @@ onAnyBackend(
 );
 
 onEachBackend(
-  "onClose is the last: what was pending is told before it [K17]",
+  "onClose: it is called after all pending callbacks [K17]",
   (stage) => {
     const { connection, peer } = stage.narrow({ highWaterMark: 1000 });
     const log = new Log();
@@ -521,7 +533,7 @@ onEachBackend(
     peer.read();
     stage.until(() => log.lines.includes("close"), "the close");
     stage.turns();
-    // Whoever waits for a drain hears of the close instead, if that comes first.
+    // If the close comes first, onClose is called instead of onDrain.
     const others = log.lines.filter((line) => line !== "drain");
     assertEquals(others, ["end", "close"]);
     assertEquals(log.lines.at(-1), "close");
