@@ -10,6 +10,7 @@ import {
   splitZone,
   unbracketed,
 } from "../backends/ffi/socket_address.ts";
+import { Socket } from "../backends/ffi/socket.ts";
 import { checkOptions } from "../backends/options.ts";
 
 /**
@@ -29,6 +30,32 @@ export function checkAddressOptions(
     ? `{ path: ${given} }`
     : `{ port: ${typeof options === "number" ? given : 8001} }`;
   throw new TypeError(`Cannot use ${given} as options: write ${example}`);
+}
+
+/**
+ * Checks a socket that a program gives away.
+ *
+ * @param type The type that it must have
+ * @param others Other options, none of which may be given
+ * @throws {TypeError} if it is no socket, of another type, or not alone
+ * @throws {Deno.errors.BadResource} if it is closed
+ */
+export function checkGivenSocket(
+  socket: unknown,
+  type: "stream" | "datagram",
+  others: Readonly<Record<string, unknown>> = {},
+): asserts socket is Socket {
+  if (!(socket instanceof Socket)) {
+    throw new TypeError(`Cannot use ${describe(socket)} as a socket`);
+  }
+  for (const [name, value] of Object.entries(others)) {
+    if (value === undefined) continue;
+    throw new TypeError(`Cannot use option "${name}" together with "socket"`);
+  }
+  if (socket.type === type) return;
+  throw new TypeError(
+    `Cannot use a socket of type "${socket.type}": it must be "${type}"`,
+  );
 }
 
 /**

@@ -1,17 +1,23 @@
 /**
- * `Reactor.connect`: a connection that a connector connects.
+ * `Reactor.connect` and `Reactor.adopt`: connections that no acceptor accepts.
  *
  * @module
  */
 
+import type { Socket } from "../backends/ffi/socket.ts";
 import type {
   InternetAddress,
   SocketAddress,
 } from "../backends/ffi/socket_address.ts";
-import { knownAddresses } from "./addresses.ts";
+import { checkOptions } from "../backends/options.ts";
+import { checkGivenSocket, knownAddresses } from "./addresses.ts";
 import { type ConnectOptions, connectTarget } from "./connect_options.ts";
 import { connectingOf, Connection } from "./connection.ts";
-import { connectionSettings } from "./connection_options.ts";
+import {
+  CONNECTION_OPTIONS,
+  type ConnectionOptions,
+  connectionSettings,
+} from "./connection_options.ts";
 import { Connector } from "./connector.ts";
 import type { Loop } from "./loop.ts";
 
@@ -32,6 +38,25 @@ export function connect(
   if (onConnect) connection.onConnect = onConnect;
   startTo(target, new Connector(loop, connectingOf(connection), options));
   return connection;
+}
+
+/**
+ * Makes a connection of a connected socket.
+ *
+ * @throws as `Reactor.adopt`
+ */
+export function adopt(
+  loop: Loop,
+  socket: Socket,
+  options: ConnectionOptions,
+): Connection {
+  checkOptions(options, CONNECTION_OPTIONS);
+  const settings = connectionSettings(loop, options);
+  checkGivenSocket(socket, "stream");
+  // Throws if there is no peer. The address of another domain cannot be read.
+  if (socket.domain !== "other") void socket.remoteAddress;
+  socket.setBlocking(false);
+  return new Connection(loop, socket, settings);
 }
 
 /** Starts to connect, after looking up the hostname if it is a name. */

@@ -14,6 +14,7 @@ import {
 import { checkOptions, type OptionNames } from "../backends/options.ts";
 import {
   checkAddressOptions,
+  checkGivenSocket,
   hostnameOf,
   numericHostname,
   portOf,
@@ -30,6 +31,11 @@ export interface DatagramOptions {
   readonly port?: number;
   /** The path of a Unix socket, instead of a port; "" for a socket without a name. */
   readonly path?: string;
+  /**
+   * A socket of type "datagram", instead of an address. The reactor's object owns it from
+   * then on.
+   */
+  readonly socket?: Socket;
   /** Allows sending to broadcast addresses (`SO_BROADCAST`, socket(7)). Default: false. */
   readonly broadcast?: boolean;
   /**
@@ -55,6 +61,7 @@ const DATAGRAM_OPTIONS: OptionNames<DatagramOptions> = {
   hostname: true,
   port: true,
   path: true,
+  socket: true,
   broadcast: true,
   reusePort: true,
   reuseAddress: true,
@@ -90,6 +97,9 @@ export function createDatagramSocket(options: DatagramOptions): DatagramSocket {
     throw new RangeError(`Cannot queue ${maximumQueued} bytes at the most`);
   }
   const peer = remoteAddress && peerAddress(remoteAddress);
+  if (options.socket !== undefined) {
+    return { socket: adopt(options, peer), maximumQueued };
+  }
   const address = bindAddress(options, peer);
   const socket = Socket.createFor(address, "datagram");
   try {
@@ -103,6 +113,20 @@ export function createDatagramSocket(options: DatagramOptions): DatagramSocket {
     socket.close();
     throw error;
   }
+}
+
+/** Takes over the socket of the options. */
+function adopt(
+  options: DatagramOptions,
+  peer: SocketAddress | undefined,
+): Socket {
+  const { socket, hostname, port, path, reusePort, reuseAddress } = options;
+  const others = { hostname, port, path, reusePort, reuseAddress };
+  checkGivenSocket(socket, "datagram", others);
+  if (options.broadcast) socket.setOption("broadcast", true);
+  if (peer !== undefined) socket.connect(peer);
+  socket.setBlocking(false);
+  return socket;
 }
 
 function peerAddress(address: SocketAddress): SocketAddress {

@@ -4,6 +4,7 @@
  * @module
  */
 
+import type { Socket } from "../backends/ffi/socket.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
 import type { OptionNames } from "../backends/options.ts";
 import {
@@ -32,8 +33,13 @@ export interface ListenOptions extends ConnectionOptions {
    */
   readonly path?: string;
   /**
+   * A socket of type "stream" that is bound, instead of an address: an inherited one, for
+   * example. The acceptor owns it from then on; the file of a Unix socket stays.
+   */
+  readonly socket?: Socket;
+  /**
    * How many established connections the system keeps until they are accepted
-   * (listen(2)). Default: the limit of the system.
+   * (listen(2)). Default: the limit of the system; that of a given socket stays.
    */
   readonly backlog?: number;
   /**
@@ -65,6 +71,7 @@ const LISTEN_OPTIONS: OptionNames<ListenOptions> = {
   hostname: true,
   port: true,
   path: true,
+  socket: true,
   backlog: true,
   reusePort: true,
   ipv6Only: true,
@@ -115,7 +122,9 @@ export function admissionOf(options: ListenOptions): Admission {
 export function listenAddress(options: ListenOptions): SocketAddress {
   const { port, path } = options;
   if ((port === undefined) === (path === undefined)) {
-    throw new TypeError("Cannot listen: it takes either a port or a path");
+    throw new TypeError(
+      "Cannot listen: it takes either a port, a path or a socket",
+    );
   }
   if (path !== undefined) return { path };
   const hostname = hostnameOf(options.hostname, "0.0.0.0");

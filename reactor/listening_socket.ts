@@ -12,6 +12,7 @@ import {
 } from "../backends/ffi/path.ts";
 import { Socket } from "../backends/ffi/socket.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
+import { checkGivenSocket } from "./addresses.ts";
 import { listenAddress, type ListenOptions } from "./listen_options.ts";
 
 /** The file that a bound Unix socket has in the file system. */
@@ -58,6 +59,7 @@ export class ListeningSocket {
    * @throws {SystemError} `Deno.errors.AddrInUse` and others
    */
   static create(options: ListenOptions): ListeningSocket {
+    if (options.socket !== undefined) return ListeningSocket.#adopt(options);
     const address = listenAddress(options);
     const socket = Socket.createFor(address);
     let file: SocketFile | null = null;
@@ -74,11 +76,33 @@ export class ListeningSocket {
     }
   }
 
+  /** Takes over the socket of the options. */
+  static #adopt(options: ListenOptions): ListeningSocket {
+    const { socket, hostname, port, path, reusePort, ipv6Only } = options;
+    const others = { hostname, port, path, reusePort, ipv6Only };
+    checkGivenSocket(socket, "stream", others);
+    const { backlog, noDelay = true } = options;
+    if (backlog !== undefined || !isListening(socket)) socket.listen(backlog);
+    const isInternet = socket.domain === "IPv4" || socket.domain === "IPv6";
+    if (noDelay && isInternet) socket.setOption("noDelay", true);
+    socket.setBlocking(false);
+    return new ListeningSocket(socket, null);
+  }
+
   /** Removes the file and closes the socket. A second call has no effect. */
   close(): void {
     // In this order: a file without a listener would look stale to the next one.
     this.#file?.remove();
     this.socket.close();
+  }
+}
+
+/** Whether a socket listens; false also on macOS, which has no SO_ACCEPTCONN. */
+function isListening(socket: Socket): boolean {
+  try {
+    return socket.getOption("acceptsConnections");
+  } catch {
+    return false;
   }
 }
 

@@ -18,8 +18,10 @@ import {
 import type { Acceptor } from "./acceptor.ts";
 import type { Callback } from "./callback.ts";
 import type { ConnectOptions } from "./connect_options.ts";
-import { connect } from "./connecting.ts";
+import { adopt, connect } from "./connecting.ts";
+import type { Socket } from "../backends/ffi/socket.ts";
 import type { Connection } from "./connection.ts";
+import type { ConnectionOptions } from "./connection_options.ts";
 import { Datagram } from "./datagram.ts";
 import {
   createDatagramSocket,
@@ -340,9 +342,9 @@ export class Reactor implements Disposable, AsyncDisposable {
     onConnection: (connection: Connection<UnixAddress>) => void,
   ): Acceptor<UnixAddress>;
   /**
-   * Accepts connections on the port or the path of the options.
+   * Accepts connections on the port, the path or the socket of the options.
    *
-   * @throws {TypeError} if they have neither, or both
+   * @throws {TypeError} if they have none of them, or several
    */
   listen(
     options: ListenOptions,
@@ -407,6 +409,35 @@ export class Reactor implements Disposable, AsyncDisposable {
   }
 
   /**
+   * Makes a connection of a connected socket: an inherited one, an end of a pair, or one
+   * that was accepted by other means. The connection owns the socket from then on.
+   *
+   * @param socket A connected socket of type "stream"
+   * @throws {TypeError} if it is no socket or of another type, or an option unknown
+   * @throws {RangeError} if a water mark is out of range
+   * @throws {SystemError} `Deno.errors.NotConnected` if it has no peer
+   * @throws {Deno.errors.BadResource} if the socket or the reactor is closed
+   *
+   * @example
+   * ```ts
+   * import { Reactor, socketPair } from "@pollux/reactor";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using reactor = new Reactor();
+   * const [left, right] = socketPair().map((end) => reactor.adopt(end));
+   * right!.onData = (chunk) => {
+   *   assertEquals(new TextDecoder().decode(chunk), "hello");
+   *   right!.close();
+   * };
+   * left!.end("hello");
+   * reactor.run();
+   * ```
+   */
+  adopt(socket: Socket, options: ConnectionOptions = {}): Connection {
+    return adopt(this.#loop, socket, options);
+  }
+
+  /**
    * Creates a UDP socket, by default on any port of any IPv4 address. See `Datagram` for
    * an example.
    *
@@ -415,13 +446,20 @@ export class Reactor implements Disposable, AsyncDisposable {
    * @throws {SystemError} `Deno.errors.AddrInUse` and others
    */
   datagram(
-    options?: DatagramOptions & { readonly path?: never },
+    options?: DatagramOptions & {
+      readonly path?: never;
+      readonly socket?: never;
+      readonly remoteAddress?: InternetAddress;
+    },
   ): Datagram<InternetAddress>;
   /** Creates a Unix datagram socket. As with Deno's, its file stays after `close()`. */
   datagram(
     options: DatagramOptions & { readonly path: string; readonly port?: never },
   ): Datagram<UnixAddress>;
-  /** Creates a Unix socket if the options have a `path`, else a UDP socket. */
+  /**
+   * Creates a Unix socket if the options have a `path`, else a UDP socket; or takes over
+   * their `socket`.
+   */
   datagram(options: DatagramOptions): Datagram;
   datagram(options: DatagramOptions = {}): Datagram {
     const { socket, maximumQueued } = createDatagramSocket(options);

@@ -24,6 +24,7 @@ import {
   type SocketAddress,
   type SocketDomain,
 } from "./socket_address.ts";
+import { type SocketType, typeOfNumber } from "./socket_fd.ts";
 import { optionPlace, type SocketOptions } from "./socket_options.ts";
 
 /** The direction that `Socket.shutdown` ends. */
@@ -60,6 +61,15 @@ export abstract class BaseSocket implements Disposable {
    */
   get domain(): SocketDomain {
     return domainOfFamily(this.family, system());
+  }
+
+  /**
+   * How the socket carries data (SO_TYPE).
+   *
+   * @throws {Deno.errors.BadResource} if the socket is closed
+   */
+  get type(): SocketType | "other" {
+    return typeOfNumber(this.getOption("type"));
   }
 
   /**

@@ -28,6 +28,12 @@ function typeNumber(type: SocketType): number {
   );
 }
 
+/** The type that a number of SOCK_* means. */
+export function typeOfNumber(number: number): SocketType | "other" {
+  const types = ["stream", "datagram", "seqpacket", "raw"] as const;
+  return types.find((type) => typeNumber(type) === number) ?? "other";
+}
+
 /** SOCK_NONBLOCK and SOCK_CLOEXEC; 0 where `socket()` takes no flags. */
 function creationFlags(): number {
   const { SOCK_NONBLOCK, SOCK_CLOEXEC } = system().constants;
