@@ -41,7 +41,7 @@ import {
 } from "../../backends/wasi/errno.ts";
 import { FILESTAT, filetypeOf, writeFileStat } from "./fdstat.ts";
 import { newTimes } from "./files.ts";
-import type { Guest, GuestCalls } from "./guest.ts";
+import type { Guest, GuestCall, GuestCalls } from "./guest.ts";
 import {
   type GuestDescriptor,
   GuestDirectory,
@@ -52,16 +52,20 @@ import { isAbsolute, MOST_PATH_BYTES, Walk } from "./walk.ts";
 
 /** The calls by name. */
 export const PATH_CALLS: GuestCalls = {
-  path_create_directory: createDirectory,
+  path_create_directory: changing((walk) =>
+    makeDirectoryAt(walk.directory, walk.name)
+  ),
   path_filestat_get: getFilestat,
   path_filestat_set_times: setFilestatTimes,
   path_link: link,
   path_open: open,
   path_readlink: readLink,
-  path_remove_directory: removeDirectory,
+  path_remove_directory: changing((walk) =>
+    removeAt(walk.directory, walk.name, true)
+  ),
   path_rename: rename,
   path_symlink: symbolicLink,
-  path_unlink_file: unlinkFile,
+  path_unlink_file: changing(unlinkFile),
 };
 
 /** The directory with this number. @throws {Refusal} EBADF, ENOTDIR */
@@ -250,38 +254,18 @@ function readLink(
   return ESUCCESS;
 }
 
-function createDirectory(
-  guest: Guest,
-  fd: number,
-  path: number,
-  length: number,
-): number {
-  using walk = walkToChange(guest, fd, path, length);
-  makeDirectoryAt(walk.directory, walk.name);
-  return ESUCCESS;
+/** A call that changes the last component of one path. */
+function changing(change: (walk: Walk) => void): GuestCall {
+  return (guest, fd: number, path: number, length: number) => {
+    using walk = walkToChange(guest, fd, path, length);
+    change(walk);
+    return ESUCCESS;
+  };
 }
 
-function removeDirectory(
-  guest: Guest,
-  fd: number,
-  path: number,
-  length: number,
-): number {
-  using walk = walkToChange(guest, fd, path, length);
-  removeAt(walk.directory, walk.name, true);
-  return ESUCCESS;
-}
-
-function unlinkFile(
-  guest: Guest,
-  fd: number,
-  path: number,
-  length: number,
-): number {
-  using walk = walkToChange(guest, fd, path, length);
+function unlinkFile(walk: Walk): void {
   checkSlash(walk);
   removeAt(walk.directory, walk.name, false);
-  return ESUCCESS;
 }
 
 function rename(

@@ -11,27 +11,37 @@
 
 import { createSelector } from "../../backends/selectors.ts";
 import type { FileObject } from "../../backends/ffi/descriptor.ts";
-import { grown } from "../../backends/int32_arrays.ts";
 import type { LoopSelector } from "../../backends/selector.ts";
 import { EBADF, errnoOf } from "../../backends/wasi/errno.ts";
 
+/** A descriptor of the host that the guest has waited for. */
+class Watch {
+  /** The registered file object. */
+  owner: FileObject | undefined;
+  /** The `EVENT_*` bits that are registered, asked for and found. */
+  registered = 0;
+  asked = 0;
+  found = 0;
+  /** The round of the last two. */
+  round: number;
+
+  constructor(readonly fd: number, round: number) {
+    this.round = round;
+  }
+}
+
 /** The files of one guest, on a selector that no other code uses. */
 export class Readiness implements Disposable {
-  readonly #open: () => LoopSelector<unknown>;
-  #opened: LoopSelector<unknown> | undefined;
+  readonly #open: () => LoopSelector<Watch>;
+  #opened: LoopSelector<Watch> | undefined;
   #disposed = false;
-  /** By descriptor: the registered file object and its events. */
-  readonly #owners: (FileObject | undefined)[] = [];
-  #registered = new Int32Array(64);
-  /** By descriptor: the last round that asked for it, the events asked for, those found. */
-  #rounds = new Int32Array(64);
-  #asked = new Int32Array(64);
-  #found = new Int32Array(64);
+  /** By descriptor. */
+  readonly #watches: (Watch | undefined)[] = [];
   #round = 0;
 
   /** @param open Opens the selector, at the first wait */
   constructor(open: () => LoopSelector<unknown> = createSelector) {
-    this.#open = open;
+    this.#open = open as () => LoopSelector<Watch>;
   }
 
   /** Begins a round, which asks for nothing yet. */
@@ -47,17 +57,15 @@ export class Readiness implements Disposable {
   ask(fileobj: FileObject, events: number): number {
     const fd = numberOf(fileobj);
     if (fd < 0) return EBADF;
-    if (fd >= this.#rounds.length) this.#grow(fd);
-    if (this.#rounds[fd] === this.#round) {
-      this.#asked[fd]! |= events;
-    } else {
-      this.#rounds[fd] = this.#round;
-      this.#asked[fd] = events;
-      this.#found[fd] = 0;
+    const watch = this.#watches[fd] ??= new Watch(fd, this.#round);
+    if (watch.round !== this.#round) {
+      watch.round = this.#round;
+      watch.asked = watch.found = 0;
     }
-    const known = this.#owners[fd] === fileobj &&
-      (this.#registered[fd]! & events) === events;
-    return known ? 0 : this.#register(fd, fileobj);
+    watch.asked |= events;
+    const known = watch.owner === fileobj &&
+      (watch.registered & events) === events;
+    return known ? 0 : this.#register(watch, fileobj);
   }
 
   /**
@@ -79,8 +87,8 @@ export class Readiness implements Disposable {
 
   /** The `EVENT_*` bits for which a file was ready in this round. */
   found(fileobj: FileObject): number {
-    const fd = numberOf(fileobj);
-    return fd >= 0 && this.#rounds[fd] === this.#round ? this.#found[fd]! : 0;
+    const watch = this.#watches[numberOf(fileobj)];
+    return watch?.round === this.#round ? watch.found : 0;
   }
 
   /** A descriptor that is readable while a registered file is ready. */
@@ -90,8 +98,8 @@ export class Readiness implements Disposable {
 
   /** Ends the registration of a file that is closed next. */
   forget(fileobj: FileObject): void {
-    const fd = numberOf(fileobj);
-    if (fd >= 0 && this.#owners[fd] === fileobj) this.#unregister(fd);
+    const watch = this.#watches[numberOf(fileobj)];
+    if (watch?.owner === fileobj) this.#unregister(watch);
   }
 
   /** Closes the selector. */
@@ -100,7 +108,7 @@ export class Readiness implements Disposable {
     this.#opened?.close();
   }
 
-  get #selector(): LoopSelector<unknown> {
+  get #selector(): LoopSelector<Watch> {
     if (this.#opened !== undefined) return this.#opened;
     if (this.#disposed) {
       throw new Deno.errors.BadResource("The program has ended");
@@ -113,55 +121,52 @@ export class Readiness implements Disposable {
     const entries = selector.wait(timeout);
     let count = 0;
     for (let index = 0; index < entries; index++) {
-      const key = selector.readyKey(index);
-      if (key === undefined) continue;
-      const { fd } = key;
-      const asked = this.#rounds[fd] === this.#round ? this.#asked[fd]! : 0;
+      const watch = selector.readyData(index);
+      if (watch === undefined) continue;
+      const asked = watch.round === this.#round ? watch.asked : 0;
       const found = selector.readyEvents(index) & asked;
       if (found === 0) {
-        this.#withdraw(fd, asked);
+        this.#withdraw(watch, asked);
         continue;
       }
-      this.#found[fd] = found;
+      watch.found = found;
       count++;
       // A file that was closed by its owner is reported once; its registration is gone.
-      if (!selector.getMap().has(fd)) this.#clear(fd);
+      if (!selector.getMap().has(watch.fd)) clear(watch);
     }
     return count;
   }
 
   /** Reduces a registration to the events of this round. */
-  #withdraw(fd: number, asked: number): void {
-    const owner = this.#owners[fd];
-    if (owner === undefined || asked === 0) {
-      this.#unregister(fd);
-      return;
+  #withdraw(watch: Watch, asked: number): void {
+    if (watch.owner === undefined || asked === 0) this.#unregister(watch);
+    else {
+      this.#selector.modify(watch.owner, asked, watch);
+      watch.registered = asked;
     }
-    this.#selector.modify(owner, asked, undefined);
-    this.#registered[fd] = asked;
   }
 
-  #register(fd: number, fileobj: FileObject): number {
-    const events = this.#asked[fd]!;
+  #register(watch: Watch, fileobj: FileObject): number {
+    const { asked } = watch;
     try {
-      if (this.#owners[fd] === fileobj) {
-        this.#selector.modify(fileobj, events, undefined);
+      if (watch.owner === fileobj) {
+        this.#selector.modify(fileobj, asked, watch);
       } else {
-        if (this.#owners[fd] !== undefined) this.#unregister(fd);
-        this.#selector.register(fileobj, events, undefined);
+        if (watch.owner !== undefined) this.#unregister(watch);
+        this.#selector.register(fileobj, asked, watch);
       }
     } catch (error) {
-      this.#clear(fd);
+      clear(watch);
       return errnoOf(error);
     }
-    this.#owners[fd] = fileobj;
-    this.#registered[fd] = events;
+    watch.owner = fileobj;
+    watch.registered = asked;
     return 0;
   }
 
-  #unregister(fd: number): void {
-    const owner = this.#owners[fd];
-    this.#clear(fd);
+  #unregister(watch: Watch): void {
+    const { owner, fd } = watch;
+    clear(watch);
     try {
       this.#selector.unregister(owner ?? fd);
     } catch (error) {
@@ -169,19 +174,11 @@ export class Readiness implements Disposable {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
   }
+}
 
-  #clear(fd: number): void {
-    this.#owners[fd] = undefined;
-    this.#registered[fd] = 0;
-  }
-
-  #grow(fd: number): void {
-    const size = Math.max(fd + 1, this.#rounds.length * 2);
-    this.#registered = grown(this.#registered, size);
-    this.#rounds = grown(this.#rounds, size);
-    this.#asked = grown(this.#asked, size);
-    this.#found = grown(this.#found, size);
-  }
+function clear(watch: Watch): void {
+  watch.owner = undefined;
+  watch.registered = 0;
 }
 
 function numberOf(fileobj: FileObject): number {
