@@ -1,6 +1,6 @@
 /**
- * The options of streams and connections, and what is made of them: checked once,
- * and shared by all connections of one listener.
+ * The options of streams and connections: checked once, and shared by all connections
+ * of one listener.
  *
  * @module
  */

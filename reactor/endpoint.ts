@@ -1,6 +1,6 @@
 /**
- * What all that a reactor hands out has in common: a loop, a descriptor, and a
- * registration with the loop for the events that are wanted just now.
+ * The common part of listeners, streams and datagram sockets: a loop, a descriptor, and
+ * a registration for the current events.
  *
  * @module
  */

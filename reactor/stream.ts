@@ -1,6 +1,6 @@
 /**
- * A stream of bytes on a descriptor, in push mode: received bytes go to a callback,
- * written bytes that find no room wait in a queue. `stream_state.ts` has its states.
+ * A stream of bytes on a descriptor, in push mode: a callback gets received bytes, a
+ * queue keeps written ones. `stream_state.ts` has its states.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * The states of a stream, and what may follow each.
+ * The states of a stream, and the states that may follow each.
  *
  * They share one number with a few flags, because ten thousand idle connections pay
  * for each field. 0 means open, reading and writing: most writes check nothing else.

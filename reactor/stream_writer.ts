@@ -1,6 +1,6 @@
 /**
- * The writing half of a stream: bytes that find no room wait in a queue, whose
- * length tells the program when to stop writing.
+ * The writing half of a stream: a queue of bytes that found no room. Its length
+ * decides the result of `write()`.
  *
  * @module
  */
