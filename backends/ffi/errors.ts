@@ -12,8 +12,8 @@ import { system } from "./current_system.ts";
  * of the matching `Deno.errors.*` class, a `TypeError` for `EINVAL`, or a plain
  * `Error` if Deno has no class.
  *
- * The message is Deno's own, then the call and its object: "Connection refused (os
- * error 111): connect 127.0.0.1:8001". `EMFILE` and `ENFILE` have no stack: to print
+ * The message is Deno's own, then the call and its object, as in `Connection refused
+ * (os error 111): connect 127.0.0.1:8001`. `EMFILE` and `ENFILE` have no stack: to print
  * one takes a descriptor, without which Deno ends the process.
  *
  * Source of the names: `<errno.h>`.
@@ -89,9 +89,9 @@ export function errnoMessage(errno: number): string {
 }
 
 /**
- * Makes the error of a call that failed, with the message that Deno would use:
- * "Connection refused (os error 111)". With a detail it ends as Deno's file errors
- * do: ": connect 127.0.0.1:8001".
+ * Creates the error of a failed call with Deno's own message, as in `Connection
+ * refused (os error 111)`. With a detail it ends as Deno's file errors do, in
+ * `: connect 127.0.0.1:8001`.
  *
  * @param syscall The call that failed, as in "connect"
  * @param errno Its error number
