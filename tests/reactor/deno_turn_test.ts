@@ -1,5 +1,5 @@
 /**
- * What turns of Deno's loop do, and what is seen of it from outside.
+ * Turns of Deno's event loop, and its epoll instance.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -12,10 +12,10 @@ import { DenoEpoll } from "../../backends/deno_epoll.ts";
 import { DenoTurn } from "../../reactor/sharing/deno_turn.ts";
 import { openFds, PATIENCE, test } from "../util.ts";
 
-/** Where Deno waits with an epoll instance, and the kernel tells which. */
+/** Deno waits with an epoll instance on Linux only. */
 const seen = { ignore: Deno.build.os !== "linux" };
 
-/** Gives a test turns to take. */
+/** Runs a test with turns. */
 async function withTurns(
   run: (turn: DenoTurn) => Promise<void>,
 ): Promise<void> {
@@ -31,7 +31,7 @@ async function withTurns(
   }
 }
 
-/** A connection to a listener of Deno's, made without Deno. */
+/** Connects to a listener of Deno's, without Deno. */
 function dial(listener: Deno.TcpListener): Socket {
   const socket = Socket.create("IPv4");
   socket.connect(listener.addr as InternetAddress);
@@ -39,13 +39,13 @@ function dial(listener: Deno.TcpListener): Socket {
 }
 
 test(
-  "Deno's selector is ready as soon as Deno's network has something",
+  "DenoEpoll: it is ready as soon as Deno's network has pending I/O",
   () =>
     withTurns(async (turn) => {
       const selector = turn.epoll!;
       using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
       const accepted = listener.accept();
-      // Whatever else goes on in this process comes to an end first.
+      // Other work of this process ends first.
       do await turn.runIo(1000); while (selector.ready);
       using _client = dial(listener);
       assert(selector.ready);
@@ -54,13 +54,13 @@ test(
   seen,
 );
 
-test("no selector is found for a descriptor that Deno does not watch", () => {
+test("DenoEpoll.find(): it returns null for a descriptor that Deno does not watch", () => {
   using socket = Socket.create("IPv4");
   using other = Socket.create("IPv4");
   assertEquals(DenoEpoll.find(socket.fd, other.fd), null);
 });
 
-test("a brief turn calls Deno's timers that are due", () =>
+test("DenoTurn.runTimers(): it calls due timers of Deno", () =>
   withTurns(async (turn) => {
     let called = false;
     setTimeout(() => called = true, 1);
@@ -71,7 +71,7 @@ test("a brief turn calls Deno's timers that are due", () =>
     assert(called);
   }));
 
-test("a full turn lets Deno's network go on", () =>
+test("DenoTurn.runIo(): Deno's network makes progress", () =>
   withTurns(async (turn) => {
     using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
     let accepted: Deno.Conn | undefined;
@@ -79,13 +79,13 @@ test("a full turn lets Deno's network go on", () =>
     await turn.runIo(1000);
     using _client = dial(listener);
     await turn.runIo(1000);
-    // What a turn finds may be told after it, but before the next one ends.
+    // A turn may report its events late, but before the next one ends.
     await turn.runIo(1000);
     assert(accepted !== undefined);
     (await accepting).close();
   }));
 
-test("a program that never rests takes no more than its turn", () =>
+test("DenoTurn.runIo(): a program whose promises never pause takes no more than its turn", () =>
   withTurns(async (turn) => {
     let going = true;
     const work = (): void => {
@@ -94,17 +94,17 @@ test("a program that never rests takes no more than its turn", () =>
       if (going) setImmediate(work);
     };
     work();
-    // Whether it rests shows in the first turn, which is as long as it likes.
+    // The first turn, of any length, shows whether the program pauses.
     await turn.runIo(5);
     const started = performance.now();
     await turn.runIo(5);
     const took = performance.now() - started;
     going = false;
-    // Asked for its I/O, Deno would work sixty times first.
+    // Until tokio polls I/O, the program would work sixty times.
     assert(took < 30, `${took} ms`);
   }));
 
-/** The end that Deno reads, among the descriptors that were opened since. */
+/** Finds the end that Deno reads among the new descriptors. */
 function linkAmong(before: ReadonlyMap<number, string>): number {
   for (const [fd, target] of openFds()) {
     if (before.get(fd) === target || !target.startsWith("pipe:")) continue;
@@ -115,13 +115,13 @@ function linkAmong(before: ReadonlyMap<number, string>): number {
 }
 
 test(
-  "a link that is lost is given up: turns end, and Deno's network goes on without it",
+  "DenoTurn.runIo(): after the link broke, turns end and Deno's network makes progress",
   async () => {
     const before = openFds();
     await withTurns(async (turn) => {
       const fd = linkAmong(before);
       const [reader, writer] = pipe();
-      // Another file under the number: what is written to the link is never read.
+      // The descriptor is another file now: bytes of the link are never read.
       libc().dup3!(reader, fd, system().constants.O_CLOEXEC);
       close(reader);
       close(writer);

@@ -1,5 +1,5 @@
 /**
- * Dispatch, and everything that a callback may do to others in the middle of it.
+ * Dispatch, and all that a callback may do to other file objects during it.
  */
 
 import {
@@ -18,7 +18,7 @@ import type { Connection } from "../../reactor/mod.ts";
 import { bytesOf, drainSocket } from "../util.ts";
 import { Log, onAnyBackend, onEachBackend, type Stage } from "./stage.ts";
 
-/** Sockets that can be read at once. */
+/** Sockets that are readable at once. */
 function readySockets(stage: Stage, count: number): Socket[] {
   return Array.from({ length: count }, () => {
     const [left, right] = stage.pair();
@@ -28,7 +28,7 @@ function readySockets(stage: Stage, count: number): Socket[] {
 }
 
 onEachBackend(
-  "a callback is given the file object as registered, and its events",
+  "register(): the callback is called with the file object as registered, and its events",
   (stage) => {
     const { reactor } = stage;
     const [socket] = readySockets(stage, 1);
@@ -44,7 +44,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a callback that unregisters itself is not called again [F01]",
+  "unregister(): a callback that unregisters itself is not called again [F01]",
   (stage) => {
     const { reactor } = stage;
     const [socket] = readySockets(stage, 1);
@@ -59,7 +59,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a callback may unregister another that is ready in the same turn [F02]",
+  "unregister(): a callback may unregister a file object that is ready in the same turn [F02]",
   (stage) => {
     const { reactor } = stage;
     const sockets = readySockets(stage, 8);
@@ -76,7 +76,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "all the ready sockets that a callback closes are silent, and told so once [F03]",
+  "close(): ready connections that a callback closes have no more events, and one onClose each [F03]",
   (stage) => {
     const count = 200;
     const closed: number[] = [];
@@ -102,7 +102,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "an event of a closed socket does not reach the next owner of its number [F04]",
+  "dispatch: an event of a closed socket does not reach the next socket with its descriptor [F04]",
   (stage) => {
     const { reactor } = stage;
     const [one, two] = readySockets(stage, 2);
@@ -129,11 +129,11 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a connect does not seem to stand by an event of the socket before it [F04]",
+  "connect(): an event of an earlier socket with its descriptor does not establish it [F04]",
   (stage) => {
     const { reactor } = stage;
     const full = stage.silentListener(0);
-    // What more comes waits in vain: the backlog is full.
+    // The backlog is full: further connects stay pending.
     const filling = Array.from({ length: 3 }, () => {
       const socket = stage.use(Socket.create());
       socket.connect(full.localAddress);
@@ -159,7 +159,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "the writer of a new pair does not get the event of the pair before it [F04]",
+  "addWriter(): the writer of a new socket is not called with the event of an earlier one [F04]",
   (stage) => {
     const { reactor } = stage;
     const [socket] = readySockets(stage, 1);
@@ -183,7 +183,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "bytes of another file on the number do not go to the old callback [F05]",
+  "dispatch: bytes of another file with the descriptor do not reach the old callback [F05]",
   (stage) => {
     const { reactor } = stage;
     const [left, right] = stage.pair();
@@ -195,7 +195,7 @@ onEachBackend(
     dup2(right.fd, fd);
     stage.defer(() => close(fd));
     left.send(bytesOf("for the new owner"));
-    // Where the system tells that the old one is gone, it reads no byte either.
+    // Where the system reports that the old file was closed, no byte is read either.
     stage.reactor.runOnce();
     if (received.length === 0) assertEquals(drainSocket(right), 17);
     else assert(stage.backend.capabilities.reportsClosed);
@@ -205,7 +205,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "closing twice leaves the next owner of the number alone [F06]",
+  "close(): a second call leaves the next socket with the descriptor alone [F06]",
   (stage) => {
     const { connection, peer } = stage.connection();
     const { fd } = connection;
@@ -223,7 +223,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a descriptor with a copy is silent once it is unregistered and closed [F07]",
+  "unregister(): a closed descriptor with a duplicate has no more events [F07]",
   (stage) => {
     const { reactor } = stage;
     const [left, right] = stage.pair();
@@ -248,7 +248,7 @@ function dup2To(fd: number, number: number): number {
 }
 
 onEachBackend(
-  "a descriptor closed behind the reactor's back neither crashes nor spins it [F08]",
+  "dispatch: a descriptor that is closed without unregister() neither crashes nor spins the loop [F08]",
   (stage) => {
     const { reactor } = stage;
     const [gone] = stage.pair();
@@ -272,7 +272,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a file object that loses its descriptor in its own callback is dropped [F09]",
+  "dispatch: a file object that loses its descriptor in its callback is dropped [F09]",
   (stage) => {
     const { reactor } = stage;
     const [left, right] = stage.pair();
@@ -283,7 +283,7 @@ onEachBackend(
       right.close();
     });
     stage.turns();
-    // Once more where the system reports what was closed.
+    // Once more where the system reports closed descriptors.
     assertLess(calls, 3);
     const before = calls;
     stage.turns();
@@ -292,7 +292,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a connection closed in its own data callback is not read again [F09]",
+  "close(): a connection that is closed in onData is not read again [F09]",
   (stage) => {
     const { connection, peer } = stage.connection();
     const log = new Log();
@@ -311,7 +311,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "what a callback registers is called from the next turn on [F10]",
+  "register(): a callback that is registered during a turn is called from the next turn on [F10]",
   (stage) => {
     const { reactor } = stage;
     const [one, two] = readySockets(stage, 2);
@@ -329,7 +329,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a reader that removes the writer of its descriptor keeps it from being called [F11]",
+  "removeWriter(): a reader may remove the writer of its descriptor in the same turn [F11]",
   (stage) => {
     const { reactor } = stage;
     const [socket] = readySockets(stage, 1);
@@ -347,7 +347,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a connection aborted by its data callback does not flush what is writable [F11]",
+  "abort(): in onData it discards the queue although the socket is writable [F11]",
   (stage) => {
     const { connection, peer } = stage.narrow();
     const log = new Log();
@@ -363,7 +363,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a switch from reading to writing in the callback, then to nothing, ends quiet [F12]",
+  "modify(): a callback may switch from reading to writing, and then unregister [F12]",
   (stage) => {
     const { reactor } = stage;
     const [socket] = readySockets(stage, 1);
@@ -381,7 +381,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "events that are changed and changed back in a callback are not lost [F13]",
+  "modify(): events that a callback changes and restores are not lost [F13]",
   (stage) => {
     const { reactor } = stage;
     const [socket] = readySockets(stage, 1);
@@ -400,7 +400,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "what a callback throws goes to onError, and the others are served [F14]",
+  "onError: it is called with the error of a callback, and other callbacks are called [F14]",
   (stage) => {
     const { reactor } = stage;
     const sockets = readySockets(stage, 6);
@@ -419,7 +419,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a connection whose callback throws is closed with the error, and no other is [F14]",
+  "Connection: an error of its callback closes it, and no other connection [F14]",
   (stage) => {
     const [bad, good] = [stage.connection(), stage.connection()];
     const log = new Log();
@@ -438,7 +438,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "onEnd, onDrain and onConnect that throw close their connection, too [F14]",
+  "Connection: an error of onEnd, onDrain or onConnect closes it, too [F14]",
   (stage) => {
     const closed: string[] = [];
     const fail = (): never => {
@@ -474,7 +474,7 @@ onEachBackend(
   },
 );
 
-onEachBackend("onClose that throws is reported [F14]", (stage) => {
+onEachBackend("Connection: an error of onClose is reported [F14]", (stage) => {
   const { connection } = stage.connection();
   connection.onClose = () => {
     throw new Error("thrown");
@@ -485,7 +485,7 @@ onEachBackend("onClose that throws is reported [F14]", (stage) => {
 });
 
 onEachBackend(
-  "an onError that throws ends run(), and nothing is called twice or left out [F14]",
+  "onError: an error that it throws ends run(), and no callback is skipped or called twice [F14]",
   (stage) => {
     const log = new Log();
     const reactor = stage.make({
@@ -506,7 +506,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "no method of a connection calls back by itself [F15]",
+  "Connection: no method calls a callback before it returns [F15]",
   (stage) => {
     const { connection } = stage.narrow({ highWaterMark: 1 });
     const log = new Log();
@@ -541,7 +541,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "run(), runOnce() and serve() in a callback are refused, and the loop goes on [F16]",
+  "run(), runOnce(), serve(): in a callback they throw Busy, and the loop continues [F16]",
   (stage) => {
     const { reactor } = stage;
     const { Busy } = Deno.errors;
@@ -559,7 +559,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "close() in a callback is refused, and the loop goes on [F17]",
+  "close(): in a callback it throws Busy, and the loop continues [F17]",
   (stage) => {
     const { reactor } = stage;
     const log = new Log();
@@ -574,7 +574,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "close() in a callback of serve() is refused as well [F17]",
+  "close(): in a callback during serve() it throws Busy, too [F17]",
   async (stage) => {
     const { reactor } = stage;
     reactor.callSoon(() => {
@@ -587,7 +587,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "what callSoon() is given by callSoon() waits for the next turn, after I/O [F18]",
+  "callSoon(): in a function of callSoon() it waits for the next turn, after I/O [F18]",
   (stage) => {
     const { reactor } = stage;
     const [socket] = readySockets(stage, 1);
@@ -609,7 +609,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "after stop() and run() a callback is not called twice for one event [F19]",
+  "stop(): after it and run() a callback is not called twice for one event [F19]",
   (stage) => {
     const { reactor } = stage;
     const sockets = readySockets(stage, 3);
@@ -630,7 +630,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a callback that unregisters all gets each back once, and none is called after [F20]",
+  "unregister(): a callback may unregister all file objects, and no other callback is called [F20]",
   (stage) => {
     const { reactor } = stage;
     const sockets = readySockets(stage, 8);
@@ -653,7 +653,7 @@ onEachBackend(
   },
 );
 
-onEachBackend("a callback that closes everybody is survived", (stage) => {
+onEachBackend("close(): a callback may close all connections", (stage) => {
   const { reactor } = stage;
   const acceptor = stage.listen(() => {});
   const all = Array.from({ length: 10 }, () => stage.connection());
@@ -675,7 +675,7 @@ onEachBackend("a callback that closes everybody is survived", (stage) => {
 });
 
 onAnyBackend(
-  "what is no function is refused where it is given, and nothing is registered [H17]",
+  "Reactor: a callback that is not a function is a TypeError, and nothing is registered [H17]",
   (stage) => {
     const { reactor } = stage;
     const [, right] = stage.pair();

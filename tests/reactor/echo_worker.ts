@@ -1,5 +1,5 @@
 /**
- * A thread with a reactor of its own: an echo, until somebody says "stop".
+ * A thread with a reactor of its own: echoes until it receives "stop".
  */
 
 import { Reactor } from "../../reactor/mod.ts";

@@ -1,6 +1,6 @@
 /**
- * A thread with a server in `serve()`, which ends the clean way when it is asked
- * to: the example of `docs/reactor.md`.
+ * A thread with a server in `serve()`, which closes it after a message, as in
+ * `docs/reactor.md`.
  */
 /// <reference lib="deno.worker" />
 

@@ -1,6 +1,5 @@
 /**
- * That nothing is left: after a life, after many lives, and after lives by
- * chance.
+ * Leaks: of one connection, of many, and of random ones.
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
@@ -18,7 +17,7 @@ import {
   type Stage,
 } from "./stage.ts";
 
-onEachBackend("a closed connection's descriptor is closed [O02]", (stage) => {
+onEachBackend("Connection.close(): the descriptor is closed [O02]", (stage) => {
   const { connection, peer } = stage.connection();
   const { fd } = connection;
   connection.onData = () => {};
@@ -28,7 +27,7 @@ onEachBackend("a closed connection's descriptor is closed [O02]", (stage) => {
 });
 
 onEachBackend(
-  "after a whole run nothing is registered, timed or queued [O03]",
+  "run(): afterwards there are no registrations, timers or queued bytes [O03]",
   (stage) => {
     const { connection, peer } = stage.connection();
     connection.setIdleTimeout(1000);
@@ -44,7 +43,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a closed reactor closes its connections at their peers, too [O04] [N05]",
+  "close(): the peers of connections see their end [O04] [N05]",
   (stage) => {
     const reactor = stage.make();
     let closed = 0;
@@ -63,7 +62,7 @@ onEachBackend(
   },
 );
 
-/** Has the selector refuse the next registration, as the system would without memory. */
+/** Makes the selector refuse the next registration, as the system does without memory. */
 function failNextRegister({ selector }: Reactor): void {
   const { register } = selector;
   selector.register = (): never => {
@@ -73,7 +72,7 @@ function failNextRegister({ selector }: Reactor): void {
 }
 
 onEachBackend(
-  "what fails when it is half built gives its descriptor back [O06]",
+  "listen(), datagram(), connect(): after a failure the descriptor is closed [O06]",
   (stage) => {
     const { reactor } = stage;
     const where = { hostname: "127.0.0.1", port: 0 };
@@ -83,17 +82,17 @@ onEachBackend(
     });
     const { port } = acceptor.address;
     const before = openFds().size;
-    // It is bound, and cannot listen.
+    // The socket is bound, and listen() fails.
     const backlog = -1;
     assertThrows(() => reactor.listen({ ...where, backlog }, () => {}));
-    // It listens, and cannot be watched.
+    // The socket listens, and register() fails.
     failNextRegister(reactor);
     assertThrows(() => reactor.listen(where, () => {}), Error, "memory");
-    // It is made, and cannot be bound.
+    // The socket is created, and bind() fails.
     reactor.datagram({ ...where, port }).close();
     assertThrows(() => reactor.datagram({ ...where, hostname: "192.0.2.1" }));
     assertEquals(openFds().size, before);
-    // It is accepted, and cannot be set up.
+    // The connection is accepted, and its setup fails.
     const peer = stage.dial(acceptor.address);
     stage.until(() => stage.errors.length > 0, "the failure");
     assertEquals(peer.readNow(), null);
@@ -103,27 +102,27 @@ onEachBackend(
   },
 );
 
-/** Ends all that a reactor makes, and says what of it is still held. */
+/** Ends all endpoints of a reactor, and prints those that are still reachable. */
 const GARBAGE = `
   import { Reactor } from "POLLUX/mod.ts";
   const reactor = new Reactor();
   const all = new Map();
   function hold(name) {
-    const protocol = { name, heard: 0 };
+    const protocol = { name, calls: 0 };
     all.set(name, new WeakRef(protocol));
     return protocol;
   }
   function attach(connection, name) {
     const protocol = hold(name);
     connection.setIdleTimeout(60_000);
-    connection.onData = () => protocol.heard++;
-    connection.onEnd = () => (protocol.heard++, connection.end());
-    connection.onClose = () => protocol.heard++;
+    connection.onData = () => protocol.calls++;
+    connection.onEnd = () => (protocol.calls++, connection.end());
+    connection.onClose = () => protocol.calls++;
   }
   function live() {
     const datagram = reactor.datagram({ hostname: "127.0.0.1" });
     const receiver = hold("datagram");
-    datagram.onMessage = () => (receiver.heard++, datagram.close());
+    datagram.onMessage = () => (receiver.calls++, datagram.close());
     datagram.send(new Uint8Array(1), datagram.address);
     const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, (peer) => {
       attach(peer, "accepted");
@@ -135,20 +134,20 @@ const GARBAGE = `
   }
   const kept = hold("kept");
   live();
-  // What the last wait reported is forgotten with the next.
+  // The next wait drops the events of the last one.
   reactor.runOnce();
   await new Promise((resolve) => setTimeout(resolve, 1));
   gc();
-  for (const [name, held] of all) console.log(name, held.deref()?.heard);
-  kept.heard++;
+  for (const [name, held] of all) console.log(name, held.deref()?.calls);
+  kept.calls++;
   reactor.close();
 `;
 
-test("of what has ended nothing is held by a reactor that goes on [O05]", async () => {
+test("Reactor: it holds no reference to ended endpoints [O05]", async () => {
   const flags = ["--allow-ffi", "--v8-flags=--expose-gc"];
   const { stdout, stderr } = await runDeno(GARBAGE, flags);
   const expected = [
-    "kept 0", // what the test itself holds
+    "kept 0", // the test itself holds it
     "datagram undefined",
     "connected undefined",
     "accepted undefined",
@@ -157,7 +156,7 @@ test("of what has ended nothing is held by a reactor that goes on [O05]", async 
   assertEquals(stdout.split("\n"), expected, stderr);
 });
 
-test("five hundred reactors are made and closed without a descriptor left [O01]", () => {
+test("close(): five hundred reactors leave no descriptor open [O01]", () => {
   const before = openFds().size;
   for (let round = 0; round < 500; round++) {
     using reactor = new Reactor();
@@ -168,13 +167,13 @@ test("five hundred reactors are made and closed without a descriptor left [O01]"
   assertEquals(openFds().size, before);
 });
 
-/** A connection, its peer, and what each has sent and ought to get. */
+/** A connection and its peer, with the bytes that each has sent and has to receive. */
 interface Life {
   readonly connection: Connection;
   readonly peer: Peer;
   sent: number;
   received: number;
-  told: number;
+  ends: number;
   ended: boolean;
 }
 
@@ -187,7 +186,7 @@ function begin(stage: Stage): Life {
     peer,
     sent: 0,
     received: 0,
-    told: 0,
+    ends: 0,
     ended: false,
   };
   connection.onData = (chunk) => {
@@ -198,11 +197,11 @@ function begin(stage: Stage): Life {
     assertEquals(life.received, life.sent, "the end came before the last byte");
     life.ended = true;
   };
-  connection.onClose = () => life.told++;
+  connection.onClose = () => life.ends++;
   return life;
 }
 
-/** What may happen to a connection, each without regard to what happened before. */
+/** Operations on a connection that are possible in any state. */
 const STEPS: readonly ((life: Life, random: Random) => void)[] = [
   ({ connection }) => connection.pause(),
   ({ connection }) => connection.resume(),
@@ -223,7 +222,7 @@ const STEPS: readonly ((life: Life, random: Random) => void)[] = [
       const count = life.peer.socket.send(BYTES.slice(life.sent, end));
       if (count > 0) life.sent += count;
     } catch {
-      // The connection is gone, and its peer has heard.
+      // The connection is closed, and the peer has received its end.
     }
   },
   ({ peer }) => {
@@ -233,7 +232,7 @@ const STEPS: readonly ((life: Life, random: Random) => void)[] = [
     try {
       if (peer.socket.fd !== -1) peer.end();
     } catch {
-      // Gone already.
+      // Already closed.
     }
   },
   ({ peer }) => peer.reset(),
@@ -241,7 +240,7 @@ const STEPS: readonly ((life: Life, random: Random) => void)[] = [
 ];
 
 onEachBackend(
-  "lives by chance end once each, in order, and leave nothing [F03] [F04]",
+  "Connection: random operations end each one once, in order, without a leak [F03] [F04]",
   (stage) => {
     withSeed((random) => {
       const lives: Life[] = [];
@@ -260,8 +259,8 @@ onEachBackend(
       }
       stage.turns();
       assert(
-        lives.every(({ told }) => told === 1),
-        "a close was not told once",
+        lives.every(({ ends }) => ends === 1),
+        "onClose was not called once",
       );
       assertEquals(stage.takeErrors(), []);
       const { registered, bytesQueued } = stage.reactor.stats();
@@ -270,7 +269,7 @@ onEachBackend(
   },
 );
 
-test("three seconds of churning connections leave nothing", () => {
+test("Reactor: three seconds of churning connections leak nothing", () => {
   withSeed((random) => {
     const { connections, leftovers } = soak(3000, random);
     assertEquals(leftovers, []);
@@ -278,37 +277,40 @@ test("three seconds of churning connections leave nothing", () => {
   })();
 });
 
-onEachBackend("a peer that does not read stops what feeds it", (stage) => {
-  const source = stage.connection();
-  const sink = stage.narrow({ highWaterMark: 16 * 1024 });
-  source.connection.onData = (chunk) => {
-    if (!sink.connection.write(chunk)) source.connection.pause();
-  };
-  sink.connection.onDrain = () => source.connection.resume();
-  const data = patternOf(8 * 1024 * 1024);
-  let offered = 0;
-  const offer = (): void => {
-    const chunk = data.subarray(offered, offered + 64 * 1024);
-    const count = chunk.length === 0 ? 0 : source.peer.socket.send(chunk);
-    if (count > 0) offered += count;
-  };
-  let most = 0;
-  for (let turn = 0; turn < 400; turn++) {
-    offer();
-    stage.reactor.runOnce();
-    most = Math.max(most, sink.connection.bufferedAmount);
-  }
-  assert(offered < data.length, "the source was never stopped");
-  assert(most < 2 * 1024 * 1024, String(most));
-  let total = 0;
-  stage.until(() => {
-    offer();
-    for (;;) {
-      const chunk = sink.peer.readNow();
-      if (chunk === null || chunk.length === 0) break;
-      assert(isPattern(chunk, total));
-      total += chunk.length;
+onEachBackend(
+  "Connection: a peer that does not read stops its producer",
+  (stage) => {
+    const source = stage.connection();
+    const sink = stage.narrow({ highWaterMark: 16 * 1024 });
+    source.connection.onData = (chunk) => {
+      if (!sink.connection.write(chunk)) source.connection.pause();
+    };
+    sink.connection.onDrain = () => source.connection.resume();
+    const data = patternOf(8 * 1024 * 1024);
+    let offered = 0;
+    const offer = (): void => {
+      const chunk = data.subarray(offered, offered + 64 * 1024);
+      const count = chunk.length === 0 ? 0 : source.peer.socket.send(chunk);
+      if (count > 0) offered += count;
+    };
+    let most = 0;
+    for (let turn = 0; turn < 400; turn++) {
+      offer();
+      stage.reactor.runOnce();
+      most = Math.max(most, sink.connection.bufferedAmount);
     }
-    return total === data.length;
-  }, "all bytes");
-});
+    assert(offered < data.length, "the source was never stopped");
+    assert(most < 2 * 1024 * 1024, String(most));
+    let total = 0;
+    stage.until(() => {
+      offer();
+      for (;;) {
+        const chunk = sink.peer.readNow();
+        if (chunk === null || chunk.length === 0) break;
+        assert(isPattern(chunk, total));
+        total += chunk.length;
+      }
+      return total === data.length;
+    }, "all bytes");
+  },
+);

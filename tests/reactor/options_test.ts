@@ -1,5 +1,5 @@
 /**
- * Options of which one is unknown are refused before anything is touched.
+ * Unknown options are refused before anything else is done.
  */
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
@@ -8,12 +8,12 @@ import { Reactor } from "../../reactor/mod.ts";
 import { checkOptions } from "../../backends/options.ts";
 import { onAnyBackend } from "./stage.ts";
 
-/** Options as they come from a variable, which the compiler lets through. */
+/** Options from a variable, which the compiler does not check for unknown names. */
 function through(options: object): never {
   return options as never;
 }
 
-/** Each of the doors that takes options, given what it does not know. */
+/** Each method with options, called with an unknown one. */
 const DOORS: readonly (readonly [
   name: string,
   open: (reactor: Reactor, options: never) => unknown,
@@ -97,18 +97,21 @@ for (
 }
 
 for (const [name, open, options, message] of DOORS) {
-  onAnyBackend(`${name} names an option that it does not know`, (stage) => {
-    const error = assertThrows(
-      () => open(stage.reactor, through(options)),
-      TypeError,
-    );
-    assertEquals(error.message, message);
-    assertEquals(stage.reactor.stats().registered, 0);
-  });
+  onAnyBackend(
+    `${name}: an unknown option is a TypeError that names it`,
+    (stage) => {
+      const error = assertThrows(
+        () => open(stage.reactor, through(options)),
+        TypeError,
+      );
+      assertEquals(error.message, message);
+      assertEquals(stage.reactor.stats().registered, 0);
+    },
+  );
 }
 
 onAnyBackend(
-  "net.connect() rejects with the option that it does not know",
+  "net.connect(): it rejects with a TypeError that names an unknown option",
   async ({ reactor }) => {
     await assertRejects(
       () => reactor.net.connect(through({ host: "192.0.2.1", port: 1 })),
@@ -118,7 +121,7 @@ onAnyBackend(
   },
 );
 
-onAnyBackend("what Deno takes beside, net takes, too", async (stage) => {
+onAnyBackend("reactor.net: it takes all options of Deno", async (stage) => {
   const reactor = stage.make();
   const served = reactor.serve();
   {
@@ -151,7 +154,7 @@ for (
   ]
 ) {
   onAnyBackend(
-    `${JSON.stringify(options)} is no transport of net's`,
+    `reactor.net: ${JSON.stringify(options)} is refused`,
     async ({ reactor }) => {
       assertThrows(
         () => reactor.net.listen(through(options)),
@@ -167,7 +170,7 @@ for (
   );
 }
 
-Deno.test("no option is meant by a name that is like none", () => {
+Deno.test("checkOptions(): a name that resembles no option has no hint", () => {
   const names = { hostname: true, port: true, path: true } as const;
   const error = assertThrows(() => checkOptions({ backlog: 1 }, names));
   assertEquals((error as Error).message, 'Unknown option "backlog"');

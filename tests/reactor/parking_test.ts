@@ -1,5 +1,5 @@
 /**
- * Many reactors in one thread: one wait on another thread is enough for all.
+ * Parking: all reactors of a thread share one wait on another thread.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -17,29 +17,29 @@ import {
 /** More than Deno has threads for blocking calls. */
 const MANY = 100;
 
-/** A reactor in `serve()` that resolves once its socket was sent something. */
+/** A reactor in `serve()` that resolves once its socket has received bytes. */
 class Server {
   readonly reactor: Reactor;
   readonly peer: Socket;
   readonly served: Promise<void>;
   readonly #right: Socket;
-  #heard: PromiseWithResolvers<void> = Promise.withResolvers();
+  #received: PromiseWithResolvers<void> = Promise.withResolvers();
 
   constructor(stage: Stage, reactor: Reactor = stage.make()) {
     this.reactor = reactor;
     [this.peer, this.#right] = stage.pair();
     reactor.register(this.#right, EVENT_READ, () => {
       this.#right.recv(new Uint8Array(16));
-      this.#heard.resolve();
+      this.#received.resolve();
     });
     this.served = reactor.serve();
   }
 
-  /** Resolves when what is sent now was received. */
+  /** Sends a byte; resolves when it was received. */
   ask(): Promise<void> {
-    this.#heard = Promise.withResolvers();
+    this.#received = Promise.withResolvers();
     this.peer.send(new Uint8Array(1));
-    return this.#heard.promise;
+    return this.#received.promise;
   }
 
   async stop(): Promise<void> {
@@ -48,7 +48,7 @@ class Server {
   }
 }
 
-/** Fails instead of waiting for ever. */
+/** Rejects instead of waiting for ever. */
 async function within<T>(promise: Promise<T>): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(() => late.reject(new Error("Too late")), PATIENCE);
@@ -59,13 +59,13 @@ async function within<T>(promise: Promise<T>): Promise<T> {
   }
 }
 
-/** Lets what can park be parked. */
+/** Lets idle reactors park. */
 async function settle(): Promise<void> {
   for (let turn = 0; turn < 10; turn++) await nextTurn();
 }
 
 onEachBackend(
-  "idle reactors, more than Deno has threads, leave its file system free and all answer",
+  "serve(): idle reactors, more than Deno has threads, answer, and leave Deno's file system usable",
   async (stage) => {
     const servers = Array.from({ length: MANY }, () => new Server(stage));
     await settle();
@@ -77,7 +77,7 @@ onEachBackend(
 );
 
 onAnyBackend(
-  "reactors on different selectors share one wait",
+  "serve(): parked reactors on different selectors share one wait",
   async (stage) => {
     const present = reactorBackends.filter(({ absent }) =>
       absent === undefined
@@ -99,7 +99,7 @@ onAnyBackend(
 );
 
 onEachBackend(
-  "a reactor that is parked is heard while another is at work",
+  "serve(): a parked reactor answers while another one is active",
   async (stage) => {
     const busy = stage.make();
     let going = true;
@@ -123,7 +123,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "each of several parked reactors has its timers in time, and stops by itself",
+  "serve(): each of several parked reactors calls its timers in time, and stops alone",
   async (stage) => {
     const servers = Array.from({ length: 4 }, () => new Server(stage));
     await settle();
@@ -146,7 +146,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a socket that is closed while its reactor is parked is closed at once",
+  "serve(): a socket that is closed while its reactor is parked is closed at once",
   async (stage) => {
     const { reactor } = stage;
     const [left, right] = stage.pair();
@@ -158,7 +158,7 @@ onEachBackend(
     right.close();
     const buffer = new Uint8Array(1);
     const end = performance.now() + PATIENCE;
-    // A poll(2) under way would keep the file open, and its peer waiting.
+    // A poll(2) under way would keep the file open, and the peer waiting.
     while (left.recv(buffer) !== 0 && performance.now() < end) await nextTurn();
     assertEquals(left.recv(buffer), 0);
     for (const other of others) await within(other.stop());
@@ -168,7 +168,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a regular file that is registered while a reactor is parked is ready",
+  "serve(): a regular file that is registered while the reactor is parked is ready",
   async (stage) => {
     const { reactor } = stage;
     const served = new Server(stage, reactor);
@@ -188,7 +188,7 @@ onEachBackend(
   },
 );
 
-/** Serves a Unix socket, and answers itself on it, without a network. */
+/** Serves a Unix socket, and connects to it, without a network. */
 const WITHOUT_NETWORK = `
   import { Reactor } from MODULE;
   const reactor = new Reactor();
@@ -216,7 +216,7 @@ const unshare = await (async () => {
 })();
 
 test(
-  "serve() needs no network: with loopback down it serves Unix sockets",
+  "serve(): it needs no network, and serves Unix sockets with loopback down",
   async () => {
     const directory = await Deno.makeTempDir();
     try {
@@ -248,8 +248,8 @@ test(
 );
 
 /**
- * Watches the same pipes by several reactors, more in all than there may be
- * descriptors, and writes to one pipe again and again, beside one at work or none.
+ * Watches the same pipes with several reactors, more in total than the limit of poll(2).
+ * It writes to one pipe repeatedly, first with all reactors parked, then with one active.
  */
 const TOO_MANY_TO_POLL = `
   import { PollSelector, Reactor } from MODULE;
@@ -257,18 +257,18 @@ const TOO_MANY_TO_POLL = `
   const pipes = Array.from({ length: 50 }, () => pipe());
   const reactors = Array.from({ length: 4 }, () =>
     new Reactor({ selector: new PollSelector() }));
-  let heard = () => {};
+  let received = () => {};
   for (const reactor of reactors) {
     for (const [reader] of pipes) {
       reactor.register(reader, 1, () => {
         read(reader, new Uint8Array(16));
-        heard();
+        received();
       });
     }
     reactor.serve();
   }
   const ask = () => new Promise((resolve) => {
-    heard = resolve;
+    received = resolve;
     write(pipes[7][1], new Uint8Array(1));
   });
   for (let round = 0; round < 5; round++) await ask();
@@ -278,14 +278,14 @@ const TOO_MANY_TO_POLL = `
   busy.serve().catch(() => Deno.exit(2));
   for (let round = 0; round < 10; round++) {
     await ask();
-    // Long enough for the others to be parked.
+    // Long enough for the other reactors to park.
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
   Deno.exit(busy.running ? 0 : 1);
 `;
 
 test(
-  "reactors are heard although all their descriptors are too many for one poll",
+  "serve(): parked reactors answer although their descriptors are too many for one poll(2)",
   async () => {
     const url = (path: string): string =>
       JSON.stringify(new URL(path, import.meta.url).href);

@@ -1,5 +1,5 @@
 /**
- * Readers and writers apart, and readiness as promises.
+ * Separate readers and writers, and readiness as promises.
  */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
@@ -32,13 +32,13 @@ async function serving(
   }
 }
 
-/** A wait as a promise that has begun. */
+/** Begins a wait. */
 function begun(readiness: Readiness): Promise<void> {
   return readiness.then(() => {});
 }
 
 onEachBackend(
-  "a reader and a writer of one descriptor are two handlers",
+  "addReader(), addWriter(): one descriptor has separate handlers",
   (stage) => {
     const { reactor } = stage;
     const [left, right] = stage.pair();
@@ -60,19 +60,22 @@ onEachBackend(
   },
 );
 
-onAnyBackend("a second reader takes the place of the first [A15]", (stage) => {
-  const { reactor } = stage;
-  const [left, right] = stage.pair();
-  const log = new Log();
-  left.send(bytesOf("x"));
-  reactor.addReader(right, log.note("first"));
-  reactor.addReader(right, log.note("second"));
-  reactor.runOnce(1000);
-  assertEquals(log.lines, ["second"]);
-});
+onAnyBackend(
+  "addReader(): a second reader replaces the first [A15]",
+  (stage) => {
+    const { reactor } = stage;
+    const [left, right] = stage.pair();
+    const log = new Log();
+    left.send(bytesOf("x"));
+    reactor.addReader(right, log.note("first"));
+    reactor.addReader(right, log.note("second"));
+    reactor.runOnce(1000);
+    assertEquals(log.lines, ["second"]);
+  },
+);
 
 onAnyBackend(
-  "a handler may be removed by the number, or after the close",
+  "removeReader(): the descriptor may be a number, or closed",
   (stage) => {
     const { reactor } = stage;
     const [left, right] = stage.pair();
@@ -86,7 +89,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "what is registered by other means has no room for a reader [A24]",
+  "addReader(): it throws for a descriptor of register() [A24]",
   (stage) => {
     const { reactor } = stage;
     const [left] = stage.pair();
@@ -103,7 +106,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "a pair that was unregistered by other means begins anew",
+  "addReader(): after unregister() it registers again",
   (stage) => {
     const { reactor } = stage;
     const [left, right] = stage.pair();
@@ -119,7 +122,7 @@ onAnyBackend(
 );
 
 onEachBackend(
-  "an awaited wait ends with the first event, and is over",
+  "readable(): an awaited one ends with the first event",
   async (stage) => {
     const { reactor } = stage;
     const [left, right] = stage.pair();
@@ -134,16 +137,19 @@ onEachBackend(
   },
 );
 
-onEachBackend("a wait that is not awaited registers nothing", (stage) => {
-  const { reactor } = stage;
-  const [left] = stage.pair();
-  const readiness = reactor.readable(left);
-  assertEquals(reactor.stats().registered, 0);
-  assert(Symbol.asyncIterator in readiness);
-});
+onEachBackend(
+  "readable(): one that is not awaited registers nothing",
+  (stage) => {
+    const { reactor } = stage;
+    const [left] = stage.pair();
+    const readiness = reactor.readable(left);
+    assertEquals(reactor.stats().registered, 0);
+    assert(Symbol.asyncIterator in readiness);
+  },
+);
 
 onEachBackend(
-  "reading and writing are waited for at once, each by one [A25]",
+  "readable(), writable(): both may be pending for one descriptor [A25]",
   async (stage) => {
     const { reactor } = stage;
     const [left, right] = stage.pair();
@@ -158,7 +164,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a reader keeps out a wait, and a wait a reader, before anything is touched [A25]",
+  "readable(): with a reader it throws Busy, as does addReader() while it is pending [A25]",
   async (stage) => {
     const { reactor } = stage;
     const [left, right] = stage.pair();
@@ -173,7 +179,7 @@ onEachBackend(
       assertEquals(reactor.removeReader(right), false);
       left.send(bytesOf("x"));
       await reading;
-      // Whoever waited is gone: there is room for a reader again.
+      // The wait is over: a reader may be added again.
       reactor.addReader(right, () => {
         drainSocket(right);
         log.note("again")();
@@ -186,7 +192,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a writer keeps out a wait, and a wait a writer, before anything is touched [A25]",
+  "writable(): with a writer it throws Busy, as does addWriter() while it is pending [A25]",
   async (stage) => {
     const { reactor } = stage;
     const [left, right] = stage.pair();
@@ -198,7 +204,7 @@ onEachBackend(
       const writing = begun(reactor.writable(left));
       assertThrows(() => reactor.addWriter(left, () => {}), Busy, "writer");
       assertEquals(reactor.removeWriter(left), false);
-      // The other direction is another's.
+      // The other direction is not affected.
       reactor.addReader(left, () => {});
       assert(reactor.removeReader(left));
       drainSocket(right);
@@ -208,7 +214,7 @@ onEachBackend(
   },
 );
 
-/** Closes a socket, and gives its number to a copy of another. */
+/** Closes a socket, and reuses its descriptor for a duplicate of another one. */
 function replace(stage: Stage, socket: Socket, by: Socket): Socket {
   const { fd } = socket;
   socket.close();
@@ -217,7 +223,7 @@ function replace(stage: Stage, socket: Socket, by: Socket): Socket {
 }
 
 onEachBackend(
-  "the next owner of a closed object's number has readers and writers of its own",
+  "addReader(): a new socket with the descriptor of a closed one has its own handlers",
   (stage) => {
     const { reactor } = stage;
     const [, old] = stage.pair();
@@ -242,7 +248,7 @@ onEachBackend(
 
 for (const direction of ["reader", "writer"] as const) {
   onEachBackend(
-    `a number that was closed and opened again is watched anew when it gets a ${direction}`,
+    `addReader(), addWriter(): adding a ${direction} registers a reopened descriptor again`,
     (stage) => {
       const { reactor } = stage;
       const [left, right] = stage.pair();
@@ -273,7 +279,7 @@ for (const direction of ["reader", "writer"] as const) {
 }
 
 onEachBackend(
-  "a number whose former file lives on in a copy hears nothing of it",
+  "addReader(): a reopened descriptor has no events of its old file, which a duplicate keeps open",
   (stage) => {
     const { reactor } = stage;
     const [, right] = stage.pair();
@@ -293,7 +299,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a wait is over when the number of its closed object gets another reader",
+  "readable(): it rejects when the descriptor of its closed file object has another reader",
   async (stage) => {
     const { reactor } = stage;
     const [, old] = stage.pair();
@@ -312,7 +318,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a wait is over when the system refuses the closed number to another handler",
+  "readable(): it rejects when the system refuses to register its closed descriptor again",
   async (stage) => {
     const { reactor } = stage;
     const [, right] = stage.pair();
@@ -327,7 +333,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "both handlers of a closed object can be removed, one after the other",
+  "removeReader(), removeWriter(): both can be removed after a close",
   (stage) => {
     const { reactor } = stage;
     const [, right] = stage.pair();
@@ -341,7 +347,7 @@ onEachBackend(
 );
 
 onAnyBackend(
-  "a wait that was unregistered by other means takes no later reader with it",
+  "readable(): its end after unregister() leaves a later reader alone",
   async (stage) => {
     const { reactor } = stage;
     const [, right] = stage.pair();
@@ -357,7 +363,7 @@ onAnyBackend(
 );
 
 onEachBackend(
-  "whatever else ends a registration ends the waits that hang on it",
+  "readable(), writable(): unregister() and modify() reject them",
   async (stage) => {
     const { reactor } = stage;
     const ends: [how: string, end: (socket: Socket) => void][] = [
@@ -380,13 +386,13 @@ onEachBackend(
         await assertRejects(() => wait, Interrupted, "unregistered", how);
       }
     }
-    // What replaced them is left alone.
+    // Their replacement is left alone.
     assertEquals(reactor.stats().registered, 1);
   },
 );
 
 onEachBackend(
-  "a wait for an object that was closed ends when its number is registered again",
+  "readable(): it rejects when the descriptor of its closed file object is registered again",
   async (stage) => {
     const { reactor } = stage;
     const [, right] = stage.pair();
@@ -401,7 +407,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "the close of what is waited for ends the wait, and no other",
+  "readable(): closing the file object rejects it, and no other wait",
   async (stage) => {
     const { reactor } = stage;
     await serving(stage, async () => {
@@ -429,7 +435,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "an iterator that is ended while it waits ends the wait",
+  "readable(): return() of its iterator ends the pending wait",
   async (stage) => {
     const { reactor } = stage;
     const [left, right] = stage.pair();
@@ -449,20 +455,23 @@ onEachBackend(
   },
 );
 
-onAnyBackend("an iterator is over after an error", async (stage) => {
-  const controller = new AbortController();
-  const { signal } = controller;
-  const [, right] = stage.pair();
-  const iterator = stage.reactor.readable(right, { signal })
-    [Symbol.asyncIterator]();
-  const next = iterator.next();
-  controller.abort(new Error("enough"));
-  await assertRejects(() => next, Error, "enough");
-  assertEquals(await iterator.next(), { value: undefined, done: true });
-});
+onAnyBackend(
+  "readable(): its iterator is done after an error",
+  async (stage) => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const [, right] = stage.pair();
+    const iterator = stage.reactor.readable(right, { signal })
+      [Symbol.asyncIterator]();
+    const next = iterator.next();
+    controller.abort(new Error("enough"));
+    await assertRejects(() => next, Error, "enough");
+    assertEquals(await iterator.next(), { value: undefined, done: true });
+  },
+);
 
 onEachBackend(
-  "`break` ends an iteration with nothing left behind",
+  "readable(): `break` ends the iteration and its registration",
   async (stage) => {
     const { reactor } = stage;
     const [left, right] = stage.pair();
@@ -481,7 +490,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "an abort ends a wait, also one that came before",
+  "readable(): an abort rejects it, also an earlier one",
   async (stage) => {
     const { reactor } = stage;
     const [, right] = stage.pair();
@@ -501,30 +510,36 @@ onEachBackend(
   },
 );
 
-onEachBackend("close() ends the waits that are under way", async (stage) => {
-  const reactor = stage.make();
-  const [, right] = stage.pair();
-  const served = reactor.serve();
-  const waiting = [
-    begun(reactor.readable(right)),
-    (async () => {
-      for await (const _ of reactor.readable(stage.pair()[0]));
-    })(),
-  ];
-  const ends = waiting.map((wait) =>
-    assertRejects(() => wait, Deno.errors.Interrupted)
-  );
-  await Promise.resolve();
-  reactor.close();
-  await Promise.all(ends);
-  await served;
-});
+onEachBackend(
+  "readable(): close() of the reactor rejects it",
+  async (stage) => {
+    const reactor = stage.make();
+    const [, right] = stage.pair();
+    const served = reactor.serve();
+    const waiting = [
+      begun(reactor.readable(right)),
+      (async () => {
+        for await (const _ of reactor.readable(stage.pair()[0]));
+      })(),
+    ];
+    const ends = waiting.map((wait) =>
+      assertRejects(() => wait, Deno.errors.Interrupted)
+    );
+    await Promise.resolve();
+    reactor.close();
+    await Promise.all(ends);
+    await served;
+  },
+);
 
-onAnyBackend("what cannot be waited for is refused at once", async (stage) => {
-  const { reactor } = stage;
-  assertThrows(() => reactor.readable(-1), RangeError);
-  assertThrows(() => reactor.writable({} as never), TypeError);
-  const [left] = stage.pair();
-  reactor.register(left, EVENT_READ, () => {});
-  await assertRejects(() => begun(reactor.readable(left)), AlreadyExists);
-});
+onAnyBackend(
+  "readable(): a file object without a descriptor is refused at once",
+  async (stage) => {
+    const { reactor } = stage;
+    assertThrows(() => reactor.readable(-1), RangeError);
+    assertThrows(() => reactor.writable({} as never), TypeError);
+    const [left] = stage.pair();
+    reactor.register(left, EVENT_READ, () => {});
+    await assertRejects(() => begun(reactor.readable(left)), AlreadyExists);
+  },
+);

@@ -9,7 +9,7 @@ import { Reactor } from "../../reactor/mod.ts";
 import { ReportLimit } from "../../reactor/reports.ts";
 import { test } from "../util.ts";
 
-/** Collects what `console.error` prints meanwhile. */
+/** Collects the lines of `console.error` during a call. */
 function printed(body: () => void): string[] {
   const original = console.error;
   const lines: string[] = [];

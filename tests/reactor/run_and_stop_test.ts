@@ -1,5 +1,5 @@
 /**
- * How the loop begins, ends, and begins again.
+ * The lifecycle of a reactor: `run()`, `runOnce()`, `stop()`, `close()`.
  */
 
 import {
@@ -18,7 +18,7 @@ import { Log, onAnyBackend, onEachBackend } from "./stage.ts";
 const { BadResource } = Deno.errors;
 
 onEachBackend(
-  "run() returns when nothing is left to wait for [N01]",
+  "run(): it returns when nothing is left to wait for [N01]",
   (stage) => {
     const { reactor } = stage;
     reactor.run();
@@ -32,7 +32,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "stop() in a callback ends run() after this turn, and run() goes on later [N01]",
+  "stop(): in a callback it ends run() after this turn, and run() may follow [N01]",
   (stage) => {
     const { reactor } = stage;
     const log = new Log();
@@ -57,7 +57,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "stop() before run() makes it look once and return [N02]",
+  "stop(): before run() it makes run() take one turn and return [N02]",
   (stage) => {
     const { reactor } = stage;
     const [left, right] = stage.pair();
@@ -80,7 +80,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "runOnce() does not wait, or as long as it is told, and says what is left [N03]",
+  "runOnce(): it waits no longer than its timeout, and returns whether work is left [N03]",
   (stage) => {
     const { reactor } = stage;
     assertEquals(reactor.runOnce(), false);
@@ -92,7 +92,7 @@ onEachBackend(
     left.send(bytesOf("x"));
     assertEquals(reactor.runOnce(PATIENCE), false);
     reactor.callLater(5, () => {});
-    // No longer than until the timer.
+    // The timer ends the wait.
     assertLess(
       elapsed(() => assertEquals(reactor.runOnce(60_000), false)),
       PATIENCE,
@@ -100,14 +100,17 @@ onEachBackend(
   },
 );
 
-onAnyBackend("runOnce() refuses what is no number", (stage) => {
-  assertThrows(() => stage.reactor.runOnce(NaN), TypeError);
-  assertThrows(() => stage.reactor.runOnce("5" as never), TypeError);
-  stage.reactor.run();
-});
+onAnyBackend(
+  "runOnce(): a timeout that is not a number is a TypeError",
+  (stage) => {
+    assertThrows(() => stage.reactor.runOnce(NaN), TypeError);
+    assertThrows(() => stage.reactor.runOnce("5" as never), TypeError);
+    stage.reactor.run();
+  },
+);
 
 onAnyBackend(
-  "stop() again, and after the end, does nothing more [N04]",
+  "stop(): a second call, or one after the end, does nothing [N04]",
   (stage) => {
     const { reactor } = stage;
     let calls = 0;
@@ -125,7 +128,7 @@ onAnyBackend(
 );
 
 onEachBackend(
-  "at close() every connection hears of its end once, whatever others throw [N05]",
+  "close(): onClose of each connection is called once, whatever others throw [N05]",
   (stage) => {
     const reactor = stage.reactor;
     const log = new Log();
@@ -159,7 +162,7 @@ onEachBackend(
 );
 
 onAnyBackend(
-  "what reconnects when it ends, does not at close() [N05]",
+  "close(): connect() in onClose throws [N05]",
   (stage) => {
     const { reactor } = stage;
     const listener = stage.silentListener();
@@ -177,14 +180,14 @@ onAnyBackend(
 );
 
 onEachBackend(
-  "stop() calls nobody: the turn ends, run() returns, and close() tells the ends, in order [N06]",
+  "stop(), close(): the turn ends, run() returns, and close() calls onClose, in this order [N06]",
   (stage) => {
     const { reactor } = stage;
     const log = new Log();
     const { connection } = stage.connection();
     connection.onClose = log.note("the end of the connection");
     reactor.callLater(0, () => {
-      reactor.callSoon(log.note("what the turn had still to do"));
+      reactor.callSoon(log.note("the rest of the turn"));
       reactor.stop();
       log.note("stopped")();
     });
@@ -194,7 +197,7 @@ onEachBackend(
     log.note("closed")();
     assertEquals(log.lines, [
       "stopped",
-      "what the turn had still to do",
+      "the rest of the turn",
       "returned",
       "the end of the connection",
       "closed",
@@ -203,7 +206,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "what is open when the reactor is closed can be printed before and after [N11]",
+  "close(): endpoints can be printed before and after it [N11]",
   (stage) => {
     const { reactor } = stage;
     const things = [
@@ -230,7 +233,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "after close() every method says so, or does nothing [N07]",
+  "close(): afterwards every method throws BadResource, or does nothing [N07]",
   (stage) => {
     const { reactor } = stage;
     const [, right] = stage.pair();
@@ -272,7 +275,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "close() leaves the file objects that were registered open [N08]",
+  "close(): registered file objects stay open [N08]",
   (stage) => {
     const { reactor } = stage;
     const [left, right] = stage.pair();
@@ -284,7 +287,7 @@ onEachBackend(
 );
 
 onAnyBackend(
-  "the selector is closed with its reactor, and `using` closes both [N08]",
+  "close(): it closes the selector, and `using` closes the reactor [N08]",
   (stage) => {
     const selector = stage.backend.make<never>();
     {
@@ -296,7 +299,7 @@ onAnyBackend(
 );
 
 onEachBackend(
-  "ends are told after the turn's other callbacks, once each [N09]",
+  "Connection: onClose is called once, after the other callbacks of its turn [N09]",
   (stage) => {
     const log = new Log();
     const pairs = [stage.connection(), stage.connection()];
@@ -316,7 +319,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a server that stops listening serves who is there, and then run() ends [N10]",
+  "Acceptor.close(): open connections are served, and then run() returns [N10]",
   (stage) => {
     const { reactor } = stage;
     const log = new Log();
@@ -338,7 +341,10 @@ onEachBackend(
   },
 );
 
-onAnyBackend("a yield interval that is no time is refused", () => {
-  assertThrows(() => new Reactor({ yieldInterval: 0 }), RangeError);
-  assertThrows(() => new Reactor({ yieldInterval: NaN }), RangeError);
-});
+onAnyBackend(
+  "Reactor: a yieldInterval that is not positive is a RangeError",
+  () => {
+    assertThrows(() => new Reactor({ yieldInterval: 0 }), RangeError);
+    assertThrows(() => new Reactor({ yieldInterval: NaN }), RangeError);
+  },
+);

@@ -1,6 +1,6 @@
 /**
- * Random schedules of everything that two connected sides may do to each other,
- * against a model of what each has to hear. `POLLUX_SEED` repeats a failure.
+ * Random schedules of all operations of two connected sides, checked against a model of
+ * their callbacks. `POLLUX_SEED` repeats a failure.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -10,14 +10,14 @@ import { type Random, withSeed } from "../util.ts";
 import { isPattern, onEachBackend, patternOf, type Stage } from "./stage.ts";
 
 const STEPS = 1200;
-/** How many couples are open at a time. */
+/** How many pairs are open at a time. */
 const COUPLES = 6;
 const LARGEST_WRITE = 150_000;
-/** The pattern repeats after so many bytes. */
+/** Period of the pattern, in bytes. */
 const PERIOD = 251;
 const BYTES = patternOf(PERIOD + LARGEST_WRITE);
 
-/** One side of a couple: what it has done, and what it has heard. */
+/** One side of a pair: its operations, and the callbacks that it received. */
 class Side {
   written = 0;
   received = 0;
@@ -25,7 +25,7 @@ class Side {
   closes = 0;
   corked = false;
   ended = false;
-  /** Whether it gave up, by `close()` or `abort()`. */
+  /** Whether `close()` or `abort()` was called. */
   left = false;
   owesDrain = false;
 
@@ -52,12 +52,12 @@ class Side {
     };
   }
 
-  /** Leaves what comes where it is; who has ended would have it dropped. */
+  /** Stops reading. A side that has ended would discard its input instead. */
   ignore(): void {
     if (!this.ended) this.connection.onData = null;
   }
 
-  /** Whether all is sent, and the drain was told that was owed. */
+  /** Whether all bytes are sent, and a pending onDrain was called. */
   get quiet(): boolean {
     const { connection } = this;
     const drained = connection.bufferedAmount === 0 && !this.owesDrain;
@@ -93,7 +93,7 @@ class Couple {
     return this.sides.every(({ closes }) => closes > 0);
   }
 
-  /** What has to hold once both are closed. */
+  /** Checks the model after both sides are closed. */
   check(): void {
     const [client, server] = this.sides;
     assertEquals([client.closes, server.closes], [1, 1]);
@@ -110,7 +110,7 @@ class Couple {
   }
 }
 
-/** What may happen to a side, whatever happened before. */
+/** Operations that are possible in any state. */
 const ACTIONS: readonly ((side: Side, random: Random) => void)[] = [
   (side, random) => side.write(1 + random.below(100), 1),
   (side, random) => side.write(1 + random.below(LARGEST_WRITE), 1),
@@ -129,7 +129,7 @@ const ACTIONS: readonly ((side: Side, random: Random) => void)[] = [
   },
 ];
 
-/** What ends a side; some of it is rarer, or no life would be long. */
+/** Operations that end a side. Some are rarer, so that some pairs live long. */
 function end(side: Side, random: Random): void {
   switch (random.below(5)) {
     case 0:
@@ -145,7 +145,7 @@ function end(side: Side, random: Random): void {
   }
 }
 
-/** All couples of one schedule. */
+/** All pairs of one schedule. */
 class Schedule {
   readonly #stage: Stage;
   readonly #random: Random;
@@ -176,7 +176,7 @@ class Schedule {
     this.#endAll();
   }
 
-  /** Both sides are of the same reactor. */
+  /** Connects two sides of the same reactor. */
   #begin(): void {
     const client = this.#stage.reactor.connect(this.#acceptor.address);
     this.#accepted = null;
@@ -195,7 +195,7 @@ class Schedule {
     });
   }
 
-  /** Lets everybody say what he has to say, then come to his end. */
+  /** Lets all sides send their queues, and then end. */
   #endAll(): void {
     const sides = this.#couples.flatMap(({ sides }) => sides);
     for (const side of sides) {
@@ -209,7 +209,7 @@ class Schedule {
       side.ended = true;
     }
     this.#stage.until(() => {
-      // Who has left does not read; that is the other's to notice.
+      // A closed side does not read: its peer has to notice.
       this.#sweep();
       return this.#couples.length === 0;
     }, "all ends");
@@ -218,7 +218,7 @@ class Schedule {
 }
 
 onEachBackend(
-  "a random schedule of writes, pauses, half-closes and resets goes by the model",
+  "Connection: random writes, pauses, half-closes and resets agree with a model",
   (stage) => {
     withSeed((random) => {
       const schedule = new Schedule(stage, random);

@@ -1,5 +1,5 @@
 /**
- * Sharing the thread with Deno, and leaving the process free to end.
+ * `serve()`: sharing the thread with Deno's event loop, and the end of the process.
  */
 
 import { assert, assertEquals, assertRejects } from "@std/assert";
@@ -12,10 +12,10 @@ import { denoProgram, PATIENCE, test } from "../util.ts";
 import { bytesOf } from "../util.ts";
 import { onAnyBackend, onEachBackend } from "./stage.ts";
 
-/** Whether a reactor sees that Deno has I/O to do. */
+/** Whether a reactor can see pending I/O of Deno. */
 const SEES_DENO = Deno.build.os === "linux";
 
-/** A server on Deno's own network: it says where, and echoes to one peer. */
+/** A server on Deno's network: posts its address, and echoes to one peer. */
 const ECHO_SERVER = `
   const listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   console.log(listener.addr.port);
@@ -24,7 +24,7 @@ const ECHO_SERVER = `
   listener.close();
 `;
 
-test("reads, writes and accepts that need no wait leave Deno and the reactor their turns", async () => {
+test("reactor.net: reads, writes and accepts that need no wait starve neither Deno nor the reactor", async () => {
   const BYTES = 50_000;
   const CONNECTIONS = 300;
   await using reactor = new Reactor();
@@ -65,7 +65,7 @@ test("reads, writes and accepts that need no wait leave Deno and the reactor the
   for (const conn of [...clients, client, server]) conn.close();
 });
 
-/** Ends a test that would hang. */
+/** Fails a test that would hang. */
 function deadline(milliseconds: number): Promise<never> & Disposable {
   let timer: ReturnType<typeof setTimeout>;
   const promise = new Promise<never>((_, reject) => {
@@ -78,28 +78,28 @@ function deadline(milliseconds: number): Promise<never> & Disposable {
 }
 
 onEachBackend(
-  "serve() lets promises and timers of Deno go on, and hears what is ready",
+  "serve(): Deno's promises and timers run, and ready file objects are dispatched",
   async (stage) => {
     const { reactor } = stage;
     const [left, right] = stage.pair();
     let received = 0;
     reactor.register(right, EVENT_READ, () => {
-      received += right.recv(new Uint8Array(16));
+      // Byte by byte: a busy machine may delay this until the third tick.
+      received += right.recv(new Uint8Array(1));
       if (received === 3) reactor.stop();
     });
     let ticks = 0;
     const ticking = setInterval(() => {
-      ticks++;
       left.send(new Uint8Array(1));
+      if (++ticks === 3) clearInterval(ticking);
     }, 5);
     await reactor.serve();
-    clearInterval(ticking);
     assertEquals([received, ticks], [3, 3]);
   },
 );
 
 onEachBackend(
-  "what is registered, changed and unregistered while it is parked counts at once",
+  "serve(): registering, modifying and unregistering take effect at once while it is parked",
   async (stage) => {
     const { reactor } = stage;
     const [left, right] = stage.pair();
@@ -131,7 +131,7 @@ onEachBackend(
   },
 );
 
-onEachBackend("serve() under load lets Deno's timers tick", async (stage) => {
+onEachBackend("serve(): under load Deno's timers tick", async (stage) => {
   const { reactor } = stage;
   const [left, right] = stage.pair();
   const buffer = new Uint8Array(16);
@@ -153,37 +153,40 @@ onEachBackend("serve() under load lets Deno's timers tick", async (stage) => {
   assert(reactor.stats().events > 100);
 });
 
-onAnyBackend("serve() under load lets Deno's network go on", async (stage) => {
-  const { reactor } = stage;
-  const [left, right] = stage.pair();
-  const buffer = new Uint8Array(16);
-  for (const socket of [left, right]) {
-    reactor.register(socket, EVENT_READ, () => {
-      socket.send(buffer, socket.recv(buffer));
-    });
-  }
-  left.send(new Uint8Array(1));
-  const served = reactor.serve();
-  const server = Deno.serve(
-    { port: 0, hostname: "127.0.0.1", onListen: () => {} },
-    () => new Response("hello"),
-  );
-  using late = deadline(PATIENCE);
-  for (let round = 0; round < 10; round++) {
-    const answer = fetch(`http://127.0.0.1:${server.addr.port}/`);
-    const response = await Promise.race([late, answer]);
-    assertEquals(await response.text(), "hello");
-  }
-  reactor.stop();
-  await served;
-  await server.shutdown();
-});
-
-onEachBackend(
-  "very many that are ready at once do not starve Deno's timers",
+onAnyBackend(
+  "serve(): under load Deno's network makes progress",
   async (stage) => {
     const { reactor } = stage;
-    // Each batch of all takes 0.1 s: far more than the interval.
+    const [left, right] = stage.pair();
+    const buffer = new Uint8Array(16);
+    for (const socket of [left, right]) {
+      reactor.register(socket, EVENT_READ, () => {
+        socket.send(buffer, socket.recv(buffer));
+      });
+    }
+    left.send(new Uint8Array(1));
+    const served = reactor.serve();
+    const server = Deno.serve(
+      { port: 0, hostname: "127.0.0.1", onListen: () => {} },
+      () => new Response("hello"),
+    );
+    using late = deadline(PATIENCE);
+    for (let round = 0; round < 10; round++) {
+      const answer = fetch(`http://127.0.0.1:${server.addr.port}/`);
+      const response = await Promise.race([late, answer]);
+      assertEquals(await response.text(), "hello");
+    }
+    reactor.stop();
+    await served;
+    await server.shutdown();
+  },
+);
+
+onEachBackend(
+  "serve(): very many ready file objects do not starve Deno's timers",
+  async (stage) => {
+    const { reactor } = stage;
+    // All callbacks together take 0.1 s, far more than the interval.
     for (let count = 0; count < 1000; count++) {
       reactor.register(stage.pair()[0], EVENT_WRITE, () => {
         const end = performance.now() + 0.1;
@@ -197,19 +200,19 @@ onEachBackend(
     }, 5);
     await reactor.serve();
     clearInterval(ticking);
-    // 30 ticks are due after 150 ms, and would take 3 s if each waited for all.
+    // 30 ticks are due after 150 ms. Waiting for all callbacks each time would take 3 s.
     assert(performance.now() - started < 1500);
   },
   { needs: "limitsWaits" },
 );
 
 /**
- * So long that a reactor that slept with something left to do would be late: it
- * may wait for 0.4 of it before Deno has a turn.
+ * So long that a reactor that sleeps with work left is late: it may wait for 0.4 of the
+ * interval before Deno has a turn.
  */
 const LONG_INTERVAL = 2 * PATIENCE;
 
-/** What goes on after a callback, in the order of its distance from it. */
+/** Work that a callback can begin, from the nearest to the farthest. */
 const AFTERMATHS: readonly [name: string, go: (then: () => void) => void][] = [
   ["a promise", (then) => void Promise.resolve().then(then)],
   [
@@ -252,7 +255,7 @@ const AFTERMATHS: readonly [name: string, go: (then: () => void) => void][] = [
 
 for (const [name, go] of AFTERMATHS) {
   onEachBackend(
-    `${name} that a callback has begun goes on before the reactor waits again`,
+    `serve(): ${name} that a callback has begun continues before the next wait`,
     async (stage) => {
       const reactor = stage.make({ yieldInterval: LONG_INTERVAL });
       const [left, right] = stage.pair();
@@ -275,7 +278,7 @@ for (const [name, go] of AFTERMATHS) {
 }
 
 onAnyBackend(
-  "Deno's network goes first while the reactor has nothing to do",
+  "serve(): Deno's network goes first while the reactor has nothing to do",
   async (stage) => {
     const reactor = stage.make({ yieldInterval: 500 });
     const [left, right] = stage.pair();
@@ -292,7 +295,7 @@ onAnyBackend(
     const byte = new Uint8Array(1);
     const started = performance.now();
     for (let round = 0; round < 20; round++) {
-      // With something just received, the reactor waits half a second for the next.
+      // After a receive the reactor waits half a second for the next message.
       left.send(byte);
       await peer.write(byte);
       await peer.read(byte);
@@ -308,7 +311,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "an abort ends serve(), also one that came before",
+  "serve(): an abort ends it, also an earlier one",
   async (stage) => {
     const { reactor } = stage;
     const controller = new AbortController();
@@ -321,7 +324,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "serve() while it runs is Busy, and run() too [F16]",
+  "serve(), run(): while the reactor runs, both throw Busy [F16]",
   async (stage) => {
     const { reactor } = stage;
     const served = reactor.serve();
@@ -339,27 +342,30 @@ onAnyBackend(
   },
 );
 
-onAnyBackend("after serve() comes run(), and serve() again", async (stage) => {
-  const { reactor } = stage;
-  const turns: string[] = [];
-  reactor.callLater(2, () => {
-    turns.push("serve");
-    reactor.stop();
-  });
-  const holding = setTimeout(() => {}, PATIENCE);
-  await reactor.serve();
-  reactor.callLater(2, () => turns.push("run"));
-  reactor.run();
-  reactor.callLater(2, () => {
-    turns.push("serve again");
-    reactor.stop();
-  });
-  await reactor.serve();
-  clearTimeout(holding);
-  assertEquals(turns, ["serve", "run", "serve again"]);
-});
+onAnyBackend(
+  "serve(): run() may follow it, and serve() again",
+  async (stage) => {
+    const { reactor } = stage;
+    const turns: string[] = [];
+    reactor.callLater(2, () => {
+      turns.push("serve");
+      reactor.stop();
+    });
+    const holding = setTimeout(() => {}, PATIENCE);
+    await reactor.serve();
+    reactor.callLater(2, () => turns.push("run"));
+    reactor.run();
+    reactor.callLater(2, () => {
+      turns.push("serve again");
+      reactor.stop();
+    });
+    await reactor.serve();
+    clearTimeout(holding);
+    assertEquals(turns, ["serve", "run", "serve again"]);
+  },
+);
 
-onAnyBackend("close() ends serve(), parked or not", async (stage) => {
+onAnyBackend("close(): it ends serve(), parked or not", async (stage) => {
   const reactor = stage.make();
   const [, right] = stage.pair();
   reactor.register(right, EVENT_READ, () => {});
@@ -371,7 +377,7 @@ onAnyBackend("close() ends serve(), parked or not", async (stage) => {
 });
 
 onEachBackend(
-  "what is unreferenced is served beside what Deno waits for",
+  "unref(): unreferenced endpoints are served while Deno keeps the process alive",
   async (stage) => {
     const { reactor } = stage;
     const accepted = Promise.withResolvers<void>();
@@ -390,7 +396,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "functions that queue themselves again do not starve Deno's timers",
+  "callSoon(): functions that call it again do not starve Deno's timers",
   async (stage) => {
     const { reactor } = stage;
     let rounds = 0;
@@ -413,7 +419,7 @@ onEachBackend(
 );
 
 onAnyBackend(
-  "what onError throws is what serve() fails with [F14]",
+  "serve(): it rejects with the error that onError throws [F14]",
   async (stage) => {
     const reactor = stage.make({
       onError: (error) => {
@@ -429,7 +435,7 @@ onAnyBackend(
   },
 );
 
-onAnyBackend("two reactors serve one thread", async (stage) => {
+onAnyBackend("serve(): two reactors serve in one thread", async (stage) => {
   const reactors = [stage.make(), stage.make()];
   const received = [0, 0];
   const served = reactors.map((reactor, index) => {
@@ -447,7 +453,7 @@ onAnyBackend("two reactors serve one thread", async (stage) => {
 });
 
 onAnyBackend(
-  "readable() and writable() resolve once, and again when iterated",
+  "readable(), writable(): they resolve once, and repeatedly when iterated",
   async (stage) => {
     const { reactor } = stage;
     const served = reactor.serve();
@@ -482,7 +488,7 @@ function withModules(program: string): string {
     .replace("SOCKET", JSON.stringify(SOCKET));
 }
 
-/** Runs a program that has to end by itself, and returns its status. */
+/** Runs a program that has to end on its own, and returns its status. */
 async function statusOf(
   program: string,
   signal?: Deno.Signal,
@@ -504,7 +510,7 @@ async function statusOf(
   return code;
 }
 
-/** A program that watches something that never comes. */
+/** A program that watches a pipe that never becomes readable. */
 const WATCHING = `
   import { Reactor } from MODULE;
   import { pipe } from SOCKET;
@@ -514,23 +520,26 @@ const WATCHING = `
 `;
 
 const ENDINGS: readonly [name: string, program: string][] = [
-  ["stopped", "reactor.serve(); setTimeout(() => reactor.stop(), 50);"],
-  ["closed", "reactor.serve(); setTimeout(() => reactor.close(), 50);"],
-  ["unreferenced", "reactor.serve(); setTimeout(() => reactor.unref(), 50);"],
-  ["unreferenced beforehand", "reactor.unref(); reactor.serve();"],
+  ["that is stopped", "reactor.serve(); setTimeout(() => reactor.stop(), 50);"],
+  ["that is closed", "reactor.serve(); setTimeout(() => reactor.close(), 50);"],
   [
-    "without anything left",
+    "that is unreferenced",
+    "reactor.serve(); setTimeout(() => reactor.unref(), 50);",
+  ],
+  ["that was unreferenced before", "reactor.unref(); reactor.serve();"],
+  [
+    "with nothing left to wait for",
     "reactor.serve(); setTimeout(() => reactor.unregister(reader), 50);",
   ],
   [
-    "without a timer any more",
+    "after its last timer",
     `reactor.unregister(reader);
     const timer = reactor.callLater(1e9, () => {});
     reactor.serve();
     setTimeout(() => timer.cancel(), 50);`,
   ],
   [
-    "left with what is unreferenced",
+    "with unreferenced endpoints only",
     `reactor.unregister(reader);
     const timer = reactor.callLater(1e9, () => {});
     reactor.listen({ hostname: "127.0.0.1", port: 0 }, () => {}).unref();
@@ -541,7 +550,7 @@ const ENDINGS: readonly [name: string, program: string][] = [
     setTimeout(() => timer.unref(), 50);`,
   ],
   [
-    "left with a listener that accepts no more",
+    "with a listener without a pending accept",
     `reactor.unregister(reader);
     const { listen, connect } = reactor.net;
     const listener = listen({ hostname: "127.0.0.1", port: 0 });
@@ -551,16 +560,16 @@ const ENDINGS: readonly [name: string, program: string][] = [
     (await accepted).close();
     client.close();`,
   ],
-  ["never run", ""],
+  ["that never runs", ""],
 ];
 
 for (const [name, program] of ENDINGS) {
-  test(`a reactor that is ${name} does not hold the process open`, async () => {
+  test(`serve(): a reactor ${name} does not keep the process alive`, async () => {
     assertEquals(await statusOf(WATCHING + program), 0);
   });
 }
 
-/** Takes all descriptors there are, and gives them back. */
+/** Opens all free descriptors, calls `serve()`, and closes them. */
 const STARVING = `
   import { Reactor } from MODULE;
   import { close, openFile } from SOCKET;
@@ -581,27 +590,31 @@ const STARVING = `
   Deno.exit(failure === "EMFILE" && served && !reactor.running ? 0 : 1);
 `;
 
-test("serve() without a descriptor left fails, and begins later", async () => {
-  assertEquals(await statusOf(STARVING), 0);
-}, { ignore: Deno.build.os === "windows" });
+test(
+  "serve(): it rejects while no descriptor is free, and works later",
+  async () => {
+    assertEquals(await statusOf(STARVING), 0);
+  },
+  { ignore: Deno.build.os === "windows" },
+);
 
-test("serve() gives back what it had when it cannot begin", async () => {
+test("serve(): it closes its descriptors if it cannot begin", async () => {
   using reactor = new Reactor({ selector: new SelectSelector() });
   assert(reactor.wakeFd < 1024);
-  // Whatever is opened from here on has a number that select cannot hold.
+  // Later descriptors are too large for select.
   const sockets = Array.from({ length: 520 }, () => socketPair()).flat();
   await assertRejects(() => reactor.serve(), RangeError, "0 to 1023");
   for (const socket of sockets) socket.close();
 });
 
 for (const how of ["run()", "serve()"]) {
-  test(`Ctrl-C ends a program in ${how}`, async () => {
+  test(`${how}: Ctrl-C ends the program`, async () => {
     const program = `${WATCHING} console.log("ready"); reactor.${how};`;
     assertEquals(await statusOf(program, "SIGINT"), 130);
   }, { ignore: Deno.build.os === "windows" });
 }
 
-/** Says how much CPU time an idle reactor took in half a second. */
+/** Prints the CPU time that an idle reactor takes in half a second. */
 const IDLE = `
   ${WATCHING}
   import { readFileSync } from "node:fs";
@@ -619,7 +632,7 @@ const IDLE = `
   }, 100);
 `;
 
-test("an idle serve() uses no CPU", async () => {
+test("serve(): while idle it takes no CPU time", async () => {
   assertEquals(await statusOf(IDLE), 0);
 }, { ignore: Deno.build.os !== "linux" });
 

@@ -1,5 +1,5 @@
 /**
- * Ending a reactor in good order, and `serve()` that ends by itself.
+ * `shutdown()`, and `serve({ untilIdle })`.
  */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
@@ -8,7 +8,7 @@ import { bytesOf, denoProgram, PATIENCE, test } from "../util.ts";
 import { onAnyBackend, onEachBackend } from "./stage.ts";
 
 onEachBackend(
-  "shutdown() accepts no more, and stops when the last connection has finished",
+  "shutdown(): it accepts no connections, and stops when the last one has finished",
   async (stage) => {
     const { reactor } = stage;
     const peers: Connection[] = [];
@@ -38,7 +38,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "shutdown() aborts what is left after its timeout",
+  "shutdown(): it aborts the remaining connections after its timeout",
   async (stage) => {
     const { reactor } = stage;
     const ends: (string | undefined)[] = [];
@@ -60,7 +60,7 @@ onEachBackend(
   },
 );
 
-onAnyBackend("shutdown() ends run(), too", (stage) => {
+onAnyBackend("shutdown(): it ends run(), too", (stage) => {
   const { reactor } = stage;
   const server = stage.listen((peer) => {
     peer.onData = (chunk) => peer.end(chunk);
@@ -72,20 +72,23 @@ onAnyBackend("shutdown() ends run(), too", (stage) => {
   assertEquals(reactor.connections, 0);
 });
 
-onAnyBackend("after a shutdown the reactor serves again", async (stage) => {
-  const { reactor } = stage;
-  for (let round = 0; round < 2; round++) {
-    const server = stage.listen((peer) => {
-      peer.onData = (chunk) => peer.end(chunk);
-      reactor.shutdown();
-    });
-    reactor.connect(server.address).end(bytesOf("x"));
-    await reactor.serve();
-    assertEquals([reactor.connections, server.closed], [0, true]);
-  }
-});
+onAnyBackend(
+  "shutdown(): afterwards the reactor may serve again",
+  async (stage) => {
+    const { reactor } = stage;
+    for (let round = 0; round < 2; round++) {
+      const server = stage.listen((peer) => {
+        peer.onData = (chunk) => peer.end(chunk);
+        reactor.shutdown();
+      });
+      reactor.connect(server.address).end(bytesOf("x"));
+      await reactor.serve();
+      assertEquals([reactor.connections, server.closed], [0, true]);
+    }
+  },
+);
 
-onAnyBackend("close() during a shutdown ends it", async (stage) => {
+onAnyBackend("close(): it ends a shutdown under way", async (stage) => {
   const reactor = stage.make();
   const connected = Promise.withResolvers<void>();
   const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, (peer) => {
@@ -102,15 +105,18 @@ onAnyBackend("close() during a shutdown ends it", async (stage) => {
   assertThrows(() => reactor.shutdown(), Deno.errors.BadResource);
 });
 
-onAnyBackend("a timeout that is no time is refused", (stage) => {
-  for (const timeout of [-1, NaN]) {
-    assertThrows(() => stage.reactor.shutdown({ timeout }), RangeError);
-  }
-  assert(!stage.reactor.closed);
-});
+onAnyBackend(
+  "shutdown(): a timeout that is negative or not a number is a RangeError",
+  (stage) => {
+    for (const timeout of [-1, NaN]) {
+      assertThrows(() => stage.reactor.shutdown({ timeout }), RangeError);
+    }
+    assert(!stage.reactor.closed);
+  },
+);
 
 onEachBackend(
-  "serve({ untilIdle }) ends when its last listener is closed",
+  "serve({ untilIdle }): it ends when its last listener is closed",
   async (stage) => {
     const { reactor } = stage;
     const server = stage.listen((peer) => {
@@ -143,7 +149,7 @@ const PROGRAM = `
   await reactor.serve({ untilIdle: true });
 `;
 
-test("a program that serves until its listener is closed ends with status 0", async () => {
+test("serve({ untilIdle }): a program that awaits it ends with status 0", async () => {
   const module = new URL("../../mod.ts", import.meta.url).href;
   const child = new Deno.Command(denoProgram(), {
     args: ["eval", PROGRAM.replace("MODULE", JSON.stringify(module))],

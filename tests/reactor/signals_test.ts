@@ -1,5 +1,5 @@
 /**
- * Signals as callbacks, in both ways of running.
+ * Signals as callbacks, during `run()` and `serve()`.
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
@@ -10,8 +10,8 @@ import { denoProgram, openFds, PATIENCE } from "../util.ts";
 openLibrary();
 
 /**
- * Deno keeps two descriptors of the worker that ended last until the next one
- * ends, so that they are not counted test by test; see the last test.
+ * Deno keeps two descriptors of the worker that ended last until the next one ends. So
+ * tests do not count descriptors, except one.
  */
 function test(name: string, fn: () => void | Promise<void>): void {
   Deno.test({ name, ignore: Deno.build.os === "windows", fn });
@@ -21,7 +21,7 @@ function kill(signal: Deno.Signal): void {
   Deno.kill(Deno.pid, signal);
 }
 
-/** A reactor that gives up in the end. */
+/** A reactor that stops after a while. */
 function patientReactor(): Reactor {
   const reactor = new Reactor();
   reactor.callLater(PATIENCE, () => reactor.stop()).unref();
@@ -29,46 +29,46 @@ function patientReactor(): Reactor {
 }
 
 test(
-  "onSignal(): a signal during a blocked run() is told at once [M01]",
+  "onSignal(): the callback is called at once during a blocked run() [M01]",
   () => {
     using reactor = patientReactor();
-    let told = 0;
+    let calls = 0;
     reactor.onSignal("SIGUSR1", () => {
-      told++;
+      calls++;
       reactor.stop();
     });
-    // Something to wait for, beside the signal.
+    // A watch does not keep run() going: this timer does.
     const waiting = reactor.callLater(PATIENCE, () => {});
     reactor.callLater(20, () => kill("SIGUSR1"));
     const start = performance.now();
     reactor.run();
     waiting.cancel();
-    assertEquals(told, 1);
+    assertEquals(calls, 1);
     assert(performance.now() - start < PATIENCE / 2);
   },
 );
 
 test(
-  "onSignal(): a signal during serve() is told, parked or not [M01]",
+  "onSignal(): the callback is called during serve(), parked or not [M01]",
   async () => {
     await using reactor = patientReactor();
-    let told = 0;
+    let calls = 0;
     reactor.onSignal("SIGUSR1", () => {
-      told++;
-      if (told === 2) reactor.stop();
+      calls++;
+      if (calls === 2) reactor.stop();
       else setTimeout(() => kill("SIGUSR1"), 20);
     });
     const served = reactor.serve();
-    // A watch does not keep the process open: this does.
+    // A watch does not keep the process alive: this timer does.
     const holding = setTimeout(() => reactor.stop(), PATIENCE);
     setTimeout(() => kill("SIGUSR1"), 20);
     await served;
     clearTimeout(holding);
-    assertEquals(told, 2);
+    assertEquals(calls, 2);
   },
 );
 
-test("onSignal(): N raised one by one are N calls, of each watch [M03]", () => {
+test("onSignal(): each watch is called once for each of N signals [M03]", () => {
   using reactor = patientReactor();
   const counts = [0, 0];
   const raise = (): void => kill("SIGUSR1");
@@ -87,12 +87,12 @@ test("onSignal(): N raised one by one are N calls, of each watch [M03]", () => {
   assertEquals(counts, [10, 10]);
 });
 
-test("onSignal(): two signals are kept apart [M03] [M06]", () => {
+test("onSignal(): each signal calls its own watches only [M03] [M06]", () => {
   using reactor = patientReactor();
-  const told: string[] = [];
+  const calls: string[] = [];
   const tell = (name: string): void => {
-    told.push(name);
-    if (told.length === 2) reactor.stop();
+    calls.push(name);
+    if (calls.length === 2) reactor.stop();
   };
   reactor.onSignal("SIGUSR1", () => tell("SIGUSR1"));
   reactor.onSignal("SIGUSR2", () => tell("SIGUSR2"));
@@ -101,15 +101,15 @@ test("onSignal(): two signals are kept apart [M03] [M06]", () => {
   reactor.callSoon(() => kill("SIGUSR1"));
   reactor.run();
   waiting.cancel();
-  assertEquals(told.toSorted(), ["SIGUSR1", "SIGUSR2"]);
+  assertEquals(calls.toSorted(), ["SIGUSR1", "SIGUSR2"]);
 });
 
 test(
-  "onSignal(): a cancelled watch is not called, and cancels once [M02]",
+  "onSignal(): a cancelled watch is not called, and a second cancel() returns false [M02]",
   () => {
     using reactor = patientReactor();
-    let told = 0;
-    const watch = reactor.onSignal("SIGUSR1", () => told++);
+    let calls = 0;
+    const watch = reactor.onSignal("SIGUSR1", () => calls++);
     reactor.onSignal("SIGUSR1", () => reactor.stop());
     assert(watch.cancel());
     assert(!watch.cancel());
@@ -117,12 +117,12 @@ test(
     reactor.callSoon(() => kill("SIGUSR1"));
     reactor.run();
     waiting.cancel();
-    assertEquals(told, 0);
+    assertEquals(calls, 0);
   },
 );
 
 test(
-  "onSignal(): what cannot be watched is refused, and starts nothing [M02]",
+  "onSignal(): a signal that cannot be watched is a TypeError, and starts no worker [M02]",
   () => {
     using reactor = new Reactor();
     const nothing = (): void => {};
@@ -141,7 +141,7 @@ test("onSignal(): a watch does not keep run() going", () => {
   reactor.run();
 });
 
-test("onSignal(): the workers of closed reactors do not pile up", async () => {
+test("onSignal(): the workers of closed reactors end", async () => {
   const counts: number[] = [];
   for (let round = 0; round < 4; round++) {
     const reactor = new Reactor();
@@ -156,7 +156,7 @@ test("onSignal(): the workers of closed reactors do not pile up", async () => {
   assert(counts.at(-1)! <= counts[0]! + 4, String(counts));
 });
 
-test("onSignal(): a watch that throws, where onError throws too, ends run() at once [E11]", () => {
+test("onSignal(): an error of a watch ends run() at once if onError throws [E11]", () => {
   using reactor = new Reactor({
     onError: (error) => {
       throw error;
@@ -173,7 +173,7 @@ test("onSignal(): a watch that throws, where onError throws too, ends run() at o
   waiting.cancel();
 });
 
-/** What a program of its own prints, and which signal it dies of. */
+/** The output of another program, and the signal that ends it. */
 async function dying(
   body: string,
 ): Promise<[text: string, signal: Deno.Signal | null]> {
@@ -224,7 +224,7 @@ test("onSignal(): a signal whose watches were cancelled can be watched again", a
   assertEquals(outcome, ["second\n", null]);
 });
 
-test("onSignal(): a closed reactor leaves the signal to its default action", async () => {
+test("onSignal(): after close() a signal has its default action again", async () => {
   const outcome = await dying(`
     reactor.onSignal("SIGTERM", () => console.log("heard"));
     reactor.close();
@@ -234,7 +234,7 @@ test("onSignal(): a closed reactor leaves the signal to its default action", asy
   assertEquals(outcome, ["", "SIGTERM"]);
 });
 
-test("onSignal(): a watch that is cancelled leaves the listeners of Deno alone", async () => {
+test("onSignal(): cancelling a watch leaves Deno's listeners alone", async () => {
   const outcome = await dying(`
     Deno.addSignalListener("SIGTERM", () => Deno.exit(0));
     reactor.onSignal("SIGTERM", () => console.log("heard")).cancel();

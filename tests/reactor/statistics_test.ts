@@ -1,5 +1,5 @@
 /**
- * What a reactor tells of itself.
+ * `stats()`, and the measuring of callbacks.
  */
 
 import { assertEquals, assertGreaterOrEqual, assertLess } from "@std/assert";
@@ -8,13 +8,13 @@ import type { SlowCallback } from "../../reactor/mod.ts";
 import { bytesOf, drainSocket, nextTurn } from "../util.ts";
 import { onAnyBackend, onEachBackend } from "./stage.ts";
 
-/** Holds the thread up, as a slow callback does. */
+/** Blocks the thread, as a slow callback does. */
 function block(milliseconds: number): void {
   const end = performance.now() + milliseconds;
   while (performance.now() < end);
 }
 
-onEachBackend("stats() counts turns and events", (stage) => {
+onEachBackend("stats(): it counts turns and events", (stage) => {
   const { reactor } = stage;
   assertEquals(reactor.stats().readyPerWait, 0);
   for (let count = 0; count < 4; count++) {
@@ -33,7 +33,7 @@ onEachBackend("stats() counts turns and events", (stage) => {
 });
 
 onEachBackend(
-  "stats() counts what is registered, timed and queued",
+  "stats(): it counts registrations, timers and queued bytes",
   (stage) => {
     const { reactor } = stage;
     const { connection } = stage.narrow();
@@ -52,7 +52,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "what the reactor has for itself is not counted as registered",
+  "stats(): internal registrations are not counted",
   async (stage) => {
     const { reactor } = stage;
     reactor.wake();
@@ -66,7 +66,7 @@ onEachBackend(
   },
 );
 
-onAnyBackend("nothing is measured unless it was asked for", (stage) => {
+onAnyBackend("stats(): callbacks are not measured by default", (stage) => {
   const { reactor } = stage;
   reactor.callSoon(() => block(2));
   reactor.run();
@@ -74,7 +74,7 @@ onAnyBackend("nothing is measured unless it was asked for", (stage) => {
   assertEquals([callbackTime, longestCallback], [0, 0]);
 });
 
-onEachBackend("the time of callbacks is taken, of whatever kind", (stage) => {
+onEachBackend("measure: callbacks of all kinds are measured", (stage) => {
   const reactor = stage.make({ measure: true });
   const [left, right] = stage.pair();
   left.send(bytesOf("x"));
@@ -91,40 +91,43 @@ onEachBackend("the time of callbacks is taken, of whatever kind", (stage) => {
   assertGreaterOrEqual(callbackTime, longestCallback);
 });
 
-onEachBackend("a slow callback is told with its name", (stage) => {
-  const slow: SlowCallback[] = [];
-  const reactor = stage.make({
-    measure: { slow: 5, onSlow: (callback) => slow.push(callback) },
-  });
-  const [left, right] = stage.pair();
-  left.send(bytesOf("x"));
-  reactor.register(right, EVENT_READ, function lazyReader(): void {
-    block(6);
-    reactor.unregister(right);
-  });
-  reactor.callSoon(function lazyFunction(): never {
-    block(6);
-    throw new Error("thrown");
-  });
-  reactor.callSoon(() => block(6));
-  reactor.callSoon(() => {});
-  reactor.callLater(0, () => block(6));
-  reactor.run();
-  assertEquals(slow.map(({ name }) => name).sort(), [
-    "(anonymous)",
-    "lazyFunction",
-    "lazyReader",
-    "timer",
-  ]);
-  for (const { milliseconds } of slow) {
-    assertGreaterOrEqual(milliseconds, 5);
-    assertLess(milliseconds, 5000);
-  }
-  assertEquals(stage.takeErrors(), ["thrown"]);
-});
+onEachBackend(
+  "measure: onSlow is called with the name of a slow callback",
+  (stage) => {
+    const slow: SlowCallback[] = [];
+    const reactor = stage.make({
+      measure: { slow: 5, onSlow: (callback) => slow.push(callback) },
+    });
+    const [left, right] = stage.pair();
+    left.send(bytesOf("x"));
+    reactor.register(right, EVENT_READ, function lazyReader(): void {
+      block(6);
+      reactor.unregister(right);
+    });
+    reactor.callSoon(function lazyFunction(): never {
+      block(6);
+      throw new Error("thrown");
+    });
+    reactor.callSoon(() => block(6));
+    reactor.callSoon(() => {});
+    reactor.callLater(0, () => block(6));
+    reactor.run();
+    assertEquals(slow.map(({ name }) => name).sort(), [
+      "(anonymous)",
+      "lazyFunction",
+      "lazyReader",
+      "timer",
+    ]);
+    for (const { milliseconds } of slow) {
+      assertGreaterOrEqual(milliseconds, 5);
+      assertLess(milliseconds, 5000);
+    }
+    assertEquals(stage.takeErrors(), ["thrown"]);
+  },
+);
 
 onAnyBackend(
-  "stats() of a reactor that has served and was closed has nothing registered",
+  "stats(): after serve() and close() nothing is registered",
   async (stage) => {
     const reactor = stage.make();
     const served = reactor.serve();

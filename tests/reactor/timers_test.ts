@@ -1,5 +1,5 @@
 /**
- * Timers: never early, in order, and no burden once they are called off.
+ * Timers: never early, in order, and without cost after a cancel.
  */
 
 import {
@@ -14,10 +14,10 @@ import type { Timer } from "../../reactor/mod.ts";
 import { bytesOf, elapsed } from "../util.ts";
 import { Log, onAnyBackend, onEachBackend, type Stage } from "./stage.ts";
 
-/** How often a machine that is busy with other tests may be late. */
+/** Factor by which a machine that runs other tests may be late. */
 const GENEROUS = 2000;
 
-/** Every timeout that the selector is given from now on. */
+/** Records all later timeouts of the selector. */
 function spyOnWaits(stage: Stage): number[] {
   const { selector } = stage.reactor;
   const waits: number[] = [];
@@ -29,14 +29,14 @@ function spyOnWaits(stage: Stage): number[] {
   return waits;
 }
 
-/** Holds the thread up, as a slow callback does. */
+/** Blocks the thread, as a slow callback does. */
 function block(milliseconds: number): void {
   const end = performance.now() + milliseconds;
   while (performance.now() < end);
 }
 
 onEachBackend(
-  "ten timers are called once each, and one that repeats five times [H01]",
+  "callLater(), callEvery(): ten timers are called once, and an interval five times [H01]",
   (stage) => {
     const { reactor } = stage;
     const called: number[] = [];
@@ -56,7 +56,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "timers with one deadline are called in the order in which they began [H02]",
+  "callLater(): timers with equal deadlines are called in the order of their creation [H02]",
   (stage) => {
     const { reactor } = stage;
     const { now } = performance;
@@ -78,22 +78,25 @@ onEachBackend(
   },
 );
 
-onEachBackend("no timer is early, by the monotonic clock [H03]", (stage) => {
-  const { reactor } = stage;
-  const early: number[] = [];
-  for (const delay of [0.01, 0.1, 0.5, 1, 1.5, 2.2, 3.1, 7, 7.9, 12.3]) {
-    const due = performance.now() + delay;
-    reactor.callLater(delay, () => {
-      const left = due - performance.now();
-      if (left > 0) early.push(left);
-    });
-  }
-  reactor.run();
-  assertEquals(early, []);
-});
+onEachBackend(
+  "callLater(): no timer is early by the monotonic clock [H03]",
+  (stage) => {
+    const { reactor } = stage;
+    const early: number[] = [];
+    for (const delay of [0.01, 0.1, 0.5, 1, 1.5, 2.2, 3.1, 7, 7.9, 12.3]) {
+      const due = performance.now() + delay;
+      reactor.callLater(delay, () => {
+        const left = due - performance.now();
+        if (left > 0) early.push(left);
+      });
+    }
+    reactor.run();
+    assertEquals(early, []);
+  },
+);
 
 onEachBackend(
-  "a timer of no delay is called in the next turn, once [H04]",
+  "callLater(): a timer without a delay is called once, in the next turn [H04]",
   (stage) => {
     const { reactor } = stage;
     let calls = 0;
@@ -107,7 +110,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "timers that start themselves again starve neither I/O nor stop() [H04] [H19]",
+  "callLater(): timers that start each other starve neither I/O nor stop() [H04] [H19]",
   (stage) => {
     const { reactor } = stage;
     const [left, right] = stage.pair();
@@ -124,18 +127,21 @@ onEachBackend(
   },
 );
 
-onEachBackend("I/O that never ends does not starve timers [H19]", (stage) => {
-  const { reactor } = stage;
-  const [left, right] = stage.pair();
-  left.send(bytesOf("x"));
-  // Nobody reads it: it is ready in every turn.
-  reactor.register(right, EVENT_READ, () => {});
-  reactor.callLater(10, () => reactor.stop());
-  assertLess(elapsed(() => reactor.run()), GENEROUS);
-});
+onEachBackend(
+  "callLater(): I/O without end does not starve timers [H19]",
+  (stage) => {
+    const { reactor } = stage;
+    const [left, right] = stage.pair();
+    left.send(bytesOf("x"));
+    // It is never read: it is ready in every turn.
+    reactor.register(right, EVENT_READ, () => {});
+    reactor.callLater(10, () => reactor.stop());
+    assertLess(elapsed(() => reactor.run()), GENEROUS);
+  },
+);
 
 onAnyBackend(
-  "more timers than a turn calls are called in later ones",
+  "callLater(): timers beyond the limit of a turn are called in later turns",
   (stage) => {
     const { reactor } = stage;
     const [left, right] = stage.pair();
@@ -154,7 +160,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "a negative delay is due at once, in the order of deadlines [H05]",
+  "callLater(): a negative delay is due at once, in the order of deadlines [H05]",
   (stage) => {
     const { reactor } = stage;
     const log = new Log();
@@ -167,7 +173,7 @@ onAnyBackend(
 );
 
 onEachBackend(
-  "a timer that is called off is not called, and nobody waits for it [H06]",
+  "Timer.cancel(): a cancelled timer is not called, and does not keep run() going [H06]",
   (stage) => {
     const { reactor } = stage;
     const log = new Log();
@@ -184,7 +190,7 @@ onEachBackend(
 );
 
 onAnyBackend(
-  "`using` calls a timer off at the end of its scope [H06]",
+  "Timer: `using` cancels it at the end of the scope [H06]",
   (stage) => {
     const { reactor } = stage;
     const log = new Log();
@@ -197,7 +203,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "a timer may be called off in its own callback, after it, and twice [H07]",
+  "Timer.cancel(): it is possible in the callback, after it, and twice [H07]",
   (stage) => {
     const { reactor } = stage;
     let calls = 0;
@@ -222,7 +228,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "a callback calls off another that is due in the same turn [H08]",
+  "Timer.cancel(): a callback may cancel a timer that is due in the same turn [H08]",
   (stage) => {
     const { reactor } = stage;
     const log = new Log();
@@ -242,7 +248,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "a timer that a timer starts waits for the next turn, also with no delay [H09]",
+  "callLater(): in a timer it waits for the next turn, even without a delay [H09]",
   (stage) => {
     const { reactor } = stage;
     const log = new Log();
@@ -259,7 +265,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "one that repeats and is late by periods is called once, not once for each [H10]",
+  "callEvery(): an interval that is late by several periods is called once [H10]",
   (stage) => {
     const { reactor } = stage;
     let calls = 0;
@@ -272,7 +278,7 @@ onAnyBackend(
   },
 );
 
-onAnyBackend("calls that repeat do not drift", (stage) => {
+onAnyBackend("callEvery(): calls do not drift", (stage) => {
   const { reactor } = stage;
   const times: number[] = [];
   const start = performance.now();
@@ -282,14 +288,14 @@ onAnyBackend("calls that repeat do not drift", (stage) => {
     if (times.length === 5) timer.cancel();
   });
   reactor.run();
-  // Each is due at a multiple of 10 from the start: the 3 ms do not add up.
+  // Each call is due at a multiple of 10 from the start: the 3 ms do not add up.
   for (const time of times) assertGreaterOrEqual(time, 10);
   const periods = times.map((time) => Math.floor(time / 10));
   assertEquals(new Set(periods).size, 5);
 });
 
 onEachBackend(
-  "an interval that the clock cannot tell from none is called again, and ends",
+  "callEvery(): an interval below the resolution of the clock is called, and can be cancelled",
   (stage) => {
     const { reactor } = stage;
     let calls = 0;
@@ -305,7 +311,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "a delay without end never comes, and harms no other [H13]",
+  "callLater(): an infinite delay is never called, and harms no other timer [H13]",
   (stage) => {
     const { reactor } = stage;
     const log = new Log();
@@ -328,18 +334,21 @@ onEachBackend(
   },
 );
 
-onAnyBackend("delays that are no numbers are refused", (stage) => {
-  const { reactor } = stage;
-  assertThrows(() => reactor.callLater(NaN, () => {}), TypeError);
-  assertThrows(() => reactor.callLater("5" as never, () => {}), TypeError);
-  assertThrows(() => reactor.callEvery(0, () => {}), RangeError);
-  assertThrows(() => reactor.callEvery(-1, () => {}), RangeError);
-  assertThrows(() => reactor.callEvery(NaN, () => {}), RangeError);
-  assertEquals(reactor.stats().timers, 0);
-});
+onAnyBackend(
+  "callLater(), callEvery(): a delay that is not a number is refused",
+  (stage) => {
+    const { reactor } = stage;
+    assertThrows(() => reactor.callLater(NaN, () => {}), TypeError);
+    assertThrows(() => reactor.callLater("5" as never, () => {}), TypeError);
+    assertThrows(() => reactor.callEvery(0, () => {}), RangeError);
+    assertThrows(() => reactor.callEvery(-1, () => {}), RangeError);
+    assertThrows(() => reactor.callEvery(NaN, () => {}), RangeError);
+    assertEquals(reactor.stats().timers, 0);
+  },
+);
 
 onEachBackend(
-  "a wait lasts until the earliest live deadline, less what has passed [H14]",
+  "run(): a wait ends at the earliest deadline of an active timer [H14]",
   (stage) => {
     const { reactor } = stage;
     const waits = spyOnWaits(stage);
@@ -358,7 +367,7 @@ onEachBackend(
   },
 );
 
-onEachBackend("without a timer a wait has no end [H14]", (stage) => {
+onEachBackend("run(): without a timer a wait has no timeout [H14]", (stage) => {
   const { reactor } = stage;
   const [left, right] = stage.pair();
   const waits = spyOnWaits(stage);
@@ -368,17 +377,20 @@ onEachBackend("without a timer a wait has no end [H14]", (stage) => {
   assertEquals(waits, [Infinity]);
 });
 
-onEachBackend("what is queued is not waited for [H14]", (stage) => {
-  const { reactor } = stage;
-  const waits = spyOnWaits(stage);
-  reactor.callLater(5000, () => {}).unref();
-  reactor.callSoon(() => {});
-  reactor.run();
-  assertEquals(waits, [0]);
-});
+onEachBackend(
+  "callSoon(): with a queued function the loop does not wait [H14]",
+  (stage) => {
+    const { reactor } = stage;
+    const waits = spyOnWaits(stage);
+    reactor.callLater(5000, () => {}).unref();
+    reactor.callSoon(() => {});
+    reactor.run();
+    assertEquals(waits, [0]);
+  },
+);
 
 onAnyBackend(
-  "a deadline is replaced by calling off, and calling anew: a day by a moment [H11]",
+  "Timer.cancel(): a timer is replaced by cancelling it and creating another [H11]",
   (stage) => {
     const { reactor } = stage;
     const log = new Log();
@@ -393,13 +405,13 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "a timer that is put off before it is due, again and again, is called after that [H12]",
+  "Timer.cancel(): a timer that is replaced repeatedly before it is due is called in the end [H12]",
   (stage) => {
     const { reactor } = stage;
     const log = new Log();
     let timer = reactor.callLater(20, log.note("put off"));
     let times = 0;
-    // Its deadline is always the earlier one, however late the loop is.
+    // The replaced deadline is always the earlier one, however late the loop is.
     const putOff = reactor.callEvery(2, () => {
       assertEquals(log.lines, []);
       timer.cancel();
@@ -413,7 +425,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "a timer that is over is not begun again, and a closed reactor begins none [H17]",
+  "Timer: one that is over does not restart, and a closed reactor creates none [H17]",
   (stage) => {
     const { reactor } = stage;
     const log = new Log();
@@ -434,7 +446,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "of a hundred thousand timers at once, most are called off, and the others called [P05]",
+  "Timer.cancel(): of 100,000 timers, the cancelled ones are not called, and all others are [P05]",
   (stage) => {
     const { reactor } = stage;
     let calls = 0;
@@ -453,7 +465,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "masses of timers that are called off leave no memory, and the rest is called [H15] [H16]",
+  "Timer.cancel(): masses of cancelled timers hold no memory, and all others are called [H15] [H16]",
   (stage) => {
     const { reactor } = stage;
     let calls = 0;
@@ -472,7 +484,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "a hundred thousand timers are called in the order of their deadlines [H16]",
+  "callLater(): 100,000 timers are called in the order of their deadlines [H16]",
   (stage) => {
     const { reactor } = stage;
     let last = 0;
@@ -494,7 +506,7 @@ onAnyBackend(
 );
 
 onEachBackend(
-  "a timer that is unreferenced does not keep run() going [H18]",
+  "Timer.unref(): an unreferenced timer does not keep run() going [H18]",
   (stage) => {
     const { reactor } = stage;
     const log = new Log();
@@ -510,7 +522,7 @@ onEachBackend(
 );
 
 onAnyBackend(
-  "one that is unreferenced is called beside one that is not [H18]",
+  "Timer.unref(): an unreferenced timer is called while another keeps run() going [H18]",
   (stage) => {
     const { reactor } = stage;
     const log = new Log();
@@ -522,7 +534,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "the time of day may be set back, or far ahead, and no timer minds",
+  "callLater(): setting the time of day does not affect timers",
   (stage) => {
     const { reactor } = stage;
     const { now } = Date;

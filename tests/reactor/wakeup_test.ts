@@ -1,5 +1,5 @@
 /**
- * Waking the reactor, from this thread and from others.
+ * `wake()`, from this thread and from others.
  */
 
 import { assert, assertEquals } from "@std/assert";
@@ -16,8 +16,8 @@ import {
 } from "./stage.ts";
 
 /**
- * A program that wakes a reactor, what a user's `Worker` would import, written out;
- * it leaves a number before each wake, if it is told where.
+ * A worker that wakes a reactor, with the text of `wake()` written out. It may write a
+ * number into shared memory before each wake.
  */
 const WAKING = `
   const { symbols } = Deno.dlopen(LIBRARY, {
@@ -34,8 +34,8 @@ const WAKING = `
 `;
 
 /**
- * Defines a test with threads. Deno keeps two descriptors of the worker that
- * ended last until the next one ends, so descriptors are not counted.
+ * Defines a test with threads. It does not count descriptors: Deno keeps two of the
+ * worker that ended last until the next one ends.
  */
 function withThreads(name: string, run: (stage: Stage) => Promise<void>): void {
   const backend = reactorBackends.find(({ absent }) => absent === undefined)!;
@@ -47,7 +47,7 @@ function withThreads(name: string, run: (stage: Stage) => Promise<void>): void {
 
 openLibrary();
 
-/** A thread that wakes reactors, once it is told to. */
+/** A thread that wakes reactors after a message. */
 async function wakingWorker(stage: Stage): Promise<Worker> {
   const library = JSON.stringify(libraryPath());
   const program = WAKING.replace("LIBRARY", library);
@@ -59,7 +59,7 @@ async function wakingWorker(stage: Stage): Promise<Worker> {
 }
 
 onEachBackend(
-  "wake() before a wait ends it at once, and once [G01]",
+  "wake(): before a wait it ends this wait only [G01]",
   (stage) => {
     const { reactor } = stage;
     reactor.wake();
@@ -72,9 +72,9 @@ onEachBackend(
   },
 );
 
-onEachBackend("many wakes are one [G03] [G06]", (stage) => {
+onEachBackend("wake(): many calls end one wait [G03] [G06]", (stage) => {
   const { reactor } = stage;
-  // Far more than the pipe holds.
+  // Far more bytes than the pipe holds.
   for (let count = 0; count < 100_000; count++) reactor.wake();
   reactor.runOnce(PATIENCE);
   const { turns } = reactor.stats();
@@ -88,7 +88,7 @@ onEachBackend("many wakes are one [G03] [G06]", (stage) => {
 });
 
 onEachBackend(
-  "a wake is nobody's event, nor anybody's registration [G05] [G11]",
+  "wake(): it calls no callback, and counts as no registration [G05] [G11]",
   (stage) => {
     const { reactor } = stage;
     assert(reactor.wakeFd >= 0);
@@ -100,7 +100,7 @@ onEachBackend(
 );
 
 withThreads(
-  "another thread's wake ends a wait at once [G02] [G07]",
+  "wake(): from another thread it ends a wait at once [G02] [G07]",
   async (stage) => {
     const { reactor } = stage;
     const worker = await wakingWorker(stage);
@@ -112,7 +112,7 @@ withThreads(
 );
 
 withThreads(
-  "two threads wake two reactors, each its own [G04]",
+  "wake(): two threads wake two reactors, each its own [G04]",
   async (stage) => {
     const reactors = [stage.make(), stage.make()];
     const workers = [await wakingWorker(stage), await wakingWorker(stage)];
@@ -126,7 +126,7 @@ withThreads(
 );
 
 withThreads(
-  "what another thread leaves before each of thousands of wakes is all found, in order [G08]",
+  "wake(): the reactor finds all numbers that a thread wrote before thousands of calls, in order [G08]",
   async (stage) => {
     const { reactor } = stage;
     const times = 5000;
@@ -141,14 +141,14 @@ withThreads(
         found.push(Atomics.load(left, found.length));
       }
     }
-    // Not one wait was as long as it would have been without its wake.
+    // No wait took as long as it would have without its wake-up.
     assert(performance.now() - started < PATIENCE);
     assertEquals(found, Array.from({ length: times }, (_, index) => index + 1));
   },
 );
 
 withThreads(
-  "another thread's wake ends a parked wait [G02]",
+  "wake(): from another thread it ends a parked wait [G02]",
   async (stage) => {
     const { reactor } = stage;
     const worker = await wakingWorker(stage);
@@ -172,7 +172,7 @@ withThreads(
   },
 );
 
-/** The messages of a thread, one after another. */
+/** Yields the messages of a thread. */
 function messagesOf(worker: Worker): () => Promise<unknown> {
   const queue: unknown[] = [];
   let waiting: ((message: unknown) => void) | null = null;
@@ -208,7 +208,7 @@ withThreads("each thread has a reactor of its own", async (stage) => {
 });
 
 withThreads(
-  "a thread that is asked to end gives back its descriptors and its port",
+  "close(): a thread that ends on request closes its descriptors and its port",
   async (stage) => {
     const url = new URL("./ending_worker.ts", import.meta.url);
     const end = async (): Promise<SocketAddress> => {
@@ -223,8 +223,8 @@ withThreads(
       assertEquals(await next(), "closed");
       return address;
     };
-    // Deno keeps two descriptors of the first worker and two of the last, and
-    // closes the others on their threads.
+    // Deno keeps two descriptors of the first worker and two of the last one. It closes
+    // the others on their threads.
     const before = openFds().size + 4;
     await end();
     const address = await end();
@@ -240,7 +240,7 @@ withThreads(
   },
 );
 
-onAnyBackend("wake() by the descriptor is wake()", (stage) => {
+onAnyBackend("wake(fd): it wakes the reactor of the descriptor", (stage) => {
   const { reactor } = stage;
   wake(reactor.wakeFd);
   const started = performance.now();
