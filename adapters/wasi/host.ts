@@ -240,7 +240,7 @@ export class WasiHost {
       using suspension = new Suspension(reactor);
       return await this.#serve(module, suspension, signal);
     }
-    await using borrowed = borrowReactor();
+    await using borrowed = await borrowReactor();
     using suspension = new Suspension(borrowed.reactor);
     borrowed.served.catch((error) => suspension.stop(error));
     return await this.#serve(module, suspension, signal);

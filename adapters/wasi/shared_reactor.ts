@@ -4,7 +4,7 @@
  * @module
  */
 
-import { Reactor } from "../../reactor/reactor.ts";
+import type { Reactor } from "../../reactor/reactor.ts";
 
 /** A reactor that serves until it is returned. */
 export interface Borrowed extends AsyncDisposable {
@@ -16,8 +16,12 @@ export interface Borrowed extends AsyncDisposable {
 let shared: Pick<Borrowed, "reactor" | "served"> | undefined;
 let borrowers = 0;
 
-/** Borrows the reactor. It is closed when the last borrower has returned it. */
-export function borrowReactor(): Borrowed {
+/**
+ * Borrows the reactor, which is closed when the last borrower has returned it. It is
+ * loaded here: a host that blocks its thread needs none.
+ */
+export async function borrowReactor(): Promise<Borrowed> {
+  const { Reactor } = await import("../../reactor/reactor.ts");
   if (shared === undefined) {
     const reactor = new Reactor();
     shared = { reactor, served: reactor.serve() };
