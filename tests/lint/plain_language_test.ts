@@ -49,6 +49,7 @@ Deno.test("plain_language: indirect questions, and plain uses of the words, are 
 Deno.test("plain_language: long sentences, and several colons in one, are found", () => {
   assertEquals(found(`// ${LONG}.`), ["1 26 words"]);
   assertEquals(found(`// One: two: three.`), ["1 2 colons"]);
+  assertEquals(found(`// One: "two: three: four".`), []);
   assertEquals(found(`// One: two. Three: four, at 12:30 of node:fs.`), []);
 });
 
