@@ -4,7 +4,11 @@
  * @module
  */
 
-import { createSelector, type SelectorName } from "../../backends/selectors.ts";
+import {
+  createSelector,
+  SELECTOR_NAMES,
+  type SelectorName,
+} from "../../backends/selectors.ts";
 import { type Mode, type Peer, program } from "./peer.ts";
 
 /**
@@ -69,11 +73,9 @@ export const polluxRun: Peer = reactor("run");
 /** The reactor that shares the thread with Deno. */
 export const polluxServe: Peer = reactor("serve");
 /** The reactor on the other calls. */
-export const polluxOthers: readonly Peer[] = [
-  reactorOn("poll"),
-  reactorOn("select"),
-  reactorOn("kqueue"),
-];
+export const polluxOthers: readonly Peer[] = SELECTOR_NAMES.slice(1).map(
+  reactorOn,
+);
 
 /** A selector without the reactor. */
 export const polluxSelector: Peer = {
