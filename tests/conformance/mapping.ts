@@ -236,6 +236,42 @@ export const mapping: Cases = [
     },
   },
   {
+    name:
+      "unregister() with closing ends a registration, and its number is free for the next file [A05]",
+    run(stage): void {
+      const { selector } = stage;
+      for (let round = 0; round < 2; round++) {
+        const { left, right } = stage.pair();
+        const key = selector.register(right, EVENT_READ, "right");
+        left.send(bytesOf("x"));
+        assertStrictEquals(selector.unregister(right, { closing: true }), key);
+        assertEquals(selector.getMap().size, 0);
+        assertThrows(
+          () => selector.unregister(right, { closing: true }),
+          NotFound,
+        );
+        right.close();
+        expectNoEvents(selector);
+      }
+    },
+  },
+  {
+    name: "unregister() refuses an unknown option, and the registration stays",
+    run(stage): void {
+      const { selector } = stage;
+      const { right } = stage.pair();
+      const key = selector.register(right, EVENT_READ, "right");
+      const options = { close: true } as { closing?: boolean };
+      assertThrows(
+        () => selector.unregister(right, options),
+        TypeError,
+        'Unknown option "close"',
+      );
+      assertStrictEquals(selector.getKey(right), key);
+      assertStrictEquals(selector.unregister(right, { closing: false }), key);
+    },
+  },
+  {
     name: "getKey() finds an object that was closed [A08]",
     run(stage): void {
       const { selector } = stage;
