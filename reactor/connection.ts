@@ -201,7 +201,7 @@ export class Connection<A extends SocketAddress = SocketAddress>
     }
   }
 
-  /** A connect succeeded: reports it and sends what was written before. */
+  /** Handles a successful connect: reports it, and sends the queue. */
   static #establish(connection: Connection, socket: Socket): void {
     const fields = needFields(connection);
     connection.file = socket;
@@ -227,7 +227,7 @@ export class Connection<A extends SocketAddress = SocketAddress>
   }
 }
 
-/** The connection is typed by the caller: its fields know it as what it is. */
+/** The fields of a connection, typed like the connection itself. */
 function fieldsOf<C extends Connection>(
   connection: C,
 ): ConnectionFields<C> | null {

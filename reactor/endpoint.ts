@@ -131,7 +131,7 @@ export abstract class Endpoint implements Disposable {
     Endpoint.#count(this);
   }
 
-  /** Makes the loop count the registration as what it is now. */
+  /** Updates the loop's count of unreferenced registrations. */
   static #count(endpoint: Endpoint): void {
     const bits = endpoint.#registration;
     const unreferenced = (bits & EVENTS) !== 0 &&

@@ -43,7 +43,6 @@ export type { DatagramOptions } from "./datagram_socket.ts";
 export type { Endpoint } from "./endpoint.ts";
 export type { Handler } from "./handler_pairs.ts";
 export type { ListenOptions } from "./listen_options.ts";
-export type { Owned } from "./owned.ts";
 export type { ReactorOptions, ServeOptions } from "./reactor_options.ts";
 export { Readiness, type ReadinessOptions } from "./readiness.ts";
 export { Reactor } from "./reactor.ts";

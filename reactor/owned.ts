@@ -13,17 +13,12 @@ export const DESTROY: unique symbol = Symbol("destroy");
 
 /** A resource that the loop closes with itself. */
 export interface Owned {
-  /**
-   * The index in the list of the loop; -1 without a loop.
-   *
-   * @ignore
-   */
+  /** The index in the list of the loop; -1 without a loop. */
   [PLACE]: number;
   /**
    * Closes the resource at once and discards its pending work.
    *
    * @param error The cause, which the resource reports
-   * @ignore
    */
   [DESTROY](error?: Error): void;
 }

@@ -161,7 +161,7 @@ export abstract class StreamWriter extends Endpoint {
     this.updateInterest();
   }
 
-  /** Updates the registration after a change of what is to be sent. */
+  /** Updates the registration after a change of the queue. */
   protected abstract updateInterest(): void;
 
   /** Ends the stream, with the error if one is the cause. */
@@ -258,7 +258,7 @@ export abstract class StreamWriter extends Endpoint {
     return false;
   }
 
-  /** Sends the queue, then does what waited for it. */
+  /** Sends the queue, then calls `whenWritable()` and `onDrain`. */
   protected flush(): void {
     if (this.#queue !== null && !this.is(CORKED)) this.#sendQueue(this.#queue);
     if (this.#queue === null) this.#flushed();

@@ -31,7 +31,7 @@ export class RequestQueue<Result> {
   readonly #resultOf: (count: number) => Result;
 
   /**
-   * @param verb What a request does, for messages: "read into" or "write"
+   * @param verb The action of a request, for messages: "read into" or "write"
    * @param transfer Receives or sends. Returns the number of bytes, or `WOULD_BLOCK`
    * @param resultOf The result of a request by its number of bytes
    */
