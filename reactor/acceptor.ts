@@ -173,7 +173,7 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
     try {
       this.#onAccept(socket);
     } catch (error) {
-      loopOf(this).report(error);
+      loopOf(this).reports.report(error);
       socket.close();
     }
   }
@@ -181,9 +181,9 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
   #failed(error: unknown): void {
     if (isListenerFailure(error)) {
       this.close();
-      loopOf(this).report(error);
+      loopOf(this).reports.report(error);
     } else {
-      if (this.#rest === null) loopOf(this).reportSometimes(error);
+      if (this.#rest === null) loopOf(this).reports.reportSometimes(error);
       this.#suspend();
     }
   }
@@ -213,7 +213,9 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
     } catch (error) {
       // A method never calls back: the error is reported from the loop.
       const loop = loopOf(this);
-      if (this.#rest === null) loop.callSoon(() => loop.reportSometimes(error));
+      if (this.#rest === null) {
+        loop.callSoon(() => loop.reports.reportSometimes(error));
+      }
       this.#suspend();
     }
   }

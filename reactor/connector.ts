@@ -84,8 +84,8 @@ export class Connector implements PromiseBound {
    * @param name The name of the peer, for messages
    */
   startAfter(name: string, lookUp: () => Promise<SocketAddress[]>): void {
-    if (!this.#begin(name) || !this.#loop.awaitPromise(this)) return;
-    const end = (): void => this.#loop.forgetPromise(this);
+    if (!this.#begin(name) || !this.#loop.promises.add(this)) return;
+    const end = (): void => this.#loop.promises.remove(this);
     lookUp().finally(end).then(
       (addresses) => this.#try(addresses),
       (error) => this.#fail(error),
@@ -216,7 +216,7 @@ export class Connector implements PromiseBound {
 
   #cleanUp(): void {
     this.#over = true;
-    this.#loop.forgetPromise(this);
+    this.#loop.promises.remove(this);
     this.#next?.cancel();
     this.#timeout?.cancel();
     this.#options.signal?.removeEventListener("abort", this.#abort);

@@ -334,7 +334,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     try {
       this.#onMessage!(data, address as Address, this);
     } catch (error) {
-      loopOf(this).report(error);
+      loopOf(this).reports.report(error);
     }
   }
 
@@ -349,7 +349,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
   #report(error: unknown): void {
     const onError = this.#onError;
     if (onError) onError(error as Error, this);
-    else loopOf(this).reportSometimes(error);
+    else loopOf(this).reports.reportSometimes(error);
   }
 
   #isReading(): boolean {

@@ -156,7 +156,7 @@ export class DatagramSender {
 
   /** Discards the queue. */
   close(): void {
-    this.#loop.countQueued(-this.#queue.bytes, -this.#queue.memory);
+    this.#loop.queued.count(-this.#queue.bytes, -this.#queue.memory);
     this.#queue.clear();
     this.#rest?.cancel();
     this.#state = State.Idle;
@@ -187,7 +187,7 @@ export class DatagramSender {
    */
   #checkRoom(): void {
     // With an empty queue no `onDrain` would follow, so the message is admitted.
-    const refusal = this.#queue.length > 0 ? this.#loop.refusal() : null;
+    const refusal = this.#queue.length > 0 ? this.#loop.queued.refusal() : null;
     if (refusal === null && !this.#isFull()) return;
     this.#drainPending = true;
     throw refusal ??
@@ -206,7 +206,7 @@ export class DatagramSender {
   ): void {
     const { memory } = this.#queue;
     this.#queue.push({ data: copyOf(data), address });
-    this.#loop.countQueued(data.length, this.#queue.memory - memory);
+    this.#loop.queued.count(data.length, this.#queue.memory - memory);
   }
 
   #flush(): void {
@@ -272,7 +272,7 @@ export class DatagramSender {
     const { bytes, memory } = this.#queue;
     this.#queue.drop(count);
     const after = this.#queue;
-    this.#loop.countQueued(after.bytes - bytes, after.memory - memory);
+    this.#loop.queued.count(after.bytes - bytes, after.memory - memory);
   }
 
   /**

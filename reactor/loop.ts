@@ -18,7 +18,7 @@ import { type Callback, checkCallback } from "./callback.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { type Owned, OwnedResources } from "./owned.ts";
-import { type PromiseBound, PromiseWaits } from "./promise_waits.ts";
+import { PromiseWaits } from "./promise_waits.ts";
 import { QueuedBytes } from "./queued_bytes.ts";
 import {
   type ReactorOptions,
@@ -40,17 +40,17 @@ import { wake, Waker } from "./waker.ts";
 export class Loop implements ServedLoop {
   /** The resources that are closed with the loop. */
   readonly resources: OwnedResources = new OwnedResources();
+  readonly reports: Reports;
+  readonly queued: QueuedBytes;
+  readonly promises: PromiseWaits = new PromiseWaits();
   /** Called with the key of a callback that is unregistered because it keeps throwing. */
   onFailing: ((key: SelectorKey<Callback>) => void) | null = null;
   readonly #life = new Lifecycle();
   readonly #selector: LoopSelector<Callback>;
   readonly #yieldInterval: number;
   readonly #stopwatch: Stopwatch | null;
-  readonly #reports: Reports;
   readonly #dispatcher: Dispatcher;
   readonly #schedule: Schedule;
-  readonly #queued: QueuedBytes;
-  readonly #promises = new PromiseWaits();
   readonly #turnWaits = new TurnWaits();
   #waker: Waker | null = null;
   /** Registrations that keep neither `run()` nor the process alive. */
@@ -69,20 +69,23 @@ export class Loop implements ServedLoop {
   /** Checks the options of a reactor, and creates its selector. */
   constructor(options: ReactorOptions = {}) {
     this.#yieldInterval = yieldIntervalOf(options);
-    this.#queued = new QueuedBytes(options.maximumQueued ?? Infinity);
+    this.queued = new QueuedBytes(options.maximumQueued ?? Infinity);
     this.#stopwatch = Stopwatch.create(options.measure ?? false);
-    this.#reports = new Reports(
+    this.reports = new Reports(
       options.onError ?? createErrorPrinter(),
       () => this.#life.stopping = true,
     );
     this.#selector = options.selector ?? createSelector<Callback>();
     this.#dispatcher = new Dispatcher(
       this.#selector,
-      this.#reports,
+      this.reports,
       this.#stopwatch,
       (fileobj) => this.#endFailing(fileobj),
     );
-    this.#schedule = new Schedule(this.#dispatcher, () => this.#changed());
+    this.#schedule = new Schedule(
+      this.#dispatcher,
+      () => this.#serving?.changed(),
+    );
   }
 
   get selector(): LoopSelector<Callback> {
@@ -105,7 +108,7 @@ export class Loop implements ServedLoop {
     this.checkOpen();
     checkCallback(callback);
     const key = this.#selector.register(fileobj, events, callback as Callback);
-    this.#changed();
+    this.#serving?.changed();
     return key as SelectorKey<Callback, F>;
   }
 
@@ -117,7 +120,7 @@ export class Loop implements ServedLoop {
     this.checkOpen();
     checkCallback(callback);
     const key = this.#selector.modify(fileobj, events, callback as Callback);
-    this.#changed();
+    this.#serving?.changed();
     return key as SelectorKey<Callback, F>;
   }
 
@@ -127,7 +130,7 @@ export class Loop implements ServedLoop {
   ): SelectorKey<Callback> {
     this.checkOpen();
     const key = this.#selector.unregister(fileobj, options);
-    this.#changed();
+    this.#serving?.changed();
     return key;
   }
 
@@ -141,7 +144,7 @@ export class Loop implements ServedLoop {
     } catch (error) {
       if (!(error instanceof Deno.errors.NotFound)) throw error;
     }
-    this.#changed();
+    this.#serving?.changed();
   }
 
   /** Unregisters a descriptor that stays open, if it is registered, as `forget()` does. */
@@ -171,7 +174,7 @@ export class Loop implements ServedLoop {
   callSoon(callback: () => void): void {
     this.checkOpen();
     this.#schedule.addSoon(callback);
-    this.#interrupt();
+    this.#serving?.interrupt();
   }
 
   callLater(milliseconds: number, callback: () => void): Timer {
@@ -203,18 +206,18 @@ export class Loop implements ServedLoop {
 
   wake(): void {
     wake(this.wakeFd);
-    this.#interrupt();
+    this.#serving?.interrupt();
   }
 
   run(): void {
     this.#begin("running");
     try {
-      this.#promises.block();
+      this.promises.block();
       // stop() came before: one turn that does not wait.
       if (this.#life.stopping) this.turn(0);
       while (!this.#life.stopping && this.#hasWork()) this.turn(Infinity);
     } finally {
-      this.#promises.unblock();
+      this.promises.unblock();
       this.#end();
     }
   }
@@ -264,7 +267,7 @@ export class Loop implements ServedLoop {
 
   stop(): void {
     this.#life.stopping = true;
-    this.#interrupt();
+    this.#serving?.interrupt();
   }
 
   /** Resolves when a `serve()` under way has ended. */
@@ -276,7 +279,7 @@ export class Loop implements ServedLoop {
     const { state } = this.#life;
     if (state === "closed" || state === "closing") return;
     this.#life.enter("closing", "Reactor is running: stop it before closing");
-    this.resources.destroyAll((error) => this.report(error));
+    this.resources.destroyAll((error) => this.reports.report(error));
     // No turn follows: resources report their ends now.
     this.#schedule.callSoon();
     this.#life.state = "closed";
@@ -285,17 +288,12 @@ export class Loop implements ServedLoop {
     // A parked wait still uses the selector: it ends first.
     if (state === "serving") return this.stop();
     this.#release();
-    this.#reports.throwFailure();
+    this.reports.throwFailure();
   }
 
-  ref(): void {
-    this.#referenced = true;
-    this.#interrupt();
-  }
-
-  unref(): void {
-    this.#referenced = false;
-    this.#interrupt();
+  setRef(referenced: boolean): void {
+    this.#referenced = referenced;
+    this.#serving?.interrupt();
   }
 
   stats(): ReactorStatistics {
@@ -308,7 +306,7 @@ export class Loop implements ServedLoop {
       longestCallback: this.#stopwatch?.longest ?? 0,
       timers: this.#schedule.timers,
       registered: this.#registered(),
-      bytesQueued: this.#queued.bytes,
+      bytesQueued: this.queued.bytes,
       acceptBackOffs: this.#acceptBackOffs,
     };
   }
@@ -316,15 +314,6 @@ export class Loop implements ServedLoop {
   /** Calls a callback outside of the dispatch; reports the error that it throws. */
   guard(callback: () => void): void {
     this.#dispatcher.call(callback, callback.name);
-  }
-
-  report(error: unknown): void {
-    this.#reports.report(error);
-  }
-
-  /** Reports an error that a peer can cause at will: once a second for each kind. */
-  reportSometimes(error: unknown): void {
-    this.#reports.reportSometimes(error);
   }
 
   /**
@@ -342,14 +331,6 @@ export class Loop implements ServedLoop {
     this.resources.remove(resource);
   }
 
-  awaitPromise(operation: PromiseBound): boolean {
-    return this.#promises.add(operation);
-  }
-
-  forgetPromise(operation: PromiseBound): void {
-    this.#promises.remove(operation);
-  }
-
   /** Has an operation fail if nothing runs the loop within a second. */
   awaitTurn(operation: TurnBound): void {
     if (!this.running) this.#turnWaits.add(operation);
@@ -359,22 +340,10 @@ export class Loop implements ServedLoop {
     this.#turnWaits.remove(operation);
   }
 
-  mayGoOn(): boolean {
-    return this.#promises.mayResolve();
-  }
-
   /** Counts registrations that keep neither `run()` nor the process alive. */
   countUnreferenced(difference: 1 | -1): void {
     this.#unreferenced += difference;
-    this.#interrupt();
-  }
-
-  countQueued(bytes: number, memory: number): void {
-    this.#queued.count(bytes, memory);
-  }
-
-  refusal(): RangeError | null {
-    return this.#queued.refusal();
+    this.#serving?.interrupt();
   }
 
   /** Counts a suspension of accepting. */
@@ -390,7 +359,7 @@ export class Loop implements ServedLoop {
   }
 
   #process(count: number): void {
-    this.#promises.resolvedWithoutTurn = 0;
+    this.promises.resolvedWithoutTurn = 0;
     this.#turns++;
     this.#life.dispatching = true;
     try {
@@ -425,16 +394,12 @@ export class Loop implements ServedLoop {
     return this.#dispatcher.events;
   }
 
-  resolvedWithoutTurn(): number {
-    return this.#promises.resolvedWithoutTurn;
-  }
-
   keepsAlive(): boolean {
     return this.#referenced && this.#hasWork();
   }
 
   isDone(): boolean {
-    return this.#untilIdle && !this.#hasWork() && this.#promises.size === 0;
+    return this.#untilIdle && !this.#hasWork() && this.promises.size === 0;
   }
 
   /** Counts registered file objects, except those of the reactor itself. */
@@ -445,16 +410,6 @@ export class Loop implements ServedLoop {
   /** Returns whether `run()` goes on. */
   #hasWork(): boolean {
     return this.#registered() > this.#unreferenced || this.#schedule.hasWork;
-  }
-
-  /** Restarts a parked wait that does not see a change of the registrations. */
-  #changed(): void {
-    this.#serving?.changed();
-  }
-
-  /** Ends the parked wait, if one is under way. */
-  #interrupt(): void {
-    this.#serving?.interrupt();
   }
 
   #needWaker(): Waker {
@@ -474,7 +429,7 @@ export class Loop implements ServedLoop {
   #end(): void {
     this.#served = null;
     if (this.#life.end()) this.#release();
-    this.#reports.throwFailure();
+    this.reports.throwFailure();
   }
 
   #release(): void {

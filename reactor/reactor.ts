@@ -558,12 +558,12 @@ export class Reactor implements Disposable, AsyncDisposable {
 
   /** Keeps the process alive while the reactor serves. This is the default. */
   ref(): void {
-    this.#loop.ref();
+    this.#loop.setRef(true);
   }
 
   /** Lets the process end although the reactor serves. */
   unref(): void {
-    this.#loop.unref();
+    this.#loop.setRef(false);
   }
 
   /**

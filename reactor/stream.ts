@@ -220,7 +220,7 @@ export class Stream extends StreamWriter {
     try {
       onData(chunk, this);
     } catch (error) {
-      loopOf(this).report(error);
+      loopOf(this).reports.report(error);
       this.abort(error as Error);
     }
     if (more) this.#fallBackToLevel();
@@ -271,7 +271,7 @@ export class Stream extends StreamWriter {
     try {
       callback();
     } catch (error) {
-      loopOf(this).report(error);
+      loopOf(this).reports.report(error);
       this.abort(error as Error);
     }
   }
@@ -337,7 +337,7 @@ export class Stream extends StreamWriter {
     this.finish(error);
     if (waits) return;
     loopOf(this).callSoon(() => {
-      if (this.is(CLOSE_UNREPORTED)) loopOf(this).report(error);
+      if (this.is(CLOSE_UNREPORTED)) loopOf(this).reports.report(error);
     });
   }
 

@@ -235,7 +235,7 @@ export abstract class StreamWriter extends Endpoint {
    * @returns as `write`
    */
   #enqueue(data: Uint8Array<ArrayBuffer>, sent: number): boolean {
-    const refusal = loopOf(this).refusal();
+    const refusal = loopOf(this).queued.refusal();
     if (refusal !== null) {
       this.state |= REFUSED;
       this.#failLater(refusal);
@@ -244,7 +244,7 @@ export abstract class StreamWriter extends Endpoint {
     const queue = this.#queue ??= new WriteQueue();
     const { memory } = queue;
     queue.push(copyOf(data, sent));
-    loopOf(this).countQueued(data.length - sent, queue.memory - memory);
+    loopOf(this).queued.count(data.length - sent, queue.memory - memory);
     this.updateInterest();
     return this.#isBelowHighWater();
   }
@@ -278,7 +278,7 @@ export abstract class StreamWriter extends Endpoint {
       this.#settings.transport.sendAll(this.file!, queue);
     } finally {
       // Some bytes may have been sent before an error.
-      loopOf(this).countQueued(queue.bytes - bytes, queue.memory - memory);
+      loopOf(this).queued.count(queue.bytes - bytes, queue.memory - memory);
     }
     if (queue.bytes < bytes) this.#rare?.noteSent();
     if (queue.bytes === 0) this.#queue = null;
@@ -318,7 +318,7 @@ export abstract class StreamWriter extends Endpoint {
   /** Discards the queue at the end of the stream. */
   protected discardQueue(): void {
     if (this.#queue === null) return;
-    loopOf(this).countQueued(-this.#queue.bytes, -this.#queue.memory);
+    loopOf(this).queued.count(-this.#queue.bytes, -this.#queue.memory);
     this.#queue = null;
   }
 

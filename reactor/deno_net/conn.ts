@@ -325,7 +325,7 @@ export class Conn<
     this.#reads.push(request);
     if (this.#reads.length > 1) return;
     if (!this.#mayRead) this.#updateInterest();
-    else if (loopOf(this).mayGoOn()) this.#read();
+    else if (loopOf(this).promises.mayResolve()) this.#read();
     else this.#trySoon();
   }
 
@@ -347,7 +347,7 @@ export class Conn<
     const wrong = this.#endError();
     if (wrong !== null) throw wrong;
     if (this.#writes.length > 0) return this.#enqueue(buffer);
-    if (!loopOf(this).mayGoOn()) {
+    if (!loopOf(this).promises.mayResolve()) {
       this.#trySoon();
       return this.#enqueue(buffer);
     }

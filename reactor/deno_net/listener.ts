@@ -92,7 +92,7 @@ export class Listener<
       const loop = loopOf(this);
       this.#waiter = { resolve, reject };
       this.setStandby(false);
-      if (this.#mayHaveMore && loop.mayGoOn()) this.#accept();
+      if (this.#mayHaveMore && loop.promises.mayResolve()) this.#accept();
       if (this.#waiter === null) return;
       loop.awaitTurn(this);
       this.#listen();

@@ -26,8 +26,8 @@ export interface SharedLoop extends InternalWatches {
   timeout(): number;
   /** Counts the events so far, except those of internal watches. */
   events(): number;
-  /** Counts the promises that were resolved without a turn since the last one. */
-  resolvedWithoutTurn(): number;
+  /** Promises that were resolved without a turn since the last one. */
+  readonly promises: { readonly resolvedWithoutTurn: number };
   /**
    * Waits once, and calls back.
    *

@@ -144,9 +144,9 @@ export class Sharing {
       if (ready > 0) {
         let before: number;
         do {
-          before = loop.resolvedWithoutTurn();
+          before = loop.promises.resolvedWithoutTurn;
           await hop(clock.sleeps ? HOPS_BEFORE_SLEEP : HOPS);
-        } while (loop.resolvedWithoutTurn() > before);
+        } while (loop.promises.resolvedWithoutTurn > before);
       } else if (calls) await denoTurn.runTimers();
       // Timers and `callSoon()` may have resolved promises.
       else await hop(HOPS_BEFORE_SLEEP);
