@@ -1,11 +1,12 @@
+// deno-lint-ignore-file no-import-prefix -- in deno.json, each task would download them
 /**
  * Line charts as SVG, by Vega-Lite, without a browser.
  *
  * @module
  */
 
-import * as vega from "vega";
-import { compile, type TopLevelSpec } from "vega-lite";
+import * as vega from "npm:vega@^6.4.0";
+import { compile, type TopLevelSpec } from "npm:vega-lite@^6.5.0";
 
 /** One measured value. */
 export interface Point {
