@@ -44,7 +44,7 @@ export type { Endpoint } from "./endpoint.ts";
 export type { Handler } from "./handler_pairs.ts";
 export type { ListenOptions } from "./listen_options.ts";
 export type { ReactorOptions, ServeOptions } from "./reactor_options.ts";
-export { Readiness, type ReadinessOptions } from "./readiness.ts";
+export type { Readiness, ReadinessOptions } from "./readiness.ts";
 export { Reactor } from "./reactor.ts";
 export type { ShutdownOptions } from "./shutdown.ts";
 export type { SignalWatch } from "./signals.ts";
@@ -59,5 +59,5 @@ export type {
   StreamCallbacks,
 } from "./stream_callbacks.ts";
 export type { Chunk, StreamWriter } from "./stream_writer.ts";
-export { Timer } from "./timers.ts";
+export type { Timer } from "./timers.ts";
 export { wake } from "./waker.ts";

@@ -33,7 +33,11 @@ import type { ListenOptions } from "./listen_options.ts";
 import { listen } from "./listening.ts";
 import { Loop } from "./loop.ts";
 import type { ReactorOptions, ServeOptions } from "./reactor_options.ts";
-import { Readiness, type ReadinessOptions } from "./readiness.ts";
+import {
+  EventReadiness,
+  type Readiness,
+  type ReadinessOptions,
+} from "./readiness.ts";
 import {
   countConnections,
   Shutdown,
@@ -245,12 +249,12 @@ export class Reactor implements Disposable, AsyncDisposable {
    * @throws the signal's reason, if it is aborted
    */
   readable(fileobj: FileObject, options: ReadinessOptions = {}): Readiness {
-    return new Readiness(this.#pairs, fileobj, EVENT_READ, options);
+    return new EventReadiness(this.#pairs, fileobj, EVENT_READ, options);
   }
 
   /** Waits until a file object is writable, as `readable()` does. */
   writable(fileobj: FileObject, options: ReadinessOptions = {}): Readiness {
-    return new Readiness(this.#pairs, fileobj, EVENT_WRITE, options);
+    return new EventReadiness(this.#pairs, fileobj, EVENT_WRITE, options);
   }
 
   /**

@@ -38,17 +38,24 @@ const READINESS_OPTIONS: OptionNames<ReadinessOptions> = { signal: true };
  * assertEquals(read(reader, new Uint8Array(16)), 5);
  * ```
  */
-export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
+export interface Readiness extends PromiseLike<void>, AsyncIterable<void> {
+  /** Waits until the file object is ready. */
+  then<Result = void, Failure = never>(
+    onReady?: ((value: void) => Result | PromiseLike<Result>) | null,
+    onFailure?: ((reason: unknown) => Failure | PromiseLike<Failure>) | null,
+  ): Promise<Result | Failure>;
+
+  /** Waits until the file object is ready, repeatedly until the `for await` loop ends. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<void, void>;
+}
+
+/** The readiness of a file object for one event. */
+export class EventReadiness implements Readiness {
   readonly #pairs: HandlerPairs;
   readonly #fileobj: FileObject;
   readonly #event: number;
   readonly #signal: AbortSignal | undefined;
 
-  /**
-   * Called by `readable()` and `writable()`.
-   *
-   * @ignore
-   */
   constructor(
     pairs: HandlerPairs,
     fileobj: FileObject,
@@ -63,7 +70,6 @@ export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
     this.#signal = options.signal;
   }
 
-  /** Waits until the file object is ready. */
   then<Result = void, Failure = never>(
     onReady?: ((value: void) => Result | PromiseLike<Result>) | null,
     onFailure?: ((reason: unknown) => Failure | PromiseLike<Failure>) | null,
@@ -71,7 +77,6 @@ export class Readiness implements PromiseLike<void>, AsyncIterable<void> {
     return this.#once().then(onReady, onFailure);
   }
 
-  /** Waits until the file object is ready, repeatedly until the `for await` loop ends. */
   [Symbol.asyncIterator](): AsyncIterableIterator<void, void> {
     return new ReadinessIterator((wait) => this.#once(wait));
   }

@@ -27,33 +27,35 @@ const OVER = Infinity;
  * assert(report.active);
  * ```
  */
-export class Timer {
+export interface Timer extends Disposable {
   /** When the timer is due, in milliseconds of `performance.now()`; `Infinity` once it is over. */
-  deadline: number;
+  readonly deadline: number;
   /** Milliseconds between calls; 0 for a timer that is called once. */
   readonly interval: number;
-  /**
-   * The order of timers with equal deadlines.
-   *
-   * @ignore
-   */
-  sequence: number;
   /** Whether the timer keeps `run()` going. */
+  readonly referenced: boolean;
+  /** Whether a call is still due. */
+  readonly active: boolean;
+  /** Cancels the timer. On a timer that is over, it does nothing. */
+  cancel(): void;
+  /** Lets `run()` return although a call is still due. */
+  unref(): this;
+  /** Makes `run()` wait for the timer. This is the default. */
+  ref(): this;
+}
+
+/** A timer of a `TimerQueue`. */
+export class QueuedTimer implements Timer {
+  deadline: number;
+  readonly interval: number;
+  /** The order of timers with equal deadlines. */
+  sequence: number;
   referenced = true;
-  /**
-   * Whether the timer is in the heap: false while it is being called.
-   *
-   * @ignore
-   */
+  /** Whether the timer is in the heap: false while it is being called. */
   queued = false;
   readonly #callback: () => void;
   readonly #queue: TimerQueue;
 
-  /**
-   * Called by `callLater()` and `callEvery()`.
-   *
-   * @ignore
-   */
   constructor(
     queue: TimerQueue,
     callback: () => void,
@@ -68,42 +70,33 @@ export class Timer {
     this.sequence = sequence;
   }
 
-  /** Whether a call is still due. */
   get active(): boolean {
     return this.deadline !== OVER;
   }
 
-  /** Cancels the timer. On a timer that is over, it does nothing. */
   cancel(): void {
     if (this.deadline === OVER) return;
     this.deadline = OVER;
     this.#queue.forget(this);
   }
 
-  /** Lets `run()` return although a call is still due. */
   unref(): this {
     if (this.referenced && this.active) this.#queue.count(-1);
     this.referenced = false;
     return this;
   }
 
-  /** Makes `run()` wait for the timer. This is the default. */
   ref(): this {
     if (!this.referenced && this.active) this.#queue.count(1);
     this.referenced = true;
     return this;
   }
 
-  /** Cancels the timer at the end of a `using` scope. */
   [Symbol.dispose](): void {
     this.cancel();
   }
 
-  /**
-   * Calls the callback.
-   *
-   * @ignore
-   */
+  /** Calls the callback. */
   fire(): void {
     this.#callback();
   }
@@ -122,7 +115,7 @@ const FEW = 64;
 export class TimerQueue {
   /** Timers that keep `run()` going. */
   referenced = 0;
-  #timers: Timer[] = [];
+  #timers: QueuedTimer[] = [];
   #deadlines = new Float64Array(FEW);
   #cancelled = 0;
   #sequence = 0;
@@ -144,8 +137,8 @@ export class TimerQueue {
    * @param deadline When it is due, by `now()`
    * @param interval Milliseconds between calls, 0 for one call
    */
-  add(callback: () => void, deadline: number, interval: number): Timer {
-    const timer = new Timer(
+  add(callback: () => void, deadline: number, interval: number): QueuedTimer {
+    const timer = new QueuedTimer(
       this,
       callback,
       deadline,
@@ -179,8 +172,8 @@ export class TimerQueue {
    * @param time The time by `now()`
    * @param maximum How many at most: a flood of timers must not starve I/O
    */
-  takeDue(time: number, maximum: number): Timer[] {
-    const due: Timer[] = [];
+  takeDue(time: number, maximum: number): QueuedTimer[] {
+    const due: QueuedTimer[] = [];
     while (due.length < maximum && this.nextDeadline() <= time) {
       due.push(this.#popFirst());
     }
@@ -192,7 +185,7 @@ export class TimerQueue {
    * next call is due one interval after this one was due, rather than after it is made.
    * Missed calls are skipped.
    */
-  settle(timer: Timer, time: number): void {
+  settle(timer: QueuedTimer, time: number): void {
     if (timer.interval === 0) {
       timer.deadline = OVER;
       if (timer.referenced) this.count(-1);
@@ -207,7 +200,7 @@ export class TimerQueue {
   }
 
   /** Counts a cancelled timer. */
-  forget(timer: Timer): void {
+  forget(timer: QueuedTimer): void {
     if (timer.referenced) this.count(-1);
     if (!timer.queued) return;
     this.#cancelled++;
@@ -223,7 +216,7 @@ export class TimerQueue {
     this.referenced = 0;
   }
 
-  #push(timer: Timer, deadline: number): void {
+  #push(timer: QueuedTimer, deadline: number): void {
     const index = this.#timers.length;
     if (index === this.#deadlines.length) this.#grow();
     this.#timers.push(timer);
@@ -232,7 +225,7 @@ export class TimerQueue {
     this.#rise(index);
   }
 
-  #popFirst(): Timer {
+  #popFirst(): QueuedTimer {
     const first = this.#timers[0]!;
     const last = this.#timers.pop()!;
     first.queued = false;
@@ -243,7 +236,7 @@ export class TimerQueue {
     return first;
   }
 
-  #place(index: number, timer: Timer, deadline: number): void {
+  #place(index: number, timer: QueuedTimer, deadline: number): void {
     this.#timers[index] = timer;
     this.#deadlines[index] = deadline;
   }
