@@ -1,12 +1,11 @@
-// deno-lint-ignore-file no-import-prefix -- in deno.json, each task would download them
 /**
  * Line charts as SVG, by Vega-Lite, without a browser.
  *
  * @module
  */
 
-import * as vega from "npm:vega@^6.4.0";
-import { compile, type TopLevelSpec } from "npm:vega-lite@^6.5.0";
+import * as vega from "vega";
+import { compile, type TopLevelSpec } from "vega-lite";
 
 /** One measured value. */
 export interface Point {

@@ -1,4 +1,3 @@
-// deno-lint-ignore-file no-import-prefix -- in deno.json, each task would download them
 /**
  * The queries of each driver: the same on Deno's sockets and on connections of a reactor.
  *
@@ -7,8 +6,8 @@
 
 import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
-import { AbstractConnector, Redis } from "npm:ioredis@^6.0.0";
-import pg from "npm:pg@^8.23.1";
+import { AbstractConnector, Redis } from "ioredis";
+import pg from "pg";
 
 /** A client of a database, which makes one query at a time. */
 export interface Client {

@@ -1,11 +1,10 @@
-// deno-lint-ignore-file no-import-prefix -- in deno.json, each task would download them
 /**
  * Collects latencies, and computes percentiles.
  *
  * @module
  */
 
-import * as hdr from "npm:hdr-histogram-js@^3.0.1";
+import * as hdr from "hdr-histogram-js";
 
 /** How many latencies are stored before they are added to the histogram. */
 const CAPACITY = 1 << 20;

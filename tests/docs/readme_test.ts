@@ -57,6 +57,6 @@ Deno.test("README: it has the program, its output and the commands of a new mach
   const { text } = await readPage("README.md");
   assertMatch(text, /^Listening on port 8001$/m);
   assertMatch(text, /^\^CGoodbye$/m);
-  assertMatch(text, /^npx --yes deno@[\d.]+ task demo/m);
+  assertMatch(text, /^npx --yes deno@[\d.]+ run .* examples\/demo.ts$/m);
   assertMatch(text, /^npx --yes deno@[\d.]+ task test/m);
 });
