@@ -91,3 +91,8 @@ export function acceptNext(listener: Socket): Socket | null {
 export function isListenerFailure(error: unknown): boolean {
   return isSystemError(error) && LISTENER_FAILED.has(error.code);
 }
+
+/** Whether the number of the listener may belong to another file by now. */
+export function isNumberLost(error: unknown): boolean {
+  return isSystemError(error) && error.code !== "EINVAL";
+}

@@ -18,7 +18,7 @@
 import type { Socket } from "../backends/ffi/socket.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
 import { EVENT_READ, type FileObject } from "../backends/selector.ts";
-import { acceptNext, isListenerFailure } from "./accepting.ts";
+import { acceptNext, isListenerFailure, isNumberLost } from "./accepting.ts";
 import { Endpoint, loopOf } from "./endpoint.ts";
 import type { ListeningSocket } from "./listening_socket.ts";
 import type { Loop } from "./loop.ts";
@@ -144,8 +144,7 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
    */
   close(): void {
     if (this.closed) return;
-    this.#rest?.cancel();
-    this.leave();
+    this.#end();
     this.#listening.close();
   }
 
@@ -180,12 +179,19 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
 
   #failed(error: unknown): void {
     if (isListenerFailure(error)) {
-      this.close();
+      this.#end();
+      if (isNumberLost(error)) this.#listening.abandon();
+      else this.#listening.close();
       loopOf(this).reports.report(error);
     } else {
       if (this.#rest === null) loopOf(this).reports.reportSometimes(error);
       this.#suspend();
     }
+  }
+
+  #end(): void {
+    this.#rest?.cancel();
+    this.leave();
   }
 
   #suspend(): void {

@@ -95,6 +95,12 @@ export class ListeningSocket {
     this.#file?.remove();
     this.socket.close();
   }
+
+  /** As `close()`, where the descriptor belongs to another file by now. */
+  abandon(): void {
+    this.#file?.remove();
+    if (this.socket.fd !== -1) this.socket.detach();
+  }
 }
 
 /** Whether a socket listens; false also on macOS, which has no SO_ACCEPTCONN. */
