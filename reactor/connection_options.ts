@@ -29,8 +29,8 @@ export interface ConnectionOptions {
    */
   readonly maximumQueued?: number;
   /**
-   * Whether each chunk is a part of one buffer that is reused after `onData` returns,
-   * which is faster for programs that look at the bytes or pass them on at once. All
+   * Whether each chunk is a part of one buffer that is reused after `onData` returns.
+   * That is faster for programs that look at the bytes or pass them on at once. All
    * such connections of a reactor share the buffer: `chunk.buffer` shows bytes that
    * any of them received before. Other reactors have other buffers. Default: false.
    */

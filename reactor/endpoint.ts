@@ -25,7 +25,7 @@ export let loopOf: (endpoint: Endpoint) => Loop;
  * A descriptor that a reactor watches: a listener, a stream, a datagram socket.
  * `Acceptor`, `Stream`, `Datagram` and `Conn` extend it.
  *
- * It holds three fields, and no method of it is called for an event: ten thousand
+ * It holds three fields, and no method of it is called for an event. Ten thousand
  * idle connections pay for every byte, and each message for every call.
  */
 export abstract class Endpoint implements Disposable {
@@ -122,8 +122,8 @@ export abstract class Endpoint implements Disposable {
   }
 
   /**
-   * Says whether the registration outlasts its use, as of a reader that is likely to
-   * read again: then it keeps neither `run()` nor the process alive.
+   * Says whether the registration outlasts its use, because a reader is likely to read
+   * again. It then keeps neither `run()` nor the process alive.
    */
   protected setStandby(standby: boolean): void {
     if (standby === ((this.#registration & STANDBY) !== 0)) return;

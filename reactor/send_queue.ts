@@ -13,7 +13,7 @@ import type { SocketAddress } from "../backends/ffi/socket_address.ts";
 const MANY = 1024;
 
 /**
- * The memory of an item in addition to its bytes: 210 were measured in the heap for
+ * The memory of an item in addition to its bytes. In the heap 210 were measured for
  * a chunk of one byte, and 262 for a datagram of four. Without them in the count,
  * tiny items would fill the memory long before their bytes reach a limit.
  */

@@ -228,8 +228,8 @@ export class Stream extends StreamWriter {
 
   /**
    * Makes read interest level-triggered. There may be more without another edge:
-   * bytes beyond the buffer, the end of file, or bytes behind urgent data, at which a
-   * receive stops short.
+   * bytes beyond the buffer, the end of file, or bytes behind urgent data. A receive
+   * stops short at urgent data.
    */
   #fallBackToLevel(): void {
     if (this.interest !== EDGE_READ) return;

@@ -23,7 +23,7 @@ import type { WriteQueue } from "./send_queue.ts";
  * Edge-triggered interest in input, end of file, errors and urgent data. While
  * `EVENT_READ` alone is reported, a receive that got less than it asked for got
  * everything. The kernel then need not look at the descriptor again, as it does
- * after each level-triggered event: 1 to 3 % of the cost of a small message.
+ * after each level-triggered event. That is 1 to 3 % of the cost of a small message.
  */
 export const EDGE_READ = EVENT_READ | EVENT_PRIORITY | EVENT_HANG_UP |
   MODE_EDGE;

@@ -1,6 +1,6 @@
 /**
- * The two Web Streams of a connection. They make no promise of their own for a chunk:
- * once a chunk is asked for, received bytes are enqueued directly, and a chunk that
+ * The two Web Streams of a connection. They make no promise of their own for a
+ * chunk. Once a chunk is asked for, received bytes are enqueued directly. A chunk that
  * the system takes at once is written when `write()` returns.
  *
  * @module
@@ -31,8 +31,8 @@ interface Sink {
 let received: Uint8Array<ArrayBuffer> | undefined;
 
 /**
- * Its size. Chunks of 256 KiB come from fresh pages, which the kernel clears first: at
- * 1 MiB they took 1.06 of the CPU of Deno's own streams, and these take 0.79.
+ * Its size. Chunks of 256 KiB come from fresh pages, which the kernel clears first. At
+ * 1 MiB they took 1.06 of the CPU of Deno's own streams; these take 0.79.
  */
 const RECEIVED_BYTES = 128 * 1024;
 

@@ -33,12 +33,6 @@ interface Rule {
 /** A sentence has no more words. */
 const MAXIMUM_WORDS = 25;
 
-/** Parts of the tree that have not been rewritten yet. */
-export const EXEMPT: readonly string[] = [
-  "reactor/",
-  "tests/reactor/",
-];
-
 /** The rules name what they forbid, and the article's text is quoted. */
 const SKIPPED = [
   "tests/lint/plain_language.ts",
@@ -220,9 +214,7 @@ async function main(args: string[]): Promise<void> {
   const files = named.length > 0 ? named : await Array.fromAsync(filesIn(root));
   files.sort();
   if (args.includes("--measure")) return await measure(root, files);
-  const isExempt = (file: string): boolean =>
-    named.length === 0 && EXEMPT.some((part) => file.startsWith(part));
-  const count = await report(root, files.filter((file) => !isExempt(file)));
+  const count = await report(root, files);
   if (count === 0) return;
   console.log(
     `${count} violations. CONTRIBUTING.md, "Language", has the rules`,

@@ -221,7 +221,7 @@ function splitIntoSentences({ kind, lines }: Passage): Sentence[] {
   let line = lines[0]!.number;
   for (
     const part of plain.split(
-      /(?<=[.!?]["')\]]*)(?=\s+["'([*_]*[A-Z`])|(?= · )/,
+      /(?<=[.!?]["')\]]*)(?=\s+["'([*_]*[A-Z\d`])|(?= · )/,
     )
   ) {
     const begins = line + (part.match(/^\s*/)![0].match(/\n/g)?.length ?? 0);

@@ -1,5 +1,5 @@
 /**
- * Memory: a chunk belongs to its callback, and memory of the caller may be transferred
+ * Memory: a chunk belongs to its callback. Memory of the caller may be transferred
  * while a call is pending, without a false end of file or a silent loss.
  */
 

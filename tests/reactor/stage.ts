@@ -1,6 +1,6 @@
 /**
- * What the tests of the reactor share: a reactor on each backend, peers that it
- * knows nothing of, and waiting for what has to come.
+ * The common parts of the reactor's tests: a reactor on each backend, peers outside
+ * of it, and waits for conditions.
  */
 
 import { assertEquals, fail } from "@std/assert";
@@ -36,7 +36,7 @@ export const reactorBackends: readonly Backend[] = backends.filter(
 
 /**
  * Defines a test of something in which the backend can matter: one for each of
- * them, or for each that has what it needs.
+ * them, or for each with the required capabilities.
  */
 export function onEachBackend(
   name: string,
@@ -64,7 +64,7 @@ export function onAnyBackend(
   test(name, () => perform(backend, run), options);
 }
 
-/** Runs a test. What the reactor has reported is often why it failed. */
+/** Runs a test. A failure includes the errors that the reactor has reported. */
 async function perform(
   backend: Backend,
   run: (stage: Stage) => void | Promise<void>,
@@ -80,10 +80,10 @@ async function perform(
   }
 }
 
-/** What one test works with. Everything from it is closed when the test ends. */
+/** The objects of one test. They are closed when the test ends. */
 export class Stage extends AsyncDisposableStack {
   readonly backend: Backend;
-  /** What was given to `onError`. A test that expects errors takes them out. */
+  /** Errors that `onError` was called with. A test that expects errors removes them. */
   readonly errors: unknown[] = [];
   #reactor: Reactor | undefined;
 
@@ -113,7 +113,7 @@ export class Stage extends AsyncDisposableStack {
     return [this.use(left), this.use(right)];
   }
 
-  /** A listening socket that accepts nobody. */
+  /** A listening socket that never accepts. */
   silentListener(backlog?: number): Socket {
     const socket = this.use(Socket.create());
     socket.bind({ hostname: "127.0.0.1", port: 0 });
@@ -128,7 +128,7 @@ export class Stage extends AsyncDisposableStack {
     return `${directory}/socket`;
   }
 
-  /** What a server that died leaves at its path. */
+  /** Leaves a stale socket at a path, as a killed server does. */
   deadServer(path: string): void {
     using socket = Socket.create("unix");
     socket.bind({ path });
@@ -194,7 +194,7 @@ export class Stage extends AsyncDisposableStack {
       peer.setOption("maximumSegmentSize", 1448);
       peer.setOption("receiveBufferSize", 4096);
     });
-    // The kernel would let it grow by what it remembers of earlier connections.
+    // The kernel would let it grow, by its memory of earlier connections.
     both.connection.socket.setOption("sendBufferSize", 64 * 1024);
     return both;
   }
@@ -240,7 +240,7 @@ export class Peer {
     return this.socket.send(typeof data === "string" ? bytesOf(data) : data);
   }
 
-  /** Reads what is there now; null at the end, or after a reset. */
+  /** Reads the available bytes; null at end of file, or after a reset. */
   readNow(): Uint8Array<ArrayBuffer> | null {
     let count: number;
     try {
@@ -323,7 +323,7 @@ export function isPattern(bytes: Uint8Array, offset: number = 0): boolean {
   return bytes.every((byte, index) => byte === (offset + index) * 31 % 251);
 }
 
-/** Notes what is called, in its order. */
+/** Records calls in their order. */
 export class Log {
   readonly lines: string[] = [];
 
@@ -334,7 +334,7 @@ export class Log {
     };
   }
 
-  /** Notes everything that a connection tells. */
+  /** Records all callbacks of a stream. */
   watch(connection: Stream, name: string = ""): void {
     const prefix = name === "" ? "" : `${name} `;
     connection.onData = (chunk) => {
