@@ -1,0 +1,237 @@
+/**
+ * Files and trees that change while they are watched.
+ */
+
+import { assertEquals, assertThrows, fail } from "@std/assert";
+import { Inotify, type InotifyEvent } from "../../../adapters/inotify/mod.ts";
+import { Reactor } from "../../../reactor/mod.ts";
+import { test } from "../../util.ts";
+
+const linux = Deno.build.os === "linux";
+
+/** A directory to watch, and the events of its watcher. */
+class Stage implements AsyncDisposable {
+  readonly reactor = new Reactor();
+  readonly watcher = new Inotify(this.reactor);
+  readonly outside: string = Deno.makeTempDirSync();
+  readonly root = `${this.outside}/root`;
+  readonly #events = this.watcher[Symbol.asyncIterator]();
+
+  constructor() {
+    this.reactor.serve();
+    Deno.mkdirSync(this.root);
+  }
+
+  /** A path in the watched directory. */
+  at(path: string): string {
+    return `${this.root}/${path}`;
+  }
+
+  /** Waits for the events up to the first that matches, as short texts. */
+  async until(last: string): Promise<string[]> {
+    const texts: string[] = [];
+    while (texts.at(-1) !== last) {
+      const { value, done } = await this.#events.next();
+      if (done) fail(`${last} is not in:\n${texts.join("\n")}`);
+      texts.push(this.#textOf(value));
+    }
+    return texts;
+  }
+
+  #textOf(event: InotifyEvent): string {
+    if (event.type === "overflow") return "overflow";
+    const relative = (path: string): string =>
+      path.slice(this.root.length + 1) || ".";
+    const kind = event.isDirectory ? "/" : "";
+    const from = event.type === "move" ? ` ${relative(event.from)} to` : "";
+    return `${event.type}${from} ${relative(event.path)}${kind}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.watcher.close();
+    await this.reactor[Symbol.asyncDispose]();
+    Deno.removeSync(this.outside, { recursive: true });
+  }
+}
+
+function onLinux(name: string, body: (stage: Stage) => Promise<void>): void {
+  test(
+    `Inotify: ${name}${linux ? "" : " (ignored: this is not Linux)"}`,
+    async () => {
+      await using stage = new Stage();
+      await body(stage);
+    },
+    { ignore: !linux },
+  );
+}
+
+onLinux("writing, changing and deleting a file are events", async (stage) => {
+  stage.watcher.watch(stage.root);
+  Deno.writeTextFileSync(stage.at("file"), "text");
+  Deno.chmodSync(stage.at("file"), 0o600);
+  Deno.removeSync(stage.at("file"));
+  assertEquals(await stage.until("delete file"), [
+    "create file",
+    "modify file",
+    "close file",
+    "attributes file",
+    "delete file",
+  ]);
+});
+
+onLinux("a watched file is reported by its own path", async (stage) => {
+  const path = stage.at("file");
+  Deno.writeTextFileSync(path, "");
+  stage.watcher.watch(path);
+  Deno.writeTextFileSync(path, "text");
+  assertEquals(await stage.until("close file"), [
+    "modify file",
+    "close file",
+  ]);
+});
+
+onLinux("without `recursive` no directory below is watched", async (stage) => {
+  stage.watcher.watch(stage.root);
+  Deno.mkdirSync(stage.at("below"));
+  Deno.writeTextFileSync(stage.at("below/file"), "text");
+  Deno.writeTextFileSync(stage.at("last"), "");
+  assertEquals(await stage.until("create last"), [
+    "create below/",
+    "create last",
+  ]);
+});
+
+onLinux("a tree is watched as it grows, each entry once", async (stage) => {
+  Deno.mkdirSync(stage.at("old"));
+  stage.watcher.watch(stage.root, { recursive: true });
+  Deno.writeTextFileSync(stage.at("old/file"), "");
+  Deno.mkdirSync(stage.at("a/b/c"), { recursive: true });
+  Deno.writeTextFileSync(stage.at("a/b/c/early"), "");
+  const first = await stage.until("create a/b/c/early");
+  assertEquals(first.filter((text) => text.startsWith("create")), [
+    "create old/file",
+    "create a/",
+    "create a/b/",
+    "create a/b/c/",
+    "create a/b/c/early",
+  ]);
+  Deno.writeTextFileSync(stage.at("a/b/c/late"), "text");
+  assertEquals(await stage.until("close a/b/c/late"), [
+    "create a/b/c/late",
+    "modify a/b/c/late",
+    "close a/b/c/late",
+  ]);
+});
+
+onLinux("a tree is watched as it shrinks", async (stage) => {
+  Deno.mkdirSync(stage.at("a/b"), { recursive: true });
+  stage.watcher.watch(stage.root, { recursive: true });
+  Deno.removeSync(stage.at("a"), { recursive: true });
+  assertEquals(await stage.until("delete a/"), ["delete a/b/", "delete a/"]);
+  Deno.removeSync(stage.root);
+  const [last] = await stage.until("delete ./");
+  assertEquals(last, "delete ./");
+});
+
+onLinux("the two halves of a move are one event", async (stage) => {
+  Deno.mkdirSync(stage.at("a"));
+  Deno.mkdirSync(stage.at("b"));
+  Deno.writeTextFileSync(stage.at("a/file"), "");
+  stage.watcher.watch(stage.root, { recursive: true });
+  Deno.renameSync(stage.at("a/file"), stage.at("b/other"));
+  assertEquals(await stage.until("move a/file to b/other"), [
+    "move a/file to b/other",
+  ]);
+});
+
+onLinux("a moved directory is watched by its new path", async (stage) => {
+  Deno.mkdirSync(stage.at("a/b"), { recursive: true });
+  stage.watcher.watch(stage.root, { recursive: true });
+  Deno.renameSync(stage.at("a"), stage.at("new"));
+  Deno.writeTextFileSync(stage.at("new/b/file"), "");
+  assertEquals(await stage.until("create new/b/file"), [
+    "move a to new/",
+    "create new/b/file",
+  ]);
+});
+
+onLinux("a move into the tree is a create, and is watched", async (stage) => {
+  Deno.mkdirSync(`${stage.outside}/other/below`, { recursive: true });
+  stage.watcher.watch(stage.root, { recursive: true });
+  Deno.renameSync(`${stage.outside}/other`, stage.at("in"));
+  await stage.until("create in/below/");
+  Deno.writeTextFileSync(stage.at("in/below/file"), "");
+  assertEquals(await stage.until("create in/below/file"), [
+    "create in/below/file",
+  ]);
+});
+
+onLinux(
+  "a move out of the tree is a delete, before later events",
+  async (stage) => {
+    Deno.mkdirSync(stage.at("out"));
+    stage.watcher.watch(stage.root, { recursive: true });
+    Deno.renameSync(stage.at("out"), `${stage.outside}/out`);
+    Deno.writeTextFileSync(`${stage.outside}/out/unseen`, "");
+    Deno.mkdirSync(stage.at("out"));
+    const events = await stage.until("create out/");
+    assertEquals(events.slice(0, 1).concat(events.at(-1)!), [
+      "delete out/",
+      "create out/",
+    ]);
+    Deno.writeTextFileSync(stage.at("out/seen"), "");
+    assertEquals(await stage.until("create out/seen"), ["create out/seen"]);
+  },
+);
+
+onLinux("events lost by the kernel are an overflow", async (stage) => {
+  const limit = Number(
+    Deno.readTextFileSync("/proc/sys/fs/inotify/max_queued_events"),
+  );
+  const create = { write: true, create: true };
+  using one = Deno.openSync(stage.at("one"), create);
+  using two = Deno.openSync(stage.at("two"), create);
+  stage.watcher.watch(stage.root);
+  const byte = new Uint8Array(1);
+  // The kernel merges equal events in a row, so two files take turns.
+  for (let count = 0; count <= limit; count++) {
+    (count % 2 === 0 ? one : two).writeSync(byte);
+  }
+  const events = await stage.until("overflow");
+  assertEquals(events.filter((text) => text === "overflow").length, 1);
+});
+
+onLinux("close() ends a waiting iteration", async (stage) => {
+  stage.watcher.watch(stage.root);
+  const seen: InotifyEvent[] = [];
+  const iteration = (async () => {
+    for await (const event of stage.watcher) seen.push(event);
+  })();
+  await Promise.resolve();
+  stage.watcher.close();
+  await iteration;
+  assertEquals(seen, []);
+  assertThrows(
+    () => stage.watcher.watch(stage.root),
+    Deno.errors.BadResource,
+    "Inotify is closed",
+  );
+});
+
+onLinux("after unwatch() nothing below a path is reported", async (stage) => {
+  Deno.mkdirSync(stage.at("a/b"), { recursive: true });
+  stage.watcher.watch(stage.at("a"), { recursive: true });
+  stage.watcher.watch(stage.root);
+  stage.watcher.unwatch(stage.at("a/"));
+  Deno.writeTextFileSync(stage.at("a/b/file"), "");
+  Deno.writeTextFileSync(stage.at("last"), "");
+  assertEquals(await stage.until("create last"), ["create last"]);
+});
+
+onLinux("a missing path is an error", async (stage) => {
+  assertThrows(
+    () => stage.watcher.watch(stage.at("nothing")),
+    Deno.errors.NotFound,
+  );
+  await Promise.resolve();
+});
