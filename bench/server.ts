@@ -5,7 +5,8 @@
  */
 
 import { setTimeout as pause } from "node:timers/promises";
-import { Socket, type SocketType } from "../backends/ffi/socket.ts";
+import { Socket } from "../backends/ffi/socket.ts";
+import type { SocketType } from "../backends/ffi/socket_fd.ts";
 import type { InternetAddress } from "../backends/ffi/socket_address.ts";
 import type { Mode, Peer } from "./peers/peer.ts";
 

@@ -10,6 +10,7 @@ import { setBlocking } from "./descriptor.ts";
 import { type SystemError, systemError } from "./errors.ts";
 import { libc } from "./libc.ts";
 import { checkMemory } from "./memory.ts";
+import { type PeerCredentials, readCredentials } from "./peer_credentials.ts";
 import { membershipIPv4, membershipIPv6 } from "./multicast.ts";
 import {
   addressBytes,
@@ -18,6 +19,7 @@ import {
   receivedAddress,
 } from "./received_address.ts";
 import {
+  type AnyAddress,
   domainOfFamily,
   encodeFor,
   formatAddress,
@@ -34,7 +36,8 @@ export type ShutdownDirection = "read" | "write" | "both";
  * The descriptor of a socket, with its options and addresses. `Socket` extends it
  * with the calls that connect, send and receive.
  */
-export abstract class BaseSocket implements Disposable {
+export abstract class BaseSocket<A extends AnyAddress = SocketAddress>
+  implements Disposable {
   #fd: number;
   /** The AF_* number of its domain. */
   protected readonly family: number;
@@ -46,7 +49,7 @@ export abstract class BaseSocket implements Disposable {
   }
 
   /** Encodes an address of the socket's domain into `addressBytes`. */
-  protected encode(address: SocketAddress): number {
+  protected encode(address: AnyAddress): number {
     return encodeFor(this.family, addressBytes, address, system());
   }
 
@@ -81,7 +84,7 @@ export abstract class BaseSocket implements Disposable {
    * @throws {SystemError} `Deno.errors.AddrInUse`, `Deno.errors.AddrNotAvailable`,
    *   `Deno.errors.PermissionDenied` for ports below 1024
    */
-  bind(address: SocketAddress): void {
+  bind(address: A): void {
     const length = this.encode(address);
     const result = libc().bind(openFd(this), addressBytes, length);
     if (result < 0) throw systemError("bind", -result, formatAddress(address));
@@ -108,12 +111,12 @@ export abstract class BaseSocket implements Disposable {
    *
    * @throws {Deno.errors.BadResource} if the socket is closed
    */
-  get localAddress(): SocketAddress {
+  get localAddress(): A {
     expectAddress();
     const fd = openFd(this);
     const result = libc().getsockname(fd, addressBytes, addressLength);
     if (result < 0) throw systemError("getsockname", -result);
-    return receivedAddress();
+    return receivedAddress() as A;
   }
 
   /**
@@ -121,12 +124,26 @@ export abstract class BaseSocket implements Disposable {
    *
    * @throws {SystemError} `Deno.errors.NotConnected`
    */
-  get remoteAddress(): SocketAddress {
+  get remoteAddress(): A {
     expectAddress();
     const fd = openFd(this);
     const result = libc().getpeername(fd, addressBytes, addressLength);
     if (result < 0) throw systemError("getpeername", -result);
-    return receivedAddress();
+    return receivedAddress() as A;
+  }
+
+  /**
+   * The process at the other end of a Unix socket, as it was when it connected or
+   * began to listen.
+   *
+   * @throws {Deno.errors.NotSupported} on illumos
+   * @throws {SystemError} `Deno.errors.NotConnected`, and `ENOPROTOOPT` and others if
+   *   it is no Unix socket
+   */
+  get peerCredentials(): PeerCredentials {
+    return readCredentials((level, number, byteLength) =>
+      this.getRawOption(level, number, byteLength)
+    );
   }
 
   /**
@@ -343,7 +360,7 @@ export abstract class BaseSocket implements Disposable {
  *
  * @throws {Deno.errors.BadResource} if the socket is closed
  */
-export function openFd({ fd }: BaseSocket): number {
+export function openFd({ fd }: { readonly fd: number }): number {
   if (fd === -1) throw closedError();
   return fd;
 }

@@ -35,8 +35,17 @@ export { BaseSocket, type ShutdownDirection } from "./base_socket.ts";
 export { errnoName, isSystemError, type SystemError } from "./errors.ts";
 export { openLibrary } from "./libc.ts";
 export { ffiPermissionFlag } from "./library.ts";
-export { type ReceivedFrom, Socket, socketPair } from "./socket.ts";
+export { Socket, socketPair } from "./socket.ts";
+export type {
+  NetlinkAddress,
+  PacketAddress,
+  SpecialAddress,
+  SpecialDomain,
+  VsockAddress,
+} from "./special_address.ts";
 export {
+  type AddressOf,
+  type AnyAddress,
   formatAddress,
   type InternetAddress,
   type SocketAddress,
@@ -44,4 +53,17 @@ export {
   type UnixAddress,
 } from "./socket_address.ts";
 export type { SocketOptions } from "./socket_options.ts";
+export type {
+  PacketInfo,
+  ReceivedControl,
+  SentControl,
+} from "./control_messages.ts";
+export type { PeerCredentials } from "./peer_credentials.ts";
+export type {
+  ReceivedFrom,
+  ReceivedMessage,
+  ReceiveMessageOptions,
+  SendMessageOptions,
+} from "./socket_message.ts";
+export type { RawControlMessage } from "./structs/control.ts";
 export type { SocketType } from "./socket_fd.ts";

@@ -7,6 +7,7 @@
 
 import { system } from "./current_system.ts";
 import {
+  type AnyAddress,
   decodeAddress,
   SOCKADDR_STORAGE_BYTES,
   type SocketAddress,
@@ -28,7 +29,7 @@ export function expectAddress(): void {
 }
 
 /** The address that the last call wrote. */
-export function receivedAddress(): SocketAddress {
+export function receivedAddress(): AnyAddress {
   return decodeAddress(addressBytes, addressLength[0]!, system());
 }
 
@@ -60,7 +61,7 @@ export function keepAddress(length: number, family: number): KeptAddress {
 /** The address that was kept. */
 export function keptAddress(kept: KeptAddress): SocketAddress {
   if (typeof kept !== "number") {
-    return decodeAddress(kept, kept.length, system());
+    return decodeAddress(kept, kept.length, system()) as SocketAddress;
   }
   const address = Math.floor(kept / 0x10000);
   const numbers = [24, 16, 8, 0].map((shift) => address >>> shift & 0xff);

@@ -28,6 +28,8 @@ import {
   receivedAddress,
 } from "./received_address.ts";
 import {
+  type AddressOf,
+  type AnyAddress,
   domainNumber,
   domainOf,
   formatAddress,
@@ -36,25 +38,21 @@ import {
   type SocketDomain,
 } from "./socket_address.ts";
 import {
+  type ReceivedFrom,
+  type ReceivedMessage,
+  receiveMessage,
+  type ReceiveMessageOptions,
+  sender,
+  sendMessage,
+  type SendMessageOptions,
+} from "./socket_message.ts";
+import {
   acceptFd,
   createFd,
   createPair,
   quietly,
   type SocketType,
 } from "./socket_fd.ts";
-
-export type { SocketType };
-
-/** The result of `Socket.recvFrom`. */
-export interface ReceivedFrom {
-  /** How many bytes are in the buffer; bytes that did not fit are lost. */
-  readonly bytes: number;
-  /**
-   * The sender. Null if recvfrom(2) has no address, as of a stream over TCP, or one
-   * of a domain that is "other".
-   */
-  readonly address: SocketAddress | null;
-}
 
 /** One for the thread: each call fills it and uses it. */
 let gathered: GatheredMessage | undefined;
@@ -89,7 +87,8 @@ export let keptPeer: (socket: Socket) => SocketAddress | null;
  * right.close();
  * ```
  */
-export class Socket extends BaseSocket {
+export class Socket<A extends AnyAddress = SocketAddress>
+  extends BaseSocket<A> {
   #peer: KeptAddress | null;
 
   static {
@@ -109,20 +108,22 @@ export class Socket extends BaseSocket {
   /**
    * Creates a socket, as socket(2) does.
    *
-   * @param domain The kind of its addresses. Default: "IPv4"
+   * @param domain The kind of its addresses. Default: "IPv4". Linux also has "netlink",
+   *   "packet" and "vsock"
    * @param type How it carries data. Default: "stream"
-   * @param protocol A number of IPPROTO_*. Default: 0, the usual one of the type
+   * @param protocol A number of IPPROTO_*, NETLINK_* or, in network order, ETH_P_*, as
+   *   in 1 for ICMP. Default: 0, the usual one of the type
    * @throws {TypeError} if there is no such domain, or no such type
    * @throws {Deno.errors.NotCapable} without `--allow-ffi`
    * @throws {SystemError} if the system has no such socket, or no descriptor left; a
    *   raw socket is `Deno.errors.PermissionDenied` except for root
    */
-  static create(
-    domain: SocketDomain = "IPv4",
+  static create<Domain extends SocketDomain = "IPv4">(
+    domain?: Domain,
     type: SocketType = "stream",
     protocol: number = 0,
-  ): Socket {
-    const family = domainNumber(domain, system());
+  ): Socket<AddressOf<Domain>> {
+    const family = domainNumber(domain ?? "IPv4", system());
     return new Socket(createFd(family, type, protocol), family);
   }
 
@@ -133,16 +134,6 @@ export class Socket extends BaseSocket {
    * @param type How it carries data. Default: "stream"
    * @throws {TypeError} if the hostname is no string
    * @throws as `create`
-   *
-   * @example
-   * ```ts
-   * import { Socket } from "@pollux/reactor/socket";
-   * import { assertEquals } from "@std/assert";
-   *
-   * const address = { hostname: "::1", port: 8001 };
-   * using socket = Socket.createFor(address);
-   * assertEquals(socket.domain, "IPv6");
-   * ```
    */
   static createFor(
     address: SocketAddress,
@@ -160,7 +151,7 @@ export class Socket extends BaseSocket {
    * @throws {RangeError} if it is negative
    * @throws {SystemError} if it is no socket: `ENOTSOCK`, `EBADF`
    */
-  static adopt(fd: number): Socket {
+  static adopt<A extends AnyAddress = SocketAddress>(fd: number): Socket<A> {
     fileDescriptor(fd);
     expectAddress();
     const result = libc().getsockname(fd, addressBytes, addressLength);
@@ -175,11 +166,7 @@ export class Socket extends BaseSocket {
     return new Socket(fd, family);
   }
 
-  /**
-   * Creates two connected sockets of the Unix domain; see `socketPair`.
-   *
-   * @throws as `socketPair`
-   */
+  /** Creates two connected sockets of the Unix domain, as `socketPair` does. */
   static pair(type: SocketType = "stream"): [Socket, Socket] {
     const [left, right] = createPair(type);
     const { AF_UNIX } = system().constants;
@@ -193,7 +180,7 @@ export class Socket extends BaseSocket {
    * @throws {SystemError} among others `EMFILE` and `ECONNABORTED`, which do not end
    *   the listener
    */
-  accept(): Socket | null {
+  accept(): Socket<A> | null {
     expectAddress();
     const listener = openFd(this);
     const { family } = this;
@@ -213,11 +200,11 @@ export class Socket extends BaseSocket {
    * @returns the connection and its peer's address; null if none waits
    * @throws {SystemError} as `accept`
    */
-  acceptFrom(): [connection: Socket, address: SocketAddress] | null {
+  acceptFrom(): [connection: Socket<A>, address: A] | null {
     const connection = this.accept();
     if (connection === null) return null;
     try {
-      return [connection, receivedAddress()];
+      return [connection, receivedAddress() as A];
     } catch (error) {
       connection.close();
       throw error;
@@ -235,7 +222,7 @@ export class Socket extends BaseSocket {
    *   `Deno.errors.NetworkUnreachable`, `Deno.errors.NotFound` for a missing path;
    *   `Deno.errors.WouldBlock` if the backlog of a Unix listener is full
    */
-  connect(address: SocketAddress): boolean {
+  connect(address: A): boolean {
     const length = this.encode(address);
     const fd = openFd(this);
     this.#peer = keepAddress(length, this.family);
@@ -285,7 +272,7 @@ export class Socket extends BaseSocket {
    * @throws {TypeError} as `recv`
    * @throws {SystemError} as `recv`
    */
-  recvFrom(buffer: BufferSource, flags: number = 0): ReceivedFrom | null {
+  recvFrom(buffer: BufferSource, flags: number = 0): ReceivedFrom<A> | null {
     const length = checkMemory(buffer, buffer?.byteLength);
     for (;;) {
       expectAddress();
@@ -297,7 +284,9 @@ export class Socket extends BaseSocket {
         addressBytes,
         addressLength,
       );
-      if (bytes >= 0) return { bytes, address: this.#sender() };
+      if (bytes >= 0) {
+        return { bytes, address: sender(this.family) as A | null };
+      }
       if (this.#wouldBlock("recvfrom", -bytes)) return null;
     }
   }
@@ -368,26 +357,67 @@ export class Socket extends BaseSocket {
    */
   sendTo(
     data: BufferSource,
-    address: SocketAddress,
+    address: A,
     flags: number = 0,
   ): number {
     const length = this.encode(address);
     return sendToEncoded(openFd(this), data, addressBytes, length, flags);
   }
 
+  /**
+   * Sends one message with descriptors and control messages, as sendmsg(2) does.
+   *
+   * @param data The message
+   * @returns how many bytes were taken, `WOULD_BLOCK` (-1) if there was no room. The
+   *   descriptors go with the first byte
+   * @throws {TypeError} as `sendTo`, or if there is an unknown option
+   * @throws {RangeError} as `sendTo`, or if descriptors have no byte of data to go with
+   * @throws {Deno.errors.NotSupported} if this system lacks a control message
+   * @throws {SystemError} as `sendTo`
+   *
+   * @example A descriptor for another process
+   * ```ts
+   * import { close, pipe, socketPair } from "@pollux/reactor/socket";
+   * import { assertEquals } from "@std/assert";
+   *
+   * const [left, right] = socketPair();
+   * const [reader, writer] = pipe();
+   * left.sendMessage(new Uint8Array(1), { descriptors: [writer] });
+   * const message = right.receiveMessage(new Uint8Array(1), { descriptors: 1 });
+   * assertEquals(message?.descriptors.length, 1); // a copy, which you close
+   * for (const fd of [reader, writer, ...message!.descriptors]) close(fd);
+   * left.close();
+   * right.close();
+   * ```
+   */
+  sendMessage(
+    data: BufferSource,
+    options: SendMessageOptions<A> = {},
+  ): number {
+    return sendMessage(openFd(this), this.family, data, options);
+  }
+
+  /**
+   * Receives one message with descriptors and control messages, as recvmsg(2) does.
+   *
+   * @param buffer Room for the bytes; bytes of a datagram that do not fit are lost
+   * @returns null if nothing is available
+   * @throws {TypeError} as `recv`, or if there is an unknown option
+   * @throws {RangeError} if a count is not within 0 and 65535
+   * @throws {SystemError} as `recv`
+   */
+  receiveMessage(
+    buffer: BufferSource,
+    options: ReceiveMessageOptions = {},
+  ): ReceivedMessage<A> | null {
+    const message = receiveMessage(openFd(this), this.family, buffer, options);
+    return message as ReceivedMessage<A> | null;
+  }
+
   /** Sorts a failure; the check for a closed socket is here, off the fast path. */
   #wouldBlock(syscall: string, number: number): boolean {
     if (this.fd === -1) throw closedError();
     return wouldBlock(syscall, number);
-  }
-
-  /** Null without an address: the received bytes are returned all the same. */
-  #sender(): SocketAddress | null {
-    const { domain } = this;
-    if (domain === "other") return null;
-    return addressLength[0] === 0 && domain !== "unix"
-      ? null
-      : receivedAddress();
   }
 }
 

@@ -7,6 +7,19 @@
 
 import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from "./ip_address.ts";
 import { libc } from "./libc.ts";
+import {
+  decodeSpecial,
+  encodeSpecial,
+  formatSpecial,
+  type NetlinkAddress,
+  type PacketAddress,
+  type SpecialAddress,
+  type SpecialDomain,
+  specialDomain,
+  specialDomainOf,
+  specialFamily,
+  type VsockAddress,
+} from "./special_address.ts";
 import type { System } from "./system.ts";
 import { decodePath, encodePath } from "./unix_path.ts";
 
@@ -35,16 +48,26 @@ export interface UnixAddress {
 /** The address of a socket of any domain. */
 export type SocketAddress = InternetAddress | UnixAddress;
 
+/** The address of a socket of any domain, also of those that only Linux has. */
+export type AnyAddress = SocketAddress | SpecialAddress;
+
 /**
- * Which kind of address a socket has. "other" is the domain of an adopted socket, as
- * of netlink or vsock: `Socket.create()` does not take it.
+ * The kind of addresses that a socket has. "other" is the domain of an adopted socket
+ * whose addresses have no form here.
  */
-export type SocketDomain = "IPv4" | "IPv6" | "unix" | "other";
+export type SocketDomain = "IPv4" | "IPv6" | "unix" | SpecialDomain | "other";
+
+/** The type of the addresses of a domain. */
+export type AddressOf<Domain extends SocketDomain> = Domain extends "netlink"
+  ? NetlinkAddress
+  : Domain extends "packet" ? PacketAddress
+  : Domain extends "vsock" ? VsockAddress
+  : SocketAddress;
 
 /** The domain that an address belongs to: an IPv6 hostname has a colon. */
 export function domainOf(
   address: SocketAddress,
-): Exclude<SocketDomain, "other"> {
+): "IPv4" | "IPv6" | "unix" {
   if ("path" in address) return "unix";
   const { hostname } = address;
   if (typeof hostname !== "string") {
@@ -67,15 +90,30 @@ const INTERFACE_NAME_BYTES = 16;
  * The AF_* number of a domain.
  *
  * @throws {TypeError} if there is no such domain
+ * @throws {Deno.errors.NotSupported} if the system lacks it
  */
 export function domainNumber(domain: SocketDomain, system: System): number {
-  const { AF_INET, AF_INET6, AF_UNIX } = system.constants;
-  const numbers = { IPv4: AF_INET, IPv6: AF_INET6, unix: AF_UNIX };
-  const number = numbers[domain as keyof typeof numbers];
-  if (number !== undefined) return number;
-  throw new TypeError(
-    `Cannot use domain "${domain}": it must be "IPv4", "IPv6" or "unix"`,
-  );
+  switch (domain) {
+    case "IPv4":
+      return system.constants.AF_INET;
+    case "IPv6":
+      return system.constants.AF_INET6;
+    case "unix":
+      return system.constants.AF_UNIX;
+    case "netlink":
+    case "packet":
+    case "vsock": {
+      const family = specialFamily(domain, system);
+      if (family !== null) return family;
+      throw new Deno.errors.NotSupported(
+        `${system.name} has no ${domain} sockets`,
+      );
+    }
+    default:
+      throw new TypeError(
+        `Cannot use domain "${domain}": it must be "IPv4", "IPv6", "unix", "netlink", "packet" or "vsock"`,
+      );
+  }
 }
 
 /** The domain of an AF_* number. */
@@ -83,12 +121,21 @@ export function domainOfFamily(family: number, system: System): SocketDomain {
   const { AF_INET, AF_INET6, AF_UNIX } = system.constants;
   if (family === AF_INET) return "IPv4";
   if (family === AF_INET6) return "IPv6";
-  return family === AF_UNIX ? "unix" : "other";
+  if (family === AF_UNIX) return "unix";
+  return specialDomain(family, system) ?? "other";
 }
 
-/** The family that an address belongs to: AF_INET, AF_INET6 or AF_UNIX. */
-export function familyOf(address: SocketAddress, system: System): number {
-  return domainNumber(domainOf(address), system);
+function isSpecial(address: AnyAddress): address is SpecialAddress {
+  return !("hostname" in address) && !("path" in address) &&
+    specialDomainOf(address) !== undefined;
+}
+
+/** The family that an address belongs to, as in AF_INET. */
+export function familyOf(address: AnyAddress, system: System): number {
+  const domain = isSpecial(address)
+    ? specialDomainOf(address)!
+    : domainOf(address);
+  return domainNumber(domain, system);
 }
 
 /**
@@ -99,7 +146,7 @@ export function familyOf(address: SocketAddress, system: System): number {
 export function encodeFor(
   family: number,
   target: Uint8Array<ArrayBuffer>,
-  address: SocketAddress,
+  address: AnyAddress,
   system: System,
 ): number {
   if (familyOf(address, system) === family) {
@@ -122,12 +169,14 @@ export function encodeFor(
  */
 export function encodeAddress(
   target: Uint8Array<ArrayBuffer>,
-  address: SocketAddress,
+  address: AnyAddress,
   system: System,
 ): number {
   target.fill(0);
   const family = familyOf(address, system);
-  const length = "path" in address
+  const length = isSpecial(address)
+    ? encodeSpecial(target, address)
+    : "path" in address
     ? encodeUnix(target, address.path, system)
     : encodeInternet(target, address);
   if (system.sockaddrHasLength) {
@@ -253,13 +302,13 @@ export function readFamily(
  * Reads an address that the kernel wrote.
  *
  * @param length The `socklen_t` that the call returned
- * @throws {Deno.errors.NotSupported} if the family is none of IPv4, IPv6 and Unix
+ * @throws {Deno.errors.NotSupported} if the addresses of the family have no form here
  */
 export function decodeAddress(
   source: Uint8Array<ArrayBuffer>,
   length: number,
   system: System,
-): SocketAddress {
+): AnyAddress {
   const { AF_INET, AF_INET6, AF_UNIX } = system.constants;
   const view = new DataView(
     source.buffer,
@@ -284,10 +333,13 @@ export function decodeAddress(
     }
     case AF_UNIX:
       return { path: decodeUnix(source.subarray(PATH_OFFSET, length)) };
-    default:
+    default: {
+      const domain = specialDomain(readFamily(source, system), system);
+      if (domain !== undefined) return decodeSpecial(source, domain);
       throw new Deno.errors.NotSupported(
         `Cannot read a socket address of family ${readFamily(source, system)}`,
       );
+    }
   }
 }
 
@@ -310,7 +362,8 @@ function decodeUnix(bytes: Uint8Array<ArrayBuffer>): string {
  * assertEquals(formatAddress({ path: "\0echo" }), "@echo");
  * ```
  */
-export function formatAddress(address: SocketAddress): string {
+export function formatAddress(address: AnyAddress): string {
+  if (isSpecial(address)) return formatSpecial(address);
   if ("path" in address) return address.path.replace("\0", "@");
   const { port } = address;
   const hostname = unbracketed(address.hostname);

@@ -46,7 +46,19 @@ export interface SocketOptions {
   ipv6Only: boolean;
   /** IP_TTL: how many routers a packet may pass, 1 to 255. */
   timeToLive: number;
-  /** IP_MULTICAST_TTL: the same for multicast, 0 to 255. */
+  /** IPV6_UNICAST_HOPS: the same for IPv6; -1 for the system's own choice. */
+  ipv6Hops: number;
+  /** IP_PKTINFO: `receiveMessage()` reports the destination of datagrams. */
+  receivePacketInfo: boolean;
+  /** IPV6_RECVPKTINFO: the same for IPv6. */
+  ipv6ReceivePacketInfo: boolean;
+  /** IP_RECVTTL: `receiveMessage()` reports the time to live of datagrams. */
+  receiveTimeToLive: boolean;
+  /** IPV6_RECVHOPLIMIT: the same for IPv6. */
+  ipv6ReceiveHopLimit: boolean;
+  /** SO_TIMESTAMP(NS): `receiveMessage()` reports the arrival of messages. */
+  receiveTimestamp: boolean;
+  /** IP_MULTICAST_TTL: the time to live of multicast, 0 to 255. */
   multicastTimeToLive: number;
   /** IP_MULTICAST_LOOP: this machine receives its own multicast. */
   multicastLoop: boolean;
@@ -87,20 +99,18 @@ export function optionPlace(
   );
 }
 
+function flag(level: number, number: number | null): OptionPlace {
+  return { level, number, type: "boolean" };
+}
+
+function value(level: number, number: number | null): OptionPlace {
+  return { level, number, type: "number" };
+}
+
 /** Every named option of one system. */
 function socketOptions(
   c: Constants,
 ): Readonly<Record<keyof SocketOptions, OptionPlace>> {
-  const flag = (level: number, number: number | null): OptionPlace => ({
-    level,
-    number,
-    type: "boolean",
-  });
-  const value = (level: number, number: number | null): OptionPlace => ({
-    level,
-    number,
-    type: "number",
-  });
   return {
     reuseAddress: flag(c.SOL_SOCKET, c.SO_REUSEADDR),
     reusePort: flag(c.SOL_SOCKET, c.SO_REUSEPORT),
@@ -118,6 +128,12 @@ function socketOptions(
     type: value(c.SOL_SOCKET, c.SO_TYPE),
     ipv6Only: flag(c.IPPROTO_IPV6, c.IPV6_V6ONLY),
     timeToLive: value(c.IPPROTO_IP, c.IP_TTL),
+    ipv6Hops: value(c.IPPROTO_IPV6, c.IPV6_UNICAST_HOPS),
+    receivePacketInfo: flag(c.IPPROTO_IP, c.IP_RECVPKTINFO),
+    ipv6ReceivePacketInfo: flag(c.IPPROTO_IPV6, c.IPV6_RECVPKTINFO),
+    receiveTimeToLive: flag(c.IPPROTO_IP, c.IP_RECVTTL),
+    ipv6ReceiveHopLimit: flag(c.IPPROTO_IPV6, c.IPV6_RECVHOPLIMIT),
+    receiveTimestamp: flag(c.SOL_SOCKET, c.SO_TIMESTAMP),
     multicastTimeToLive: value(c.IPPROTO_IP, c.IP_MULTICAST_TTL),
     multicastLoop: flag(c.IPPROTO_IP, c.IP_MULTICAST_LOOP),
     ipv6MulticastHops: value(c.IPPROTO_IPV6, c.IPV6_MULTICAST_HOPS),

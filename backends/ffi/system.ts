@@ -36,6 +36,8 @@ export interface Constants {
   readonly SO_LINGER: number;
   readonly SO_OOBINLINE: number;
   readonly SO_ACCEPTCONN: number;
+  /** SO_TIMESTAMPNS on Linux, whose timestamps have nanoseconds. */
+  readonly SO_TIMESTAMP: number;
   /** macOS only: the option that stands in for MSG_NOSIGNAL. */
   readonly SO_NOSIGPIPE: number | null;
 
@@ -65,11 +67,17 @@ export interface Constants {
   readonly TCP_KEEPINTVL: number | null;
   readonly TCP_KEEPCNT: number | null;
   readonly IP_TTL: number;
+  readonly IP_RECVTTL: number;
+  /** IP_RECVPKTINFO, which Linux and macOS call IP_PKTINFO; null on FreeBSD. */
+  readonly IP_RECVPKTINFO: number | null;
   readonly IP_MULTICAST_TTL: number;
   readonly IP_MULTICAST_LOOP: number;
   readonly IP_ADD_MEMBERSHIP: number;
   readonly IP_DROP_MEMBERSHIP: number;
   readonly IPV6_V6ONLY: number;
+  readonly IPV6_UNICAST_HOPS: number;
+  readonly IPV6_RECVPKTINFO: number;
+  readonly IPV6_RECVHOPLIMIT: number;
   readonly IPV6_MULTICAST_IF: number;
   readonly IPV6_MULTICAST_HOPS: number;
   readonly IPV6_MULTICAST_LOOP: number;

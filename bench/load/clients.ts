@@ -5,7 +5,8 @@
  */
 
 import { EPOLL_CTL_ADD, EPOLLIN, EpollInstance } from "../../backends/epoll.ts";
-import { Socket, type SocketType } from "../../backends/ffi/socket.ts";
+import { Socket } from "../../backends/ffi/socket.ts";
+import type { SocketType } from "../../backends/ffi/socket_fd.ts";
 import { unaccepted } from "../proc.ts";
 import { LoadError, PATIENCE } from "./load.ts";
 

@@ -8,7 +8,7 @@
 import { EPOLLET, EPOLLIN } from "../../backends/epoll.ts";
 import { libc } from "../../backends/ffi/libc.ts";
 import { pageAligned } from "../../backends/ffi/memory.ts";
-import type { SocketType } from "../../backends/ffi/socket.ts";
+import type { SocketType } from "../../backends/ffi/socket_fd.ts";
 import { Clients } from "./clients.ts";
 import type { Latencies } from "./latencies.ts";
 import { type Load, LoadError, PATIENCE } from "./load.ts";

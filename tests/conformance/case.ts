@@ -4,7 +4,12 @@
 
 import { dup2 } from "../descriptors.ts";
 import type { LoopSelector } from "../../backends/mod.ts";
-import { close, pipe, Socket } from "../../backends/ffi/mod.ts";
+import {
+  close,
+  pipe,
+  Socket,
+  type SocketType,
+} from "../../backends/ffi/mod.ts";
 import type { Backend, Capabilities } from "../backends.ts";
 import { type Pair, pairOf } from "../util.ts";
 
@@ -64,8 +69,12 @@ export class Stage extends DisposableStack {
   }
 
   /** A socket. */
-  socket(...kind: Parameters<typeof Socket.create>): Socket {
-    return this.use(Socket.create(...kind));
+  socket(
+    domain?: "IPv4" | "IPv6" | "unix",
+    type?: SocketType,
+    protocol?: number,
+  ): Socket {
+    return this.use(Socket.create(domain, type, protocol));
   }
 
   /** A listener on a port of the system's choice. */
@@ -80,7 +89,7 @@ export class Stage extends DisposableStack {
   /** Two connected TCP sockets. */
   connection(hostname?: string): Pair {
     const listener = this.listener(hostname);
-    const left = this.socket(listener.domain);
+    const left = this.use(Socket.createFor(listener.localAddress));
     left.setBlocking(true);
     left.connect(listener.localAddress);
     left.setBlocking(false);

@@ -4,6 +4,7 @@
 
 import { assertEquals, assertThrows } from "@std/assert";
 import {
+  type AnyAddress,
   decodeAddress,
   encodeAddress,
   familyOf,
@@ -249,7 +250,7 @@ Deno.test("addresses are formatted in the usual way", () => {
 });
 
 /** Encodes an address, and decodes the bytes. */
-function throughBytes(address: SocketAddress): SocketAddress {
+function throughBytes(address: SocketAddress): AnyAddress {
   const target = storage();
   const length = encodeAddress(target, address, linux("x86_64"));
   return decodeAddress(target, length, linux("x86_64"));

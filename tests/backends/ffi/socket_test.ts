@@ -28,7 +28,6 @@ import {
   WOULD_BLOCK,
   write,
 } from "../../../backends/ffi/mod.ts";
-import { libc } from "../../../backends/ffi/libc.ts";
 import { EVENT_READ, PollSelector } from "../../../backends/mod.ts";
 import { dup2, isCloseOnExec } from "../../descriptors.ts";
 import {
@@ -529,25 +528,6 @@ testWith(
     const adopted = scope.use(Socket.adopt(socket.detach()));
     assertEquals([adopted.domain, isBlocking(adopted)], ["IPv6", false]);
   },
-);
-
-/** <linux/socket.h>, <linux/netlink.h> */
-const AF_NETLINK = 16;
-const NETLINK_KOBJECT_UEVENT = 15;
-
-testWith(
-  'adopt() gives a netlink socket the domain "other", and it receives',
-  (scope) => {
-    const { SOCK_RAW } = system().constants;
-    const fd = libc().socket(AF_NETLINK, SOCK_RAW, NETLINK_KOBJECT_UEVENT);
-    const adopted = scope.use(Socket.adopt(fd));
-    assertEquals(adopted.domain, "other");
-    assertEquals(adopted.recvFrom(new Uint8Array(9)), null);
-    assertThrows(() => adopted.localAddress, Deno.errors.NotSupported);
-    assertThrows(() => adopted.bind({ path: "" }), TypeError, "other");
-    assertThrows(() => Socket.create(adopted.domain), TypeError, "other");
-  },
-  { ignore: Deno.build.os !== "linux" },
 );
 
 testWith("recvFrom() of a stream over TCP has no address", (scope) => {

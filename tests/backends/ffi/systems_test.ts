@@ -333,6 +333,12 @@ const HEADERS = [
   "sys/un.h",
 ];
 
+/** The names that Linux has for constants whose names are those of other systems. */
+const NAMES_IN_C: Readonly<Record<string, string>> = {
+  IP_RECVPKTINFO: "IP_PKTINFO",
+  SO_TIMESTAMP: "SO_TIMESTAMPNS",
+};
+
 /** The C expression of every number of a table, by its name. */
 function expressionsFor(system: System): [name: string, expression: string][] {
   const constants = Object.entries(system.constants)
@@ -344,7 +350,7 @@ function expressionsFor(system: System): [name: string, expression: string][] {
       ...Object.keys(system.errno),
       ...pollFlags.map(([name]) => name),
     ]
-      .map((name): [string, string] => [name, name]),
+      .map((name): [string, string] => [name, NAMES_IN_C[name] ?? name]),
     ["epollEvent.size", "sizeof(struct epoll_event)"],
     ["epollEvent.events", "offsetof(struct epoll_event, events)"],
     ["epollEvent.data", "offsetof(struct epoll_event, data)"],

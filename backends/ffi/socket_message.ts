@@ -1,0 +1,236 @@
+/**
+ * sendmsg(2) and recvmsg(2): one message with descriptors and control messages.
+ *
+ * Source: unix(7), "SCM_RIGHTS"; cmsg(3).
+ *
+ * @module
+ */
+
+import {
+  namedControl,
+  rawControl,
+  type ReceivedControl,
+  type SentControl,
+} from "./control_messages.ts";
+import { system } from "./current_system.ts";
+import {
+  close,
+  fileDescriptor,
+  type FileObject,
+  setCloseOnExec,
+  WOULD_BLOCK,
+  wouldBlock,
+} from "./descriptor.ts";
+import { addressOf, libc } from "./libc.ts";
+import { checkMemory } from "./memory.ts";
+import {
+  addressBytes,
+  addressLength,
+  receivedAddress,
+} from "./received_address.ts";
+import {
+  type AnyAddress,
+  domainOfFamily,
+  encodeFor,
+  SOCKADDR_STORAGE_BYTES,
+  type SocketAddress,
+} from "./socket_address.ts";
+import { quietly } from "./socket_fd.ts";
+import {
+  cmsghdrLayout,
+  controlSpace,
+  decodeControl,
+  encodeControl,
+  type RawControlMessage,
+} from "./structs/control.ts";
+import { IOVEC_BYTES, MessageHeaders } from "./structs/message.ts";
+
+/** The result of `Socket.recvFrom`. */
+export interface ReceivedFrom<A extends AnyAddress = SocketAddress> {
+  /** How many bytes are in the buffer; bytes that did not fit are lost. */
+  readonly bytes: number;
+  /**
+   * The sender. Null if recvfrom(2) has no address, as of a stream over TCP, or one
+   * of a domain that is "other".
+   */
+  readonly address: A | null;
+}
+
+/** The options of `Socket.sendMessage()`. */
+export interface SendMessageOptions<A extends AnyAddress = SocketAddress> {
+  /** The destination. Default: the peer */
+  readonly address?: A;
+  /** Descriptors that the receiver gets copies of: Unix sockets only. Default: none */
+  readonly descriptors?: readonly FileObject[];
+  /** Control messages. Default: none */
+  readonly control?: SentControl;
+  /** MSG_* of `<sys/socket.h>`. Default: 0 */
+  readonly flags?: number;
+}
+
+/** The options of `Socket.receiveMessage()`. */
+export interface ReceiveMessageOptions {
+  /** How many descriptors to accept; further ones are closed. Default: 0 */
+  readonly descriptors?: number;
+  /** Room for other control messages, in bytes. Default: 256 */
+  readonly control?: number;
+  /** MSG_* of `<sys/socket.h>`. Default: 0 */
+  readonly flags?: number;
+}
+
+/** The result of `Socket.receiveMessage()`. */
+export interface ReceivedMessage<A extends AnyAddress = SocketAddress> {
+  /** How many bytes are in the buffer. */
+  readonly bytes: number;
+  /** The sender; null if the system has no address of it. */
+  readonly address: A | null;
+  /** The descriptors, close-on-exec, which you have to close. */
+  readonly descriptors: number[];
+  /** The control messages. */
+  readonly control: ReceivedControl;
+  /** Whether the message was longer than the buffer (MSG_TRUNC). */
+  readonly truncated: boolean;
+  /** Whether descriptors were closed, or control messages lost (MSG_CTRUNC). */
+  readonly controlTruncated: boolean;
+}
+
+/** A message of one piece, which points at memory of the caller. */
+function headerOf(
+  memory: BufferSource,
+  length: number,
+): { header: MessageHeaders; iovec: BigUint64Array<ArrayBuffer> } {
+  const header = new MessageHeaders(system().msghdr, 1);
+  const iovec = new BigUint64Array(new ArrayBuffer(IOVEC_BYTES));
+  iovec[0] = addressOf(memory);
+  iovec[1] = BigInt(length);
+  header.setPieces(0, addressOf(iovec), 1);
+  return { header, iovec };
+}
+
+/** See `Socket.sendMessage()`. */
+export function sendMessage(
+  fd: number,
+  family: number,
+  data: BufferSource,
+  options: SendMessageOptions<AnyAddress>,
+): number {
+  const { address, descriptors = [], control = {}, flags = 0, ...unknown } =
+    options;
+  checkNoOptions(unknown);
+  const length = checkMemory(data, data?.byteLength);
+  if (length === 0 && descriptors.length > 0) {
+    throw new RangeError("Cannot pass descriptors without a byte of data");
+  }
+  const isIPv6 = family === system().constants.AF_INET6;
+  const messages = rawControl(control, isIPv6, system());
+  if (descriptors.length > 0) messages.push(rightsOf(descriptors));
+  const { header } = headerOf(data, length);
+  const encoded = encodeControl(messages, cmsghdrLayout(system()));
+  if (encoded.length > 0) {
+    header.setControl(0, addressOf(encoded), encoded.length);
+  }
+  if (address !== undefined) {
+    const bytes = encodeFor(family, addressBytes, address, system());
+    header.setName(0, addressOf(addressBytes), bytes);
+  }
+  for (;;) {
+    const count = libc().sendmsg(fd, header.bytes, quietly(flags));
+    if (count >= 0) return count;
+    if (wouldBlock("sendmsg", -count)) return WOULD_BLOCK;
+  }
+}
+
+/** Descriptors as a control message: SCM_RIGHTS. */
+function rightsOf(descriptors: readonly FileObject[]): RawControlMessage {
+  const { SOL_SOCKET, SCM_RIGHTS } = system().constants;
+  const fds = Int32Array.from(descriptors, fileDescriptor);
+  return {
+    level: SOL_SOCKET,
+    type: SCM_RIGHTS,
+    data: new Uint8Array(fds.buffer),
+  };
+}
+
+/** See `Socket.receiveMessage()`. */
+export function receiveMessage(
+  fd: number,
+  family: number,
+  buffer: BufferSource,
+  options: ReceiveMessageOptions,
+): ReceivedMessage<AnyAddress> | null {
+  const { descriptors = 0, control = 256, flags = 0, ...unknown } = options;
+  checkNoOptions(unknown);
+  checkCount("descriptors", descriptors);
+  checkCount("bytes of control messages", control);
+  const length = checkMemory(buffer, buffer?.byteLength);
+  const layout = cmsghdrLayout(system());
+  const rights = descriptors > 0 ? controlSpace(4 * descriptors, layout) : 0;
+  const room = new Uint8Array(new ArrayBuffer(control + rights));
+  const { header } = headerOf(buffer, length);
+  for (;;) {
+    header.setName(0, addressOf(addressBytes), SOCKADDR_STORAGE_BYTES);
+    header.setControl(0, room.length > 0 ? addressOf(room) : 0n, room.length);
+    const all = flags | (system().constants.MSG_CMSG_CLOEXEC ?? 0);
+    const bytes = libc().recvmsg(fd, header.bytes, all);
+    if (bytes >= 0) {
+      const messages = decodeControl(
+        room.subarray(0, header.controlLength(0)),
+        layout,
+      );
+      addressLength[0] = header.nameLength(0);
+      return received(bytes, family, messages, header.flags(0), descriptors);
+    }
+    if (wouldBlock("recvmsg", -bytes)) return null;
+  }
+}
+
+function received(
+  bytes: number,
+  family: number,
+  messages: readonly RawControlMessage[],
+  flags: number,
+  limit: number,
+): ReceivedMessage<AnyAddress> {
+  const { MSG_TRUNC, MSG_CTRUNC } = system().constants;
+  const descriptors = takeDescriptors(messages);
+  const surplus = descriptors.splice(limit);
+  for (const fd of surplus) close(fd);
+  return {
+    bytes,
+    address: sender(family),
+    descriptors,
+    control: namedControl(messages.filter((m) => !isRights(m)), system()),
+    truncated: (flags & MSG_TRUNC) !== 0,
+    controlTruncated: (flags & MSG_CTRUNC) !== 0 || surplus.length > 0,
+  };
+}
+
+function isRights({ level, type }: RawControlMessage): boolean {
+  const { SOL_SOCKET, SCM_RIGHTS } = system().constants;
+  return level === SOL_SOCKET && type === SCM_RIGHTS;
+}
+
+/** All descriptors that came with a message, close-on-exec. */
+function takeDescriptors(messages: readonly RawControlMessage[]): number[] {
+  const fds = messages.filter(isRights).flatMap(({ data }) => [
+    ...new Int32Array(data.buffer, 0, data.length >> 2),
+  ]);
+  if (system().constants.MSG_CMSG_CLOEXEC === null) fds.forEach(setCloseOnExec);
+  return fds;
+}
+
+/** The address in `addressBytes`; null without one, or if it has no form here. */
+export function sender(family: number): AnyAddress | null {
+  const domain = domainOfFamily(family, system());
+  if (domain === "other") return null;
+  return addressLength[0] === 0 && domain !== "unix" ? null : receivedAddress();
+}
+
+function checkNoOptions(unknown: object): void {
+  for (const name in unknown) throw new TypeError(`Unknown option "${name}"`);
+}
+
+function checkCount(name: string, count: number): void {
+  if (Number.isInteger(count) && count >= 0 && count <= 0xffff) return;
+  throw new RangeError(`Cannot receive ${count} ${name}`);
+}
