@@ -45,6 +45,8 @@ export class TurnWaits {
 
   /** Removes all operations: the loop begins to run. */
   clear(): void {
+    // The first `clearTimeout()` of a program loads Node's timers, in 5 ms.
+    if (this.#timer === undefined) return;
     this.#waiting.clear();
     clearTimeout(this.#timer);
     this.#timer = undefined;
