@@ -3,7 +3,10 @@
  * head comment.
  */
 
-/** `<!-- files: FOLDER -->`, the table, and the mark of its end. */
+/**
+ * `<!-- files: FOLDER -->`, the table, and the mark of its end. With an asterisk for
+ * the last folder there is a table for each.
+ */
 const TABLE = /(<!-- files: (\S+) -->\n\n)[^]*?(\n\n<!-- end of files -->)/g;
 
 /** Returns a page with its tables as the files say. */
@@ -13,8 +16,20 @@ export function withTables(
 ): string {
   return page.replace(
     TABLE,
-    (_, before, folder, after) => before + table(folder, sources) + after,
+    (_, before, folder, after) => before + tables(folder, sources) + after,
   );
+}
+
+function tables(folder: string, sources: ReadonlyMap<string, string>): string {
+  if (!folder.endsWith("*/")) return table(folder, sources);
+  const parent = folder.slice(0, -"*/".length);
+  const folders = [...sources.keys()].filter((file) => file.startsWith(parent))
+    .map((file) => file.slice(parent.length).split("/"))
+    .filter((path) => path.length > 1)
+    .map(([first]) => `${parent}${first}/`);
+  return [...new Set(folders)].sort().map((each) =>
+    `\`${each}\`:\n\n${table(each, sources)}`
+  ).join("\n\n");
 }
 
 /** The files of a folder itself; those of deeper folders have tables of their own. */
