@@ -81,7 +81,8 @@ function minusOne(context: RuleContext): LintVisitor {
       const fromLibrary = /(^|\/)libc\.ts$/.test(
         node.parent.source?.value ?? "",
       );
-      const fails = fromLibrary && isNamed(node.imported, /^(open|fcntl)$/);
+      const fails = fromLibrary &&
+        isNamed(node.imported, /^(open|openat|fcntl|ioctl)$/);
       names.set(node.local, fails ? "function" : "other");
     },
     VariableDeclarator({ id, init }): void {

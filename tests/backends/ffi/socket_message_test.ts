@@ -8,6 +8,7 @@ import { isOpen } from "../../../backends/ffi/descriptor.ts";
 import { libc } from "../../../backends/ffi/libc.ts";
 import {
   close,
+  ffiPermissionFlag,
   type InternetAddress,
   pipe,
   read,
@@ -25,7 +26,7 @@ import {
 } from "../../../backends/ffi/structs/control.ts";
 import { EVENT_READ, PollSelector } from "../../../mod.ts";
 import { isCloseOnExec } from "../../descriptors.ts";
-import { bytesOf, PATIENCE, test } from "../../util.ts";
+import { bytesOf, PATIENCE, runDeno, test } from "../../util.ts";
 import { printedByC, reason } from "./c_compiler.ts";
 
 const onLinux = { ignore: system().os !== "linux" };
@@ -398,4 +399,19 @@ test("isOpen: a passed descriptor outlives its sender", () => {
   assertEquals(libc().read(descriptors[0]!, new Uint8Array(1), 1), 0);
   closeAll(descriptors);
   right.close();
+});
+
+Deno.test("sendMessage, receiveMessage: the permission that ffiPermissionFlag() names is enough", async () => {
+  const { stdout, stderr } = await runDeno(
+    `import { pipe, read, socketPair, write } from "POLLUX/backends/ffi/mod.ts";
+     const [left, right] = socketPair();
+     const [reader, writer] = pipe();
+     left.sendMessage(new Uint8Array(1), { descriptors: [writer] });
+     const options = { descriptors: 1 };
+     const { descriptors } = right.receiveMessage(new Uint8Array(1), options);
+     write(descriptors[0], new Uint8Array(3));
+     console.log(read(reader, new Uint8Array(9)));`,
+    [ffiPermissionFlag()],
+  );
+  assertEquals(stdout, "3\n", stderr);
 });
