@@ -346,7 +346,7 @@ onEachBackend(
   (stage) => {
     const { connection, peer } = stage.connection();
     connection.end();
-    connection.setIdleTimeout(40);
+    connection.setIdleTimeout(100);
     let sent = 0;
     const timer = stage.reactor.callEvery(10, () => {
       peer.send("x");
@@ -401,7 +401,7 @@ onEachBackend("Connection: one that only writes is not idle", (stage) => {
   const log = new Log();
   log.watch(connection);
   connection.onData = null;
-  connection.setIdleTimeout(40);
+  connection.setIdleTimeout(100);
   let writes = 0;
   const timer = stage.reactor.callEvery(10, () => {
     connection.write(bytesOf("x"));
