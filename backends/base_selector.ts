@@ -9,7 +9,7 @@ import { checkTimeout, waitFully } from "./deadline.ts";
 import { system } from "./ffi/current_system.ts";
 import { fileDescriptor, isOpen } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
-import { checkOptions } from "./options.ts";
+import { checkOptions } from "./ffi/options.ts";
 import { ReadyList } from "./ready_list.ts";
 import { RegistrationMap, Registrations } from "./registrations.ts";
 import {

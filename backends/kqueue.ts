@@ -39,7 +39,7 @@ import {
 import { holding } from "./ffi/parked_call.ts";
 import { type Kevent, Kevents } from "./ffi/structs/kevent.ts";
 import { Timespec } from "./ffi/structs/time.ts";
-import { checkOptions } from "./options.ts";
+import { checkOptions } from "./ffi/options.ts";
 
 export type { Kevent, KqueueConstants };
 

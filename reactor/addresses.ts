@@ -11,7 +11,7 @@ import {
   unbracketed,
 } from "../backends/ffi/socket_address.ts";
 import { Socket } from "../backends/ffi/socket.ts";
-import { checkOptions } from "../backends/options.ts";
+import { checkOptions } from "../backends/ffi/options.ts";
 
 /**
  * Checks that options are an object, and their names.

@@ -5,7 +5,7 @@
  */
 
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
-import type { OptionNames } from "../backends/options.ts";
+import type { OptionNames } from "../backends/ffi/options.ts";
 import { checkAddressOptions, hostnameOf, portOf } from "./addresses.ts";
 import {
   CONNECTION_OPTIONS,

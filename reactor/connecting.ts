@@ -9,7 +9,7 @@ import type {
   InternetAddress,
   SocketAddress,
 } from "../backends/ffi/socket_address.ts";
-import { checkOptions } from "../backends/options.ts";
+import { checkOptions } from "../backends/ffi/options.ts";
 import { checkGivenSocket, knownAddresses } from "./addresses.ts";
 import { type ConnectOptions, connectTarget } from "./connect_options.ts";
 import { connectingOf, Connection } from "./connection.ts";

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { OptionNames } from "../backends/options.ts";
+import type { OptionNames } from "../backends/ffi/options.ts";
 import type { Loop } from "./loop.ts";
 import {
   owningBuffer,

@@ -11,7 +11,7 @@ import {
   type SocketAddress,
   type UnixAddress,
 } from "../backends/ffi/socket_address.ts";
-import { checkOptions, type OptionNames } from "../backends/options.ts";
+import { checkOptions, type OptionNames } from "../backends/ffi/options.ts";
 import {
   checkAddressOptions,
   checkGivenSocket,

@@ -6,7 +6,7 @@
 
 import type { Socket } from "../backends/ffi/socket.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
-import type { OptionNames } from "../backends/options.ts";
+import type { OptionNames } from "../backends/ffi/options.ts";
 import {
   checkAddressOptions,
   hostnameOf,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkOptions, type OptionNames } from "../backends/options.ts";
+import { checkOptions, type OptionNames } from "../backends/ffi/options.ts";
 import type { LoopSelector } from "../backends/selector.ts";
 import type { Callback } from "./callback.ts";
 import type { Measurement } from "./statistics.ts";

@@ -10,7 +10,7 @@ import type { EVENT_READ, EVENT_WRITE } from "../backends/selector.ts";
 import { closedError, type HandlerPairs } from "./handler_pairs.ts";
 import { DESTROY, type Owned, PLACE } from "./owned.ts";
 import { type TurnBound, UNSERVED } from "./turn_waits.ts";
-import { checkOptions, type OptionNames } from "../backends/options.ts";
+import { checkOptions, type OptionNames } from "../backends/ffi/options.ts";
 
 /** Options of `readable()` and `writable()`. */
 export interface ReadinessOptions {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkOptions, type OptionNames } from "../backends/options.ts";
+import { checkOptions, type OptionNames } from "../backends/ffi/options.ts";
 import { Acceptor } from "./acceptor.ts";
 import { Connection } from "./connection.ts";
 import { Conn } from "./deno_net/conn.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkOptions, type OptionNames } from "../backends/options.ts";
+import { checkOptions, type OptionNames } from "../backends/ffi/options.ts";
 
 /**
  * The answer of `reactor.stats()`. Times are in milliseconds.

@@ -5,7 +5,7 @@
  */
 
 import { read } from "../../backends/ffi/descriptor.ts";
-import { checkOptions, type OptionNames } from "../../backends/options.ts";
+import { checkOptions, type OptionNames } from "../../backends/ffi/options.ts";
 import type { Reactor } from "../../reactor/reactor.ts";
 import {
   type FileEvent,

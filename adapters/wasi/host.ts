@@ -8,7 +8,7 @@ import type { WASI } from "node:wasi";
 import type { FileObject } from "../../backends/ffi/descriptor.ts";
 import { openDirectory } from "../../backends/ffi/files.ts";
 import type { Socket } from "../../backends/ffi/mod.ts";
-import { checkOptions, type OptionNames } from "../../backends/options.ts";
+import { checkOptions, type OptionNames } from "../../backends/ffi/options.ts";
 import { PREVIEW1 } from "../../backends/wasi/abi.ts";
 import { errnoOf, ESUCCESS } from "../../backends/wasi/errno.ts";
 import type { Reactor } from "../../reactor/reactor.ts";

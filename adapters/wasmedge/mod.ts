@@ -14,7 +14,7 @@
  * @module
  */
 
-import { checkOptions, type OptionNames } from "../../backends/options.ts";
+import { checkOptions, type OptionNames } from "../../backends/ffi/options.ts";
 import { defineExtension, type WasiExtension } from "../wasi/extension.ts";
 import { AddressAllowList } from "./address_allow_list.ts";
 import { callsWithin, WAITING } from "./calls.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { checkOptions, type OptionNames } from "../../backends/options.ts";
+import { checkOptions, type OptionNames } from "../../backends/ffi/options.ts";
 import { type ConnectOptions, connectTarget } from "../connect_options.ts";
 import { startTo } from "../connecting.ts";
 import { Connector } from "../connector.ts";

@@ -5,7 +5,7 @@
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { WasiHost } from "../../adapters/wasi/mod.ts";
 import { Reactor } from "../../reactor/mod.ts";
-import { checkOptions } from "../../backends/options.ts";
+import { checkOptions } from "../../backends/ffi/options.ts";
 import { onAnyBackend } from "./stage.ts";
 
 /** Options from a variable, which the compiler does not check for unknown names. */
