@@ -54,7 +54,8 @@ interface Departure {
  * events: nothing is read while you handle one, and the kernel keeps 16,384.
  *
  * A symbolic link is watched itself, and not followed. In a new directory, an entry
- * may be older than the watch. It is reported as `create` alone.
+ * may be older than the watch. It is reported as `create` alone. If directories are
+ * replaced faster than you iterate, an event may have a path that is out of date.
  *
  * @example
  * ```ts
@@ -222,13 +223,20 @@ export class Inotify implements AsyncIterable<InotifyEvent>, Disposable {
       event.type === "departure" && event.cookie === cookie
     );
     if (index < 0) return this.#create(watch, path, isDirectory);
-    const { event: { path: from }, watches } = this.#events[index] as Departure;
+    const { event, watches } = this.#events[index] as Departure;
+    const from = event.path;
     for (const moved of watches) {
       moved.path = path + moved.path.slice(from.length);
     }
-    this.#events[index] = { type: "move", from, path, isDirectory };
-    // It may come from a directory that was watched without those below.
-    if (isDirectory && watch.recursive) this.#watchBelow(path, false);
+    // A look may have reported the new path already.
+    const isReported = this.#reported.delete(path);
+    this.#events[index] = isReported
+      ? event
+      : { type: "move", from, path, isDirectory };
+    // A directory may not have been watched at its former path.
+    if (isDirectory && watch.recursive) {
+      this.#watchBelow(path, !isReported && watches.length === 0);
+    }
   }
 
   #create(watch: Watch, path: string, isDirectory: boolean): void {

@@ -155,6 +155,21 @@ onLinux("a moved directory is watched by its new path", async (stage) => {
   ]);
 });
 
+onLinux(
+  "a directory moved before it is watched reports its entries",
+  async (stage) => {
+    stage.watcher.watch(stage.root, { recursive: true });
+    Deno.mkdirSync(stage.at("a"));
+    Deno.writeTextFileSync(stage.at("a/file"), "");
+    Deno.renameSync(stage.at("a"), stage.at("b"));
+    assertEquals(await stage.until("create b/file"), [
+      "create a/",
+      "move a to b/",
+      "create b/file",
+    ]);
+  },
+);
+
 onLinux("a move into the tree is a create, and is watched", async (stage) => {
   Deno.mkdirSync(`${stage.outside}/other/below`, { recursive: true });
   stage.watcher.watch(stage.root, { recursive: true });
