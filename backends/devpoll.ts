@@ -30,14 +30,10 @@ import {
   waitFully,
 } from "./deadline.ts";
 import { system } from "./ffi/current_system.ts";
-import {
-  close,
-  fileDescriptor,
-  type FileObject,
-  openFile,
-} from "./ffi/descriptor.ts";
+import { close, fileDescriptor, type FileObject } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
 import { addressOf, libc } from "./ffi/libc.ts";
+import { openFile } from "./ffi/open_path.ts";
 import { holding } from "./ffi/parked_call.ts";
 import { devPollConstants, DvPoll } from "./ffi/structs/dvpoll.ts";
 import { PollFds } from "./ffi/structs/pollfd.ts";

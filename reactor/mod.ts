@@ -43,6 +43,7 @@ export type { DatagramOptions } from "./datagram_socket.ts";
 export type { Endpoint } from "./endpoint.ts";
 export type { Handler } from "./handler_pairs.ts";
 export type { ListenOptions } from "./listen_options.ts";
+export type { OpenOptions } from "./opening.ts";
 export type { ReactorOptions, ServeOptions } from "./reactor_options.ts";
 export type { Readiness, ReadinessOptions } from "./readiness.ts";
 export { Reactor } from "./reactor.ts";

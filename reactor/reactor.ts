@@ -32,6 +32,7 @@ import { type Handler, HandlerPairs } from "./handler_pairs.ts";
 import type { ListenOptions } from "./listen_options.ts";
 import { listen } from "./listening.ts";
 import { Loop } from "./loop.ts";
+import { open, type OpenOptions } from "./opening.ts";
 import type { ReactorOptions, ServeOptions } from "./reactor_options.ts";
 import {
   EventReadiness,
@@ -46,6 +47,7 @@ import {
 } from "./shutdown.ts";
 import { checkSignal, Signals, type SignalWatch } from "./signals.ts";
 import type { ReactorStatistics } from "./statistics.ts";
+import type { Stream } from "./stream.ts";
 import type { Timer } from "./timers.ts";
 
 /** Returns the loop of a reactor, for other parts of this package. */
@@ -439,6 +441,41 @@ export class Reactor implements Disposable, AsyncDisposable {
    */
   adopt(socket: Socket, options: ConnectionOptions = {}): Connection {
     return adopt(this.#loop, socket, options);
+  }
+
+  /**
+   * Makes a stream of a file: a pipe, a FIFO, a terminal, a serial line, a device, a
+   * regular file, standard input. For sockets there is `adopt()`.
+   *
+   * The stream owns a descriptor from then on, and closes it at its end. Standard
+   * input, output and error stay open, because the next file would get their number.
+   *
+   * @param target A path, a descriptor, or an object with an `fd`
+   * @throws {TypeError} if an option is unknown or only for paths, the path has a NUL
+   *   inside, or the descriptor was not opened for the mode
+   * @throws {RangeError} if a water mark, the descriptor or the permissions are out of
+   *   range
+   * @throws {SystemError} if the file cannot be opened: `Deno.errors.NotFound` and
+   *   others; `Deno.errors.BadResource` if the descriptor is not open
+   * @throws {Deno.errors.BadResource} if the reactor is closed
+   *
+   * @example The two ends of a pipe
+   * ```ts
+   * import { Reactor } from "@pollux/reactor/reactor";
+   * import { pipe } from "@pollux/reactor/socket";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using reactor = new Reactor();
+   * const [input, output] = pipe().map((end) => reactor.open(end));
+   * input!.onData = (chunk) => {
+   *   assertEquals(new TextDecoder().decode(chunk), "hello");
+   * };
+   * output!.end("hello");
+   * reactor.run(); // returns after the end of file
+   * ```
+   */
+  open(target: FileObject | string, options: OpenOptions = {}): Stream {
+    return open(this.#loop, target, options);
   }
 
   /**

@@ -3,7 +3,7 @@
  */
 
 import { system } from "../backends/ffi/current_system.ts";
-import { openFile } from "../backends/ffi/descriptor.ts";
+import { openFile } from "../backends/ffi/open_path.ts";
 import { systemError } from "../backends/ffi/errors.ts";
 import { fcntl, libc } from "../backends/ffi/libc.ts";
 import { openFunctions } from "../backends/ffi/library.ts";

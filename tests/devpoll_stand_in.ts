@@ -4,13 +4,8 @@
  */
 
 import type { DevPollCalls } from "../backends/devpoll.ts";
-import {
-  close,
-  openFile,
-  pipe,
-  read,
-  write,
-} from "../backends/ffi/descriptor.ts";
+import { close, pipe, read, write } from "../backends/ffi/descriptor.ts";
+import { openFile } from "../backends/ffi/open_path.ts";
 import { POLLFD_BYTES, PollFds } from "../backends/ffi/structs/pollfd.ts";
 import { system } from "../backends/ffi/current_system.ts";
 import { POLLIN, pollOnce, pollParked } from "../backends/poll.ts";

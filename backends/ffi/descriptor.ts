@@ -7,7 +7,7 @@
 import { notifyClose } from "./close_watch.ts";
 import { system } from "./current_system.ts";
 import { systemError } from "./errors.ts";
-import { fcntl, libc, open } from "./libc.ts";
+import { fcntl, libc } from "./libc.ts";
 import { checkMemory } from "./memory.ts";
 
 /** The result of a read, a write or a receive that would have to wait. */
@@ -243,43 +243,4 @@ export function dup(fileobj: FileObject): number {
   const copy = retrying("dup", () => libc().dup(fd));
   setCloseOnExec(copy);
   return copy;
-}
-
-/**
- * Opens a file for readiness: a FIFO, a terminal, a device. It is non-blocking and
- * close-on-exec. A terminal does not become the controlling one (O_NOCTTY), whose
- * hang-up would end the process.
- *
- * @param path The file's path
- * @param mode "r" to read, "w" to write, "r+" for both
- * @throws {TypeError} if the path has a NUL inside
- * @throws {SystemError} if the file cannot be opened: `Deno.errors.NotFound`,
- *   `Deno.errors.PermissionDenied`, `ENXIO` for the write end of a FIFO without a
- *   reader
- *
- * @example A device
- * ```ts
- * import { close, openFile, read } from "@pollux/reactor/socket";
- * import { assertEquals } from "@std/assert";
- *
- * const zero = openFile("/dev/zero"); // or a serial port, a FIFO, a terminal
- * assertEquals(read(zero, new Uint8Array(16)), 16);
- * close(zero);
- * ```
- */
-export function openFile(path: string, mode: "r" | "w" | "r+" = "r"): number {
-  if (path.includes("\0")) {
-    throw new TypeError(
-      `Cannot use path ${JSON.stringify(path)}: it contains a NUL`,
-    );
-  }
-  const { O_NONBLOCK, O_NOCTTY, O_CLOEXEC, O_RDWR } = system().constants;
-  // <fcntl.h>: O_RDONLY is 0 and O_WRONLY 1 on every system
-  const access = { "r": 0, "w": 1, "r+": O_RDWR }[mode];
-  const name = new TextEncoder().encode(`${path}\0`);
-  return retrying(
-    "open",
-    () => open(name, access | O_NONBLOCK | O_NOCTTY | O_CLOEXEC),
-    `'${path}'`,
-  );
 }

@@ -24,7 +24,6 @@ export {
   fileDescriptor,
   type FileObject,
   isBlocking,
-  openFile,
   pipe,
   read,
   setBlocking,
@@ -34,6 +33,7 @@ export {
 export { BaseSocket, type ShutdownDirection } from "./base_socket.ts";
 export { errnoName, isSystemError, type SystemError } from "./errors.ts";
 export { openLibrary } from "./libc.ts";
+export { type FileMode, openFile, type OpenFileOptions } from "./open_path.ts";
 export { ffiPermissionFlag } from "./library.ts";
 export { Socket, socketPair } from "./socket.ts";
 export type {

@@ -16,6 +16,7 @@ import {
 import { statusOf } from "./file_status.ts";
 import { fcntl, libc } from "./libc.ts";
 import { checkMemory, checkPiece } from "./memory.ts";
+import type { FileMode } from "./open_path.ts";
 import { fileType, S_IFCHR } from "./structs/stat.ts";
 
 /** O_ACCMODE, O_RDONLY and O_WRONLY of `<fcntl.h>`, the same on every system. */
@@ -39,18 +40,15 @@ export class OpenFile {
   /**
    * Takes over a descriptor.
    *
-   * @throws {TypeError} if it is not an integer
+   * @param mode The directions that are used. Default: those that it was opened for
+   * @throws {TypeError} if it is not an integer, or was not opened for the mode
    * @throws {RangeError} if it is negative
    * @throws {SystemError} `Deno.errors.BadResource` if it is not open
    */
-  constructor(fd: number) {
-    fileDescriptor(fd);
-    const flags = retrying(
-      "fcntl",
-      () => fcntl(fd, system().constants.F_GETFL),
-    );
-    this.readable = (flags & O_ACCMODE) !== O_WRONLY;
-    this.writable = (flags & O_ACCMODE) !== O_RDONLY;
+  constructor(fd: number, mode: FileMode = openedMode(fd)) {
+    checkOpenedFor(fd, mode);
+    this.readable = mode !== "w";
+    this.writable = mode !== "r";
     this.#isCharacterDevice = fileType(statusOf(fd).mode) === S_IFCHR;
     this.#fd = fd;
   }
@@ -124,4 +122,28 @@ export class OpenFile {
   #isHungUp(number: number): boolean {
     return this.#isCharacterDevice && number === system().errno.EIO;
   }
+}
+
+/**
+ * The directions that a descriptor was opened for.
+ *
+ * @throws {TypeError} if it is not an integer
+ * @throws {RangeError} if it is negative
+ * @throws {SystemError} `Deno.errors.BadResource` if it is not open
+ */
+export function openedMode(fd: number): FileMode {
+  fileDescriptor(fd);
+  const flags = retrying("fcntl", () => fcntl(fd, system().constants.F_GETFL));
+  const access = flags & O_ACCMODE;
+  return access === O_RDONLY ? "r" : access === O_WRONLY ? "w" : "r+";
+}
+
+/** @throws as the constructor of `OpenFile` */
+function checkOpenedFor(fd: number, mode: FileMode): void {
+  const opened = openedMode(fd);
+  if (opened === "r+" || opened === mode) return;
+  throw new TypeError(
+    `Cannot use file descriptor ${fd} with mode "${mode}": ` +
+      `it was opened with mode "${opened}"`,
+  );
 }

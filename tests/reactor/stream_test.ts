@@ -6,14 +6,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import { openFile, pipe, read, write } from "../../backends/ffi/mod.ts";
 import { close } from "../../backends/ffi/descriptor.ts";
 import { libc } from "../../backends/ffi/libc.ts";
-import { OpenFile } from "../../backends/ffi/open_file.ts";
-import {
-  type ConnectionOptions,
-  streamSettings,
-} from "../../reactor/connection_options.ts";
-import { Stream } from "../../reactor/stream.ts";
-import { fileTransport } from "../../reactor/transport.ts";
-import { loopOf } from "../../reactor/reactor.ts";
+import type { ConnectionOptions, Stream } from "../../reactor/mod.ts";
 import { bytesOf, fillSocket } from "../util.ts";
 import {
   isPattern,
@@ -32,9 +25,7 @@ function streamOn(
   fd: number,
   options: ConnectionOptions = {},
 ): Stream {
-  const loop = loopOf(stage.reactor);
-  const settings = streamSettings(loop, fileTransport, options);
-  return new Stream(loop, new OpenFile(fd), settings);
+  return stage.reactor.open(fd, options);
 }
 
 /** A stream on each end of a pipe. */

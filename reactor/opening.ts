@@ -1,0 +1,107 @@
+/**
+ * `Reactor.open`: streams on paths, and on descriptors of any kind.
+ *
+ * @module
+ */
+
+import {
+  close,
+  dup,
+  fileDescriptor,
+  type FileObject,
+} from "../backends/ffi/descriptor.ts";
+import { OpenFile } from "../backends/ffi/open_file.ts";
+import {
+  type FileMode,
+  OPEN_FILE_OPTIONS,
+  openFile,
+  type OpenFileOptions,
+} from "../backends/ffi/open_path.ts";
+import { checkOptions, type OptionNames } from "../backends/ffi/options.ts";
+import {
+  CONNECTION_OPTIONS,
+  type ConnectionOptions,
+  streamSettings,
+} from "./connection_options.ts";
+import type { Loop } from "./loop.ts";
+import { Stream } from "./stream.ts";
+import { fileTransport } from "./transport.ts";
+
+/** Options of `Reactor.open`. Those of `OpenFileOptions` are for paths alone. */
+export interface OpenOptions extends ConnectionOptions, OpenFileOptions {
+  /**
+   * "r" to read, "w" to write, "r+" for both. Default: "r" for a path, the mode of a
+   * descriptor. Standard input (0) is only read, and standard output (1) and standard
+   * error (2) are only written.
+   */
+  readonly mode?: FileMode;
+}
+
+const OPEN_OPTIONS: OptionNames<OpenOptions> = {
+  ...CONNECTION_OPTIONS,
+  ...OPEN_FILE_OPTIONS,
+  mode: true,
+};
+
+/** Standard error, the last of the three standard streams of `<unistd.h>`. */
+const STANDARD_ERROR = 2;
+
+/**
+ * Makes a stream.
+ *
+ * @throws as `Reactor.open`
+ */
+export function open(
+  loop: Loop,
+  target: FileObject | string,
+  options: OpenOptions,
+): Stream {
+  checkOptions(options, OPEN_OPTIONS);
+  const settings = streamSettings(loop, fileTransport, options);
+  loop.checkOpen();
+  const file = typeof target === "string"
+    ? openedPath(target, options)
+    : takenOver(target, options);
+  try {
+    return new Stream(loop, file, settings);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+}
+
+function openedPath(path: string, options: OpenOptions): OpenFile {
+  const { mode = "r" } = options;
+  return fileOf(openFile(path, mode, forPaths(options)), mode);
+}
+
+function forPaths(options: OpenOptions): OpenFileOptions {
+  const names = Object.keys(options).filter((name) =>
+    Object.hasOwn(OPEN_FILE_OPTIONS, name)
+  );
+  return Object.fromEntries(
+    names.map((name) => [name, options[name as keyof OpenFileOptions]]),
+  );
+}
+
+/** The owner of a descriptor; of a duplicate, if the standard streams have its number. */
+function takenOver(fileobj: FileObject, options: OpenOptions): OpenFile {
+  const [name] = Object.keys(forPaths(options));
+  if (name !== undefined) {
+    throw new TypeError(`Cannot use option "${name}" without a path`);
+  }
+  const fd = fileDescriptor(fileobj);
+  if (fd > STANDARD_ERROR) return new OpenFile(fd, options.mode);
+  const { mode = fd === 0 ? "r" : "w" } = options;
+  return fileOf(dup(fd), mode);
+}
+
+/** The owner of a descriptor that is closed in case of an error. */
+function fileOf(fd: number, mode: FileMode): OpenFile {
+  try {
+    return new OpenFile(fd, mode);
+  } catch (error) {
+    close(fd);
+    throw error;
+  }
+}
