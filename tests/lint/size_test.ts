@@ -38,6 +38,11 @@ Deno.test("size: a file of more than 450 lines is found", () => {
   assertEquals(violations("backends/x.ts", lines(450)), []);
 });
 
+Deno.test("size: a function that does nothing but make an object may be longer", () => {
+  const table = `const f = () => (${body(60)});`;
+  assertEquals(violations("backends/x.ts", table), []);
+});
+
 Deno.test("size: tests may be longer", () => {
   assertEquals(violations("tests/x.ts", `function f() ${body(41)}`), []);
 });

@@ -17,7 +17,7 @@ import type {
   System,
 } from "../system.ts";
 
-const constants: Constants = {
+const constants = (): Constants => ({
   AF_UNIX: 1,
   AF_INET: 2,
   AF_INET6: 30,
@@ -103,7 +103,7 @@ const constants: Constants = {
   O_PATH: null,
   AT_SYMLINK_NOFOLLOW: 0x20,
   AT_REMOVEDIR: 0x80,
-};
+});
 
 /** `struct stat` of `<sys/stat.h>` with 64 bits for an inode. */
 const stat: StatLayout = {
@@ -143,7 +143,7 @@ const msghdr: MsghdrLayout = {
 };
 
 // deno-fmt-ignore: a table reads best as one
-const errno: Readonly<Record<string, number>> = {
+const errno = (): Readonly<Record<string, number>> => ({
   EPERM: 1, ENOENT: 2, ESRCH: 3, EINTR: 4, EIO: 5, ENXIO: 6, E2BIG: 7, ENOEXEC: 8,
   EBADF: 9, ECHILD: 10, EDEADLK: 11, ENOMEM: 12, EACCES: 13, EFAULT: 14, ENOTBLK: 15,
   EBUSY: 16, EEXIST: 17, EXDEV: 18, ENODEV: 19, ENOTDIR: 20, EISDIR: 21, EINVAL: 22,
@@ -164,7 +164,7 @@ const errno: Readonly<Record<string, number>> = {
   ENOPOLICY: 103, ENOTRECOVERABLE: 104, EOWNERDEAD: 105, EQFULL: 106,
   // Newer than those headers.
   ENOTCAPABLE: 107,
-};
+});
 
 /** The usual name of each processor of Deno. */
 const processors: Readonly<Record<string, string>> = {
@@ -199,11 +199,11 @@ export function darwin(arch: string): System {
     sockaddrHasLength: true,
     unixPathBytes: 104,
     abstractSockets: false,
-    constants,
+    constants: constants(),
     msghdr,
     stat,
     dirent,
     currentDirectory: -2,
-    errno,
+    errno: errno(),
   };
 }

@@ -15,7 +15,7 @@ import type {
   System,
 } from "../system.ts";
 
-const constants: Constants = {
+const constants = (): Constants => ({
   AF_UNIX: 1,
   AF_INET: 2,
   AF_INET6: 28,
@@ -99,7 +99,7 @@ const constants: Constants = {
   O_PATH: null,
   AT_SYMLINK_NOFOLLOW: 0x200,
   AT_REMOVEDIR: 0x800,
-};
+});
 
 /** `struct stat` of `<sys/stat.h>` since FreeBSD 12. */
 const stat: StatLayout = {
@@ -139,7 +139,7 @@ const msghdr: MsghdrLayout = {
 };
 
 // deno-fmt-ignore: a table reads best as one
-const errno: Readonly<Record<string, number>> = {
+const errno = (): Readonly<Record<string, number>> => ({
   EPERM: 1, ENOENT: 2, ESRCH: 3, EINTR: 4, EIO: 5, ENXIO: 6, E2BIG: 7, ENOEXEC: 8,
   EBADF: 9, ECHILD: 10, EDEADLK: 11, ENOMEM: 12, EACCES: 13, EFAULT: 14, ENOTBLK: 15,
   EBUSY: 16, EEXIST: 17, EXDEV: 18, ENODEV: 19, ENOTDIR: 20, EISDIR: 21, EINVAL: 22,
@@ -157,7 +157,7 @@ const errno: Readonly<Record<string, number>> = {
   EOVERFLOW: 84, ECANCELED: 85, EILSEQ: 86, ENOATTR: 87, EDOOFUS: 88, EBADMSG: 89,
   EMULTIHOP: 90, ENOLINK: 91, EPROTO: 92, ENOTCAPABLE: 93, ECAPMODE: 94,
   ENOTRECOVERABLE: 95, EOWNERDEAD: 96, EINTEGRITY: 97,
-};
+});
 
 /** The usual name of each processor of Deno. */
 const processors: Readonly<Record<string, string>> = {
@@ -179,11 +179,11 @@ export function freebsd(arch: string): System {
     sockaddrHasLength: true,
     unixPathBytes: 104,
     abstractSockets: false,
-    constants,
+    constants: constants(),
     msghdr,
     stat,
     dirent,
     currentDirectory: -100,
-    errno,
+    errno: errno(),
   };
 }

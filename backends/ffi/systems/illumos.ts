@@ -15,7 +15,7 @@ import type {
   System,
 } from "../system.ts";
 
-const constants: Constants = {
+const constants = (): Constants => ({
   AF_UNIX: 1,
   AF_INET: 2,
   AF_INET6: 26,
@@ -98,7 +98,7 @@ const constants: Constants = {
   O_PATH: null,
   AT_SYMLINK_NOFOLLOW: 0x1000,
   AT_REMOVEDIR: 0x1,
-};
+});
 
 /** `struct stat` of `<sys/stat.h>`, _LP64. */
 const stat: StatLayout = {
@@ -141,7 +141,7 @@ const msghdr: MsghdrLayout = {
 };
 
 // deno-fmt-ignore: a table reads best as one
-const errno: Readonly<Record<string, number>> = {
+const errno = (): Readonly<Record<string, number>> => ({
   EPERM: 1, ENOENT: 2, ESRCH: 3, EINTR: 4, EIO: 5, ENXIO: 6, E2BIG: 7, ENOEXEC: 8,
   EBADF: 9, ECHILD: 10, EAGAIN: 11, ENOMEM: 12, EACCES: 13, EFAULT: 14, ENOTBLK: 15,
   EBUSY: 16, EEXIST: 17, EXDEV: 18, ENODEV: 19, ENOTDIR: 20, EISDIR: 21, EINVAL: 22,
@@ -162,7 +162,7 @@ const errno: Readonly<Record<string, number>> = {
   ECONNABORTED: 130, ECONNRESET: 131, ENOBUFS: 132, EISCONN: 133, ENOTCONN: 134,
   ESHUTDOWN: 143, ETOOMANYREFS: 144, ETIMEDOUT: 145, ECONNREFUSED: 146, EHOSTDOWN: 147,
   EHOSTUNREACH: 148, EALREADY: 149, EINPROGRESS: 150, ESTALE: 151,
-};
+});
 
 /** The usual name of each processor of Deno. */
 const processors: Readonly<Record<string, string>> = {
@@ -201,11 +201,11 @@ export function illumos(arch: string): System {
     sockaddrHasLength: false,
     unixPathBytes: 108,
     abstractSockets: false,
-    constants,
+    constants: constants(),
     msghdr,
     stat,
     dirent,
     currentDirectory: 0xffd19553 | 0,
-    errno,
+    errno: errno(),
   };
 }

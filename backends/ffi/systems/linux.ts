@@ -14,7 +14,7 @@ import type {
   System,
 } from "../system.ts";
 
-const constants: Omit<Constants, "O_DIRECTORY" | "O_NOFOLLOW"> = {
+const constants = (): Omit<Constants, "O_DIRECTORY" | "O_NOFOLLOW"> => ({
   AF_UNIX: 1,
   AF_INET: 2,
   AF_INET6: 10,
@@ -95,7 +95,7 @@ const constants: Omit<Constants, "O_DIRECTORY" | "O_NOFOLLOW"> = {
   O_PATH: 0x200000,
   AT_SYMLINK_NOFOLLOW: 0x100,
   AT_REMOVEDIR: 0x200,
-};
+});
 
 /** `struct statx` of `<linux/stat.h>`: the same on every processor. */
 const stat: StatLayout = {
@@ -135,7 +135,7 @@ const msghdr: MsghdrLayout = {
 };
 
 // deno-fmt-ignore: a table reads best as one
-const errno: Readonly<Record<string, number>> = {
+const errno = (): Readonly<Record<string, number>> => ({
   EPERM: 1, ENOENT: 2, ESRCH: 3, EINTR: 4, EIO: 5, ENXIO: 6, E2BIG: 7, ENOEXEC: 8,
   EBADF: 9, ECHILD: 10, EAGAIN: 11, ENOMEM: 12, EACCES: 13, EFAULT: 14, ENOTBLK: 15,
   EBUSY: 16, EEXIST: 17, EXDEV: 18, ENODEV: 19, ENOTDIR: 20, EISDIR: 21, EINVAL: 22,
@@ -158,7 +158,7 @@ const errno: Readonly<Record<string, number>> = {
   EDQUOT: 122, ENOMEDIUM: 123, EMEDIUMTYPE: 124, ECANCELED: 125, ENOKEY: 126,
   EKEYEXPIRED: 127, EKEYREVOKED: 128, EKEYREJECTED: 129, EOWNERDEAD: 130,
   ENOTRECOVERABLE: 131, ERFKILL: 132, EHWPOISON: 133,
-};
+});
 
 /** The names of each processor: Deno's, Debian's, musl's. */
 const processors: Readonly<Record<string, readonly [string, string]>> = {
@@ -190,12 +190,12 @@ export function linux(arch: string): System {
     abstractSockets: true,
     // <asm/fcntl.h>: arm64 keeps what 32-bit ARM had.
     constants: arch === "aarch64"
-      ? { ...constants, O_DIRECTORY: 0x4000, O_NOFOLLOW: 0x8000 }
-      : { ...constants, O_DIRECTORY: 0x10000, O_NOFOLLOW: 0x20000 },
+      ? { ...constants(), O_DIRECTORY: 0x4000, O_NOFOLLOW: 0x8000 }
+      : { ...constants(), O_DIRECTORY: 0x10000, O_NOFOLLOW: 0x20000 },
     msghdr,
     stat,
     dirent,
     currentDirectory: -100,
-    errno,
+    errno: errno(),
   };
 }
