@@ -200,7 +200,7 @@ export class Stream extends StreamWriter {
   #ready(events: number): void {
     try {
       if ((events & EVENT_READ) !== 0) this.#receive(events);
-      if ((events & EVENT_WRITE) !== 0 && !this.closed) this.flush();
+      if ((events & EVENT_WRITE) !== 0 && !this.closed) this.flushQueue();
     } catch (error) {
       this.finish(error as Error);
     }

@@ -259,7 +259,7 @@ export abstract class StreamWriter extends Endpoint {
   }
 
   /** Sends the queue, then calls `whenWritable()` and `onDrain`. */
-  protected flush(): void {
+  protected flushQueue(): void {
     if (this.#queue !== null && !this.is(CORKED)) this.#sendQueue(this.#queue);
     if (this.#queue === null) this.#flushed();
     const rare = this.#rare;
@@ -309,7 +309,7 @@ export abstract class StreamWriter extends Endpoint {
   /** Flushes. An error closes the stream, and `onClose` reports it from the loop. */
   protected flushGuarded(): void {
     try {
-      this.flush();
+      this.flushQueue();
     } catch (error) {
       this.finish(error as Error);
     }
