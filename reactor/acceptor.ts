@@ -148,6 +148,23 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
     this.#listening.close();
   }
 
+  /**
+   * Stops accepting, and gives the listening descriptor away: you have to close it. The
+   * file of a Unix socket stays. So another process, which has a copy of the descriptor,
+   * continues to listen.
+   *
+   * @returns the descriptor; the acceptor counts as closed from now on
+   * @throws {Deno.errors.BadResource} if it is closed
+   */
+  detach(): number {
+    if (!this.closed) {
+      // A later close() would not end it: epoll reports a file as long as a copy is open.
+      this.#hold(Hold.Paused, true);
+      this.#end();
+    }
+    return this.socket.detach();
+  }
+
   static readonly #onReady = (fileobj: FileObject): void => {
     (fileobj as Acceptor).#acceptSome();
   };

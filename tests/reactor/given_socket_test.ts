@@ -3,8 +3,10 @@
  * connections that something else has created.
  */
 
-import { assert, assertEquals, assertThrows } from "@std/assert";
+import { assert, assertEquals, assertThrows, fail } from "@std/assert";
 import {
+  close,
+  dup,
   type InternetAddress,
   Socket,
   type SocketAddress,
@@ -12,7 +14,13 @@ import {
 } from "../../backends/ffi/mod.ts";
 import type { Connection } from "../../reactor/mod.ts";
 import { bytesOf } from "../util.ts";
-import { Log, onAnyBackend, type Stage, textOf } from "./stage.ts";
+import {
+  Log,
+  onAnyBackend,
+  onEachBackend,
+  type Stage,
+  textOf,
+} from "./stage.ts";
 
 const ADDRESS: InternetAddress = { hostname: "127.0.0.1", port: 0 };
 
@@ -72,6 +80,40 @@ onAnyBackend(
     const socket = bound(stage, { path });
     stage.reactor.listen({ socket }, nothing).close();
     assert(Deno.lstatSync(path).isSocket);
+  },
+);
+
+onAnyBackend(
+  "Acceptor.detach: leaves the socket open, with its backlog and its file",
+  (stage) => {
+    const path = stage.path();
+    const refuse = (): void => fail("It accepts");
+    const acceptor = stage.reactor.listen({ path }, refuse);
+    const socket = stage.use(Socket.adopt(acceptor.detach()));
+    assertEquals([acceptor.closed, acceptor.fd], [true, -1]);
+    stage.dial({ path });
+    stage.turns();
+    let accepted = 0;
+    stage.reactor.listen({ socket }, () => accepted++);
+    stage.until(() => accepted === 1, "the connection");
+    assert(Deno.lstatSync(path).isSocket);
+    acceptor.close();
+    assertThrows(() => acceptor.detach(), Deno.errors.BadResource);
+  },
+);
+
+onEachBackend(
+  "Acceptor.detach: an open copy of the socket causes no wake-ups",
+  (stage) => {
+    const { selector } = stage.reactor;
+    const acceptor = stage.listen(nothing);
+    using copy = Socket.adopt(dup(acceptor.fd));
+    close(acceptor.detach());
+    stage.dial(copy.localAddress);
+    stage.turns();
+    // epoll would have found a stale event, and renewed its instance.
+    assertEquals((selector as { renewals?: number }).renewals ?? 0, 0);
+    assertEquals(stage.reactor.runOnce(0), false);
   },
 );
 
