@@ -94,17 +94,28 @@ export interface ReceivedMessage<A extends AnyAddress = SocketAddress> {
   readonly controlTruncated: boolean;
 }
 
-/** A message of one piece, which points at memory of the caller. */
+/** The message of a call, and its one piece: each call fills them anew. */
+let header: MessageHeaders | undefined;
+const iovec = new BigUint64Array(new ArrayBuffer(IOVEC_BYTES));
+
+/** Memory that the header points at: it must not be collected during the call. */
+let held: readonly BufferSource[] = [];
+
+/** The header, which points at a piece and at control messages. */
 function headerOf(
   memory: BufferSource,
   length: number,
-): { header: MessageHeaders; iovec: BigUint64Array<ArrayBuffer> } {
-  const header = new MessageHeaders(system().msghdr, 1);
-  const iovec = new BigUint64Array(new ArrayBuffer(IOVEC_BYTES));
+  control: Uint8Array<ArrayBuffer>,
+): MessageHeaders {
+  header ??= new MessageHeaders(system().msghdr, 1);
+  held = [memory, control];
   iovec[0] = addressOf(memory);
   iovec[1] = BigInt(length);
   header.setPieces(0, addressOf(iovec), 1);
-  return { header, iovec };
+  const address = control.length > 0 ? addressOf(control) : 0n;
+  header.setControl(0, address, control.length);
+  header.setName(0, 0n, 0);
+  return header;
 }
 
 /** See `Socket.sendMessage()`. */
@@ -124,19 +135,20 @@ export function sendMessage(
   const isIPv6 = family === system().constants.AF_INET6;
   const messages = rawControl(control, isIPv6, system());
   if (descriptors.length > 0) messages.push(rightsOf(descriptors));
-  const { header } = headerOf(data, length);
   const encoded = encodeControl(messages, cmsghdrLayout(system()));
-  if (encoded.length > 0) {
-    header.setControl(0, addressOf(encoded), encoded.length);
-  }
+  const header = headerOf(data, length, encoded);
   if (address !== undefined) {
     const bytes = encodeFor(family, addressBytes, address, system());
     header.setName(0, addressOf(addressBytes), bytes);
   }
-  for (;;) {
-    const count = libc().sendmsg(fd, header.bytes, quietly(flags));
-    if (count >= 0) return count;
-    if (wouldBlock("sendmsg", -count)) return WOULD_BLOCK;
+  try {
+    for (;;) {
+      const count = libc().sendmsg(fd, header.bytes, quietly(flags));
+      if (count >= 0) return count;
+      if (wouldBlock("sendmsg", -count)) return WOULD_BLOCK;
+    }
+  } finally {
+    held = [];
   }
 }
 
@@ -166,32 +178,32 @@ export function receiveMessage(
   const layout = cmsghdrLayout(system());
   const rights = descriptors > 0 ? controlSpace(4 * descriptors, layout) : 0;
   const room = new Uint8Array(new ArrayBuffer(control + rights));
-  const { header } = headerOf(buffer, length);
-  for (;;) {
-    header.setName(0, addressOf(addressBytes), SOCKADDR_STORAGE_BYTES);
-    header.setControl(0, room.length > 0 ? addressOf(room) : 0n, room.length);
-    const all = flags | (system().constants.MSG_CMSG_CLOEXEC ?? 0);
-    const bytes = libc().recvmsg(fd, header.bytes, all);
-    if (bytes >= 0) {
-      const messages = decodeControl(
-        room.subarray(0, header.controlLength(0)),
-        layout,
-      );
-      addressLength[0] = header.nameLength(0);
-      return received(bytes, family, messages, header.flags(0), descriptors);
+  const all = flags | (system().constants.MSG_CMSG_CLOEXEC ?? 0);
+  try {
+    for (;;) {
+      const header = headerOf(buffer, length, room);
+      header.setName(0, addressOf(addressBytes), SOCKADDR_STORAGE_BYTES);
+      const bytes = libc().recvmsg(fd, header.bytes, all);
+      if (bytes >= 0) return received(bytes, family, header, room, descriptors);
+      if (wouldBlock("recvmsg", -bytes)) return null;
     }
-    if (wouldBlock("recvmsg", -bytes)) return null;
+  } finally {
+    held = [];
   }
 }
 
 function received(
   bytes: number,
   family: number,
-  messages: readonly RawControlMessage[],
-  flags: number,
+  header: MessageHeaders,
+  room: Uint8Array<ArrayBuffer>,
   limit: number,
 ): ReceivedMessage<AnyAddress> {
   const { MSG_TRUNC, MSG_CTRUNC } = system().constants;
+  const flags = header.flags(0);
+  const control = room.subarray(0, header.controlLength(0));
+  const messages = decodeControl(control, cmsghdrLayout(system()));
+  addressLength[0] = header.nameLength(0);
   const descriptors = takeDescriptors(messages);
   const surplus = descriptors.splice(limit);
   for (const fd of surplus) close(fd);

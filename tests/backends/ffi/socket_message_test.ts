@@ -437,3 +437,23 @@ Deno.test("sendMessage, receiveMessage: the permission that ffiPermissionFlag() 
   );
   assertEquals(stdout, "3\n", stderr);
 });
+
+Deno.test("sendMessage, receiveMessage: memory is not collected during a call", async () => {
+  const { stdout, stderr } = await runDeno(
+    `import { close, pipe, socketPair } from "POLLUX/backends/ffi/mod.ts";
+     const [left, right] = socketPair("datagram");
+     const [reader] = pipe();
+     for (let i = 0; i < 20000; i++) {
+       const value = i & 255;
+       left.sendMessage(new Uint8Array(8).fill(value), { descriptors: [reader] });
+       if (i % 100 === 0) gc({ type: "minor" });
+       const buffer = new Uint8Array(8);
+       const message = right.receiveMessage(buffer, { descriptors: 1 });
+       close(message.descriptors[0]);
+       if (buffer.some((byte) => byte !== value)) console.log(i, buffer);
+     }
+     console.log("done");`,
+    ["--allow-ffi", "--v8-flags=--expose-gc"],
+  );
+  assertEquals(stdout, "done\n", stderr);
+});
