@@ -99,7 +99,7 @@ let header: MessageHeaders | undefined;
 const iovec = new BigUint64Array(new ArrayBuffer(IOVEC_BYTES));
 
 /** Memory that the header points at: it must not be collected during the call. */
-let held: readonly BufferSource[] = [];
+const held: BufferSource[] = [];
 
 /** The header, which points at a piece and at control messages. */
 function headerOf(
@@ -108,7 +108,7 @@ function headerOf(
   control: Uint8Array<ArrayBuffer>,
 ): MessageHeaders {
   header ??= new MessageHeaders(system().msghdr, 1);
-  held = [memory, control];
+  held.push(memory, control);
   iovec[0] = addressOf(memory);
   iovec[1] = BigInt(length);
   header.setPieces(0, addressOf(iovec), 1);
@@ -148,7 +148,7 @@ export function sendMessage(
       if (wouldBlock("sendmsg", -count)) return WOULD_BLOCK;
     }
   } finally {
-    held = [];
+    held.length = 0;
   }
 }
 
@@ -188,7 +188,7 @@ export function receiveMessage(
       if (wouldBlock("recvmsg", -bytes)) return null;
     }
   } finally {
-    held = [];
+    held.length = 0;
   }
 }
 
