@@ -10,7 +10,9 @@ import {
   fileDescriptor,
   type FileObject,
 } from "../backends/ffi/descriptor.ts";
-import { OpenFile } from "../backends/ffi/open_file.ts";
+import type { OpenFile } from "../backends/ffi/open_file.ts";
+import { sharedFile } from "../backends/ffi/shared_file.ts";
+import { makeRaw } from "../backends/ffi/terminal.ts";
 import {
   type FileMode,
   OPEN_FILE_OPTIONS,
@@ -35,12 +37,18 @@ export interface OpenOptions extends ConnectionOptions, OpenFileOptions {
    * error (2) are only written.
    */
   readonly mode?: FileMode;
+  /**
+   * Makes a terminal raw (cfmakeraw(3)): each key is input at once, without an echo, and
+   * Ctrl-C is a byte instead of a signal. Default: false.
+   */
+  readonly raw?: boolean;
 }
 
 const OPEN_OPTIONS: OptionNames<OpenOptions> = {
   ...CONNECTION_OPTIONS,
   ...OPEN_FILE_OPTIONS,
   mode: true,
+  raw: true,
 };
 
 /** Standard error, the last of the three standard streams of `<unistd.h>`. */
@@ -63,16 +71,23 @@ export function open(
     ? openedPath(target, options)
     : takenOver(target, options);
   try {
+    if (options.raw) makeRaw(file.fd);
     return new Stream(loop, file, settings);
   } catch (error) {
-    file.close();
+    if (belongsToCaller(target)) file.release();
+    else file.close();
     throw error;
   }
 }
 
+/** Whether a descriptor is the caller's until there is a stream. */
+function belongsToCaller(target: FileObject | string): boolean {
+  return typeof target !== "string" && fileDescriptor(target) > STANDARD_ERROR;
+}
+
 function openedPath(path: string, options: OpenOptions): OpenFile {
   const { mode = "r" } = options;
-  return fileOf(openFile(path, mode, forPaths(options)), mode);
+  return closingIfRefused(openFile(path, mode, forPaths(options)), mode);
 }
 
 function forPaths(options: OpenOptions): OpenFileOptions {
@@ -91,15 +106,15 @@ function takenOver(fileobj: FileObject, options: OpenOptions): OpenFile {
     throw new TypeError(`Cannot use option "${name}" without a path`);
   }
   const fd = fileDescriptor(fileobj);
-  if (fd > STANDARD_ERROR) return new OpenFile(fd, options.mode);
+  if (fd > STANDARD_ERROR) return sharedFile(fd, options.mode);
   const { mode = fd === 0 ? "r" : "w" } = options;
-  return fileOf(dup(fd), mode);
+  return closingIfRefused(dup(fd), mode);
 }
 
-/** The owner of a descriptor that is closed in case of an error. */
-function fileOf(fd: number, mode: FileMode): OpenFile {
+/** The owner of a descriptor that nothing else knows yet. */
+function closingIfRefused(fd: number, mode: FileMode): OpenFile {
   try {
-    return new OpenFile(fd, mode);
+    return sharedFile(fd, mode);
   } catch (error) {
     close(fd);
     throw error;

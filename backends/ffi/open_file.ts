@@ -18,6 +18,7 @@ import { fcntl, libc } from "./libc.ts";
 import { checkMemory, checkPiece } from "./memory.ts";
 import type { FileMode } from "./open_path.ts";
 import { fileType, S_IFCHR } from "./structs/stat.ts";
+import { FoundSettings } from "./terminal.ts";
 
 /** O_ACCMODE, O_RDONLY and O_WRONLY of `<fcntl.h>`, the same on every system. */
 const O_ACCMODE = 3;
@@ -36,6 +37,8 @@ export class OpenFile {
   readonly writable: boolean;
   /** A terminal whose other side was closed answers EIO: the end of the file. */
   readonly #isCharacterDevice: boolean;
+  /** Restored by `close()`. */
+  readonly #settings: FoundSettings | null;
 
   /**
    * Takes over a descriptor.
@@ -50,6 +53,7 @@ export class OpenFile {
     this.readable = mode !== "w";
     this.writable = mode !== "r";
     this.#isCharacterDevice = fileType(statusOf(fd).mode) === S_IFCHR;
+    this.#settings = this.#isCharacterDevice ? FoundSettings.of(fd) : null;
     this.#fd = fd;
   }
 
@@ -110,13 +114,20 @@ export class OpenFile {
     return this.write(offset === 0 ? piece : piece.subarray(offset));
   }
 
-  /** Closes the descriptor. A second call has no effect. */
+  /** Closes the descriptor, and leaves a terminal as it was found. */
   close(): void {
     const fd = this.#fd;
     if (fd === -1) return;
+    this.#settings?.close();
     notifyClose(fd);
     this.#fd = -1;
     libc().close(fd);
+  }
+
+  /** Gives the descriptor back, still open, with a terminal as it was found. */
+  release(): void {
+    this.#settings?.close();
+    this.#fd = -1;
   }
 
   #isHungUp(number: number): boolean {
@@ -138,8 +149,12 @@ export function openedMode(fd: number): FileMode {
   return access === O_RDONLY ? "r" : access === O_WRONLY ? "w" : "r+";
 }
 
-/** @throws as the constructor of `OpenFile` */
-function checkOpenedFor(fd: number, mode: FileMode): void {
+/**
+ * Checks that a descriptor was opened for a mode.
+ *
+ * @throws as the constructor of `OpenFile`
+ */
+export function checkOpenedFor(fd: number, mode: FileMode): void {
   const opened = openedMode(fd);
   if (opened === "r+" || opened === mode) return;
   throw new TypeError(

@@ -30,6 +30,12 @@ function i64<const P extends Types>(...parameters: P): Definition<P, "i64"> {
   return { parameters, result: "i64" };
 }
 
+function nothing<const P extends Types>(
+  ...parameters: P
+): Definition<P, "void"> {
+  return { parameters, result: "void" };
+}
+
 function u32<const P extends Types>(...parameters: P): Definition<P, "u32"> {
   return { parameters, result: "u32" };
 }
@@ -123,7 +129,7 @@ const sockets = {
   if_nametoindex: optional(u32("buffer")),
 };
 
-/** Descriptors: `<unistd.h>`, `<fcntl.h>`, `<sys/ioctl.h>`. */
+/** Descriptors: `<unistd.h>`, `<fcntl.h>`, `<termios.h>`, `<sys/ioctl.h>`. */
 const descriptors = {
   // ssize_t read(int fd, void *buf, size_t count)
   read: i32("i32", "buffer", "u32"),
@@ -143,6 +149,14 @@ const descriptors = {
   fcntl: i32("i32", "i32", "i32"),
   // int open(const char *pathname, int flags, ... /* mode_t mode */)
   open: i32("buffer", "i32", "i32"),
+  // int tcgetattr(int fd, struct termios *termios_p)
+  tcgetattr: i32("i32", "buffer"),
+  // int tcsetattr(int fd, int optional_actions, const struct termios *termios_p)
+  tcsetattr: i32("i32", "i32", "buffer"),
+  // void cfmakeraw(struct termios *termios_p)
+  cfmakeraw: nothing("buffer"),
+  // int ptsname_r(int fd, char *buf, size_t buflen)
+  ptsname_r: optional(i32("i32", "buffer", "u32")),
   // int ioctl(int fd, unsigned long op, ... /* char *argp */)
   ioctl,
   ioctlNumber: named("ioctl", optional(i32("i32", "u32", "i32"))),

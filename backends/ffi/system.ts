@@ -48,6 +48,7 @@ export interface Constants {
   readonly MSG_TRUNC: number;
   readonly MSG_CTRUNC: number;
   readonly MSG_NOSIGNAL: number | null;
+  readonly MSG_DONTWAIT: number;
   readonly MSG_CMSG_CLOEXEC: number | null;
   readonly SCM_RIGHTS: number;
 
@@ -108,6 +109,13 @@ export interface Constants {
   readonly O_PATH: number | null;
   readonly AT_SYMLINK_NOFOLLOW: number;
   readonly AT_REMOVEDIR: number;
+
+  // <limits.h>
+  /** Bytes for which a pipe has room while poll(2) reports it as writable. */
+  readonly PIPE_BUF: number;
+
+  // <termios.h>: sets at once
+  readonly TCSANOW: number;
 }
 
 /** `struct msghdr`: the BSDs count iovecs and control bytes in 32 bits, Linux in 64. */

@@ -41,7 +41,10 @@ export const reactorBackends: readonly Backend[] = backends.filter(
 export function onEachBackend(
   name: string,
   run: (stage: Stage) => void | Promise<void>,
-  { needs }: { readonly needs?: keyof Capabilities } = {},
+  { needs, ignore = false }: {
+    readonly needs?: keyof Capabilities;
+    readonly ignore?: boolean;
+  } = {},
 ): void {
   for (const backend of reactorBackends) {
     if (needs !== undefined && !backend.capabilities[needs]) continue;
@@ -49,7 +52,7 @@ export function onEachBackend(
     test(
       `${backend.name}: ${name}${reason ?? ""}`,
       () => perform(backend, run),
-      { ignore: reason !== undefined },
+      { ignore: ignore || reason !== undefined },
     );
   }
 }

@@ -52,6 +52,7 @@ const constants = (): Constants => ({
   MSG_CTRUNC: 0x20,
   // The kernel has known 0x80000 only since macOS 11; the option above always.
   MSG_NOSIGNAL: null,
+  MSG_DONTWAIT: 0x80,
   MSG_CMSG_CLOEXEC: null,
   SCM_RIGHTS: 1,
 
@@ -103,6 +104,9 @@ const constants = (): Constants => ({
   O_PATH: null,
   AT_SYMLINK_NOFOLLOW: 0x20,
   AT_REMOVEDIR: 0x80,
+
+  PIPE_BUF: 512,
+  TCSANOW: 0,
 });
 
 /** `struct stat` of `<sys/stat.h>` with 64 bits for an inode. */

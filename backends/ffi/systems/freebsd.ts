@@ -48,6 +48,7 @@ const constants = (): Constants => ({
   MSG_TRUNC: 0x10,
   MSG_CTRUNC: 0x20,
   MSG_NOSIGNAL: 0x20000,
+  MSG_DONTWAIT: 0x80,
   MSG_CMSG_CLOEXEC: 0x40000,
   SCM_RIGHTS: 1,
 
@@ -99,6 +100,9 @@ const constants = (): Constants => ({
   O_PATH: null,
   AT_SYMLINK_NOFOLLOW: 0x200,
   AT_REMOVEDIR: 0x800,
+
+  PIPE_BUF: 512,
+  TCSANOW: 0,
 });
 
 /** `struct stat` of `<sys/stat.h>` since FreeBSD 12. */

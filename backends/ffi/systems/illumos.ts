@@ -47,6 +47,7 @@ const constants = (): Constants => ({
   MSG_TRUNC: 0x20,
   MSG_CTRUNC: 0x10,
   MSG_NOSIGNAL: 0x200,
+  MSG_DONTWAIT: 0x80,
   MSG_CMSG_CLOEXEC: 0x1000,
   SCM_RIGHTS: 0x1010,
 
@@ -98,6 +99,9 @@ const constants = (): Constants => ({
   O_PATH: null,
   AT_SYMLINK_NOFOLLOW: 0x1000,
   AT_REMOVEDIR: 0x1,
+
+  PIPE_BUF: 5120,
+  TCSANOW: 0x540e,
 });
 
 /** `struct stat` of `<sys/stat.h>`, _LP64. */

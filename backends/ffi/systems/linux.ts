@@ -46,6 +46,7 @@ const constants = (): Omit<Constants, "O_DIRECTORY" | "O_NOFOLLOW"> => ({
   MSG_TRUNC: 0x20,
   MSG_CTRUNC: 0x8,
   MSG_NOSIGNAL: 0x4000,
+  MSG_DONTWAIT: 0x40,
   MSG_CMSG_CLOEXEC: 0x40000000,
   SCM_RIGHTS: 1,
 
@@ -95,6 +96,9 @@ const constants = (): Omit<Constants, "O_DIRECTORY" | "O_NOFOLLOW"> => ({
   O_PATH: 0x200000,
   AT_SYMLINK_NOFOLLOW: 0x100,
   AT_REMOVEDIR: 0x200,
+
+  PIPE_BUF: 4096,
+  TCSANOW: 0,
 });
 
 /** `struct statx` of `<linux/stat.h>`: the same on every processor. */

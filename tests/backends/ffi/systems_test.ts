@@ -323,6 +323,7 @@ const HEADERS = [
   "dirent.h",
   "errno.h",
   "fcntl.h",
+  "limits.h",
   "netinet/in.h",
   "netinet/tcp.h",
   "poll.h",
@@ -331,6 +332,7 @@ const HEADERS = [
   "sys/stat.h",
   "sys/time.h",
   "sys/un.h",
+  "termios.h",
 ];
 
 /** The names that Linux has for constants whose names are those of other systems. */
