@@ -368,6 +368,7 @@ export class Socket<A extends AnyAddress = SocketAddress>
    * Sends one message with descriptors and control messages, as sendmsg(2) does.
    *
    * @param data The message
+   * @param options Its destination, descriptors and control messages
    * @returns how many bytes were taken, `WOULD_BLOCK` (-1) if there was no room. The
    *   descriptors go with the first byte
    * @throws {TypeError} as `sendTo`, or if there is an unknown option

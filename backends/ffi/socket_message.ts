@@ -136,11 +136,11 @@ export function sendMessage(
   const messages = rawControl(control, isIPv6, system());
   if (descriptors.length > 0) messages.push(rightsOf(descriptors));
   const encoded = encodeControl(messages, cmsghdrLayout(system()));
+  const nameLength = address === undefined
+    ? 0
+    : encodeFor(family, addressBytes, address, system());
   const header = headerOf(data, length, encoded);
-  if (address !== undefined) {
-    const bytes = encodeFor(family, addressBytes, address, system());
-    header.setName(0, addressOf(addressBytes), bytes);
-  }
+  if (nameLength > 0) header.setName(0, addressOf(addressBytes), nameLength);
   try {
     for (;;) {
       const count = libc().sendmsg(fd, header.bytes, quietly(flags));
