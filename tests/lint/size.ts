@@ -18,8 +18,8 @@ const ROOT = new URL("../../", import.meta.url).pathname;
 const PRODUCT = /^(?:mod\.ts|backends\/|reactor\/|adapters\/)/;
 
 /**
- * Exempt: the functions of a stream share variables, because an object would cost
- * every chunk; half of the public class is documentation.
+ * Exempt: one function is the closures of a Web Stream, which share its state. More
+ * than half of the public class is documentation.
  */
 export const EXEMPT: readonly string[] = [
   "reactor/deno_net/conn_streams.ts",
