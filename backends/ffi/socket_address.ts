@@ -175,7 +175,7 @@ export function encodeAddress(
   target.fill(0);
   const family = familyOf(address, system);
   const length = isSpecial(address)
-    ? encodeSpecial(target, address)
+    ? encodeSpecial(target, address, system)
     : "path" in address
     ? encodeUnix(target, address.path, system)
     : encodeInternet(target, address);

@@ -91,6 +91,7 @@ const HARDWARE_BYTES = 8;
 export function encodeSpecial(
   target: Uint8Array<ArrayBuffer>,
   address: SpecialAddress,
+  { os }: System,
 ): number {
   const view = new DataView(target.buffer, target.byteOffset);
   if ("portId" in address) {
@@ -101,7 +102,7 @@ export function encodeSpecial(
   if ("cid" in address) {
     view.setUint32(4, check("port", address.port), true);
     view.setUint32(8, check("cid", address.cid), true);
-    return 16;
+    return os === "linux" ? 16 : 12;
   }
   const { hardwareAddress = new Uint8Array(0), protocol = 0 } = address;
   if (hardwareAddress.length > HARDWARE_BYTES) {
@@ -111,7 +112,11 @@ export function encodeSpecial(
   }
   view.setUint16(2, check("protocol", protocol, 0xffff));
   view.setInt32(4, check("interface", address.interface, 0x7fff_ffff), true);
-  view.setUint16(8, check("hardwareType", address.hardwareType ?? 0), true);
+  view.setUint16(
+    8,
+    check("hardwareType", address.hardwareType ?? 0, 0xffff),
+    true,
+  );
   view.setUint8(10, check("packetType", address.packetType ?? 0, 0xff));
   view.setUint8(11, hardwareAddress.length);
   target.set(hardwareAddress, 12);

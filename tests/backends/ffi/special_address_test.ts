@@ -55,8 +55,8 @@ for (const [address, length, text] of addresses) {
 Deno.test("macOS: vsock has its own length and family, in the place of Linux's", () => {
   const target = new Uint8Array(128);
   const system = darwin("aarch64");
-  encodeAddress(target, { cid: 2, port: 9 }, system);
-  assertEquals(target[1], 40);
+  assertEquals(encodeAddress(target, { cid: 2, port: 9 }, system), 12);
+  assertEquals([target[0], target[1]], [12, 40]);
   assertEquals(decodeAddress(target, 12, system), { cid: 2, port: 9 });
 });
 
