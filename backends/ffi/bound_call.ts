@@ -10,6 +10,7 @@ import { WOULD_BLOCK } from "./descriptor.ts";
 import { type ForeignFunction, withParameters } from "./errno.ts";
 import { systemError } from "./errors.ts";
 import { libraryPath, openClosable, opens } from "./library.ts";
+import { checkOptions, type OptionNames } from "./options.ts";
 import { onStack, padded } from "./variadic.ts";
 
 /** A function of a library, as `bindCalls()` takes it. */
@@ -80,28 +81,21 @@ export class Library {
   }
 }
 
-const KEYS = [
-  "parameters",
-  "variadic",
-  "result",
-  "name",
-  "errors",
-  "wouldBlock",
-  "repeat",
-  "optional",
-  "nonblocking",
-];
+const KEYS: OptionNames<CallDefinition> = {
+  parameters: true,
+  variadic: true,
+  result: true,
+  name: true,
+  errors: true,
+  wouldBlock: true,
+  repeat: true,
+  optional: true,
+  nonblocking: true,
+};
 
 /** Checks a definition before anything is opened. */
 export function checkDefinition(key: string, definition: CallDefinition): void {
-  const unknown = Object.keys(definition).find((name) => !KEYS.includes(name));
-  if (unknown !== undefined) {
-    throw new TypeError(
-      `Unknown key "${unknown}" of the function "${key}": it must be one of ${
-        KEYS.join(", ")
-      }`,
-    );
-  }
+  checkOptions(definition, KEYS);
   const type = definition.variadic?.find((type) =>
     ["f32", "f64", "bool"].includes(String(type))
   );

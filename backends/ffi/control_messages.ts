@@ -9,6 +9,7 @@
  */
 
 import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from "./ip_address.ts";
+import { checkOptions, type OptionNames } from "./options.ts";
 import type { RawControlMessage } from "./structs/control.ts";
 import type { System } from "./system.ts";
 
@@ -44,6 +45,12 @@ export interface SentControl {
   /** Further control messages. */
   readonly others?: readonly RawControlMessage[];
 }
+
+const NAMES: OptionNames<SentControl> = {
+  packetInfo: true,
+  timeToLive: true,
+  others: true,
+};
 
 /** The numbers of one system; null for messages that it lacks. */
 interface ControlNumbers {
@@ -206,10 +213,8 @@ export function rawControl(
   isIPv6: boolean,
   system: System,
 ): RawControlMessage[] {
-  const { packetInfo, timeToLive, others = [], ...unknown } = control;
-  for (const name in unknown) {
-    throw new TypeError(`Unknown control message "${name}"`);
-  }
+  checkOptions(control, NAMES);
+  const { packetInfo, timeToLive, others = [] } = control;
   const messages = [...others];
   if (packetInfo !== undefined) {
     messages.push(

@@ -9,6 +9,7 @@
 import { system } from "./current_system.ts";
 import { close, read, retrying, WOULD_BLOCK, write } from "./descriptor.ts";
 import { libc } from "./libc.ts";
+import { checkOptions, type OptionNames } from "./options.ts";
 
 const EFD_SEMAPHORE = 1;
 
@@ -22,6 +23,8 @@ export interface EventFdOptions {
   /** Whether a read takes 1 off the count instead of all of it. Default: false */
   readonly semaphore?: boolean;
 }
+
+const OPTIONS: OptionNames<EventFdOptions> = { initial: true, semaphore: true };
 
 /**
  * A counter whose descriptor is ready to read while it is not 0. Other threads, other
@@ -54,10 +57,8 @@ export class EventFd implements Disposable {
    * @throws {SystemError} if there are no descriptors left: `EMFILE`
    */
   constructor(options: EventFdOptions = {}) {
-    const { initial = 0, semaphore = false, ...unknown } = options;
-    for (const name in unknown) {
-      throw new TypeError(`Unknown option "${name}"`);
-    }
+    checkOptions(options, OPTIONS);
+    const { initial = 0, semaphore = false } = options;
     if (!Number.isInteger(initial) || initial < 0 || initial > 0xffff_ffff) {
       throw new RangeError(`Cannot start an eventfd with ${initial}`);
     }

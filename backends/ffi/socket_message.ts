@@ -23,6 +23,7 @@ import {
 } from "./descriptor.ts";
 import { addressOf, libc } from "./libc.ts";
 import { checkMemory } from "./memory.ts";
+import { checkOptions, type OptionNames } from "./options.ts";
 import {
   addressBytes,
   addressLength,
@@ -94,6 +95,19 @@ export interface ReceivedMessage<A extends AnyAddress = SocketAddress> {
   readonly controlTruncated: boolean;
 }
 
+const SEND_OPTIONS: OptionNames<SendMessageOptions> = {
+  address: true,
+  descriptors: true,
+  control: true,
+  flags: true,
+};
+
+const RECEIVE_OPTIONS: OptionNames<ReceiveMessageOptions> = {
+  descriptors: true,
+  control: true,
+  flags: true,
+};
+
 /** The message of a call, and its one piece: each call fills them anew. */
 let header: MessageHeaders | undefined;
 const iovec = new BigUint64Array(new ArrayBuffer(IOVEC_BYTES));
@@ -125,9 +139,8 @@ export function sendMessage(
   data: BufferSource,
   options: SendMessageOptions<AnyAddress>,
 ): number {
-  const { address, descriptors = [], control = {}, flags = 0, ...unknown } =
-    options;
-  checkNoOptions(unknown);
+  const { address, descriptors = [], control = {}, flags = 0 } = options;
+  checkOptions(options, SEND_OPTIONS);
   const length = checkMemory(data, data?.byteLength);
   if (length === 0 && descriptors.length > 0) {
     throw new RangeError("Cannot pass descriptors without a byte of data");
@@ -170,8 +183,8 @@ export function receiveMessage(
   buffer: BufferSource,
   options: ReceiveMessageOptions,
 ): ReceivedMessage<AnyAddress> | null {
-  const { descriptors = 0, control = 256, flags = 0, ...unknown } = options;
-  checkNoOptions(unknown);
+  const { descriptors = 0, control = 256, flags = 0 } = options;
+  checkOptions(options, RECEIVE_OPTIONS);
   checkCount("descriptors", descriptors);
   checkCount("bytes of control messages", control);
   const length = checkMemory(buffer, buffer?.byteLength);
@@ -236,10 +249,6 @@ export function sender(family: number): AnyAddress | null {
   const domain = domainOfFamily(family, system());
   if (domain === "other") return null;
   return addressLength[0] === 0 && domain !== "unix" ? null : receivedAddress();
-}
-
-function checkNoOptions(unknown: object): void {
-  for (const name in unknown) throw new TypeError(`Unknown option "${name}"`);
 }
 
 function checkCount(name: string, count: number): void {

@@ -13,6 +13,7 @@ import { system } from "./current_system.ts";
 import { close, retrying } from "./descriptor.ts";
 import { systemError } from "./errors.ts";
 import { libc } from "./libc.ts";
+import { checkOptions, type OptionNames } from "./options.ts";
 import { LONGEST_WAIT, Timespec } from "./structs/time.ts";
 
 /**
@@ -37,6 +38,11 @@ export interface TimerFdOptions {
   /** Report when the clock is set: only for "realtime". Default: false */
   readonly cancelOnSet?: boolean;
 }
+
+const OPTIONS: OptionNames<TimerFdOptions> = {
+  interval: true,
+  cancelOnSet: true,
+};
 
 /** The result of `TimerFd.read()`. */
 export interface TimerFdEvent {
@@ -126,10 +132,8 @@ export class TimerFd implements Disposable {
    * @throws {Deno.errors.BadResource} if the timer is closed
    */
   setAt(time: number | Date, options: TimerFdOptions = {}): void {
-    const { interval = 0, cancelOnSet = false, ...unknown } = options;
-    for (const name in unknown) {
-      throw new TypeError(`Unknown option "${name}"`);
-    }
+    checkOptions(options, OPTIONS);
+    const { interval = 0, cancelOnSet = false } = options;
     if (cancelOnSet && this.#clock !== "realtime") {
       throw new TypeError(`Cannot cancel when ${this.#clock} time is set`);
     }
