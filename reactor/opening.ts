@@ -26,7 +26,8 @@ import {
   streamSettings,
 } from "./connection_options.ts";
 import type { Loop } from "./loop.ts";
-import { Stream } from "./stream.ts";
+import { FileStream, RegularFileStream } from "./file_stream.ts";
+import type { Stream } from "./stream.ts";
 import { fileTransport } from "./transport.ts";
 
 /** Options of `Reactor.open`. Those of `OpenFileOptions` are for paths alone. */
@@ -65,6 +66,7 @@ export function open(
   options: OpenOptions,
 ): Stream {
   checkOptions(options, OPEN_OPTIONS);
+  checkTarget(target);
   const settings = streamSettings(loop, fileTransport, options);
   loop.checkOpen();
   const file = typeof target === "string"
@@ -72,12 +74,24 @@ export function open(
     : takenOver(target, options);
   try {
     if (options.raw) makeRaw(file.fd);
-    return new Stream(loop, file, settings);
+    return file.isRegular
+      ? new RegularFileStream(loop, file, settings)
+      : new FileStream(loop, file, settings);
   } catch (error) {
     if (belongsToCaller(target)) file.release();
     else file.close();
     throw error;
   }
+}
+
+/** Objects of Deno, as `Deno.stdin`, have no descriptor. */
+function checkTarget(target: unknown): void {
+  if (typeof target === "string" || typeof target === "number") return;
+  if (typeof target === "object" && target !== null && "fd" in target) return;
+  throw new TypeError(
+    `Cannot open ${Deno.inspect(target, { depth: 0 })}: ` +
+      "pass a path or a descriptor, which is 0 for standard input",
+  );
 }
 
 /** Whether a descriptor is the caller's until there is a stream. */

@@ -17,7 +17,7 @@ import { statusOf } from "./file_status.ts";
 import { fcntl, libc } from "./libc.ts";
 import { checkMemory, checkPiece } from "./memory.ts";
 import type { FileMode } from "./open_path.ts";
-import { fileType, S_IFCHR } from "./structs/stat.ts";
+import { fileType, S_IFCHR, S_IFREG } from "./structs/stat.ts";
 import { FoundSettings } from "./terminal.ts";
 
 /** O_ACCMODE, O_RDONLY and O_WRONLY of `<fcntl.h>`, the same on every system. */
@@ -35,6 +35,8 @@ export class OpenFile {
   readonly readable: boolean;
   /** Whether the descriptor was opened for writing. */
   readonly writable: boolean;
+  /** Whether it is a regular file, which is always ready. */
+  readonly isRegular: boolean;
   /** A terminal whose other side was closed answers EIO: the end of the file. */
   readonly #isCharacterDevice: boolean;
   /** Restored by `close()`. */
@@ -52,7 +54,9 @@ export class OpenFile {
     checkOpenedFor(fd, mode);
     this.readable = mode !== "w";
     this.writable = mode !== "r";
-    this.#isCharacterDevice = fileType(statusOf(fd).mode) === S_IFCHR;
+    const type = fileType(statusOf(fd).mode);
+    this.isRegular = type === S_IFREG;
+    this.#isCharacterDevice = type === S_IFCHR;
     this.#settings = this.#isCharacterDevice ? FoundSettings.of(fd) : null;
     this.#fd = fd;
   }
@@ -144,7 +148,11 @@ export class OpenFile {
  */
 export function openedMode(fd: number): FileMode {
   fileDescriptor(fd);
-  const flags = retrying("fcntl", () => fcntl(fd, system().constants.F_GETFL));
+  const flags = retrying(
+    "fcntl",
+    () => fcntl(fd, system().constants.F_GETFL),
+    `fd ${fd}`,
+  );
   const access = flags & O_ACCMODE;
   return access === O_RDONLY ? "r" : access === O_WRONLY ? "w" : "r+";
 }
