@@ -1,5 +1,5 @@
-// An echo service on sockets that systemd has opened: it starts at the first connection.
-// systemd-socket-activate does the same without a unit (Debian: package systemd).
+// An echo service on sockets that systemd has opened. It starts at the first connection.
+// systemd-socket-activate, of Debian's package systemd, does the same without a unit.
 //
 //     systemd-socket-activate -l 127.0.0.1:8001 -l /tmp/echo.sock --fdname=tcp:local \
 //         deno run --allow-ffi --allow-env examples/activated.ts

@@ -1,4 +1,4 @@
-// A server that is replaced while clients connect, and no connection fails: start it
+// A server that is replaced while clients connect, and no connection fails. Start it
 // again, and the new process takes over the listening socket of the old one.
 //
 //     deno run --allow-ffi examples/hot_restart.ts
