@@ -13,7 +13,7 @@ export type Libc = Deno.DynamicLibrary<typeof functions>["symbols"];
 
 /** The name that this system gives the symbol of a function. */
 function symbolName(key: keyof Libc): string {
-  const definition: Deno.ForeignFunction = functions[key];
+  const definition: Deno.ForeignFunction | Deno.ForeignStatic = functions[key];
   const { renamedSymbols, strerrorSymbol } = system();
   const renamed = { ...renamedSymbols, strerror_r: strerrorSymbol };
   const symbol = definition.name ?? key;

@@ -243,10 +243,85 @@ const waits = {
   epoll_pwait2: optional(i32("i32", "buffer", "i32", "buffer", "pointer")),
 };
 
+/**
+ * Children, and the terminals that they run in: `<spawn.h>`, `<signal.h>`,
+ * `<sys/wait.h>`, `<stdlib.h>`, `<termios.h>`. The results of <spawn.h> are error
+ * numbers.
+ */
+const processes = {
+  // int posix_spawn(pid_t *pid, const char *path,
+  //                 const posix_spawn_file_actions_t *file_actions,
+  //                 const posix_spawnattr_t *attrp, char *const argv[],
+  //                 char *const envp[])
+  posix_spawn: optional(
+    i32("buffer", "buffer", "buffer", "buffer", "buffer", "u64"),
+  ),
+  posix_spawnp: optional(
+    i32("buffer", "buffer", "buffer", "buffer", "buffer", "u64"),
+  ),
+  // int posix_spawn_file_actions_init(posix_spawn_file_actions_t *file_actions)
+  posix_spawn_file_actions_init: optional(i32("buffer")),
+  posix_spawn_file_actions_destroy: optional(i32("buffer")),
+  // int posix_spawn_file_actions_addopen(posix_spawn_file_actions_t *file_actions,
+  //                                      int fildes, const char *path, int oflag,
+  //                                      mode_t mode)
+  posix_spawn_file_actions_addopen: optional(
+    i32("buffer", "i32", "buffer", "i32", "u32"),
+  ),
+  // int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *file_actions,
+  //                                      int fildes, int newfildes)
+  posix_spawn_file_actions_adddup2: optional(i32("buffer", "i32", "i32")),
+  // int posix_spawn_file_actions_addclose(posix_spawn_file_actions_t *file_actions,
+  //                                       int fildes)
+  posix_spawn_file_actions_addclose: optional(i32("buffer", "i32")),
+  // int posix_spawn_file_actions_addfchdir_np(
+  //   posix_spawn_file_actions_t *file_actions, int fildes)
+  posix_spawn_file_actions_addfchdir_np: optional(i32("buffer", "i32")),
+  // int posix_spawnattr_init(posix_spawnattr_t *attr)
+  posix_spawnattr_init: optional(i32("buffer")),
+  posix_spawnattr_destroy: optional(i32("buffer")),
+  // int posix_spawnattr_setflags(posix_spawnattr_t *attr, short flags)
+  posix_spawnattr_setflags: optional(i32("buffer", "i16")),
+  // int posix_spawnattr_setsigdefault(posix_spawnattr_t *attr,
+  //                                   const sigset_t *sigdefault)
+  posix_spawnattr_setsigdefault: optional(i32("buffer", "buffer")),
+  posix_spawnattr_setsigmask: optional(i32("buffer", "buffer")),
+  // int sigemptyset(sigset_t *set)
+  sigemptyset: optional(i32("buffer")),
+  sigfillset: optional(i32("buffer")),
+  // pid_t waitpid(pid_t pid, int *wstatus, int options)
+  waitpid: i32("i32", "buffer", "i32"),
+  // int kill(pid_t pid, int sig)
+  kill: i32("i32", "i32"),
+  // int syscall(SYS_pidfd_open, pid_t pid, unsigned int flags)
+  pidfd_open: named("syscall", optional(i32("i64", "i32", "u32"))),
+  // int syscall(SYS_pidfd_send_signal, int pidfd, int sig, siginfo_t *info,
+  //             unsigned int flags)
+  pidfd_send_signal: named(
+    "syscall",
+    optional(i32("i64", "i32", "i32", "pointer", "u32")),
+  ),
+  // int posix_openpt(int flags)
+  posix_openpt: optional(i32("i32")),
+  // int grantpt(int fd)
+  grantpt: optional(i32("i32")),
+  // int unlockpt(int fd)
+  unlockpt: optional(i32("i32")),
+  // int ptsname_r(int fd, char *buf, size_t buflen), which returns an error number
+  ptsname_r: optional(i32("i32", "buffer", "u32")),
+  // extern char **environ
+  environ: optional({ type: "pointer" } as const),
+  // char ***_NSGetEnviron(void), of macOS: crt_externs.h
+  _NSGetEnviron: optional(pointer()),
+};
+
 /** Memory and errors: `<string.h>`, `<errno.h>`. */
 const memory = {
   // void *memcpy(void *dest, const void *src, size_t n)
   memcpyFrom: named("memcpy", pointer("buffer", "pointer", "u32")),
+  memcpyFromAddress: named("memcpy", pointer("buffer", "u64", "u32")),
+  // size_t strlen(const char *s)
+  strlen: u32("u64"),
   // memcpy(buffer, buffer, 0) returns its first argument: the address of a buffer,
   // even where --allow-ffi is scoped and Deno.UnsafePointer is denied.
   addressOf: named("memcpy", u64("buffer", "buffer", "u32")),
@@ -287,6 +362,7 @@ export const functions = {
   ...descriptors,
   ...files,
   ...waits,
+  ...processes,
   ...memory,
   ...variadicOnStack,
 } satisfies Deno.ForeignLibraryInterface;
