@@ -271,9 +271,6 @@ const processes = {
   // int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *file_actions,
   //                                      int fildes, int newfildes)
   posix_spawn_file_actions_adddup2: optional(i32("buffer", "i32", "i32")),
-  // int posix_spawn_file_actions_addclose(posix_spawn_file_actions_t *file_actions,
-  //                                       int fildes)
-  posix_spawn_file_actions_addclose: optional(i32("buffer", "i32")),
   // int posix_spawn_file_actions_addfchdir_np(
   //   posix_spawn_file_actions_t *file_actions, int fildes)
   posix_spawn_file_actions_addfchdir_np: optional(i32("buffer", "i32")),
@@ -309,6 +306,10 @@ const processes = {
   unlockpt: optional(i32("i32")),
   // int ptsname_r(int fd, char *buf, size_t buflen), which returns an error number
   ptsname_r: optional(i32("i32", "buffer", "u32")),
+  // int tcgetattr(int fd, struct termios *termios_p)
+  tcgetattr: optional(i32("i32", "buffer")),
+  // int tcsetattr(int fd, int optional_actions, const struct termios *termios_p)
+  tcsetattr: optional(i32("i32", "i32", "buffer")),
   // extern char **environ
   environ: optional({ type: "pointer" } as const),
   // char ***_NSGetEnviron(void), of macOS: crt_externs.h
