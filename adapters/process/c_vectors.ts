@@ -20,10 +20,14 @@ export interface CVectors {
 }
 
 /** Lays out vectors, each of which ends with a null pointer. */
-export function cVectors(...vectors: readonly (readonly CString[])[]): CVectors {
+export function cVectors(
+  ...vectors: readonly (readonly CString[])[]
+): CVectors {
   const count = vectors.reduce((sum, { length }) => sum + length + 1, 0);
-  const bytes = vectors.flat().reduce((sum, string) =>
-    sum + (typeof string === "bigint" ? 0 : string.length), 0);
+  const bytes = vectors.flat().reduce(
+    (sum, string) => sum + (typeof string === "bigint" ? 0 : string.length),
+    0,
+  );
   const buffer = new ArrayBuffer(count * POINTER_BYTES + bytes);
   const memory = new Uint8Array(buffer);
   const pointers = new BigUint64Array(buffer, 0, count);

@@ -1,8 +1,8 @@
 /**
  * The numbers of each system for children and their terminals.
  *
- * Sources: `<spawn.h>`, `<signal.h>`, `<sys/ioctl.h>`, `<sys/event.h>` and
- * `<sys/syscall.h>` of each system. Those of Linux are checked against the C compiler;
+ * Sources: `<spawn.h>`, `<signal.h>`, `<sys/ioctl.h>`, `<termios.h>`,
+ * `<sys/event.h>` and `<sys/syscall.h>` of each system. Those of Linux are checked against the C compiler;
  * the others have never run.
  *
  * @module
@@ -21,6 +21,10 @@ export interface ProcessNumbers {
   // <sys/ioctl.h>
   readonly TIOCGWINSZ: number;
   readonly TIOCSWINSZ: number;
+
+  // <termios.h>: c_iflag is the first field of the struct
+  /** Erases whole characters of UTF-8; null without. */
+  readonly IUTF8: number | null;
 
   // <sys/syscall.h>, of Linux: the same on every processor
   readonly SYS_pidfd_open: number | null;
@@ -44,6 +48,7 @@ const linux: ProcessNumbers = {
   POSIX_SPAWN_SETSID: 0x80,
   TIOCGWINSZ: 0x5413,
   TIOCSWINSZ: 0x5414,
+  IUTF8: 0x4000,
   SYS_pidfd_open: 434,
   SYS_pidfd_send_signal: 424,
   EVFILT_PROC: null,
@@ -60,6 +65,7 @@ const freebsd: ProcessNumbers = {
   POSIX_SPAWN_SETSID: null,
   TIOCGWINSZ: 0x40087468,
   TIOCSWINSZ: 0x80087467,
+  IUTF8: null,
   SYS_pidfd_open: null,
   SYS_pidfd_send_signal: null,
   EVFILT_PROC: -5,
@@ -78,6 +84,7 @@ const tables: Readonly<Record<string, ProcessNumbers>> = {
     POSIX_SPAWN_SETSIGDEF: 0x4,
     POSIX_SPAWN_SETSIGMASK: 0x8,
     POSIX_SPAWN_SETSID: 0x400,
+    IUTF8: 0x4000,
   },
   netbsd: {
     ...freebsd,

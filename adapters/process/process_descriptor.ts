@@ -43,7 +43,7 @@ class PidFd implements ProcessDescriptor {
 
   constructor(pid: number, syscall: number) {
     const pidfd_open = required(libc().pidfd_open, "pidfd_open");
-    const call = (): number => pidfd_open(syscall, pid, 0);
+    const call = (): number => pidfd_open(BigInt(syscall), pid, 0);
     this.#fd = retrying("pidfd_open", call, `${pid}`);
   }
 
@@ -54,7 +54,7 @@ class PidFd implements ProcessDescriptor {
   kill(signal: string): boolean {
     const { SYS_pidfd_send_signal } = numbers();
     const result = libc().pidfd_send_signal!(
-      SYS_pidfd_send_signal!,
+      BigInt(SYS_pidfd_send_signal!),
       this.#fd,
       signalNumber(signal),
       null,

@@ -94,7 +94,11 @@ export function checkSize(size: TerminalSize): void {
 /** `struct winsize`: `unsigned short ws_row, ws_col, ws_xpixel, ws_ypixel`. */
 function setSize(fd: number, size: TerminalSize): void {
   checkSize(size);
-  ioctl(fd, numbers().TIOCSWINSZ, Uint16Array.of(size.rows, size.columns, 0, 0));
+  ioctl(
+    fd,
+    numbers().TIOCSWINSZ,
+    Uint16Array.of(size.rows, size.columns, 0, 0),
+  );
 }
 
 /** The two sides of a new pseudoterminal. */
@@ -124,11 +128,29 @@ export function openTerminal(size: TerminalSize): Pseudoterminal {
     const path = unlockedPath(fd);
     const terminal = openFile(path, "r+");
     setSize(fd, size);
+    useUtf8(terminal);
     return { fd, path, [Symbol.dispose]: () => close(terminal) };
   } catch (error) {
     close(fd);
     throw error;
   }
+}
+
+/** `struct termios` is smaller on every system. */
+const TERMIOS_ROOM = 256;
+
+/** TCSANOW of <termios.h>, the same on every system. */
+const TCSANOW = 0;
+
+/** Lets the backspace key erase a whole character, not a byte of it. */
+function useUtf8(fd: number): void {
+  const { IUTF8 } = numbers();
+  if (IUTF8 === null) return;
+  const termios = new Uint32Array(new ArrayBuffer(TERMIOS_ROOM));
+  const { tcgetattr, tcsetattr } = libc();
+  retrying("tcgetattr", () => required(tcgetattr, "tcgetattr")(fd, termios));
+  termios[0]! |= IUTF8;
+  retrying("tcsetattr", () => tcsetattr!(fd, TCSANOW, termios));
 }
 
 /** Makes the terminal side ready to be opened, and returns its path. */
