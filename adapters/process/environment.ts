@@ -18,7 +18,7 @@ const DEFAULT_TERM = "xterm-256color";
 export interface EnvironmentOptions {
   /** Variables in addition to those of this process, or instead of them. */
   readonly env: Readonly<Record<string, string>>;
-  /** Whether the variables of this process are left out. */
+  /** Whether the child gets no variable of this process. */
   readonly clearEnv: boolean;
   /** Whether TERM is set if nothing else does. */
   readonly needsTerm: boolean;

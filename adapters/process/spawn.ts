@@ -1,6 +1,6 @@
 /**
- * Starts programs by posix_spawn(3): the C library creates the child and waits for its
- * exec, so an error of either is the result of one call.
+ * Starts programs by posix_spawn(3). The C library creates the child and waits for its
+ * exec, so one result reports an error of both.
  *
  * A fork would copy this process, whose other threads hold locks at that moment, and
  * JavaScript cannot run in the copy.

@@ -54,7 +54,7 @@ export function checkStdio(name: string, choice: unknown): void {
  * Adds the actions that give a child its standard streams.
  *
  * @param terminal The path of its terminal; null without one
- * @param childEnds Receives what this process closes after the spawn
+ * @param childEnds Receives the descriptors to close after the spawn
  * @param ownEnds Receives the streams, which are aborted if there is no spawn
  * @returns the streams of this process; null for each that is no pipe
  */

@@ -31,7 +31,7 @@ import { openFile } from "../../backends/ffi/open_path.ts";
 import { checkOptions } from "../../backends/ffi/options.ts";
 import { streamSettings } from "../../reactor/connection_options.ts";
 import { loopOf, type Reactor } from "../../reactor/reactor.ts";
-import { Stream } from "../../reactor/stream.ts";
+import { FileStream } from "../../reactor/file_stream.ts";
 import { fileTransport } from "../../reactor/transport.ts";
 import { numbers, required } from "./numbers.ts";
 
@@ -47,12 +47,12 @@ export interface TerminalSize {
  * The terminal of a child, as a stream: `onData` is called with the output of its
  * programs, and `write()` types.
  *
- * Control characters are signals: "\x03" (Ctrl-C) sends SIGINT to the foreground job,
- * and "\x04" (Ctrl-D) at the start of a line is the end of its input. `close()` hangs
- * up, after which the kernel sends SIGHUP to the session. The end of file comes when
+ * "\x03" (Ctrl-C) sends SIGINT to the foreground job. "\x04" (Ctrl-D) at the start of a
+ * line is the end of its input. `close()` hangs up, and the kernel sends SIGHUP to the
+ * session. The end of file comes when
  * no process has the terminal open any more.
  */
-export class Terminal extends Stream {
+export class Terminal extends FileStream {
   /** Called by `spawn()`. */
   constructor(reactor: Reactor, fd: number) {
     const loop = loopOf(reactor);
@@ -139,18 +139,16 @@ export function openTerminal(size: TerminalSize): Pseudoterminal {
 /** `struct termios` is smaller on every system. */
 const TERMIOS_ROOM = 256;
 
-/** TCSANOW of <termios.h>, the same on every system. */
-const TCSANOW = 0;
-
 /** Lets the backspace key erase a whole character, not a byte of it. */
 function useUtf8(fd: number): void {
   const { IUTF8 } = numbers();
   if (IUTF8 === null) return;
   const termios = new Uint32Array(new ArrayBuffer(TERMIOS_ROOM));
   const { tcgetattr, tcsetattr } = libc();
-  retrying("tcgetattr", () => required(tcgetattr, "tcgetattr")(fd, termios));
+  const { TCSANOW } = system().constants;
+  retrying("tcgetattr", () => tcgetattr(fd, termios));
   termios[0]! |= IUTF8;
-  retrying("tcsetattr", () => tcsetattr!(fd, TCSANOW, termios));
+  retrying("tcsetattr", () => tcsetattr(fd, TCSANOW, termios));
 }
 
 /** Makes the terminal side ready to be opened, and returns its path. */

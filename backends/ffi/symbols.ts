@@ -306,10 +306,6 @@ const processes = {
   unlockpt: optional(i32("i32")),
   // int ptsname_r(int fd, char *buf, size_t buflen), which returns an error number
   ptsname_r: optional(i32("i32", "buffer", "u32")),
-  // int tcgetattr(int fd, struct termios *termios_p)
-  tcgetattr: optional(i32("i32", "buffer")),
-  // int tcsetattr(int fd, int optional_actions, const struct termios *termios_p)
-  tcsetattr: optional(i32("i32", "i32", "buffer")),
   // extern char **environ
   environ: optional({ type: "pointer" } as const),
   // char ***_NSGetEnviron(void), of macOS: crt_externs.h

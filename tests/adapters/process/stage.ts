@@ -1,5 +1,5 @@
 /**
- * A reactor that serves, and what its children print.
+ * A reactor that serves, and the output of its children.
  */
 
 import { fail } from "@std/assert";
