@@ -38,7 +38,7 @@ import { bitsPerByte } from "./termios.ts";
  *
  * using reactor = new Reactor({ onError: console.error });
  * try {
- *   const port = openSerial(reactor, "/dev/ttyUSB0", { baudRate: 115200 });
+ *   const port = openSerial(reactor, "/dev/serial/by-id/board", { baudRate: 115200 });
  *   port.onData = (chunk) => {
  *     console.log(new TextDecoder().decode(chunk));
  *     port.close();
