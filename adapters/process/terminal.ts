@@ -31,7 +31,7 @@ import { openFile } from "../../backends/ffi/open_path.ts";
 import { checkOptions } from "../../backends/ffi/options.ts";
 import { streamSettings } from "../../reactor/connection_options.ts";
 import { loopOf, type Reactor } from "../../reactor/reactor.ts";
-import { FileStream } from "../../reactor/file_stream.ts";
+import { Stream } from "../../reactor/stream.ts";
 import { fileTransport } from "../../reactor/transport.ts";
 import { numbers, required } from "./numbers.ts";
 
@@ -52,7 +52,7 @@ export interface TerminalSize {
  * session. The end of file comes when
  * no process has the terminal open any more.
  */
-export class Terminal extends FileStream {
+export class Terminal extends Stream {
   /** Called by `spawn()`. */
   constructor(reactor: Reactor, fd: number) {
     const loop = loopOf(reactor);
