@@ -71,6 +71,11 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
    * known after `close()` too.
    */
   readonly address: Address;
+  /**
+   * Called once, after the acceptor was closed: by `close()`, by `detach()` or with the
+   * reactor. If the listening socket has failed, it is called with the error.
+   */
+  onClose: ((error: Error | undefined) => void) | null = null;
   readonly #listening: ListeningSocket;
   readonly #onAccept: (socket: Socket) => void;
   /** The bits of `Hold`; 0 while it accepts. */
@@ -196,7 +201,7 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
 
   #failed(error: unknown): void {
     if (isListenerFailure(error)) {
-      this.#end();
+      this.#end(error as Error);
       if (isNumberLost(error)) this.#listening.abandon();
       else this.#listening.close();
       loopOf(this).reports.report(error);
@@ -206,9 +211,11 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
     }
   }
 
-  #end(): void {
+  #end(error?: Error): void {
     this.#rest?.cancel();
     this.leave();
+    const { onClose } = this;
+    if (onClose !== null) loopOf(this).callSoon(() => onClose(error));
   }
 
   #suspend(): void {

@@ -115,13 +115,18 @@ export class Stream extends StreamWriter {
 
   /**
    * Closes at once and discards the queue. A TCP peer gets a reset instead of an end
-   * of file.
+   * of file, and may lose bytes that the system has taken.
    *
    * @param error Passed to `onClose`. Default: none
+   * @param reset Whether to reset. Otherwise the peer gets the bytes that the system has
+   *   taken, and an end of file. Unread input resets all the same, see `close()`.
+   *   Default: true
    */
-  override abort(error?: Error): void {
+  override abort(error?: Error, reset: boolean = true): void {
     if (this.closed) return;
-    if (this.file !== null) settingsOf(this).transport.reset(this.file);
+    if (reset && this.file !== null) {
+      settingsOf(this).transport.reset(this.file);
+    }
     this.finish(error);
   }
 

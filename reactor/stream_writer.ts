@@ -174,7 +174,7 @@ export abstract class StreamWriter extends Endpoint {
   protected abstract guard(callback: () => void): void;
 
   /** Ends the stream with an error, and discards the queue. */
-  abstract abort(error?: Error): void;
+  abstract abort(error?: Error, reset?: boolean): void;
 
   /** Whether room is waited for. */
   protected get wantsRoom(): boolean {

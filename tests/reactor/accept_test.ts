@@ -511,3 +511,44 @@ test(
     }
   },
 );
+
+onAnyBackend("Acceptor: onClose is called once, from the loop", (stage) => {
+  const calls: unknown[] = [];
+  const acceptor = stage.listen(() => {});
+  acceptor.onClose = (error) => calls.push(error);
+  acceptor.close();
+  acceptor.close();
+  assertEquals(calls, []);
+  stage.turns();
+  assertEquals(calls, [undefined]);
+});
+
+onAnyBackend("Acceptor: onClose is called when the reactor is closed", () => {
+  let calls = 0;
+  const reactor = new Reactor();
+  reactor.listen({ hostname: "127.0.0.1", port: 0 }, () => {})
+    .onClose = () => calls++;
+  reactor.close();
+  assertEquals(calls, 1);
+});
+
+onAnyBackend(
+  "Acceptor: onClose gets the error of a socket that cannot accept",
+  (stage) => {
+    const errors: (Error | undefined)[] = [];
+    const acceptor = stage.listen(() => {});
+    acceptor.onClose = (error) => errors.push(error);
+    acceptor.socket.accept = () => {
+      throw systemError("accept", system().errno.EINVAL!);
+    };
+    stage.dial(acceptor.address);
+    stage.until(() => errors.length > 0, "onClose");
+    assertEquals(errors.map((error) => codeOf(error!)), ["EINVAL"]);
+    assertEquals(
+      stage.errors.splice(0).map((error) => codeOf(error as Error)),
+      [
+        "EINVAL",
+      ],
+    );
+  },
+);

@@ -59,6 +59,23 @@ onEachBackend(
   },
 );
 
+onAnyBackend(
+  "abort(): without a reset the peer gets what was sent, and the end",
+  (stage) => {
+    const { connection, peer } = stage.narrow();
+    while (connection.write(new Uint8Array(65536)));
+    connection.abort(undefined, false);
+    assertEquals(connection.closed, true);
+    let event = "";
+    let count = 0;
+    for (; event !== "end"; count++) {
+      event = next(stage, peer);
+      assert(event === "end" || event.endsWith(" bytes"), event);
+    }
+    assert(count > 1, `${count} events`);
+  },
+);
+
 onEachBackend(
   "abort(): it resets a TCP peer, also after the end of file [K18]",
   (stage) => {
