@@ -60,7 +60,7 @@ onEachBackend(
 );
 
 onAnyBackend(
-  "abort(): without a reset the peer gets what was sent, and the end",
+  "abort(): without a reset the peer gets the sent bytes, and the end",
   (stage) => {
     const { connection, peer } = stage.narrow();
     while (connection.write(new Uint8Array(65536)));
