@@ -1,8 +1,8 @@
 /** Round trips of ICMP echo requests, where the system permits them. */
 
-import { assertEquals, assertMatch } from "@std/assert";
+import { assert, assertEquals, assertMatch } from "@std/assert";
 import { assertFailed } from "../program.ts";
-import { startExample, testExamples } from "./start.ts";
+import { absence, startExample, testExamples } from "./start.ts";
 
 async function findAbsence(): Promise<string | undefined> {
   if (Deno.build.os === "windows") return undefined;
@@ -17,7 +17,7 @@ async function findAbsence(): Promise<string | undefined> {
   return "ICMP sockets are not permitted";
 }
 
-const absence = await findAbsence();
+const absent = await findAbsence();
 
 /** Only Linux has all of 127.0.0.0/8. */
 const HOSTS = Deno.build.os === "linux"
@@ -40,7 +40,17 @@ testExamples("ping: prints the time of each round trip", async () => {
     new Set(lines.map((line) => line.split(",")[0])).size,
     lines.length,
   );
-}, absence);
+}, absent);
+
+testExamples("ping: pings IPv6 together with IPv4", async () => {
+  const args = ["::1", "127.0.0.1", "--count", "1"];
+  await using program = startExample("ping", args);
+  const { code, errors, lines } = await program.ending();
+  assertEquals({ code, errors }, { code: 0, errors: "" });
+  const hosts = lines.map((line) => line.split(": seq 1, ")[0]);
+  assertEquals(hosts.sort(), ["127.0.0.1", "::1"]);
+  assert(lines.every((line) => /, \d+\.\d{3} ms$/.test(line)), `${lines}`);
+}, absent ?? absence.ipv6);
 
 testExamples("ping: Ctrl-C ends it without a message", async () => {
   await using program = startExample("ping", ["127.0.0.1"]);
@@ -48,7 +58,7 @@ testExamples("ping: Ctrl-C ends it without a message", async () => {
   program.kill("SIGINT");
   const { signal, errors } = await program.ending();
   assertEquals({ signal, errors }, { signal: "SIGINT", errors: "" });
-}, absence);
+}, absent);
 
 const BAD_ARGUMENTS: readonly (readonly [args: string[], line: RegExp])[] = [
   [[], /^Usage: ping.ts /],
