@@ -11,7 +11,9 @@ import {
   type FileObject,
 } from "../backends/selector.ts";
 import { loopOf } from "./endpoint.ts";
+import { interrupted } from "./interrupted.ts";
 import { DESTROY } from "./owned.ts";
+import { PullReader } from "./pull_reader.ts";
 import { owningBuffer } from "./receive_buffer.ts";
 import type { StreamCallbacks } from "./stream_callbacks.ts";
 import {
@@ -42,8 +44,21 @@ import { EDGE_READ } from "./transport.ts";
  * and the stream is not paused. Without `onData` they stay in the system's buffer
  * until `end()` is done. From then on they are discarded, so that the peer's end of
  * file is noticed and the stream closed.
+ *
+ * `readable`, or `for await`, is the other way to read: bytes are received when a chunk
+ * is asked for. It needs `serve()`.
+ *
+ * @example
+ * ```ts
+ * import { Reactor } from "@pollux/reactor/reactor";
+ *
+ * await using reactor = new Reactor();
+ * reactor.serve();
+ * for await (const chunk of reactor.open("README.md")) console.log(chunk.length);
+ * ```
  */
-export class Stream extends StreamWriter {
+export class Stream extends StreamWriter
+  implements AsyncIterable<Uint8Array<ArrayBuffer>> {
   /**
    * Called at the peer's end of file. If it is not set, this side ends too, once its
    * queue is sent.
@@ -71,14 +86,34 @@ export class Stream extends StreamWriter {
    * transfer, and its buffer holds nothing else, unless `reuseBuffer` was asked for.
    * Without a callback nothing is received, until `end()` is done: from then on
    * received bytes are discarded. A callback that is set later gets later bytes.
+   *
+   * @throws {TypeError} if it is set after `readable` was used
    */
   get onData(): StreamCallbacks<this>["onData"] | null {
     return this.#onData;
   }
 
   set onData(callback: StreamCallbacks<this>["onData"] | null | undefined) {
+    if (callback && this.#reader !== null) throw readTwiceError();
     this.#onData = callback ?? null;
     this.updateInterest();
+  }
+
+  /**
+   * The received bytes as a `ReadableStream`, which receives when a chunk is asked for.
+   * At the end of file the stream ends, unless `onEnd` is set or `writable` is in use.
+   * To cancel it closes the stream, unless `writable` is in use.
+   *
+   * @throws {TypeError} if `onData` is set
+   */
+  get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
+    if (this.#onData !== null) throw readTwiceError();
+    return (needRare(this).reader ??= this.#createReader()).readable;
+  }
+
+  /** Reads chunk by chunk, by `readable`. To leave the loop closes the stream. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array<ArrayBuffer>> {
+    return this.readable.values();
   }
 
   /**
@@ -211,6 +246,48 @@ export class Stream extends StreamWriter {
     }
   }
 
+  /** Serves `readable`; null unless it was asked for. */
+  get #reader(): PullReader | null {
+    return rareOf(this)?.reader ?? null;
+  }
+
+  #createReader(): PullReader {
+    const reader: PullReader = new PullReader({
+      receive: (memory) => this.#receiveInto(memory),
+      readEnded: () => this.readEnded,
+      endError: () => this.closed ? this.error ?? interrupted() : null,
+      waits: () => loopOf(this).awaitTurn(reader),
+      changed: () => this.updateInterest(),
+      ended: () => this.#endReading(),
+      failed: (error) => this.finish(error as Error),
+      cancelled: () => this.#cancelReading(),
+    });
+    return reader;
+  }
+
+  #receiveInto(memory: Uint8Array<ArrayBuffer>): number {
+    const count = settingsOf(this).transport.receive(this.file!, memory);
+    if (count > 0) rareOf(this)!.noteReceived();
+    return count;
+  }
+
+  /** Closes the stream, or discards input while the rest is written. */
+  #cancelReading(): void {
+    if (this.#isWritten()) this.updateInterest();
+    else this.close();
+  }
+
+  /** Whether a `writable` is in use. */
+  #isWritten(): boolean {
+    return (this.state & WRITE) === 0 && !!rareOf(this)?.sink;
+  }
+
+  /** Whether received bytes go to the program. */
+  protected override isRead(): boolean {
+    if (this.readEnded) return false;
+    return this.#onData !== null || this.#reader?.isCancelled === false;
+  }
+
   /** Receives once for each event, so that one stream does not hold up the others. */
   #receive(events: number): void {
     const onData = this.#onData;
@@ -244,6 +321,7 @@ export class Stream extends StreamWriter {
 
   /** Discards input, of which only the end of file matters; else stops receiving. */
   #receiveUnwanted(): void {
+    if (this.isRead()) return this.#reader!.serve();
     if (!this.#isDiscarding()) return this.updateInterest();
     const { transport } = settingsOf(this);
     const count = owningBuffer().discard(transport, this.file!);
@@ -255,16 +333,17 @@ export class Stream extends StreamWriter {
   /** Whether this side has ended and only the peer's end of file is still to come. */
   #isDiscarding(): boolean {
     const state = this.state & (READ | WRITE | READ_ONLY);
-    return this.#onData === null && state === WRITE_ENDED;
+    return state === WRITE_ENDED && !this.isRead();
   }
 
   #endReading(): void {
     if (this.readEnded) return;
+    const isRead = this.isRead();
     this.state = this.state & ~READ | READ_ENDED;
     const { onEnd } = this;
     if (onEnd) this.guard(() => onEnd.call(this, this));
     // Nothing follows the input of a descriptor that is open for reading only.
-    if (this.is(READ_ONLY) || (!onEnd && this.#onData !== null)) {
+    if (this.is(READ_ONLY) || (!onEnd && isRead && !this.#isWritten())) {
       this.end();
     }
     this.closeIfEnded();
@@ -299,6 +378,7 @@ export class Stream extends StreamWriter {
     this.closing(error);
     this.leave();
     this.discardQueue();
+    this.#reader?.fail(error ?? interrupted());
     rareOf(this)?.stop();
     this.file?.close();
     settingsOf(this).released();
@@ -327,6 +407,8 @@ export class Stream extends StreamWriter {
 
   /** Updates the registration. A stream that the system refuses to watch is closed. */
   protected override updateInterest(): void {
+    const idle = this.#reader?.isIdle === true;
+    this.setStandby(idle && !this.wantsRoom && !this.#isDiscarding());
     const wanted = this.#wantedEvents();
     if (wanted === this.interest) return;
     try {
@@ -350,7 +432,8 @@ export class Stream extends StreamWriter {
     if (this.file === null || this.closed) return 0;
     const writes = this.wantsRoom;
     const reads = (this.state & (READ | LIFE)) === 0 &&
-      (this.#onData !== null || this.#isDiscarding());
+      (this.#onData !== null || this.#reader?.wantsInput ||
+        this.#isDiscarding());
     if (!reads) return writes ? EVENT_WRITE : 0;
     if (writes) return EVENT_READ | EVENT_WRITE;
     return this.#canUseEdge() ? EDGE_READ : EVENT_READ;
@@ -362,4 +445,8 @@ export class Stream extends StreamWriter {
       (loopOf(this).selector.supported & EDGE_READ) === EDGE_READ &&
       settingsOf(this).transport.drains(this.file!);
   }
+}
+
+function readTwiceError(): Error {
+  return new TypeError("Cannot read a stream by `readable` and by `onData`");
 }

@@ -25,6 +25,8 @@
 import type { StreamSettings } from "./connection_options.ts";
 import { checkTime, IdleWatch } from "./idle_watch.ts";
 import type { Loop } from "./loop.ts";
+import type { PullReader } from "./pull_reader.ts";
+import type { StreamSink } from "./stream_sink.ts";
 import type { TransportFile } from "./transport.ts";
 
 export const LIFE = 3 << 0;
@@ -72,6 +74,10 @@ export class RareFields {
   onWritable: (() => void) | null = null;
   /** The error that ended the stream. */
   error: Error | undefined = undefined;
+  /** Serves `readable`, once it was asked for. */
+  reader: PullReader | null = null;
+  /** Serves `writable`, once it was asked for. */
+  sink: StreamSink | null = null;
   /** The fields of a subclass of `Stream`. */
   subclass: object | null = null;
   /** Detects that no byte is sent or received. */

@@ -9,9 +9,11 @@ import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
 import { bytesOf, copyOf } from "../backends/ffi/memory.ts";
 import type { StreamSettings } from "./connection_options.ts";
 import { Endpoint, loopOf } from "./endpoint.ts";
+import { interrupted } from "./interrupted.ts";
 import type { Loop } from "./loop.ts";
 import { WriteQueue } from "./send_queue.ts";
 import type { StreamCallbacks } from "./stream_callbacks.ts";
+import { StreamSink } from "./stream_sink.ts";
 import {
   CLOSED,
   CLOSING,
@@ -43,6 +45,10 @@ function chunkBytes(chunk: unknown): Uint8Array<ArrayBuffer> {
   return typeof chunk === "string"
     ? encoder.encode(chunk)
     : bytesOf(chunk, "write");
+}
+
+function readOnlyError(): Error {
+  return new TypeError("Cannot write to a stream that is open for reading");
 }
 
 /** The settings that a stream shares with others, for the classes that extend it. */
@@ -161,6 +167,48 @@ export abstract class StreamWriter extends Endpoint {
     this.updateInterest();
   }
 
+  /**
+   * The stream as a `WritableStream`. A write resolves when the queue is no longer than
+   * the low water mark. To close it flushes, and ends the stream as `end()` does; if
+   * nothing reads the stream, as `close()` does. To abort it discards the queue.
+   *
+   * @throws {TypeError} if the descriptor was opened for reading only
+   */
+  get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
+    if (this.is(READ_ONLY)) throw readOnlyError();
+    const rare = needRare(this);
+    return (rare.sink ??= this.#createSink()).writable;
+  }
+
+  #createSink(): StreamSink {
+    const sink: StreamSink = new StreamSink({
+      write: (bytes) => this.write(bytes),
+      endError: () => this.writeError(),
+      end: () => this.#endBySink(),
+      abort: (error) => this.abort(error),
+      waits: () => loopOf(this).awaitTurn(sink),
+    });
+    return sink;
+  }
+
+  /** @returns as `WrittenStream.end` */
+  #endBySink(): boolean {
+    const error = this.#rare!.error;
+    if (error !== undefined) throw error;
+    if (this.isRead()) this.end();
+    else this.close();
+    return this.closed || this.is(WRITE_ENDED);
+  }
+
+  /** The error of a write that comes too late; null while bytes are accepted. */
+  protected writeError(): Error | null {
+    if (this.closed) return this.#rare?.error ?? interrupted();
+    return this.is(WRITE) ? new TypeError("Cannot write after end()") : null;
+  }
+
+  /** Whether received bytes go to the program. */
+  protected abstract isRead(): boolean;
+
   /** Updates the registration after a change of the queue. */
   protected abstract updateInterest(): void;
 
@@ -200,9 +248,7 @@ export abstract class StreamWriter extends Endpoint {
 
   /** Handles a write in any state but the usual one. */
   #append(data: Uint8Array<ArrayBuffer>): boolean {
-    if (this.is(READ_ONLY)) {
-      throw new TypeError("Cannot write to a stream that is open for reading");
-    }
+    if (this.is(READ_ONLY)) throw readOnlyError();
     if (this.is(WRITE | REFUSED) || this.closed) return false;
     const queue = this.#queue;
     const direct = queue === null && this.file !== null && !this.is(CORKED);
@@ -293,6 +339,7 @@ export abstract class StreamWriter extends Endpoint {
     // If the queue was refilled meanwhile, `onDrain` stays pending.
     if (!this.#isDrained()) return;
     this.state &= ~DRAIN_PENDING;
+    this.#rare?.sink?.drained();
     this.guard(() => this.onDrain?.(this));
   }
 
@@ -301,6 +348,7 @@ export abstract class StreamWriter extends Endpoint {
     if ((this.state & LIFE) === CLOSING) return this.finish(undefined);
     if ((this.state & WRITE) !== ENDING) return;
     this.state = this.state & ~WRITE | WRITE_ENDED;
+    this.#rare?.sink?.flushed();
     this.closeIfEnded();
     // close() sends FIN, too: then there is no need for shutdown().
     if (!this.closed) this.#settings.transport.end(this.file!);
@@ -315,9 +363,11 @@ export abstract class StreamWriter extends Endpoint {
     }
   }
 
-  /** Discards the queue at the end of the stream. */
+  /** Discards the queue at the end of the stream, and settles a write that waits. */
   protected discardQueue(): void {
-    if (this.#queue === null) return;
+    const sink = this.#rare?.sink ?? null;
+    if (this.#queue === null) return sink?.flushed();
+    sink?.fail(this.#rare!.error ?? interrupted());
     loopOf(this).queued.count(-this.#queue.bytes, -this.#queue.memory);
     this.#queue = null;
   }

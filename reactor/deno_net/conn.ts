@@ -29,8 +29,8 @@ import { EDGE_READ, socketTransport } from "../transport.ts";
 import { UNSERVED } from "../turn_waits.ts";
 import { denoAddr, localAddrOf } from "./address.ts";
 import { connectionClosed } from "./errors.ts";
-import { readableOf, writableOf } from "./conn_streams.ts";
-import { type ReadRequest, RequestQueue } from "./request_queue.ts";
+import { type ReadRequest, RequestQueue } from "../request_queue.ts";
+import { readableOf, writableOf } from "../web_streams.ts";
 
 /** In place of bytes: the half-close of `closeWrite()`. */
 const END: Uint8Array<ArrayBuffer> = new Uint8Array(0);
@@ -266,7 +266,7 @@ export class Conn<
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
     return this.#readable ??= readableOf({
       read: (request) => this.#readBy(request),
-      close: () => this.#closeOnce(),
+      close: () => this[Symbol.dispose](),
     });
   }
 
@@ -274,13 +274,14 @@ export class Conn<
   get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
     return this.#writable ??= writableOf({
       write: (bytes) => this.#writeNow(bytes),
-      close: () => this.#closeOnce(),
+      close: () => this[Symbol.dispose](),
+      abort: () => this[Symbol.dispose](),
     });
   }
 
   /** Closes the connection at the end of a `using` scope. */
   override [Symbol.dispose](): void {
-    this.#closeOnce();
+    if (!this.#closed) this.close();
   }
 
   /** Called by the loop when it is closed. */
@@ -292,10 +293,6 @@ export class Conn<
   [UNSERVED](error: Error): void {
     this.#failCalls(() => error);
     this.#updateInterest();
-  }
-
-  #closeOnce(): void {
-    if (!this.#closed) this.close();
   }
 
   static readonly #onReady = (fileobj: FileObject, events: number): void => {

@@ -22,7 +22,6 @@ const PRODUCT = /^(?:mod\.ts|backends\/|reactor\/|adapters\/)/;
  * than half of the public class is documentation.
  */
 export const EXEMPT: readonly string[] = [
-  "reactor/deno_net/conn_streams.ts",
   "reactor/reactor.ts",
 ];
 

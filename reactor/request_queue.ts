@@ -4,7 +4,7 @@
  * @module
  */
 
-import { WOULD_BLOCK } from "../../backends/ffi/descriptor.ts";
+import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
 
 /** A pending read or write. */
 export interface Request<Result> {
