@@ -17,17 +17,25 @@ const LONGEST = 100;
 export class Drain {
   readonly #loop: Loop;
   readonly #unsent: () => number;
+  readonly #isReferenced: () => boolean;
   readonly #byteTime: number;
   #callbacks: (() => void)[] = [];
   #timer: Timer | null = null;
 
   /**
    * @param unsent Returns how many bytes are still to be sent
+   * @param isReferenced Returns whether a wait keeps `run()` going
    * @param byteTime How long one byte takes, in milliseconds
    */
-  constructor(loop: Loop, unsent: () => number, byteTime: number) {
+  constructor(
+    loop: Loop,
+    unsent: () => number,
+    isReferenced: () => boolean,
+    byteTime: number,
+  ) {
     this.#loop = loop;
     this.#unsent = unsent;
+    this.#isReferenced = isReferenced;
     this.#byteTime = byteTime;
   }
 
@@ -46,6 +54,7 @@ export class Drain {
 
   #pollAfter(delay: number): void {
     this.#timer = this.#loop.callLater(delay, () => this.#poll(delay));
+    if (!this.#isReferenced()) this.#timer.unref();
   }
 
   #poll(delay: number): void {

@@ -58,7 +58,12 @@ export class SerialPort extends Stream {
     this.path = path;
     this.#loop = loop;
     this.#line = line;
-    this.#drain = new Drain(loop, () => this.#unsent(), byteTime);
+    this.#drain = new Drain(
+      loop,
+      () => this.#unsent(),
+      () => !this.unreferenced,
+      byteTime,
+    );
   }
 
   /**

@@ -463,6 +463,19 @@ onLinux("SerialPort.close(): works during run(), without promises", (stage) => {
 });
 
 onLinux(
+  "SerialPort.unref(): lets run() return although the device takes nothing",
+  (stage) => {
+    using reactor = new Reactor();
+    const port = openSerial(reactor, stage.path, FAST);
+    port.write(new Uint8Array(300_000));
+    port.unref();
+    port.close();
+    reactor.run();
+    assertEquals(port.closed, false);
+  },
+);
+
+onLinux(
   "SerialPort.abort(): closes at once, although the device takes nothing",
   (stage) => {
     const port = stage.open();
