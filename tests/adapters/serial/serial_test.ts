@@ -28,13 +28,18 @@ import {
 } from "../../../backends/ffi/mod.ts";
 import { Reactor } from "../../../reactor/mod.ts";
 import { absenceOf, Program } from "../../program.ts";
-import { bytesOf, eventually, runDeno, test } from "../../util.ts";
+import { bytesOf, emulated, eventually, runDeno, test } from "../../util.ts";
 
 /** <asm/ioctls.h> of Linux. */
 const TIOCSPTLCK = 0x4004_5431, TIOCGPTN = 0x8004_5430, TIOCGEXCL = 0x8004_5440;
 
-const isLinux = Deno.build.os === "linux";
-const noSocat = await absenceOf("socat", "-V");
+/** Why the tests have to be ignored; undefined if they can run. */
+const absence = Deno.build.os !== "linux"
+  ? "this is not Linux"
+  : emulated
+  ? "the emulator does not know TCGETS2"
+  : undefined;
+const noSocat = absence ?? await absenceOf("socat", "-V");
 const FAST: SerialOptions = { baudRate: 115_200 };
 
 /** A pseudoterminal, whose other side is the test; and a reactor that serves. */
@@ -143,18 +148,25 @@ function closed(port: SerialPort): Promise<Error | undefined> {
   return new Promise((resolve) => port.onClose = resolve);
 }
 
+/** Defines a test. If there is a reason to ignore it, the name says so. */
+function testSerial(
+  name: string,
+  body: () => Promise<void>,
+  reason: string | undefined = absence,
+): void {
+  test(reason === undefined ? name : `${name} (ignored: ${reason})`, body, {
+    ignore: reason !== undefined,
+  });
+}
+
 function onLinux(
   name: string,
   body: (stage: Stage) => Promise<void> | void,
 ): void {
-  test(
-    `${name}${isLinux ? "" : " (ignored: this is not Linux)"}`,
-    async () => {
-      await using stage = new Stage();
-      await body(stage);
-    },
-    { ignore: !isLinux },
-  );
+  testSerial(name, async () => {
+    await using stage = new Stage();
+    await body(stage);
+  });
 }
 
 function onCable(
@@ -162,15 +174,10 @@ function onCable(
   options: SerialOptions,
   body: (cable: Cable) => Promise<void>,
 ): void {
-  const why = isLinux ? noSocat : "this is not Linux";
-  test(
-    `${name}${why === undefined ? "" : ` (ignored: ${why})`}`,
-    async () => {
-      await using cable = await Cable.connect(options);
-      await body(cable);
-    },
-    { ignore: why !== undefined },
-  );
+  testSerial(name, async () => {
+    await using cable = await Cable.connect(options);
+    await body(cable);
+  }, noSocat);
 }
 
 for (const baudRate of [115_200, 250_000]) {
@@ -268,6 +275,24 @@ onCable(
     left.close();
     assertEquals(await error, undefined);
     await eventually(() => received >= 300_000, "300,000 bytes");
+  },
+);
+
+onCable(
+  "SerialPort: works as Web Streams, as in Web Serial",
+  FAST,
+  async ({ left, right }) => {
+    const texts = ReadableStream.from(["one\n", "two\n", "three\n"]);
+    const written = texts.pipeThrough(new TextEncoderStream())
+      .pipeTo(left.writable, { preventClose: true });
+    let text = "";
+    for await (const chunk of right.readable) {
+      text += new TextDecoder().decode(chunk);
+      if (text.endsWith("three\n")) break;
+    }
+    await written;
+    assertEquals(text, "one\ntwo\nthree\n");
+    assertEquals([left.closed, right.closed], [false, true]);
   },
 );
 
@@ -594,10 +619,8 @@ onLinux(
   },
 );
 
-test(
-  `openSerial(): works with the permission for the C library alone${
-    isLinux ? "" : " (ignored: this is not Linux)"
-  }`,
+testSerial(
+  "openSerial(): works with the permission for the C library alone",
   async () => {
     const source = `
       import { openSerial } from "POLLUX/adapters/serial/mod.ts";
@@ -623,5 +646,4 @@ test(
     const result = await runDeno(source, [ffiPermissionFlag()]);
     assertEquals(result, { code: 0, stdout: "5 true\n", stderr: "" });
   },
-  { ignore: !isLinux },
 );
