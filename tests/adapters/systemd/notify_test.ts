@@ -8,8 +8,15 @@ import {
   type ServiceState,
   watchdogInterval,
 } from "../../../adapters/systemd/mod.ts";
-import { close, pipe, read, Socket, write } from "../../../backends/ffi/mod.ts";
-import { test } from "../../util.ts";
+import {
+  close,
+  ffiPermissionFlag,
+  pipe,
+  read,
+  Socket,
+  write,
+} from "../../../backends/ffi/mod.ts";
+import { emulated, runDeno, test } from "../../util.ts";
 
 const linux = Deno.build.os === "linux";
 
@@ -177,3 +184,22 @@ onLinux("watchdogInterval: refuses a time that is no number", () => {
   using _environment = environment({ WATCHDOG_USEC: "1s" });
   assertThrows(() => watchdogInterval(), Deno.errors.InvalidData, "1s");
 });
+
+const PROGRAM = `
+import { notify, watchdogInterval } from "POLLUX/adapters/systemd/mod.ts";
+
+const reported = notify({ ready: true, reloading: true, descriptors: { a: 0 } });
+console.log(reported, watchdogInterval());
+`;
+
+test("notify: needs the C library and its variables alone", async () => {
+  using manager = new Manager();
+  const { stdout, stderr } = await runDeno(PROGRAM, [
+    ffiPermissionFlag(),
+    "--allow-env=NOTIFY_SOCKET,WATCHDOG_USEC,WATCHDOG_PID",
+  ]);
+  assertEquals(stdout, "true null\n", stderr);
+  assertEquals(manager.receive(), "FDSTORE=1\nFDNAME=a");
+  for (const fd of manager.descriptors) close(fd);
+  assertMatch(manager.receive()!, /^READY=1\nRELOADING=1\n/);
+}, { ignore: !linux || emulated });
