@@ -115,3 +115,8 @@ export class PullReader implements Source, TurnBound {
     }
   }
 }
+
+/** The error of a stream that is read in both ways. */
+export function readTwiceError(): Error {
+  return new TypeError("Cannot read a stream by `readable` and by `onData`");
+}

@@ -13,7 +13,7 @@ import {
 import { loopOf } from "./endpoint.ts";
 import { interrupted } from "./interrupted.ts";
 import { DESTROY } from "./owned.ts";
-import { PullReader } from "./pull_reader.ts";
+import { PullReader, readTwiceError } from "./pull_reader.ts";
 import { owningBuffer } from "./receive_buffer.ts";
 import type { StreamCallbacks } from "./stream_callbacks.ts";
 import {
@@ -445,8 +445,4 @@ export class Stream extends StreamWriter
       (loopOf(this).selector.supported & EDGE_READ) === EDGE_READ &&
       settingsOf(this).transport.drains(this.file!);
   }
-}
-
-function readTwiceError(): Error {
-  return new TypeError("Cannot read a stream by `readable` and by `onData`");
 }
