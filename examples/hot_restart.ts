@@ -45,7 +45,7 @@ await main(async () => {
   const socket = restart.socket("server");
   const server = reactor.listen(socket ? { socket } : address, answer);
   await restart.handOver({ server }, () => {
-    console.log(`Replaced, ${reactor.connections} connections left`);
+    console.log(`Replaced, connections left: ${reactor.connections}`);
     reactor.shutdown({ timeout: GRACE });
   });
   if (socket !== null) console.log("Took over from the process before");

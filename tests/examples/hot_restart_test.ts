@@ -109,7 +109,7 @@ testExamples(
       assertEquals(await next.port(), port);
       const { code, errors, lines } = await program.ending();
       assertEquals({ code, errors }, { code: 0, errors: "" });
-      assertStringIncludes(lines.join("\n"), "Replaced, ");
+      assertStringIncludes(lines.join("\n"), "Replaced, connections left: ");
       assertEquals(lines.at(-1), "Goodbye");
       await load.more(CONNECTIONS);
       program = next;
@@ -123,6 +123,30 @@ testExamples(
   },
   linux,
   emulated ? "the emulator is slow" : undefined,
+);
+
+testExamples(
+  "hot_restart: a connection of the old process finishes there",
+  async () => {
+    const path = meetingPlace();
+    await using old = start(0, path);
+    const port = await old.port();
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    await connection.write(bytesOf("hello"));
+    // The first line of another connection is answered: this one was accepted before.
+    {
+      await using load = new Load(port);
+      await load.more(1);
+    }
+    await using next = start(0, path);
+    await next.port();
+    await old.line(/^Replaced, connections left: 1$/);
+    await connection.write(bytesOf(" again\n"));
+    const reply = await new Response(connection.readable).text();
+    assertEquals(reply, `process ${old.pid}: hello again\n`);
+    assertEquals((await old.ending()).lines.at(-1), "Goodbye");
+  },
+  linux,
 );
 
 testExamples(
