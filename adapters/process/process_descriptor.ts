@@ -10,8 +10,8 @@
  * - EVFILT_PROC refuses a child that has ended already.
  *
  * Sources: pidfd_open(2), pidfd_send_signal(2), kqueue(2), and libuv's
- * `src/unix/process.c` for the last fact. The code for kqueue has run on libkqueue
- * alone.
+ * `src/unix/process.c` for the last fact. The filter has run on libkqueue, whose own
+ * descriptor is never ready; the rest of the code for kqueue has never run.
  *
  * @module
  */
