@@ -15,7 +15,7 @@ import {
   type InternetAddress,
   Reactor,
 } from "../mod.ts";
-import { read, write } from "../backends/ffi/mod.ts";
+import { write } from "../backends/ffi/mod.ts";
 import { main, parseCommandLine, report } from "./command_line.ts";
 
 /** With more unread bytes than this a guest is disconnected, so that no other guest waits. */
@@ -115,25 +115,17 @@ function sendLine(connection: Connection, line: string): void {
 function visit(address: InternetAddress): void {
   using reactor = new Reactor({ onError: rethrow });
   const connection = reactor.connect(address);
-  const buffer = new Uint8Array(4096);
-
-  // One read for each readiness: the terminal stays blocking, since that flag is the
-  // shell's, too. A second read would wait for the next line.
-  function sendInput(): void {
-    const count = read(STANDARD_INPUT, buffer);
-    const isEnd = count === 0;
-    const hasRoom = count < 1 || connection.write(buffer.subarray(0, count));
-    if (isEnd || !hasRoom) reactor.removeReader(STANDARD_INPUT);
-    if (isEnd) connection.end();
-  }
-
-  reactor.addReader(STANDARD_INPUT, sendInput);
-  connection.onDrain = () => reactor.addReader(STANDARD_INPUT, sendInput);
+  const keyboard = reactor.open(STANDARD_INPUT);
+  keyboard.onData = (chunk) => {
+    if (!connection.write(chunk)) keyboard.pause();
+  };
+  keyboard.onEnd = () => connection.end();
+  connection.onDrain = () => keyboard.resume();
   connection.onData = (chunk) => void write(STANDARD_OUTPUT, chunk);
   connection.onClose = (error) => {
     if (error !== undefined) throw error;
-    const left = !reactor.removeReader(STANDARD_INPUT);
-    if (!left) console.log("The server has ended the chat.");
+    if (!keyboard.closed) console.log("The server has ended the chat.");
+    keyboard.close();
   };
   reactor.run();
 }

@@ -9,12 +9,8 @@
 // Ctrl-C ends it.
 
 import { parseArgs } from "node:util";
-import { close, openFile, read } from "../backends/ffi/mod.ts";
 import { Reactor } from "../mod.ts";
 import { main, orRefuse, report } from "./command_line.ts";
-
-/** Lines of concurrent writers do not mix up to this length: PIPE_BUF of Linux. */
-const BUFFER_BYTES = 4096;
 
 function parse(): string {
   const { positionals } = parseArgs({ allowPositionals: true });
@@ -23,33 +19,21 @@ function parse(): string {
 }
 
 /**
- * Calls back with each line. The FIFO is open for writing, too. Otherwise it would be at
- * end of file, and always ready, from the end of one writer to the start of the next.
+ * Calls back with each line. The FIFO is open for writing, too. Otherwise its end would
+ * come when the first writer has left.
  */
 function readLines(
   reactor: Reactor,
   path: string,
   callback: (line: string) => void,
 ): void {
-  const fd = openFile(path, "r+");
-  const buffer = new Uint8Array(BUFFER_BYTES);
   const decoder = new TextDecoder();
   let rest = "";
-  reactor.addReader(fd, () => {
-    const count = read(fd, buffer);
-    // A regular file has an end, a FIFO that is open for writing has none.
-    if (count === 0) {
-      reactor.removeReader(fd);
-      close(fd);
-    } else if (count > 0) {
-      const bytes = buffer.subarray(0, count);
-      const lines = (rest + decoder.decode(bytes, { stream: true })).split(
-        "\n",
-      );
-      rest = lines.pop()!;
-      lines.forEach(callback);
-    }
-  });
+  reactor.open(path, { mode: "r+" }).onData = (chunk) => {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop()!;
+    lines.forEach(callback);
+  };
 }
 
 await main(() => {

@@ -56,6 +56,19 @@ testExamples(
   absence.proc,
 );
 
+testExamples("fifo: a regular file is printed up to its end", async () => {
+  const path = await Deno.makeTempFile();
+  try {
+    await Deno.writeTextFile(path, "one\ntwo\n");
+    await using program = startExample("fifo", [path]);
+    const { code, lines, errors } = await program.ending();
+    assertEquals({ code, errors }, { code: 0, errors: "" });
+    assertEquals(lines.map((line) => line.slice(9)), ["one", "two"]);
+  } finally {
+    await Deno.remove(path);
+  }
+});
+
 testExamples("fifo: a missing file is one line, and status 1", async () => {
   await using program = startExample("fifo", ["/nowhere/messages"]);
   const ending = await program.ending();

@@ -6,6 +6,7 @@ import { assert, assertEquals, assertThrows } from "@std/assert";
 import {
   close,
   dup,
+  ffiPermissionFlag,
   openFile,
   pipe,
   read,
@@ -16,7 +17,7 @@ import { EventFd } from "../../backends/ffi/event_fd.ts";
 import { EpollSelector } from "../../backends/mod.ts";
 import type { Stream } from "../../reactor/mod.ts";
 import { openTerminal } from "../descriptors.ts";
-import { bytesOf } from "../util.ts";
+import { bytesOf, runDeno, test } from "../util.ts";
 import {
   isPattern,
   joined,
@@ -412,3 +413,36 @@ onAnyBackend("Reactor.open: an object with an fd is opened", (stage) => {
   stream.close();
   close(writer);
 });
+
+/** Opens files of each kind, with all options that make calls of their own. */
+const NARROW = `
+import { Reactor } from ${
+  JSON.stringify(new URL("../../mod.ts", import.meta.url).href)
+};
+import { pipe, setBlocking, socketPair } from ${
+  JSON.stringify(new URL("../../backends/ffi/mod.ts", import.meta.url).href)
+};
+await using reactor = new Reactor();
+reactor.serve();
+const [reader, writer] = pipe();
+for (const end of [reader, writer]) setBlocking(end, true);
+const [left, right] = socketPair();
+right.setBlocking(true);
+reactor.open(right).write("x");
+left.close();
+reactor.open("/dev/ptmx", { mode: "r+", raw: true }).close();
+reactor.open(0).close();
+await new Response("some text").body.pipeTo(reactor.open(writer).writable);
+for await (const chunk of reactor.open(reader)) {
+  console.log(new TextDecoder().decode(chunk));
+}
+`;
+
+test(
+  "Reactor.open: the permission that ffiPermissionFlag() names is enough",
+  async () => {
+    const { stdout, stderr } = await runDeno(NARROW, [ffiPermissionFlag()]);
+    assertEquals({ stdout, stderr }, { stdout: "some text\n", stderr: "" });
+  },
+  onlyLinux,
+);
