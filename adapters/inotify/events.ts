@@ -27,7 +27,8 @@ export const IN_CLOEXEC_NONBLOCK = 0x8_0800;
 /** The change of one file or directory. */
 export interface FileEvent {
   /**
-   * - `create`: it was created in the tree, or moved into it.
+   * - `create`: it was created in the tree, or moved into it, where it may replace a
+   *   file of the same path.
    * - `modify`: bytes were written, or it was truncated.
    * - `close`: a descriptor that could write was closed, so the content is complete.
    * - `attributes`: its mode, owner, times or links have changed.
@@ -40,7 +41,7 @@ export interface FileEvent {
   readonly isDirectory: boolean;
 }
 
-/** A move within the watched paths. */
+/** A move within the watched paths, which may replace a file or an empty directory. */
 export interface MoveEvent {
   /** A move. */
   readonly type: "move";

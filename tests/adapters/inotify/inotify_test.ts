@@ -216,6 +216,71 @@ onLinux("events lost by the kernel are an overflow", async (stage) => {
   assertEquals(events.filter((text) => text === "overflow").length, 1);
 });
 
+onLinux("after an overflow, new directories are watched", async (stage) => {
+  const limit = Number(
+    Deno.readTextFileSync("/proc/sys/fs/inotify/max_queued_events"),
+  );
+  Deno.mkdirSync(stage.at("old"));
+  stage.watcher.watch(stage.root, { recursive: true });
+  for (let count = 0; count <= limit / 3; count++) {
+    Deno.writeTextFileSync(stage.at("file"), "text");
+    Deno.removeSync(stage.at("file"));
+  }
+  Deno.renameSync(stage.at("old"), stage.at("moved"));
+  Deno.mkdirSync(stage.at("new/below"), { recursive: true });
+  await stage.until("overflow");
+  Deno.writeTextFileSync(stage.at("moved/one"), "");
+  Deno.writeTextFileSync(stage.at("new/below/two"), "");
+  const events = await stage.until("create new/below/two");
+  assertEquals(events.filter((text) => text.startsWith("create")), [
+    "create moved/one",
+    "create new/below/two",
+  ]);
+});
+
+onLinux(
+  "a directory is watched if a second one replaces it at once",
+  async (stage) => {
+    const outside = (name: string): string => `${stage.outside}/${name}`;
+    Deno.mkdirSync(outside("one"));
+    Deno.mkdirSync(outside("two"));
+    Deno.writeTextFileSync(outside("two/file"), "");
+    stage.watcher.watch(stage.root, { recursive: true });
+    Deno.renameSync(outside("one"), stage.at("a"));
+    Deno.writeTextFileSync(stage.at("seen"), "");
+    await stage.until("close seen");
+    // The kernel merges the two moves to "b" to one event.
+    Deno.mkdirSync(outside("three"));
+    Deno.renameSync(outside("three"), stage.at("b"));
+    Deno.renameSync(outside("two"), stage.at("b"));
+    assertEquals(await stage.until("create b/file"), [
+      "create b/",
+      "create b/file",
+    ]);
+  },
+);
+
+onLinux(
+  "a directory that takes the path of another is not mixed up",
+  async (stage) => {
+    stage.watcher.watch(stage.root, { recursive: true });
+    Deno.mkdirSync(stage.at("a"));
+    Deno.mkdirSync(stage.at("b"));
+    Deno.writeTextFileSync(stage.at("b/file"), "");
+    Deno.removeSync(stage.at("a"));
+    Deno.renameSync(stage.at("b"), stage.at("a"));
+    Deno.mkdirSync(stage.at("b"));
+    assertEquals(await stage.until("create a/file"), [
+      "create a/",
+      "create b/",
+      "delete a/",
+      "move b to a/",
+      "create b/",
+      "create a/file",
+    ]);
+  },
+);
+
 onLinux("close() ends a waiting iteration", async (stage) => {
   stage.watcher.watch(stage.root);
   const seen: InotifyEvent[] = [];
