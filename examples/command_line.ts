@@ -114,5 +114,6 @@ export function report(error: unknown): void {
 
 function isRefusal(error: unknown): error is Error {
   return isSystemError(error) || error instanceof Deno.errors.NotCapable ||
-    error instanceof Deno.errors.NotSupported;
+    error instanceof Deno.errors.NotSupported ||
+    error instanceof Deno.errors.NotFound;
 }
