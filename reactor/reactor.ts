@@ -449,6 +449,8 @@ export class Reactor implements Disposable, AsyncDisposable {
    *
    * The stream owns a descriptor from then on, and closes it at its end. Standard
    * input, output and error stay open, because the next file would get their number.
+   * A descriptor that blocks does so for others afterwards, too, and a terminal is left
+   * as it was found: docs/any_descriptor.md says how.
    *
    * @param target A path, a descriptor, or an object with an `fd`
    * @throws {TypeError} if an option is unknown or only for paths, the path has a NUL
