@@ -245,18 +245,19 @@ onAnyBackend(
     const { master, path } = openTerminal();
     const slave = openFile(path, "r+");
     const stream = streamOn(stage, slave);
-    const filled = fillSocket(stream);
-    assert(filled > 0);
-    stream.write("rest");
+    // The kernel makes room for a while: it moves the bytes to the other side.
+    while (stream.bufferedAmount === 0) {
+      fillSocket(stream);
+      stream.write("rest");
+    }
     assertEquals(stream.bufferedAmount, 4);
     const buffer = new Uint8Array(4096);
     let received = "";
     stage.until(() => {
       const count = read(master, buffer);
       if (count > 0) received += textOf(buffer.subarray(0, count));
-      return received.endsWith("rest");
+      return stream.bufferedAmount === 0 && received.endsWith("rest");
     }, "the rest");
-    assertEquals(stream.bufferedAmount, 0);
     stream.close();
     close(master);
   },
