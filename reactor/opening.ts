@@ -26,7 +26,7 @@ import {
   streamSettings,
 } from "./connection_options.ts";
 import type { Loop } from "./loop.ts";
-import { FileStream, RegularFileStream } from "./file_stream.ts";
+import { FileStream } from "./file_stream.ts";
 import type { Stream } from "./stream.ts";
 import { fileTransport } from "./transport.ts";
 
@@ -74,9 +74,7 @@ export function open(
     : takenOver(target, options);
   try {
     if (options.raw) makeRaw(file.fd);
-    return file.isRegular
-      ? new RegularFileStream(loop, file, settings)
-      : new FileStream(loop, file, settings);
+    return new FileStream(loop, file, settings);
   } catch (error) {
     if (belongsToCaller(target)) file.release();
     else file.close();

@@ -573,8 +573,8 @@ export class Reactor implements Disposable, AsyncDisposable {
 
   /**
    * Shuts down gracefully: closes the listeners, lets connections finish, and stops.
-   * Datagram sockets stay open until then. A second call sets another timeout. See
-   * `ShutdownOptions` for an example.
+   * Datagram sockets and opened files stay open until then. A second call sets another
+   * timeout. See `ShutdownOptions` for an example.
    *
    * @returns resolves when no connection is left; under `run()`, after it has returned
    * @throws {RangeError} if the timeout is negative or not a number
@@ -589,7 +589,7 @@ export class Reactor implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Closes the reactor, with its listeners, connections, datagram sockets and selector.
+   * Closes the reactor, with its listeners, streams, datagram sockets and selector.
    * Registered file objects stay open. A second call does nothing.
    *
    * @throws {Deno.errors.Busy} if a callback calls it: call `stop()` first

@@ -196,7 +196,7 @@ export class Stream extends StreamWriter
   setIdleTimeout(milliseconds: number): void {
     const rare = needRare(this);
     rare.setIdleTimeout(this.closed ? null : loopOf(this), milliseconds, () => {
-      this.#timeOut("Connection was idle for too long");
+      this.#timeOut("Nothing was sent or received in time");
     });
     rare.setReferenced(!this.unreferenced);
   }

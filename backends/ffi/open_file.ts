@@ -17,13 +17,21 @@ import { statusOf } from "./file_status.ts";
 import { fcntl, libc } from "./libc.ts";
 import { checkMemory, checkPiece } from "./memory.ts";
 import type { FileMode } from "./open_path.ts";
-import { fileType, S_IFCHR, S_IFREG } from "./structs/stat.ts";
+import {
+  fileType,
+  S_IFBLK,
+  S_IFCHR,
+  S_IFDIR,
+  S_IFREG,
+} from "./structs/stat.ts";
 import { FoundSettings } from "./terminal.ts";
 
 /** O_ACCMODE, O_RDONLY and O_WRONLY of `<fcntl.h>`, the same on every system. */
 const O_ACCMODE = 3;
 const O_RDONLY = 0;
 const O_WRONLY = 1;
+
+const ALWAYS_READY: readonly number[] = [S_IFREG, S_IFDIR, S_IFBLK];
 
 /**
  * The owner of a descriptor, as `Socket` is of a socket. It leaves the flags of the
@@ -35,8 +43,8 @@ export class OpenFile {
   readonly readable: boolean;
   /** Whether the descriptor was opened for writing. */
   readonly writable: boolean;
-  /** Whether it is a regular file, which is always ready. */
-  readonly isRegular: boolean;
+  /** Whether reads and writes never wait for others: a regular file, a directory, a disk. */
+  readonly isAlwaysReady: boolean;
   /** A terminal whose other side was closed answers EIO: the end of the file. */
   readonly #isCharacterDevice: boolean;
   /** Restored by `close()`. */
@@ -55,7 +63,7 @@ export class OpenFile {
     this.readable = mode !== "w";
     this.writable = mode !== "r";
     const type = fileType(statusOf(fd).mode);
-    this.isRegular = type === S_IFREG;
+    this.isAlwaysReady = ALWAYS_READY.includes(type);
     this.#isCharacterDevice = type === S_IFCHR;
     this.#settings = this.#isCharacterDevice ? FoundSettings.of(fd) : null;
     this.#fd = fd;

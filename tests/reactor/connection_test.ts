@@ -412,7 +412,7 @@ onEachBackend("Connection: one that only writes is not idle", (stage) => {
   assertEquals(peer.readText(20).length, 20);
   stage.until(() => connection.closed, "the timeout");
   stage.turns(1);
-  assertEquals(log.lines, ["close Connection was idle for too long"]);
+  assertEquals(log.lines, ["close Nothing was sent or received in time"]);
 });
 
 onEachBackend(
