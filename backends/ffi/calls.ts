@@ -93,7 +93,8 @@ export type Calls<T extends CallDefinitions> =
 
 /**
  * Binds functions of a library. Each is opened at its first use, so nothing is
- * opened for functions that you do not call.
+ * opened for functions that you do not call. Deno's sanitizer takes a function that
+ * is first used in a test for a leak, unless `openLibrary()` has opened it before.
  *
  * A function returns its result, and throws a `SystemError` with the error number if
  * it fails.

@@ -58,18 +58,23 @@ export function libc(): Libc {
  * sanitizer. Functions stay open as long as the program, and the sanitizer takes
  * one that opens during a test for a leak. Call it outside of the tests.
  *
+ * @param calls Functions of `bindCalls()` to open instead, if your module keeps them
  * @throws {Deno.errors.NotCapable} without `--allow-ffi`
  * @throws {Deno.errors.NotSupported} if none of the known libraries exists
  *
  * @example
  * ```ts
+ * import { bindCalls } from "@pollux/reactor/ffi";
  * import { openLibrary } from "@pollux/reactor/socket";
  *
+ * const c = bindCalls({ getpgid: { parameters: ["i32"], result: "i32" } });
+ *
  * openLibrary(); // at the top of a test file
+ * openLibrary(c);
  * ```
  */
-export function openLibrary(): void {
-  for (const key of Object.keys(functions)) void lazy[key as keyof Libc];
+export function openLibrary(calls: object = lazy): void {
+  for (const key of Object.keys(calls)) void calls[key as keyof typeof calls];
 }
 
 /** The address of a buffer's first byte, for the structs that hold pointers. */

@@ -19,6 +19,7 @@ import {
   close,
   ffiPermissionFlag,
   isSystemError,
+  openLibrary,
   pipe,
   read,
   setBlocking,
@@ -103,6 +104,16 @@ for (const name of Object.keys(c)) {
   // Opened now, because Deno's resource sanitizer takes them for leaks of a test.
   if (name !== "no_such_function") void c[name as keyof typeof c];
 }
+
+const kept = bindCalls({
+  // pid_t getsid(pid_t pid)
+  getsid: { parameters: ["i32"], result: "i32" },
+});
+openLibrary(kept);
+
+test("openLibrary: functions opened before a test are no leak of it", () => {
+  assertEquals(kept.getsid(0), kept.getsid(Deno.pid));
+});
 
 test("bindCalls: a function returns its result", () => {
   assertEquals(c.getpgid(0), c.getpgid(Deno.pid));
