@@ -47,6 +47,8 @@ import { libraryPath } from "./library.ts";
 import { checkMemory } from "./memory.ts";
 import { encodePath } from "./unix_path.ts";
 
+export { findLibrary } from "./find_library.ts";
+export { bytesAt, type ForeignAddress, textAt } from "./foreign_memory.ts";
 export { EventFd, type EventFdOptions } from "./event_fd.ts";
 export {
   TimerFd,

@@ -319,6 +319,7 @@ const memory = {
   memcpyFromAddress: named("memcpy", pointer("buffer", "u64", "u32")),
   // size_t strlen(const char *s)
   strlen: u32("u64"),
+  strlenFrom: named("strlen", u32("pointer")),
   // memcpy(buffer, buffer, 0) returns its first argument: the address of a buffer,
   // even where --allow-ffi is scoped and Deno.UnsafePointer is denied.
   addressOf: named("memcpy", u64("buffer", "buffer", "u32")),

@@ -1,0 +1,68 @@
+/** Memory of libraries, and the paths of libraries. */
+
+import { assertEquals, assertMatch, assertThrows } from "@std/assert";
+import {
+  addressOf,
+  bindCalls,
+  bytesAt,
+  cString,
+  findLibrary,
+  textAt,
+} from "../../../backends/ffi/calls.ts";
+import { ffiPermissionFlag, openLibrary } from "../../../backends/ffi/mod.ts";
+import { emulated, runDeno, test } from "../../util.ts";
+
+const c = bindCalls({
+  // char *getenv(const char *name)
+  getenv: { parameters: ["buffer"], result: "pointer" },
+});
+openLibrary(c);
+
+test("textAt: returns the text behind a pointer, and behind an address", () => {
+  assertEquals(textAt(c.getenv(cString("PATH"))!), Deno.env.get("PATH"));
+  assertEquals(textAt(addressOf(cString("zwölf"))), "zwölf");
+  assertEquals(textAt(addressOf(cString(""))), "");
+});
+
+test("bytesAt: copies bytes, so that the copy keeps its values", () => {
+  const bytes = Uint8Array.of(1, 2, 3);
+  const copy = bytesAt(addressOf(bytes), 2);
+  bytes.fill(0);
+  assertEquals(copy, Uint8Array.of(1, 2));
+  assertEquals(bytesAt(addressOf(bytes), 0).length, 0);
+});
+
+test("bytesAt: a wrong length is a RangeError", () => {
+  for (const length of [-1, 0.5, NaN, 2 ** 31]) {
+    assertThrows(() => bytesAt(1n, length), RangeError, `${length}`);
+  }
+});
+
+test("findLibrary: returns the path of the first library that is there", () => {
+  const path = ffiPermissionFlag().split("=")[1]!;
+  const name = path.slice(path.lastIndexOf("/") + 1);
+  assertEquals(findLibrary("libnowhere.so.1", name), path);
+}, { ignore: emulated });
+
+test("findLibrary: without the library it throws NotFound with the names", () => {
+  assertThrows(
+    () => findLibrary("libnowhere.so.1", "libnowhere.dylib"),
+    Deno.errors.NotFound,
+    'Cannot find library "libnowhere.so.1" or "libnowhere.dylib"',
+  );
+});
+
+test("textAt, findLibrary: the narrow permission is enough", async () => {
+  const { code, stdout, stderr } = await runDeno(
+    `import { bindCalls, bytesAt, cString, findLibrary, textAt }
+      from "POLLUX/backends/ffi/calls.ts";
+    const flag = ${JSON.stringify(ffiPermissionFlag())};
+    const name = flag.slice(flag.lastIndexOf("/") + 1);
+    const c = bindCalls({ getenv: { parameters: ["buffer"], result: "pointer" } });
+    const path = c.getenv(cString("PATH"));
+    console.log(findLibrary(name), textAt(path), bytesAt(path, 1).length);`,
+    [ffiPermissionFlag()],
+  );
+  assertEquals({ code, stderr }, { code: 0, stderr: "" });
+  assertMatch(stdout, /^\/\S+ \S+ 1\n$/);
+}, { ignore: emulated });
