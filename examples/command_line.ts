@@ -112,8 +112,12 @@ export function report(error: unknown): void {
   console.error(isRefusal(error) ? error.message : error);
 }
 
+/** An error whose message is enough for one line. */
+export class Refusal extends Error {}
+
 function isRefusal(error: unknown): error is Error {
-  return isSystemError(error) || error instanceof Deno.errors.NotCapable ||
+  return isSystemError(error) || error instanceof Refusal ||
+    error instanceof Deno.errors.NotCapable ||
     error instanceof Deno.errors.NotSupported ||
     error instanceof Deno.errors.NotFound;
 }
