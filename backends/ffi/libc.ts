@@ -64,13 +64,9 @@ export function libc(): Libc {
  *
  * @example
  * ```ts
- * import { bindCalls } from "@pollux/reactor/ffi";
  * import { openLibrary } from "@pollux/reactor/socket";
  *
- * const c = bindCalls({ getpgid: { parameters: ["i32"], result: "i32" } });
- *
  * openLibrary(); // at the top of a test file
- * openLibrary(c);
  * ```
  */
 export function openLibrary(calls: object = lazy): void {
