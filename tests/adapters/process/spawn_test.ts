@@ -131,6 +131,16 @@ onLinux(
   },
 );
 
+onLinux("spawn: a script without its #! line is ENOEXEC", async (stage) => {
+  const path = Deno.makeTempFileSync();
+  Deno.writeTextFileSync(path, "echo here\n", { mode: 0o755 });
+  Deno.chmodSync(path, 0o755);
+  const error = assertThrows(() => stage.spawn(path), Error, path);
+  assertEquals((error as { code?: string }).code, "ENOEXEC");
+  Deno.removeSync(path);
+  await Promise.resolve();
+});
+
 onLinux(
   "spawn: without the directory it throws NotFound that names it",
   async (stage) => {
