@@ -29,7 +29,7 @@ function connect(from: Stream, to: Stream): void {
 function run(reactor: Reactor, command: string, args: string[]): number {
   const child = spawn(reactor, command, { args, terminal: Deno.consoleSize() });
   const { terminal } = child;
-  // In this order: each leaves the terminal as it was when it was opened.
+  // The screen first: a stream leaves a terminal as it was when the stream was opened.
   const screen = reactor.open(1);
   const keyboard = reactor.open(0, { raw: true });
   connect(keyboard, terminal);
@@ -50,10 +50,9 @@ function run(reactor: Reactor, command: string, args: string[]): number {
     // Jobs in the background may keep the terminal open.
     terminal.setReadTimeout(LAST_OUTPUT);
   };
-  terminal.onClose = (): void => {
-    keyboard.close();
-    screen.close();
-  };
+  terminal.onClose = () => screen.close();
+  // After the last output, because it makes this terminal as it was.
+  screen.onClose = () => keyboard.close();
   reactor.run();
   return code;
 }
