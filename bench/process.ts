@@ -1,6 +1,6 @@
 /**
- * Measures the start of a child beside `Deno.Command`, and the output of a terminal
- * beside node-pty, which runs in Node.js.
+ * Compares the start of a child with `Deno.Command`, and the output of a terminal with
+ * node-pty, which runs in Node.js.
  *
  *     deno task bench:process [--node-pty DIRECTORY] [--markdown]
  *
