@@ -10,7 +10,7 @@ import type { Acceptor } from "../../reactor/acceptor.ts";
 import type { Connection } from "../../reactor/connection.ts";
 import type { ListenOptions } from "../../reactor/listen_options.ts";
 import type { Reactor } from "../../reactor/reactor.ts";
-import { ConnectionDuplex } from "./connection_duplex.ts";
+import { addDirectHandle, ConnectionDuplex } from "./connection_duplex.ts";
 import { nodeError, withCode } from "./errors.ts";
 import { handleOf, internalsOf } from "./server_handle.ts";
 
@@ -49,7 +49,8 @@ export function attach(
     throw new TypeError('Unknown option "reuseBuffer" for a server of Node');
   }
   const acceptor = reactor.listen(
-    options as ListenOptions,
+    // The streams copy received bytes.
+    { ...options, reuseBuffer: true } as ListenOptions,
     (connection) => accept(server, connection),
   );
   bind(server, acceptor);
@@ -88,6 +89,7 @@ function accept(server: Server, connection: Connection): void {
   });
   internals._connections++;
   duplex.server = server;
+  addDirectHandle(duplex);
   duplex.once("close", () => {
     internals._connections--;
     internals._emitCloseIfDrained();

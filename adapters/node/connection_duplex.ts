@@ -10,6 +10,7 @@ import { nextTick } from "node:process";
 import { Duplex } from "node:stream";
 import type { Connection } from "../../reactor/connection.ts";
 import { type NodeAddress, nodeAddress } from "./addresses.ts";
+import { DirectHandle } from "./direct_writes.ts";
 import { destroyedError, endedError, nodeError } from "./errors.ts";
 import {
   encoded,
@@ -21,6 +22,9 @@ import { IdleTimer } from "./idle_timer.ts";
 
 /** Called with the error of an operation, or with nothing after success. */
 type Done = (error?: Error | null) => void;
+
+/** Gives the socket of a server the handle to which `node:http` writes directly. */
+export let addDirectHandle: (duplex: ConnectionDuplex) => void;
 
 /** The options of a `ConnectionDuplex`. */
 export interface ConnectionDuplexOptions {
@@ -48,6 +52,8 @@ export class ConnectionDuplex extends Duplex {
   timeout: number | undefined = undefined;
   /** The server that accepted the connection. */
   server: Server | null = null;
+  /** Only `node:http` uses it. */
+  protected _handle: object | null = null;
   readonly #connection: Connection;
   readonly #idle: IdleTimer = new IdleTimer(() => this.#idled());
   #remote: NodeAddress | null = null;
@@ -66,8 +72,8 @@ export class ConnectionDuplex extends Duplex {
   /**
    * Takes a connection over, with all of its callbacks.
    *
-   * @param connection An established connection, or one that is still connecting. It
-   *   must not have the option `reuseBuffer`, because the stream keeps chunks
+   * @param connection An established connection, or one that is still connecting. The
+   *   stream copies received bytes, so `reuseBuffer` saves a copy
    */
   constructor(
     connection: Connection,
@@ -274,7 +280,8 @@ export class ConnectionDuplex extends Duplex {
       return;
     }
     this.#connection.end();
-    done();
+    if (this.#written === null) done();
+    else this.#whenWritten(done);
   }
 
   /** Called by the stream: closes. The peer gets all bytes that the system has taken. */
@@ -307,10 +314,13 @@ export class ConnectionDuplex extends Duplex {
   }
 
   #receive(chunk: Uint8Array<ArrayBuffer>): void {
-    const { buffer, byteOffset, length } = chunk;
+    const { length } = chunk;
     this.#received += length;
     this.#idle.note();
-    if (!this.push(Buffer.from(buffer, byteOffset, length))) this.#pause();
+    // The stream keeps a copy. Small ones come from the pool of Node.
+    const copy = Buffer.allocUnsafe(length);
+    copy.set(chunk);
+    if (!this.push(copy)) this.#pause();
   }
 
   #pause(): void {
@@ -351,10 +361,19 @@ export class ConnectionDuplex extends Duplex {
     connection.write(data);
     if (connection.closed) return done(this.#failure());
     if (connection.bufferedAmount === 0) return done();
-    this.#written = done;
     this.#left = connection.bufferedAmount;
+    this.#whenWritten(done);
     // It is also called at the end.
     connection.whenWritable(() => this.#drained());
+  }
+
+  /** Calls back after the write under way, and after a direct write before it. */
+  #whenWritten(done: Done): void {
+    const before = this.#written;
+    this.#written = before === null ? done : (error): void => {
+      before(error);
+      done(error);
+    };
   }
 
   #drained(): void {
@@ -400,5 +419,13 @@ export class ConnectionDuplex extends Duplex {
     if (this.connecting) this.#deferred.push(apply);
     else apply();
     return this;
+  }
+
+  static {
+    addDirectHandle = (duplex): void => {
+      duplex._handle = new DirectHandle((data, done) =>
+        duplex.#send(data, data.length, done)
+      );
+    };
   }
 }

@@ -63,7 +63,8 @@ export function createConnection(
   if ("reuseBuffer" in target) {
     throw new TypeError('Unknown option "reuseBuffer" for a Node stream');
   }
-  const connection = reactor.connect(target);
+  // The stream copies received bytes.
+  const connection = reactor.connect({ ...target, reuseBuffer: true });
   const duplex = new ConnectionDuplex(connection, { allowHalfOpen });
   if (onConnect !== undefined) duplex.once("connect", onConnect);
   if (signal !== undefined) addAbortSignal(signal, duplex);
