@@ -337,10 +337,13 @@ export class ConnectionDuplex extends Duplex {
   /** Makes later writes fail as those of `net.Socket`, not as those after `end()`. */
   #refuseWrites(): void {
     this.write = (...args: unknown[]): boolean => {
+      if (!this.writableEnded) {
+        return super.write(...args as Parameters<Duplex["write"]>);
+      }
       const error = endedError();
       const done = args.at(-1);
       if (typeof done === "function") nextTick(done, error);
-      nextTick(() => this.destroy(error));
+      this.destroy(error);
       return false;
     };
   }

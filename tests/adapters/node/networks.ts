@@ -15,6 +15,7 @@ import {
 } from "../../../adapters/node/mod.ts";
 import { Reactor } from "../../../reactor/mod.ts";
 import { PATIENCE, test } from "../../util.ts";
+import { Peer } from "./peer.ts";
 
 /** A connection on either network: the members that tests use. */
 export type AnySocket = Socket | ConnectionDuplex;
@@ -79,7 +80,26 @@ const nodeNetwork: Network = {
     net.connect({ host: hostname, ...options } as net.NetConnectOpts),
 };
 
+/** Defines a test of the bridge alone, where Deno's own sockets differ from Node's. */
+export function onBridge(
+  name: string,
+  body: (bridge: Bridge) => Promise<unknown>,
+  expected: unknown,
+): void {
+  test(name, async () => {
+    await using bridge = new Bridge();
+    const result = await runOn(bridge, () => body(bridge));
+    assertEquals(result, expected);
+  });
+}
+
+/** The sockets that servers have accepted. */
+const accepted = new WeakMap<Server, Set<Socket>>();
+
 function listening<T>(server: Server, result: T): Promise<T> {
+  const sockets = new Set<Socket>();
+  accepted.set(server, sockets);
+  server.on("connection", (socket) => sockets.add(socket));
   return new Promise((resolve, reject) => {
     server.once("listening", () => resolve(result));
     server.once("error", reject);
@@ -93,12 +113,24 @@ export function onBoth(
   expected?: unknown,
 ): void {
   test(name, async () => {
-    const node = await inTime(body(nodeNetwork), "node");
+    const node = await runOn(nodeNetwork, body);
     await using bridge = new Bridge();
-    const result = await inTime(body(bridge), "bridge");
+    const result = await runOn(bridge, body);
     assertEquals(result, node, "bridge, node");
     if (expected !== undefined) assertEquals(result, expected);
   });
+}
+
+/** Runs a body on a network, in time. Its peers are closed in any case. */
+async function runOn(
+  network: Network,
+  body: (network: Network) => Promise<unknown>,
+): Promise<unknown> {
+  try {
+    return await inTime(body(network), network.name);
+  } finally {
+    Peer.closeAll();
+  }
 }
 
 /** Fails when a body does not end. */
@@ -106,7 +138,7 @@ export async function inTime<T>(body: Promise<T>, name: string): Promise<T> {
   const late = Promise.withResolvers<never>();
   const timer = setTimeout(
     () => late.reject(new Error(`Waited in vain on the network ${name}`)),
-    PATIENCE * 4,
+    PATIENCE,
   );
   try {
     return await Promise.race([body, late.promise]);
@@ -120,4 +152,11 @@ export function closed(server: Server): Promise<void> {
   return new Promise((resolve, reject) => {
     server.close((error) => error ? reject(error) : resolve());
   });
+}
+
+/** Destroys the connections of a server, and closes it. */
+export function stop(server: Server): Promise<void> {
+  const end = closed(server);
+  for (const socket of accepted.get(server)!) socket.destroy();
+  return end;
 }

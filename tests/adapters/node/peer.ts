@@ -4,12 +4,20 @@ import { PATIENCE } from "../../util.ts";
 
 /** A connection to a server of a test. */
 export class Peer implements Disposable {
+  static readonly #open = new Set<Peer>();
   readonly #conn: Deno.TcpConn | Deno.UnixConn;
   /** Received bytes that no read took yet, as Latin-1. */
   #received = "";
 
   private constructor(conn: Deno.TcpConn | Deno.UnixConn) {
     this.#conn = conn;
+    Peer.#open.add(this);
+  }
+
+  /** Closes all of them. */
+  static closeAll(): void {
+    for (const peer of Peer.#open) peer[Symbol.dispose]();
+    Peer.#open.clear();
   }
 
   static async connect(port: number): Promise<Peer> {
