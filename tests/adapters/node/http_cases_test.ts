@@ -115,7 +115,7 @@ onBoth(
     });
     const request = LAST.replace(
       "Host",
-      "X-A: 1\r\nX-A: 2\r\nCookie: c\r\nHost",
+      `${["X-A: 1", "X-A: 2", "Cookie: c"].join("\r\n")}\r\nHost`,
     );
     const peer = await ask(network, server, request);
     const answer = withoutDate(await peer.rest());

@@ -230,7 +230,7 @@ onBridge(
 );
 
 onBoth("net: a socket has the addresses of both sides", async (network) => {
-  const { server, peer, socket } = await pair(network);
+  const { server, socket } = await pair(network);
   const { port } = server.address() as net.AddressInfo;
   const result = [
     socket.remoteAddress,
@@ -247,7 +247,7 @@ onBoth("net: a socket has the addresses of both sides", async (network) => {
 onBoth(
   "net: addresses that were read are known after the end",
   async (network) => {
-    const { server, peer, socket } = await pair(network);
+    const { server, socket } = await pair(network);
     const before = [socket.remoteAddress, socket.remotePort];
     const close = once(socket, "close");
     socket.destroy();
@@ -260,7 +260,7 @@ onBoth(
 );
 
 onBoth("net: a socket knows its server", async (network) => {
-  const { server, peer, socket } = await pair(network);
+  const { server, socket } = await pair(network);
   const same = (socket as unknown as { server: unknown }).server === server;
   await stop(server);
   return same;
@@ -338,7 +338,7 @@ onBoth("net: pauseOnConnect leaves bytes until resume()", async (network) => {
 onBoth(
   "net: destroy(error) emits error, then close with true",
   async (network) => {
-    const { server, peer, socket } = await pair(network);
+    const { server, socket } = await pair(network);
     const events: unknown[] = [];
     watch(socket, events);
     const close = event(socket, "close");
@@ -351,7 +351,7 @@ onBoth(
 );
 
 onBoth("net: a write after end() fails", async (network) => {
-  const { server, peer, socket } = await pair(network);
+  const { server, socket } = await pair(network);
   socket.resume();
   socket.end();
   const error = once(socket, "error");
@@ -364,7 +364,7 @@ onBoth("net: a write after end() fails", async (network) => {
 onBoth(
   "net: a write after destroy() calls back with an error, and emits none",
   async (network) => {
-    const { server, peer, socket } = await pair(network);
+    const { server, socket } = await pair(network);
     const events: unknown[] = [];
     watch(socket, events);
     socket.destroy();
@@ -522,7 +522,7 @@ onBoth("net: activity postpones the timeout", async (network) => {
 onBoth(
   "net: setTimeout() refuses times that are none, with Node's codes",
   async (network) => {
-    const { server, peer, socket } = await pair(network);
+    const { server, socket } = await pair(network);
     const codes = ["100", -1, Infinity, NaN].map((time) => {
       try {
         socket.setTimeout(time as number);
