@@ -164,7 +164,7 @@ export function errno(): Errno {
 }
 
 function findErrno(): Errno {
-  const { errnoLocation, memcpy } = openFunctions(
+  const { errnoLocation } = openFunctions(
     {
       // int *__errno_location(void)
       errnoLocation: {
@@ -172,13 +172,17 @@ function findErrno(): Errno {
         parameters: [],
         result: "pointer",
       },
-      // void *memcpy(void *dest, const void *src, size_t n)
-      memcpy: { parameters: ["buffer", "pointer", "u32"], result: "pointer" },
     } as const,
   );
   const location = errnoLocation()!;
   if (!hasFullPermission()) {
     // Under a scoped permission no memory can be mapped, but memcpy may read it.
+    const { memcpy } = openFunctions(
+      {
+        // void *memcpy(void *dest, const void *src, size_t n)
+        memcpy: { parameters: ["buffer", "pointer", "u32"], result: "pointer" },
+      } as const,
+    );
     const memory = new Int32Array(new ArrayBuffer(4));
     return { memory, location, copy: memcpy };
   }
