@@ -44,15 +44,16 @@ export interface ReceiveBuffer {
  */
 export class ReusedBuffer implements ReceiveBuffer {
   full = false;
-  #memory = pageAligned(RECEIVE_BYTES);
+  /** Empty before the first receive, and after a callback transferred it. */
+  #memory = NOTHING;
   /** Kept because a message is often as long as the one before. */
-  #view = this.#memory;
+  #view = NOTHING;
 
   receive(
     transport: Transport,
     file: TransportFile,
   ): Uint8Array<ArrayBuffer> | null {
-    // After a callback transferred it, a receive would look like the end of file.
+    // A receive into empty memory would look like the end of file.
     if (this.#memory.length === 0) this.#memory = pageAligned(RECEIVE_BYTES);
     const count = transport.receive(file, this.#memory);
     if (count === WOULD_BLOCK) return null;
