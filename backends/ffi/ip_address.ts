@@ -5,18 +5,17 @@
  * @module
  */
 
-/** A decimal number without leading zeros: RFC 6943, section 3.1.1, the strict form. */
-const DECIMAL = /^(?:0|[1-9]\d{0,2})$/;
-
-/** The four bytes of an IPv4 address, or null if it is none. */
+/**
+ * The four bytes of an IPv4 address, or null if it is none. The numbers are decimal,
+ * without leading zeros: the strict form of RFC 6943, section 3.1.1.
+ */
 export function parseIPv4(text: string): Uint8Array<ArrayBuffer> | null {
   const parts = text.split(".");
   const bytes = new Uint8Array(4);
   for (let index = 0; index < 4; index++) {
-    const part = parts[index];
-    if (part === undefined || !DECIMAL.test(part)) return null;
-    const number = Number(part);
-    if (number > 255) return null;
+    const number = Number(parts[index]);
+    if (!(number >= 0 && number <= 255)) return null;
+    if (String(number) !== parts[index]) return null;
     bytes[index] = number;
   }
   return parts.length === 4 ? bytes : null;

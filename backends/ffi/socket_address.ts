@@ -216,7 +216,8 @@ function encodeInternet(
 
 /** "[::1]", as `URL.hostname` has it, is "::1". */
 export function unbracketed(hostname: string): string {
-  return /^\[.*:.*\]$/.test(hostname) ? hostname.slice(1, -1) : hostname;
+  const bracketed = hostname.startsWith("[") && hostname.endsWith("]");
+  return bracketed && hostname.includes(":") ? hostname.slice(1, -1) : hostname;
 }
 
 /** "fe80::1%2" is the address and the interface that it is valid on. */
