@@ -73,12 +73,46 @@ export interface SocketOptions {
 /** The place of an option: its level, its number, and the type of its `int`. */
 interface OptionPlace {
   readonly level: number;
-  /** Null on a system that lacks the option. */
-  readonly number: number | null;
+  readonly number: number;
   readonly type: "boolean" | "number";
 }
 
-let places: Readonly<Record<keyof SocketOptions, OptionPlace>> | undefined;
+/** The names of its level and of its number, and its type. */
+type OptionNames = readonly [
+  level: "SOL_SOCKET" | "IPPROTO_TCP" | "IPPROTO_IP" | "IPPROTO_IPV6",
+  number: keyof Constants,
+  type: OptionPlace["type"],
+];
+
+const OPTIONS: Readonly<Record<keyof SocketOptions, OptionNames>> = {
+  reuseAddress: ["SOL_SOCKET", "SO_REUSEADDR", "boolean"],
+  reusePort: ["SOL_SOCKET", "SO_REUSEPORT", "boolean"],
+  broadcast: ["SOL_SOCKET", "SO_BROADCAST", "boolean"],
+  keepAlive: ["SOL_SOCKET", "SO_KEEPALIVE", "boolean"],
+  keepAliveIdle: ["IPPROTO_TCP", "TCP_KEEPIDLE", "number"],
+  keepAliveInterval: ["IPPROTO_TCP", "TCP_KEEPINTVL", "number"],
+  keepAliveCount: ["IPPROTO_TCP", "TCP_KEEPCNT", "number"],
+  noDelay: ["IPPROTO_TCP", "TCP_NODELAY", "boolean"],
+  maximumSegmentSize: ["IPPROTO_TCP", "TCP_MAXSEG", "number"],
+  sendBufferSize: ["SOL_SOCKET", "SO_SNDBUF", "number"],
+  receiveBufferSize: ["SOL_SOCKET", "SO_RCVBUF", "number"],
+  outOfBandInline: ["SOL_SOCKET", "SO_OOBINLINE", "boolean"],
+  acceptsConnections: ["SOL_SOCKET", "SO_ACCEPTCONN", "boolean"],
+  type: ["SOL_SOCKET", "SO_TYPE", "number"],
+  ipv6Only: ["IPPROTO_IPV6", "IPV6_V6ONLY", "boolean"],
+  timeToLive: ["IPPROTO_IP", "IP_TTL", "number"],
+  ipv6Hops: ["IPPROTO_IPV6", "IPV6_UNICAST_HOPS", "number"],
+  receivePacketInfo: ["IPPROTO_IP", "IP_RECVPKTINFO", "boolean"],
+  ipv6ReceivePacketInfo: ["IPPROTO_IPV6", "IPV6_RECVPKTINFO", "boolean"],
+  receiveTimeToLive: ["IPPROTO_IP", "IP_RECVTTL", "boolean"],
+  ipv6ReceiveHopLimit: ["IPPROTO_IPV6", "IPV6_RECVHOPLIMIT", "boolean"],
+  receiveTimestamp: ["SOL_SOCKET", "SO_TIMESTAMP", "boolean"],
+  multicastTimeToLive: ["IPPROTO_IP", "IP_MULTICAST_TTL", "number"],
+  multicastLoop: ["IPPROTO_IP", "IP_MULTICAST_LOOP", "boolean"],
+  ipv6MulticastHops: ["IPPROTO_IPV6", "IPV6_MULTICAST_HOPS", "number"],
+  ipv6MulticastLoop: ["IPPROTO_IPV6", "IPV6_MULTICAST_LOOP", "boolean"],
+  ipv6MulticastInterface: ["IPPROTO_IPV6", "IPV6_MULTICAST_IF", "number"],
+};
 
 /**
  * The place of an option on this system.
@@ -86,58 +120,15 @@ let places: Readonly<Record<keyof SocketOptions, OptionPlace>> | undefined;
  * @throws {TypeError} if there is no such name
  * @throws {Deno.errors.NotSupported} if this system lacks the option
  */
-export function optionPlace(
-  name: keyof SocketOptions,
-): OptionPlace & { readonly number: number } {
-  places ??= socketOptions(system().constants);
-  const place = places[name];
-  if (place === undefined) throw new TypeError(`Unknown option "${name}"`);
-  const { level, number, type } = place;
-  if (number !== null) return { level, number, type };
+export function optionPlace(name: keyof SocketOptions): OptionPlace {
+  if (!Object.hasOwn(OPTIONS, name)) {
+    throw new TypeError(`Unknown option "${name}"`);
+  }
+  const { constants } = system();
+  const [level, number, type] = OPTIONS[name];
+  const place = constants[number];
+  if (place !== null) return { level: constants[level], number: place, type };
   throw new Deno.errors.NotSupported(
     `Cannot use option "${name}": ${system().name} lacks it`,
   );
-}
-
-function flag(level: number, number: number | null): OptionPlace {
-  return { level, number, type: "boolean" };
-}
-
-function value(level: number, number: number | null): OptionPlace {
-  return { level, number, type: "number" };
-}
-
-/** Every named option of one system. */
-function socketOptions(
-  c: Constants,
-): Readonly<Record<keyof SocketOptions, OptionPlace>> {
-  return {
-    reuseAddress: flag(c.SOL_SOCKET, c.SO_REUSEADDR),
-    reusePort: flag(c.SOL_SOCKET, c.SO_REUSEPORT),
-    broadcast: flag(c.SOL_SOCKET, c.SO_BROADCAST),
-    keepAlive: flag(c.SOL_SOCKET, c.SO_KEEPALIVE),
-    keepAliveIdle: value(c.IPPROTO_TCP, c.TCP_KEEPIDLE),
-    keepAliveInterval: value(c.IPPROTO_TCP, c.TCP_KEEPINTVL),
-    keepAliveCount: value(c.IPPROTO_TCP, c.TCP_KEEPCNT),
-    noDelay: flag(c.IPPROTO_TCP, c.TCP_NODELAY),
-    maximumSegmentSize: value(c.IPPROTO_TCP, c.TCP_MAXSEG),
-    sendBufferSize: value(c.SOL_SOCKET, c.SO_SNDBUF),
-    receiveBufferSize: value(c.SOL_SOCKET, c.SO_RCVBUF),
-    outOfBandInline: flag(c.SOL_SOCKET, c.SO_OOBINLINE),
-    acceptsConnections: flag(c.SOL_SOCKET, c.SO_ACCEPTCONN),
-    type: value(c.SOL_SOCKET, c.SO_TYPE),
-    ipv6Only: flag(c.IPPROTO_IPV6, c.IPV6_V6ONLY),
-    timeToLive: value(c.IPPROTO_IP, c.IP_TTL),
-    ipv6Hops: value(c.IPPROTO_IPV6, c.IPV6_UNICAST_HOPS),
-    receivePacketInfo: flag(c.IPPROTO_IP, c.IP_RECVPKTINFO),
-    ipv6ReceivePacketInfo: flag(c.IPPROTO_IPV6, c.IPV6_RECVPKTINFO),
-    receiveTimeToLive: flag(c.IPPROTO_IP, c.IP_RECVTTL),
-    ipv6ReceiveHopLimit: flag(c.IPPROTO_IPV6, c.IPV6_RECVHOPLIMIT),
-    receiveTimestamp: flag(c.SOL_SOCKET, c.SO_TIMESTAMP),
-    multicastTimeToLive: value(c.IPPROTO_IP, c.IP_MULTICAST_TTL),
-    multicastLoop: flag(c.IPPROTO_IP, c.IP_MULTICAST_LOOP),
-    ipv6MulticastHops: value(c.IPPROTO_IPV6, c.IPV6_MULTICAST_HOPS),
-    ipv6MulticastLoop: flag(c.IPPROTO_IPV6, c.IPV6_MULTICAST_LOOP),
-    ipv6MulticastInterface: value(c.IPPROTO_IPV6, c.IPV6_MULTICAST_IF),
-  };
 }
