@@ -14,7 +14,7 @@ import type {
   System,
 } from "../system.ts";
 
-const constants = (): Omit<Constants, "O_DIRECTORY" | "O_NOFOLLOW"> => ({
+const constants = (isArm64: boolean): Constants => ({
   AF_UNIX: 1,
   AF_INET: 2,
   AF_INET6: 10,
@@ -94,6 +94,9 @@ const constants = (): Omit<Constants, "O_DIRECTORY" | "O_NOFOLLOW"> => ({
   O_EXCL: 0x80,
   O_TRUNC: 0x200,
   O_PATH: 0x200000,
+  // <asm/fcntl.h>: arm64 keeps what 32-bit ARM had.
+  O_DIRECTORY: isArm64 ? 0x4000 : 0x10000,
+  O_NOFOLLOW: isArm64 ? 0x8000 : 0x20000,
   AT_SYMLINK_NOFOLLOW: 0x100,
   AT_REMOVEDIR: 0x200,
 
@@ -192,10 +195,7 @@ export function linux(arch: string): System {
     sockaddrHasLength: false,
     unixPathBytes: 108,
     abstractSockets: true,
-    // <asm/fcntl.h>: arm64 keeps what 32-bit ARM had.
-    constants: arch === "aarch64"
-      ? { ...constants(), O_DIRECTORY: 0x4000, O_NOFOLLOW: 0x8000 }
-      : { ...constants(), O_DIRECTORY: 0x10000, O_NOFOLLOW: 0x20000 },
+    constants: constants(arch === "aarch64"),
     msghdr,
     stat,
     dirent,
