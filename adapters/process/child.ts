@@ -6,7 +6,7 @@
 
 import { system } from "../../backends/ffi/current_system.ts";
 import { systemError } from "../../backends/ffi/errors.ts";
-import { libc } from "../../backends/ffi/libc.ts";
+import { processCalls } from "../../backends/ffi/process_calls.ts";
 import { PollFds } from "../../backends/ffi/structs/pollfd.ts";
 import { POLLIN, pollOnce } from "../../backends/poll.ts";
 import { EVENT_READ, type FileObject } from "../../backends/selector.ts";
@@ -58,7 +58,7 @@ export function reap(
   options: number = WNOHANG,
 ): ChildStatus | null {
   const word = new Int32Array(new ArrayBuffer(4));
-  const result = libc().waitpid(pid, word, options);
+  const result = processCalls.waitpid(pid, word, options);
   if (result === 0 || -result === system().errno.EINTR) return null;
   if (result < 0) throw systemError("waitpid", -result, `${pid}`);
   return statusOf(word[0]!);

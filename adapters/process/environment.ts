@@ -9,6 +9,7 @@
 
 import { cString } from "../../backends/ffi/calls.ts";
 import { libc } from "../../backends/ffi/libc.ts";
+import { processCalls } from "../../backends/ffi/process_calls.ts";
 import type { CString } from "./c_vectors.ts";
 import { required } from "./numbers.ts";
 
@@ -50,7 +51,7 @@ export function environment(
 
 /** The addresses in `environ`. */
 function inheritedVariables(): bigint[] {
-  const location = libc()._NSGetEnviron?.() ?? libc().environ;
+  const location = processCalls._NSGetEnviron?.() ?? processCalls.environ;
   const pointer = new BigUint64Array(new ArrayBuffer(8));
   libc().memcpyFrom(pointer, required(location, "environ"), 8);
   const variables: bigint[] = [];

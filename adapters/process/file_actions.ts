@@ -11,7 +11,7 @@
 import { system } from "../../backends/ffi/current_system.ts";
 import { cString } from "../../backends/ffi/calls.ts";
 import { systemError } from "../../backends/ffi/errors.ts";
-import { libc } from "../../backends/ffi/libc.ts";
+import { processCalls } from "../../backends/ffi/process_calls.ts";
 import { numbers, required } from "./numbers.ts";
 
 /** Room for either struct, and for a `sigset_t`. */
@@ -34,7 +34,7 @@ export class FileActions implements Disposable {
   /** Begins with no action. */
   constructor() {
     const call = "posix_spawn_file_actions_init";
-    check(required(libc()[call], call)(this.bytes), call);
+    check(required(processCalls[call], call)(this.bytes), call);
   }
 
   /** Opens a path for both directions, as a number. */
@@ -42,13 +42,13 @@ export class FileActions implements Disposable {
     const call = "posix_spawn_file_actions_addopen";
     const { O_RDWR } = system().constants;
     const name = cString(path);
-    check(libc()[call]!(this.bytes, fd, name, O_RDWR, 0), call);
+    check(processCalls[call]!(this.bytes, fd, name, O_RDWR, 0), call);
   }
 
   /** Duplicates a descriptor. It stays open after exec, even with its own number. */
   dup2(fd: number, target: number): void {
     const call = "posix_spawn_file_actions_adddup2";
-    check(libc()[call]!(this.bytes, fd, target), call);
+    check(processCalls[call]!(this.bytes, fd, target), call);
   }
 
   /**
@@ -58,12 +58,12 @@ export class FileActions implements Disposable {
    */
   changeDirectory(fd: number): void {
     const call = "posix_spawn_file_actions_addfchdir_np";
-    check(required(libc()[call], call)(this.bytes, fd), call);
+    check(required(processCalls[call], call)(this.bytes, fd), call);
   }
 
   /** Frees the memory of the actions. */
   [Symbol.dispose](): void {
-    libc().posix_spawn_file_actions_destroy!(this.bytes);
+    processCalls.posix_spawn_file_actions_destroy!(this.bytes);
   }
 }
 
@@ -78,7 +78,7 @@ export class SpawnAttributes implements Disposable {
    * @param isSessionLeader Whether the child gets a session, for a terminal
    */
   constructor(isSessionLeader: boolean) {
-    const calls = libc();
+    const calls = processCalls;
     check(calls.posix_spawnattr_init!(this.bytes), "posix_spawnattr_init");
     const set = room();
     calls.sigfillset!(set);
@@ -94,6 +94,6 @@ export class SpawnAttributes implements Disposable {
 
   /** Frees the memory of the attributes. */
   [Symbol.dispose](): void {
-    libc().posix_spawnattr_destroy!(this.bytes);
+    processCalls.posix_spawnattr_destroy!(this.bytes);
   }
 }

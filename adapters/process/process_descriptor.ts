@@ -19,7 +19,7 @@
 import { system } from "../../backends/ffi/current_system.ts";
 import { close, pipe, retrying } from "../../backends/ffi/descriptor.ts";
 import { systemError } from "../../backends/ffi/errors.ts";
-import { libc } from "../../backends/ffi/libc.ts";
+import { processCalls } from "../../backends/ffi/process_calls.ts";
 import { KqueueInstance } from "../../backends/kqueue.ts";
 import { numbers, required, signalNumber } from "./numbers.ts";
 
@@ -42,7 +42,7 @@ class PidFd implements ProcessDescriptor {
   #fd: number;
 
   constructor(pid: number, syscall: number) {
-    const pidfd_open = required(libc().pidfd_open, "pidfd_open");
+    const pidfd_open = required(processCalls.pidfd_open, "pidfd_open");
     const call = (): number => pidfd_open(BigInt(syscall), pid, 0);
     this.#fd = retrying("pidfd_open", call, `${pid}`);
   }
@@ -53,7 +53,7 @@ class PidFd implements ProcessDescriptor {
 
   kill(signal: string): boolean {
     const { SYS_pidfd_send_signal } = numbers();
-    const result = libc().pidfd_send_signal!(
+    const result = processCalls.pidfd_send_signal!(
       BigInt(SYS_pidfd_send_signal!),
       this.#fd,
       signalNumber(signal),
@@ -117,7 +117,7 @@ export class ProcessQueue implements ProcessDescriptor {
   }
 
   kill(signal: string): boolean {
-    const result = libc().kill(this.#pid, signalNumber(signal));
+    const result = processCalls.kill(this.#pid, signalNumber(signal));
     return wasSent("kill", result, signal);
   }
 
@@ -135,7 +135,7 @@ export class ProcessQueue implements ProcessDescriptor {
 
 /** Whether there is a process of this number, perhaps one that has ended. */
 function isProcess(pid: number): boolean {
-  return -libc().kill(pid, 0) !== system().errno.ESRCH;
+  return -processCalls.kill(pid, 0) !== system().errno.ESRCH;
 }
 
 function wasSent(syscall: string, result: number, signal: string): boolean {

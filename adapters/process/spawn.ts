@@ -12,7 +12,8 @@ import { cString } from "../../backends/ffi/calls.ts";
 import { system } from "../../backends/ffi/current_system.ts";
 import { close, retrying } from "../../backends/ffi/descriptor.ts";
 import { systemError } from "../../backends/ffi/errors.ts";
-import { libc, open } from "../../backends/ffi/libc.ts";
+import { open } from "../../backends/ffi/libc.ts";
+import { processCalls } from "../../backends/ffi/process_calls.ts";
 import { loopOf, type Reactor } from "../../reactor/reactor.ts";
 import type { Stream } from "../../reactor/stream.ts";
 import { cVectors } from "./c_vectors.ts";
@@ -109,7 +110,7 @@ export function spawn(
     ownEnds.move();
     return child;
   } catch (error) {
-    libc().kill(pid, SIGKILL);
+    processCalls.kill(pid, SIGKILL);
     reap(pid, 0);
     throw error;
   }
@@ -173,7 +174,7 @@ function start(request: SpawnRequest, actions: FileActions): number {
   const { memory, addresses } = cVectors(request.argv, request.envp);
   const pid = new Int32Array(new ArrayBuffer(4));
   const call = path === null ? "posix_spawnp" : "posix_spawn";
-  const spawns = required(libc()[call], call);
+  const spawns = required(processCalls[call], call);
   const errno = firstThatStarts(command, path, (file) =>
     spawns(
       pid,

@@ -26,6 +26,7 @@ import {
 } from "../../backends/ffi/descriptor.ts";
 import { systemError } from "../../backends/ffi/errors.ts";
 import { libc } from "../../backends/ffi/libc.ts";
+import { processCalls } from "../../backends/ffi/process_calls.ts";
 import { OpenFile } from "../../backends/ffi/open_file.ts";
 import { openFile } from "../../backends/ffi/open_path.ts";
 import { checkOptions } from "../../backends/ffi/options.ts";
@@ -120,7 +121,7 @@ export interface Pseudoterminal extends Disposable {
 export function openTerminal(size: TerminalSize): Pseudoterminal {
   required(numbers().POSIX_SPAWN_SETSID, "POSIX_SPAWN_SETSID for a terminal");
   const { O_RDWR, O_NOCTTY } = system().constants;
-  const posix_openpt = required(libc().posix_openpt, "posix_openpt");
+  const posix_openpt = required(processCalls.posix_openpt, "posix_openpt");
   const fd = retrying("posix_openpt", () => posix_openpt(O_RDWR | O_NOCTTY));
   try {
     setCloseOnExec(fd);
@@ -153,7 +154,7 @@ function useUtf8(fd: number): void {
 
 /** Makes the terminal side ready to be opened, and returns its path. */
 function unlockedPath(fd: number): string {
-  const { grantpt, unlockpt } = libc();
+  const { grantpt, unlockpt } = processCalls;
   retrying("grantpt", () => required(grantpt, "grantpt")(fd));
   retrying("unlockpt", () => required(unlockpt, "unlockpt")(fd));
   const name = new Uint8Array(new ArrayBuffer(1024));

@@ -10,7 +10,8 @@ import { system } from "./current_system.ts";
 import { retrying } from "./descriptor.ts";
 import { systemError } from "./errors.ts";
 import type { CString } from "./file_status.ts";
-import { libc, open, openat } from "./libc.ts";
+import { fileCalls, openat } from "./file_calls.ts";
+import { libc, open } from "./libc.ts";
 import {
   decodeDirent,
   type DirectoryEntry,
@@ -50,7 +51,7 @@ export function openAt(
 
 /** Creates a directory. */
 export function makeDirectoryAt(directory: number, name: CString): void {
-  retrying("mkdirat", () => libc().mkdirat(directory, name, 0o777));
+  retrying("mkdirat", () => fileCalls.mkdirat(directory, name, 0o777));
 }
 
 /** Removes a name, of a directory or of any other file. */
@@ -60,7 +61,7 @@ export function removeAt(
   isDirectory: boolean,
 ): void {
   const flags = isDirectory ? system().constants.AT_REMOVEDIR : 0;
-  retrying("unlinkat", () => libc().unlinkat(directory, name, flags));
+  retrying("unlinkat", () => fileCalls.unlinkat(directory, name, flags));
 }
 
 /** Renames a file. */
@@ -70,7 +71,7 @@ export function renameAt(
   to: number,
   newName: CString,
 ): void {
-  retrying("renameat", () => libc().renameat(from, oldName, to, newName));
+  retrying("renameat", () => fileCalls.renameat(from, oldName, to, newName));
 }
 
 /** Gives a file a further name; of a link, to the link itself. */
@@ -80,7 +81,7 @@ export function linkAt(
   to: number,
   newName: CString,
 ): void {
-  retrying("linkat", () => libc().linkat(from, oldName, to, newName, 0));
+  retrying("linkat", () => fileCalls.linkat(from, oldName, to, newName, 0));
 }
 
 /** Creates a symbolic link. */
@@ -89,7 +90,7 @@ export function symbolicLinkAt(
   directory: number,
   name: CString,
 ): void {
-  retrying("symlinkat", () => libc().symlinkat(target, directory, name));
+  retrying("symlinkat", () => fileCalls.symlinkat(target, directory, name));
 }
 
 /**
@@ -101,7 +102,7 @@ export function readLinkAt(
   name: CString,
 ): Uint8Array<ArrayBuffer> | undefined {
   const target = new Uint8Array(new ArrayBuffer(PATH_BYTES));
-  const length = libc().readlinkat(directory, name, target, target.length);
+  const length = fileCalls.readlinkat(directory, name, target, target.length);
   return length < 0 ? undefined : target.subarray(0, length);
 }
 
@@ -122,14 +123,14 @@ export function setTimesAt(
   const { AT_SYMLINK_NOFOLLOW } = system().constants;
   retrying(
     "utimensat",
-    () => libc().utimensat(directory, name, times, AT_SYMLINK_NOFOLLOW),
+    () => fileCalls.utimensat(directory, name, times, AT_SYMLINK_NOFOLLOW),
   );
 }
 
 /** Sets the times of an open file's last read and last write. */
 export function setTimes(fd: number, accessed: bigint, modified: bigint): void {
   const times = encodeTimes(accessed, modified);
-  retrying("futimens", () => libc().futimens(fd, times));
+  retrying("futimens", () => fileCalls.futimens(fd, times));
 }
 
 /**
@@ -144,7 +145,7 @@ export function readFrom(
 ): number {
   return retrying(
     "pread",
-    () => libc().pread(fd, buffer, buffer.length, position),
+    () => fileCalls.pread(fd, buffer, buffer.length, position),
   );
 }
 
@@ -160,7 +161,7 @@ export function writeTo(
 ): number {
   return retrying(
     "pwrite",
-    () => libc().pwrite(fd, data, data.length, position),
+    () => fileCalls.pwrite(fd, data, data.length, position),
   );
 }
 
@@ -169,19 +170,19 @@ export function writeTo(
  * file.
  */
 export function seek(fd: number, offset: bigint, whence: number): bigint {
-  const position = libc().lseek(fd, offset, whence);
+  const position = fileCalls.lseek(fd, offset, whence);
   if (position >= 0n) return position;
   throw systemError("lseek", Number(-position));
 }
 
 /** Sets the length of the file. */
 export function setLength(fd: number, length: bigint): void {
-  retrying("ftruncate", () => libc().ftruncate(fd, length));
+  retrying("ftruncate", () => fileCalls.ftruncate(fd, length));
 }
 
 /** Waits until the disk has all written bytes. */
 export function sync(fd: number): void {
-  retrying("fsync", () => libc().fsync(fd));
+  retrying("fsync", () => fileCalls.fsync(fd));
 }
 
 /** Returns the entries of an open directory, also "." and "..". */
@@ -193,7 +194,7 @@ export function readDirectory(fd: number): DirectoryEntry[] {
   const entries: DirectoryEntry[] = [];
   try {
     for (;;) {
-      const at = libc().readdir(stream);
+      const at = fileCalls.readdir(stream);
       if (at === null) return entries;
       // Its length first: memory behind the last entry may be unreadable.
       libc().memcpyFrom(entry, at, direntHeadBytes(dirent));
@@ -202,14 +203,14 @@ export function readDirectory(fd: number): DirectoryEntry[] {
       entries.push(decodeDirent(entry.subarray(0, length), dirent));
     }
   } finally {
-    libc().closedir(stream);
+    fileCalls.closedir(stream);
   }
 }
 
 /** A `DIR`, which has its own descriptor, and so its own position in the directory. */
 function openStream(fd: number): Deno.PointerObject {
   const own = openAt(fd, THIS_DIRECTORY, system().constants.O_DIRECTORY);
-  const stream = libc().fdopendir(own);
+  const stream = fileCalls.fdopendir(own);
   if (stream !== null) return stream;
   libc().close(own);
   throw systemError("fdopendir", system().errno.ENOMEM!);

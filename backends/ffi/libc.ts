@@ -6,42 +6,58 @@
 
 import { system } from "./current_system.ts";
 import { openFunctions } from "./library.ts";
-import { functions } from "./symbols.ts";
+import { type Functions, tables } from "./symbols.ts";
 
-/** The opened functions, ready to be called. */
-export type Libc = Deno.DynamicLibrary<typeof functions>["symbols"];
+type Table = Deno.ForeignLibraryInterface;
 
-/** The name that this system gives the symbol of a function. */
-function symbolName(key: keyof Libc): string {
-  const definition: Deno.ForeignFunction | Deno.ForeignStatic = functions[key];
+/** The functions of a table, ready to be called. */
+export type Calls<T extends Table> = Deno.DynamicLibrary<T>["symbols"];
+
+/** The functions of the C library, ready to be called. */
+export type Libc = Calls<Functions>;
+
+/** The name that this system gives a symbol. */
+function symbolName(symbol: string): string {
   const { renamedSymbols, strerrorSymbol } = system();
   const renamed = { ...renamedSymbols, strerror_r: strerrorSymbol };
-  const symbol = definition.name ?? key;
   return renamed[symbol as keyof typeof renamed] ?? symbol;
 }
 
 /** Compiles the call of one function; null if it is optional and missing. */
-function openFunction(key: keyof Libc): unknown {
-  const name = symbolName(key);
-  return openFunctions({ [key]: { ...functions[key], name } })[key];
+function openFunction(key: string, table: Table): unknown {
+  const definition = table[key]!;
+  const name = symbolName(definition.name ?? key);
+  return openFunctions({ [key]: { ...definition, name } })[key];
 }
+
+/** Adds a getter for a function, which opens it at its first use. */
+function addFunction(target: object, key: string, table: Table): void {
+  let opened: unknown;
+  const get = (): unknown =>
+    opened === undefined ? opened = openFunction(key, table) : opened;
+  Object.defineProperty(target, key, { get, enumerable: true });
+}
+
+/** Every object that `lazyFunctions()` made. */
+const made: object[] = [];
 
 /**
- * An object with a getter for each function, which opens it at its first use. Opening
- * all of them takes 9 ms, and a program uses a few. V8 compiles a getter into its
- * callers, so a call costs the same as without.
+ * Makes an object with a getter for each function. Opening all of them takes 9 ms, and
+ * a program uses a few. V8 compiles a getter into its callers, so a call costs the same
+ * as without. Tables are not combined first: each start would wait for the copies.
  */
-function lazyFunctions(): Libc {
-  const getters = Object.keys(functions).map((key) => {
-    let opened: unknown;
-    const get = (): unknown =>
-      opened === undefined ? opened = openFunction(key as keyof Libc) : opened;
-    return [key, { get, enumerable: true }];
-  });
-  return Object.defineProperties({}, Object.fromEntries(getters)) as Libc;
+export function lazyFunctions<T extends Table>(
+  tables: readonly Table[],
+): Calls<T> {
+  const lazy = {};
+  for (const table of tables) {
+    for (const key of Object.keys(table)) addFunction(lazy, key, table);
+  }
+  made.push(lazy);
+  return lazy as Calls<T>;
 }
 
-const lazy: Libc = lazyFunctions();
+const lazy: Libc = lazyFunctions(tables);
 
 /**
  * The C library's functions, each opened at its first call. One that fails returns
@@ -56,7 +72,8 @@ export function libc(): Libc {
 /**
  * Opens every function of the C library now, for tests with Deno's resource
  * sanitizer. Functions stay open as long as the program, and the sanitizer takes
- * one that opens during a test for a leak. Call it outside of the tests.
+ * one that opens during a test for a leak. Call it outside of the tests, after the
+ * imports.
  *
  * @param calls Functions of `bindCalls()` to open instead, if your module keeps them
  * @throws {Deno.errors.NotCapable} without `--allow-ffi`
@@ -69,8 +86,8 @@ export function libc(): Libc {
  * openLibrary(); // at the top of a test file
  * ```
  */
-export function openLibrary(calls: object = lazy): void {
-  for (const key of Object.keys(calls)) void calls[key as keyof typeof calls];
+export function openLibrary(calls?: object): void {
+  for (const lazy of calls === undefined ? made : [calls]) Object.values(lazy);
 }
 
 /** The address of a buffer's first byte, for the structs that hold pointers. */
@@ -111,16 +128,4 @@ export function open(
   return system().variadicOnStack
     ? libc().openOnStack(path, flags, 0, 0, 0, 0, 0, 0, mode)
     : libc().open(path, flags, mode);
-}
-
-/** `openat(directory, path, flags, mode)` or -errno, by this system's variadic convention. */
-export function openat(
-  directory: number,
-  path: Uint8Array<ArrayBuffer>,
-  flags: number,
-  mode = 0,
-): number {
-  return system().variadicOnStack
-    ? libc().openatOnStack(directory, path, flags, 0, 0, 0, 0, 0, mode)
-    : libc().openat(directory, path, flags, mode);
 }

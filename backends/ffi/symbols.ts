@@ -8,11 +8,14 @@
  * below 2^31, where the narrow types and C's `size_t` and `ssize_t` agree in every
  * register.
  *
+ * Functions that only adapters call are in `file_calls.ts` and `process_calls.ts`, for a
+ * shorter start.
+ *
  * @module
  */
 
 /** A function of C, as `Deno.dlopen` takes it. */
-interface Definition<
+export interface Definition<
   Parameters extends readonly Deno.NativeType[],
   Result extends Deno.NativeResultType,
 > {
@@ -22,36 +25,44 @@ interface Definition<
 
 type Types = readonly Deno.NativeType[];
 
-function i32<const P extends Types>(...parameters: P): Definition<P, "i32"> {
+export function i32<const P extends Types>(
+  ...parameters: P
+): Definition<P, "i32"> {
   return { parameters, result: "i32" };
 }
 
-function i64<const P extends Types>(...parameters: P): Definition<P, "i64"> {
+export function i64<const P extends Types>(
+  ...parameters: P
+): Definition<P, "i64"> {
   return { parameters, result: "i64" };
 }
 
-function nothing<const P extends Types>(
+export function nothing<const P extends Types>(
   ...parameters: P
 ): Definition<P, "void"> {
   return { parameters, result: "void" };
 }
 
-function u32<const P extends Types>(...parameters: P): Definition<P, "u32"> {
+export function u32<const P extends Types>(
+  ...parameters: P
+): Definition<P, "u32"> {
   return { parameters, result: "u32" };
 }
 
-function u64<const P extends Types>(...parameters: P): Definition<P, "u64"> {
+export function u64<const P extends Types>(
+  ...parameters: P
+): Definition<P, "u64"> {
   return { parameters, result: "u64" };
 }
 
-function pointer<const P extends Types>(
+export function pointer<const P extends Types>(
   ...parameters: P
 ): Definition<P, "pointer"> {
   return { parameters, result: "pointer" };
 }
 
 /** The symbol `name`, for a key that is not the name of the symbol. */
-function named<const Name extends string, D>(
+export function named<const Name extends string, D>(
   name: Name,
   definition: D,
 ): D & { readonly name: Name } {
@@ -70,7 +81,7 @@ export function parked<const Name extends string, D>(
 }
 
 /** A function that some systems lack; there it is null. */
-function optional<D>(definition: D): D & { readonly optional: true } {
+export function optional<D>(definition: D): D & { readonly optional: true } {
   return { ...definition, optional: true };
 }
 
@@ -155,7 +166,7 @@ const descriptors = {
   tcsetattr: i32("i32", "i32", "buffer"),
   // void cfmakeraw(struct termios *termios_p)
   cfmakeraw: nothing("buffer"),
-  // int ptsname_r(int fd, char *buf, size_t buflen)
+  // int ptsname_r(int fd, char *buf, size_t buflen), which returns an error number
   ptsname_r: optional(i32("i32", "buffer", "u32")),
   // int ioctl(int fd, unsigned long op, ... /* char *argp */)
   ioctl,
@@ -170,30 +181,10 @@ const descriptors = {
   timerfd_settime: optional(i32("i32", "i32", "buffer", "pointer")),
 };
 
-/** Files by their name in a directory: `<fcntl.h>`, `<sys/stat.h>`, `<dirent.h>`. */
+/** Files: `<unistd.h>`, `<sys/stat.h>`. */
 const files = {
-  // int openat(int dirfd, const char *pathname, int flags, ... /* mode_t mode */)
-  openat: i32("i32", "buffer", "i32", "i32"),
   // int unlink(const char *pathname)
   unlink: i32("buffer"),
-  // int unlinkat(int dirfd, const char *pathname, int flags)
-  unlinkat: i32("i32", "buffer", "i32"),
-  // int mkdirat(int dirfd, const char *pathname, mode_t mode)
-  mkdirat: i32("i32", "buffer", "u32"),
-  // int renameat(int olddirfd, const char *oldpath, int newdirfd, const char *newpath)
-  renameat: i32("i32", "buffer", "i32", "buffer"),
-  // int linkat(int olddirfd, const char *oldpath, int newdirfd, const char *newpath,
-  //            int flags)
-  linkat: i32("i32", "buffer", "i32", "buffer", "i32"),
-  // int symlinkat(const char *target, int newdirfd, const char *linkpath)
-  symlinkat: i32("buffer", "i32", "buffer"),
-  // ssize_t readlinkat(int dirfd, const char *pathname, char *buf, size_t bufsiz)
-  readlinkat: i32("i32", "buffer", "buffer", "u32"),
-  // int utimensat(int dirfd, const char *pathname, const struct timespec times[2],
-  //               int flags)
-  utimensat: i32("i32", "buffer", "buffer", "i32"),
-  // int futimens(int fd, const struct timespec times[2])
-  futimens: i32("i32", "buffer"),
   // int statx(int dirfd, const char *pathname, int flags, unsigned int mask,
   //           struct statx *statxbuf)
   statx: optional(i32("i32", "buffer", "i32", "u32", "buffer")),
@@ -201,22 +192,6 @@ const files = {
   fstatat: optional(i32("i32", "buffer", "buffer", "i32")),
   // int fstat(int fd, struct stat *statbuf)
   fstat: optional(i32("i32", "buffer")),
-  // ssize_t pread(int fd, void *buf, size_t count, off_t offset)
-  pread: i32("i32", "buffer", "u32", "i64"),
-  // ssize_t pwrite(int fd, const void *buf, size_t count, off_t offset)
-  pwrite: i32("i32", "buffer", "u32", "i64"),
-  // off_t lseek(int fd, off_t offset, int whence)
-  lseek: i64("i32", "i64", "i32"),
-  // int ftruncate(int fd, off_t length)
-  ftruncate: i32("i32", "i64"),
-  // int fsync(int fd)
-  fsync: i32("i32"),
-  // DIR *fdopendir(int fd)
-  fdopendir: pointer("i32"),
-  // struct dirent *readdir(DIR *dirp)
-  readdir: pointer("pointer"),
-  // int closedir(DIR *dirp)
-  closedir: i32("pointer"),
 };
 
 /** Waiting: `<poll.h>`, `<sys/select.h>`, `<sys/epoll.h>`. */
@@ -241,75 +216,6 @@ const waits = {
   // int epoll_pwait2(int epfd, struct epoll_event *events, int maxevents,
   //                  const struct timespec *timeout, const sigset_t *sigmask)
   epoll_pwait2: optional(i32("i32", "buffer", "i32", "buffer", "pointer")),
-};
-
-/**
- * Children, and the terminals that they run in: `<spawn.h>`, `<signal.h>`,
- * `<sys/wait.h>`, `<stdlib.h>`, `<termios.h>`. The results of <spawn.h> are error
- * numbers.
- */
-const processes = {
-  // int posix_spawn(pid_t *pid, const char *path,
-  //                 const posix_spawn_file_actions_t *file_actions,
-  //                 const posix_spawnattr_t *attrp, char *const argv[],
-  //                 char *const envp[])
-  posix_spawn: optional(
-    i32("buffer", "buffer", "buffer", "buffer", "buffer", "u64"),
-  ),
-  posix_spawnp: optional(
-    i32("buffer", "buffer", "buffer", "buffer", "buffer", "u64"),
-  ),
-  // int posix_spawn_file_actions_init(posix_spawn_file_actions_t *file_actions)
-  posix_spawn_file_actions_init: optional(i32("buffer")),
-  posix_spawn_file_actions_destroy: optional(i32("buffer")),
-  // int posix_spawn_file_actions_addopen(posix_spawn_file_actions_t *file_actions,
-  //                                      int fildes, const char *path, int oflag,
-  //                                      mode_t mode)
-  posix_spawn_file_actions_addopen: optional(
-    i32("buffer", "i32", "buffer", "i32", "u32"),
-  ),
-  // int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *file_actions,
-  //                                      int fildes, int newfildes)
-  posix_spawn_file_actions_adddup2: optional(i32("buffer", "i32", "i32")),
-  // int posix_spawn_file_actions_addfchdir_np(
-  //   posix_spawn_file_actions_t *file_actions, int fildes)
-  posix_spawn_file_actions_addfchdir_np: optional(i32("buffer", "i32")),
-  // int posix_spawnattr_init(posix_spawnattr_t *attr)
-  posix_spawnattr_init: optional(i32("buffer")),
-  posix_spawnattr_destroy: optional(i32("buffer")),
-  // int posix_spawnattr_setflags(posix_spawnattr_t *attr, short flags)
-  posix_spawnattr_setflags: optional(i32("buffer", "i16")),
-  // int posix_spawnattr_setsigdefault(posix_spawnattr_t *attr,
-  //                                   const sigset_t *sigdefault)
-  posix_spawnattr_setsigdefault: optional(i32("buffer", "buffer")),
-  posix_spawnattr_setsigmask: optional(i32("buffer", "buffer")),
-  // int sigemptyset(sigset_t *set)
-  sigemptyset: optional(i32("buffer")),
-  sigfillset: optional(i32("buffer")),
-  // pid_t waitpid(pid_t pid, int *wstatus, int options)
-  waitpid: i32("i32", "buffer", "i32"),
-  // int kill(pid_t pid, int sig)
-  kill: i32("i32", "i32"),
-  // int syscall(SYS_pidfd_open, pid_t pid, unsigned int flags)
-  pidfd_open: named("syscall", optional(i32("i64", "i32", "u32"))),
-  // int syscall(SYS_pidfd_send_signal, int pidfd, int sig, siginfo_t *info,
-  //             unsigned int flags)
-  pidfd_send_signal: named(
-    "syscall",
-    optional(i32("i64", "i32", "i32", "pointer", "u32")),
-  ),
-  // int posix_openpt(int flags)
-  posix_openpt: optional(i32("i32")),
-  // int grantpt(int fd)
-  grantpt: optional(i32("i32")),
-  // int unlockpt(int fd)
-  unlockpt: optional(i32("i32")),
-  // int ptsname_r(int fd, char *buf, size_t buflen), which returns an error number
-  ptsname_r: optional(i32("i32", "buffer", "u32")),
-  // extern char **environ
-  environ: optional({ type: "pointer" } as const),
-  // char ***_NSGetEnviron(void), of macOS: crt_externs.h
-  _NSGetEnviron: optional(pointer()),
 };
 
 /** Memory and errors: `<string.h>`, `<errno.h>`. */
@@ -348,19 +254,23 @@ const variadicOnStack = {
     "open",
     i32("buffer", "i32", "u32", "u32", "u32", "u32", "u32", "u32", "i32"),
   ),
-  openatOnStack: named(
-    "openat",
-    i32("i32", "buffer", "i32", "u32", "u32", "u32", "u32", "u32", "i32"),
-  ),
 };
 
-/** Every function of the C library that Pollux calls. */
-export const functions = {
-  ...sockets,
-  ...descriptors,
-  ...files,
-  ...waits,
-  ...processes,
-  ...memory,
-  ...variadicOnStack,
-} satisfies Deno.ForeignLibraryInterface;
+/** The functions of each start, by subject. */
+export const tables: readonly Deno.ForeignLibraryInterface[] = [
+  sockets,
+  descriptors,
+  files,
+  waits,
+  memory,
+  variadicOnStack,
+];
+
+/** The types of all of them. */
+export type Functions =
+  & typeof sockets
+  & typeof descriptors
+  & typeof files
+  & typeof waits
+  & typeof memory
+  & typeof variadicOnStack;

@@ -78,7 +78,7 @@ function minusOne(context: RuleContext): LintVisitor {
 
   return {
     ImportSpecifier(node): void {
-      const fromLibrary = /(^|\/)libc\.ts$/.test(
+      const fromLibrary = /(^|\/)(libc|file_calls)\.ts$/.test(
         node.parent.source?.value ?? "",
       );
       const fails = fromLibrary &&
@@ -165,6 +165,7 @@ function parentOf(node: Node): Node | undefined {
 /** `libc()`, or the functions of another library. */
 function isLibrary(node: Node): boolean {
   return node.type === "CallExpression" && isNamed(node.callee, /^libc$/) ||
+    isNamed(node, /^(file|process)Calls$/) ||
     node.type === "MemberExpression" && isNamed(node.property, /^functions$/);
 }
 

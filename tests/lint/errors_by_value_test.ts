@@ -55,6 +55,7 @@ Deno.test("a result that is compared with -1 is found", () => {
     const text of [
       `if (libc().close(fd) === -1) fail();`,
       `if (-1 !== libc().epoll_ctl!(fd)) fine();`,
+      `if (fileCalls.fsync(fd) === -1) fail();`,
       `const result = libc().close(fd); if (result === -1) fail();`,
       `const { poll, ppoll } = libc();
        const count = brief ? ppoll!(fds) : poll(fds);

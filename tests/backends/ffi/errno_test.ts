@@ -5,6 +5,7 @@
 import { assertEquals } from "@std/assert";
 import { system } from "../../../backends/ffi/current_system.ts";
 import { errorByValue } from "../../../backends/ffi/errno.ts";
+import { fileCalls } from "../../../backends/ffi/file_calls.ts";
 import { fcntl, libc, open } from "../../../backends/ffi/libc.ts";
 import { ffiPermissionFlag } from "../../../backends/ffi/mod.ts";
 import { denoProgram, emulated, runDeno, test } from "../../util.ts";
@@ -61,7 +62,7 @@ test("every kind of call returns the number of its error", () => {
     dup: calls.dup(CLOSED),
     fcntl: fcntl(CLOSED, system().constants.F_GETFD),
     listen: calls.listen(CLOSED, 1),
-    lseek: Number(calls.lseek(CLOSED, 0n, 0)),
+    lseek: Number(fileCalls.lseek(CLOSED, 0n, 0)),
     read: calls.read(CLOSED, bytes, 1),
     recv: calls.recv(CLOSED, bytes, 1, 0),
     recvfrom: calls.recvfrom(CLOSED, bytes, 1, 0, null, null),
