@@ -12,7 +12,6 @@ import {
 } from "../backends/ffi/descriptor.ts";
 import type { OpenFile } from "../backends/ffi/open_file.ts";
 import { sharedFile } from "../backends/ffi/shared_file.ts";
-import { makeRaw } from "../backends/ffi/terminal.ts";
 import {
   type FileMode,
   OPEN_FILE_OPTIONS,
@@ -73,7 +72,7 @@ export function open(
     ? openedPath(target, options)
     : takenOver(target, options);
   try {
-    if (options.raw) makeRaw(file.fd);
+    if (options.raw) file.makeRaw();
     return new FileStream(loop, file, settings);
   } catch (error) {
     if (belongsToCaller(target)) file.release();

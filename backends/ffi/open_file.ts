@@ -13,6 +13,7 @@ import {
   WOULD_BLOCK,
   wouldBlock,
 } from "./descriptor.ts";
+import { systemError } from "./errors.ts";
 import { statusOf } from "./file_status.ts";
 import { fcntl, libc } from "./libc.ts";
 import { checkMemory, checkPiece } from "./memory.ts";
@@ -134,6 +135,16 @@ export class OpenFile {
     notifyClose(fd);
     this.#fd = -1;
     libc().close(fd);
+  }
+
+  /**
+   * Makes a terminal raw until it is closed.
+   *
+   * @throws {SystemError} `ENOTTY` if it is no terminal
+   */
+  makeRaw(): void {
+    if (this.#settings !== null) return this.#settings.makeRaw();
+    throw systemError("tcgetattr", system().errno.ENOTTY!, `fd ${this.#fd}`);
   }
 
   /** Gives the descriptor back, still open, with a terminal as it was found. */

@@ -9,11 +9,12 @@
  */
 
 import { system } from "./current_system.ts";
-import { systemError } from "./errors.ts";
-import { libc } from "./libc.ts";
+import { retrying } from "./descriptor.ts";
+import { statusOf } from "./file_status.ts";
+import { ioctl, libc } from "./libc.ts";
 
 /** More than `struct termios` of `<termios.h>` has: 36 to 72 bytes. */
-const TERMIOS_BYTES = 128;
+export const TERMIOS_BYTES = 128;
 
 type Termios = Uint8Array<ArrayBuffer>;
 
@@ -29,7 +30,19 @@ export function isTerminal(fd: number): boolean {
   return typeof readSettings(fd) !== "number";
 }
 
-/** The settings that would be lost if the program ended now. */
+/** `<asm-generic/ioctls.h>` of Linux: the device of a terminal, also behind `/dev/tty`. */
+export const TIOCGDEV = 0x80045432;
+
+/** Names a terminal, so that two descriptors of one terminal are recognised. */
+function identityOf(fd: number): string {
+  const device = new Uint32Array(new ArrayBuffer(4));
+  const isKnown = system().os === "linux" && ioctl(fd, TIOCGDEV, device) >= 0;
+  if (isKnown) return `${device[0]}`;
+  const status = statusOf(fd);
+  return `${status.device} ${status.inode}`;
+}
+
+/** All settings that are to be restored, in the order of their opening. */
 const unrestored = new Set<FoundSettings>();
 
 function restoreAll(): void {
@@ -42,14 +55,21 @@ function restoreAll(): void {
  */
 const ENDINGS = ["unload", "error", "unhandledrejection"] as const;
 
-/** The settings of a terminal as it was found. */
+/**
+ * The settings of a terminal as it was found. Several files of one terminal share those
+ * that the first one found: a later one would find the changes of the first.
+ */
 export class FoundSettings {
   readonly #fd: number;
+  readonly #terminal: string;
   readonly #found: Termios;
+  #isRaw = false;
 
   private constructor(fd: number, found: Termios) {
     this.#fd = fd;
-    this.#found = found;
+    this.#terminal = identityOf(fd);
+    const [first] = this.#others();
+    this.#found = first === undefined ? found : first.#found;
     if (unrestored.size === 0) {
       for (const ending of ENDINGS) addEventListener(ending, restoreAll);
     }
@@ -62,10 +82,33 @@ export class FoundSettings {
     return typeof found === "number" ? null : new FoundSettings(fd, found);
   }
 
-  /** Restores the settings before the descriptor is closed. */
+  /**
+   * Makes the terminal raw (cfmakeraw(3)): each key is input at once, without an echo,
+   * and Ctrl-C is a byte instead of a signal. Output is not processed either: a new line
+   * needs "\r\n".
+   *
+   * @throws {SystemError} if the system refuses
+   */
+  makeRaw(): void {
+    const settings = this.#found.slice();
+    const { cfmakeraw, tcsetattr } = libc();
+    cfmakeraw(settings);
+    const { TCSANOW } = system().constants;
+    retrying("tcsetattr", () => tcsetattr(this.#fd, TCSANOW, settings));
+    this.#isRaw = true;
+  }
+
+  /**
+   * Restores the settings before the descriptor is closed, unless the terminal is still
+   * open by another one that needs them as they are.
+   */
   close(): void {
-    this.restore();
     unrestored.delete(this);
+    const others = this.#others();
+    const isLast = others.length === 0;
+    if (isLast || (this.#isRaw && !others.some((other) => other.#isRaw))) {
+      this.restore();
+    }
     if (unrestored.size > 0) return;
     for (const ending of ENDINGS) removeEventListener(ending, restoreAll);
   }
@@ -80,26 +123,15 @@ export class FoundSettings {
     if (typeof now === "number" || isEqual(now, this.#found)) return;
     libc().tcsetattr(this.#fd, system().constants.TCSANOW, this.#found);
   }
+
+  /** The settings of other files of the same terminal. */
+  #others(): FoundSettings[] {
+    return [...unrestored].filter((other) =>
+      other !== this && other.#terminal === this.#terminal
+    );
+  }
 }
 
 function isEqual(left: Termios, right: Termios): boolean {
   return left.every((byte, index) => byte === right[index]);
-}
-
-/**
- * Makes a terminal raw (cfmakeraw(3)): each key is input at once, without an echo, and
- * Ctrl-C is a byte instead of a signal. Output is not processed either: a new line needs
- * "\r\n".
- *
- * @throws {SystemError} `ENOTTY` if it is no terminal
- */
-export function makeRaw(fd: number): void {
-  const settings = readSettings(fd);
-  if (typeof settings === "number") {
-    throw systemError("tcgetattr", -settings, `fd ${fd}`);
-  }
-  const { cfmakeraw, tcsetattr } = libc();
-  cfmakeraw(settings);
-  const result = tcsetattr(fd, system().constants.TCSANOW, settings);
-  if (result < 0) throw systemError("tcsetattr", -result, `fd ${fd}`);
 }

@@ -79,6 +79,41 @@ onAnyBackend(
   onlyLinux,
 );
 
+onAnyBackend(
+  "Reactor.open: two streams of one terminal restore the same settings, in any order",
+  async (stage) => {
+    const path = terminal(stage);
+    const found = await settingsOf(path);
+    for (const rawIsFirst of [true, false]) {
+      const raw = stage.reactor.open(path, { raw: true });
+      const plain = stage.reactor.open(path, { mode: "w" });
+      const settings = await settingsOf(path);
+      assertNotEquals(settings, found);
+      (rawIsFirst ? raw : plain).close();
+      // A raw stream that is still open stays raw.
+      assertEquals(await settingsOf(path), rawIsFirst ? found : settings);
+      raw.close();
+      plain.close();
+      assertEquals(await settingsOf(path), found);
+    }
+  },
+  onlyLinux,
+);
+
+onAnyBackend(
+  "Reactor.open: a terminal that two streams made raw is restored after both",
+  async (stage) => {
+    const path = terminal(stage);
+    const found = await settingsOf(path);
+    const streams = [1, 2].map(() => stage.reactor.open(path, { raw: true }));
+    streams[0]!.close();
+    assertNotEquals(await settingsOf(path), found);
+    streams[1]!.close();
+    assertEquals(await settingsOf(path), found);
+  },
+  onlyLinux,
+);
+
 const ENDINGS: Readonly<Record<string, string>> = {
   "Deno.exit()": "Deno.exit(0)",
   "an error that nothing catches": "throw new Error('on purpose')",

@@ -23,7 +23,9 @@ const AF_INET = 2;
 const IFREQ_BYTES = 40;
 const UNION = 16;
 
-const NAME = "polluxtest0";
+/** Tests of several processes do not meet. */
+const NAME = `pollux${Deno.pid % 100_000}`;
+const NETWORK = [10, 128 + (Deno.pid >> 8 & 127), Deno.pid & 255] as const;
 
 function ifreq(fill: (view: DataView) => void): Uint8Array<ArrayBuffer> {
   const request = new Uint8Array(new ArrayBuffer(IFREQ_BYTES));
@@ -45,7 +47,7 @@ function createDevice(): number {
     const flags = IFF_TUN | IFF_NO_PI;
     ioctl(fd, TUNSETIFF, ifreq((view) => view.setUint16(UNION, flags, true)));
     using socket = Socket.create("IPv4", "datagram");
-    ioctl(socket, SIOCSIFADDR, withAddress([10, 213, 77, 1]));
+    ioctl(socket, SIOCSIFADDR, withAddress([...NETWORK, 1]));
     ioctl(socket, SIOCSIFNETMASK, withAddress([255, 255, 255, 0]));
     const up = ifreq((view) => view.setUint16(UNION, IFF_UP, true));
     ioctl(socket, SIOCSIFFLAGS, up);
@@ -91,8 +93,8 @@ onEachBackend(
       if (isUdp) device.write(answerTo(packet));
     };
     using socket = Socket.create("IPv4", "datagram");
-    socket.bind({ hostname: "10.213.77.1", port: 0 });
-    const peer = { hostname: "10.213.77.2", port: 4000 };
+    socket.bind({ hostname: [...NETWORK, 1].join("."), port: 0 });
+    const peer = { hostname: [...NETWORK, 2].join("."), port: 4000 };
     socket.sendTo(bytesOf("hello"), peer);
     const buffer = new Uint8Array(64);
     stage.until(() => {
