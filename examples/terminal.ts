@@ -29,7 +29,6 @@ function connect(from: Stream, to: Stream): void {
 function run(reactor: Reactor, command: string, args: string[]): number {
   const child = spawn(reactor, command, { args, terminal: Deno.consoleSize() });
   const { terminal } = child;
-  // The screen first: a stream leaves a terminal as it was when the stream was opened.
   const screen = reactor.open(1);
   const keyboard = reactor.open(0, { raw: true });
   connect(keyboard, terminal);
