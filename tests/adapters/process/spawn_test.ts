@@ -6,8 +6,15 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { spawn, watchProcess } from "../../../adapters/process/mod.ts";
 import { ffiPermissionFlag } from "../../../backends/ffi/mod.ts";
 import { close, dup, pipe, read } from "../../../backends/ffi/descriptor.ts";
+import { createSelector } from "../../../backends/mod.ts";
 import { Reactor } from "../../../reactor/mod.ts";
-import { emulated, eventually, runDeno, test } from "../../util.ts";
+import {
+  denoProgram,
+  emulated,
+  eventually,
+  runDeno,
+  test,
+} from "../../util.ts";
 import { onLinux, textOf } from "./stage.ts";
 
 /** The children of this process, zombies included. */
@@ -485,6 +492,17 @@ onLinux("Child: an error in onExit is reported", async () => {
   assertEquals(reported, [error]);
 });
 
+onLinux("watchProcess: the process need not be a child", async (stage) => {
+  const script = stage.script("sleep 60 >&- & echo $!; exec >&-; wait $!", {
+    stderr: "null",
+  });
+  const pid = Number(await textOf(script.stdout));
+  const end = watchProcess(stage.reactor, pid);
+  Deno.kill(pid, "SIGKILL");
+  await end;
+  assertEquals((await script.status).code, 137);
+});
+
 onLinux("watchProcess: it waits for the end of a process", async (stage) => {
   const child = stage.spawn("sleep", { args: ["60"] });
   const end = watchProcess(stage.reactor, child.pid);
@@ -514,6 +532,68 @@ onLinux("watchProcess: a signal cancels it", async (stage) => {
   );
   assertEquals(error, reason);
 });
+
+onLinux(
+  "spawn: too few descriptors are EMFILE, and leave none open",
+  async (stage) => {
+    const program = new URL("shortage_program.ts", import.meta.url).pathname;
+    const command = `ulimit -n 80; exec "$0" run -A --no-check ${program}`;
+    const child = stage.spawn("sh", {
+      args: ["-c", command, denoProgram()],
+      // Deno would open this file after a while, and warn if it cannot.
+      env: { NODE_EXTRA_CA_CERTS: "" },
+      stdout: "pipe",
+    });
+    const { results, left } = JSON.parse(await textOf(child.stdout));
+    assertEquals(left, 0);
+    assertEquals(new Set(results), new Set(["EMFILE", "ok"]));
+    assertEquals(results, results.toSorted()); // "E" is before "o"
+  },
+);
+
+onLinux("spawn: two standard streams can change places", async () => {
+  const { stdout, stderr } = await runDeno(
+    `
+    import { spawn } from "POLLUX/adapters/process/mod.ts";
+    import { Reactor } from "POLLUX/reactor/mod.ts";
+    const args = ["-c", "echo output; echo error >&2"];
+    using reactor = new Reactor();
+    spawn(reactor, "sh", { args, stdout: 2, stderr: 1 });
+    reactor.run();
+    `,
+    ["-A"],
+  );
+  assertEquals([stdout, stderr], ["error\n", "output\n"]);
+});
+
+for (const name of ["epoll", "poll", "select"] as const) {
+  onLinux(`spawn: it works on ${name}`, async () => {
+    using reactor = new Reactor({ selector: createSelector(name) });
+    const size = { rows: 24, columns: 80 };
+    const child = spawn(reactor, "echo", { args: ["hi"], terminal: size });
+    let text = "";
+    let code = -1;
+    child.terminal.onData = (chunk): void => {
+      text += new TextDecoder().decode(chunk);
+    };
+    child.onExit = (status): void => void (code = status.code);
+    reactor.run();
+    assertEquals([text, code], ["hi\r\n", 0]);
+    await Promise.resolve();
+  });
+}
+
+onLinux(
+  "spawn: streams are Web Streams, and async iterables",
+  async (stage) => {
+    const first = stage.script("echo one");
+    assertEquals(await new Response(first.stdout.readable).text(), "one\n");
+    const second = stage.script("echo two");
+    for await (const chunk of second.stdout) {
+      assertEquals(new TextDecoder().decode(chunk), "two\n");
+    }
+  },
+);
 
 test("spawn: the narrow permission is enough", async () => {
   if (Deno.build.os !== "linux" || emulated) return;
