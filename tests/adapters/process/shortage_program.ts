@@ -1,6 +1,6 @@
 /**
- * Starts children with few free descriptors, and prints the results: an error code or
- * "ok" for 0, 1, 2 and more free ones, and the descriptors that were left open.
+ * Starts children with 0, 1, 2 and more free descriptors. It prints the error code of
+ * each, or "ok", and the number of descriptors that were left open.
  */
 
 import { spawn } from "../../../adapters/process/mod.ts";
