@@ -1,6 +1,6 @@
 /**
- * `posix_spawn_file_actions_t` and `posix_spawnattr_t`, which C libraries lay out as
- * they like: this program gives them room, and never looks inside.
+ * `posix_spawn_file_actions_t` and `posix_spawnattr_t`, which stay opaque here: each
+ * system and C library has layouts of its own.
  *
  * Sources: posix_spawn(3), `<spawn.h>`. The larger struct has 336 bytes in glibc and
  * musl, and is a pointer in the BSDs.
