@@ -5,7 +5,8 @@
 import { assertEquals, assertThrows, fail } from "@std/assert";
 import { Inotify, type InotifyEvent } from "../../../adapters/inotify/mod.ts";
 import { Reactor } from "../../../reactor/mod.ts";
-import { test } from "../../util.ts";
+import { ffiPermissionFlag } from "../../../backends/ffi/mod.ts";
+import { runDeno, test } from "../../util.ts";
 
 const linux = Deno.build.os === "linux";
 
@@ -306,6 +307,33 @@ onLinux("after unwatch() nothing below a path is reported", async (stage) => {
   Deno.writeTextFileSync(stage.at("a/b/file"), "");
   Deno.writeTextFileSync(stage.at("last"), "");
   assertEquals(await stage.until("create last"), ["create last"]);
+});
+
+onLinux("the narrow permission is enough", async (stage) => {
+  const { code, stdout, stderr } = await runDeno(
+    `import { Inotify } from "POLLUX/adapters/inotify/mod.ts";
+    import { Reactor } from "POLLUX/reactor/mod.ts";
+    const root = ${JSON.stringify(stage.root)};
+    await using reactor = new Reactor();
+    reactor.serve();
+    using watcher = new Inotify(reactor);
+    watcher.watch(root, { recursive: true });
+    Deno.mkdirSync(root + "/a");
+    for await (const event of watcher) {
+      console.log(event.type);
+      break;
+    }`,
+    [
+      ffiPermissionFlag(),
+      `--allow-read=${stage.root}`,
+      `--allow-write=${stage.root}`,
+    ],
+  );
+  assertEquals({ code, stdout, stderr }, {
+    code: 0,
+    stdout: "create\n",
+    stderr: "",
+  });
 });
 
 onLinux("a missing path is an error", async (stage) => {

@@ -15,40 +15,45 @@ const SEEDS = 12;
 /** The paths of a tree, and whether each is a directory. */
 type Paths = Map<string, boolean>;
 
-function walk(directory: string, paths: Paths = new Map()): Paths {
+function walkAll(directories: readonly string[]): Paths {
+  const paths: Paths = new Map();
+  for (const directory of directories) walk(directory, paths);
+  return paths;
+}
+
+function walk(directory: string, paths: Paths): void {
   for (const { name, isDirectory } of Deno.readDirSync(directory)) {
     const path = `${directory}/${name}`;
     paths.set(path, isDirectory);
     if (isDirectory) walk(path, paths);
   }
-  return paths;
 }
 
 /** The paths as text, one a line. */
-function textOf(paths: Paths, { root }: Directories): string {
+function textOf(paths: Paths, { outer }: Directories): string {
   return [...paths].map(([path, isDirectory]) =>
-    path.slice(root.length + 1) + (isDirectory ? "/" : "")
+    path.slice(outer.length + 1) + (isDirectory ? "/" : "")
   ).sort().join("\n");
 }
 
 /** A program that knows a tree by its events alone, except after an overflow. */
 class Follower {
-  readonly #root: string;
+  readonly #roots: readonly string[];
   /** Whether an event may concern an unknown path. */
   readonly #isLenient: boolean;
   readonly log: string[] = [];
   paths: Paths;
 
-  constructor(root: string, isLenient: boolean) {
-    this.#root = root;
+  constructor(roots: readonly string[], isLenient: boolean) {
+    this.#roots = roots;
     this.#isLenient = isLenient;
-    this.paths = walk(root);
+    this.paths = walkAll(roots);
   }
 
   apply(event: InotifyEvent): void {
     this.log.push(JSON.stringify(event));
     if (event.type === "overflow") {
-      this.paths = walk(this.#root);
+      this.paths = walkAll(this.#roots);
     } else if (event.type === "create") {
       // A file that is moved into the tree may replace a file.
       const isFile = !event.isDirectory && this.paths.get(event.path) === false;
@@ -61,7 +66,7 @@ class Follower {
       this.#expect(this.paths.has(event.from), "is not known");
       this.#move(event.from, event.path, event.isDirectory);
     } else {
-      const isRoot = event.path === this.#root;
+      const isRoot = this.#roots.includes(event.path);
       this.#expect(isRoot || this.paths.has(event.path), "is not known");
     }
   }
@@ -76,7 +81,7 @@ class Follower {
   #put(path: string, isDirectory: boolean): void {
     const parent = path.slice(0, path.lastIndexOf("/"));
     this.#expect(
-      parent === this.#root || this.paths.get(parent) === true,
+      this.#roots.includes(parent) || this.paths.get(parent) === true,
       "has no known parent",
     );
     this.paths.set(path, isDirectory);
@@ -102,6 +107,13 @@ class Follower {
   }
 }
 
+/**
+ * - `exact`: each event has to fit the known paths
+ * - `two`: the same, for two watched trees with moves from one to the other
+ * - `lenient`: the known paths have to be right in the end
+ */
+type Kind = "exact" | "two" | "lenient";
+
 /** A watched tree, the program that follows it, and the changes. */
 class Trial implements AsyncDisposable {
   readonly directories: Directories = makeDirectories();
@@ -109,13 +121,17 @@ class Trial implements AsyncDisposable {
   readonly #watcher = new Inotify(this.#reactor);
   readonly #iterator = this.#watcher[Symbol.asyncIterator]();
   readonly follower: Follower;
+  readonly #watched: readonly string[];
   #ends = 0;
 
-  constructor(isLenient: boolean) {
+  constructor(kind: Kind) {
     this.#reactor.serve();
-    const { root } = this.directories;
-    this.#watcher.watch(root, { recursive: true });
-    this.follower = new Follower(root, isLenient);
+    const { root, outside } = this.directories;
+    this.#watched = kind === "two" ? [root, outside] : [root];
+    for (const path of this.#watched) {
+      this.#watcher.watch(path, { recursive: true });
+    }
+    this.follower = new Follower(this.#watched, kind === "lenient");
   }
 
   /** Applies up to a number of events. */
@@ -149,7 +165,7 @@ class Trial implements AsyncDisposable {
     await this.followTo(this.#markEnd());
     assertEquals(
       textOf(this.follower.paths, this.directories),
-      textOf(walk(this.directories.root), this.directories),
+      textOf(walkAll(this.#watched), this.directories),
     );
   }
 
@@ -168,16 +184,16 @@ class Trial implements AsyncDisposable {
 /** Runs a body with several seeds. A failure has the seed and the events. */
 function property(
   name: string,
-  isLenient: boolean,
+  kind: Kind,
   body: (trial: Trial, random: Random, seed: number) => Promise<void>,
 ): void {
   test(
     `Inotify: ${name}${linux ? "" : " (ignored: this is not Linux)"}`,
     async () => {
       const first = chooseSeed();
-      const seeds = isLenient ? SEEDS / 2 : SEEDS;
+      const seeds = kind === "lenient" ? SEEDS / 2 : SEEDS;
       for (let seed = first; seed < first + seeds; seed++) {
-        await using trial = new Trial(isLenient);
+        await using trial = new Trial(kind);
         try {
           await body(trial, new Random(seed), seed);
         } catch (error) {
@@ -191,22 +207,30 @@ function property(
   );
 }
 
+async function changeInBursts(trial: Trial, random: Random): Promise<void> {
+  const mutator = new Mutator(trial.directories, random);
+  for (let burst = 0; burst < 20; burst++) {
+    const changes = 1 + random.below(40);
+    for (let index = 0; index < changes; index++) mutator.change();
+    await trial.finish();
+  }
+}
+
 property(
   "a program that applies each event knows the tree exactly",
-  false,
-  async (trial, random) => {
-    const mutator = new Mutator(trial.directories, random);
-    for (let burst = 0; burst < 20; burst++) {
-      const changes = 1 + random.below(40);
-      for (let index = 0; index < changes; index++) mutator.change();
-      await trial.finish();
-    }
-  },
+  "exact",
+  changeInBursts,
+);
+
+property(
+  "moves between two watched trees are known exactly",
+  "two",
+  changeInBursts,
 );
 
 property(
   "an event of later changes does not disturb those of earlier ones",
-  false,
+  "exact",
   async (trial, random) => {
     const mutator = new Mutator(trial.directories, random);
     for (let burst = 0; burst < 60; burst++) {
@@ -220,7 +244,7 @@ property(
 
 property(
   "changes of another process are known in the end",
-  true,
+  "lenient",
   async (trial, _random, seed) => {
     const { outer, root } = trial.directories;
     const program = new URL("mutator_program.ts", import.meta.url).href;
