@@ -147,7 +147,8 @@ export class Child extends Endpoint implements AsyncDisposable {
   }
 
   /**
-   * The stream to the standard input of the child. `end()` is its end of file.
+   * The stream to the standard input of the child. `end()` is its end of file. It is
+   * flushed and closed when the child ends.
    *
    * @throws {TypeError} unless it is "pipe"
    */
@@ -263,6 +264,8 @@ export class Child extends Endpoint implements AsyncDisposable {
     this.#parts.descriptor.close();
     this.#result = result;
     loop.forgetTurn(this);
+    // Nothing else would notice that there is no reader any more.
+    this.#parts.streams[0]?.close();
     if (result instanceof Error) return this.#fail(result);
     this.#status?.resolve(result);
     const { onExit } = this;

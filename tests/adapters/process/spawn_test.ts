@@ -2,7 +2,13 @@
  * Programs that `spawn()` starts: their arguments, streams and ends.
  */
 
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertInstanceOf,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
 import { spawn, watchProcess } from "../../../adapters/process/mod.ts";
 import { ffiPermissionFlag } from "../../../backends/ffi/mod.ts";
 import { close, dup, pipe, read } from "../../../backends/ffi/descriptor.ts";
@@ -310,6 +316,21 @@ function dupOf(fd: number, keep: (fd: number) => void): number {
   keep(copy);
   return copy;
 }
+
+onLinux(
+  "Child: standard input is closed when the child has ended",
+  async (stage) => {
+    const child = stage.spawn("true", { stdin: "pipe" });
+    await child.status;
+    assertEquals(child.stdin.closed, true);
+    const unread = stage.spawn("sleep", { args: ["0.1"], stdin: "pipe" });
+    const { promise, resolve } = Promise.withResolvers<Error | undefined>();
+    unread.stdin.onClose = resolve;
+    unread.stdin.write(new Uint8Array(1_000_000));
+    assertInstanceOf(await promise, Deno.errors.BrokenPipe);
+    await unread.status;
+  },
+);
 
 onLinux(
   "spawn: null has nothing to read, and takes any output",
