@@ -1,0 +1,206 @@
+/** `node:https` and `node:tls` on a reactor, with curl, openssl and Deno as clients. */
+
+import { assertEquals, assertMatch } from "@std/assert";
+import { once } from "node:events";
+import https from "node:https";
+import tls from "node:tls";
+import { attach, createConnection } from "../../../adapters/node/mod.ts";
+import { absenceOf } from "../../program.ts";
+import { emulated, test } from "../../util.ts";
+import { type Certificate, makeCertificate } from "./certificate.ts";
+import { Bridge, inTime, stop } from "./networks.ts";
+
+const openssl = await absenceOf("openssl", "version");
+const curl = await absenceOf("curl", "--version");
+
+function testTls(
+  name: string,
+  body: (bridge: Bridge, certificate: Certificate) => Promise<void>,
+  ...reasons: (string | undefined)[]
+): void {
+  const reason = emulated
+    ? "the emulator runs one program"
+    : [openssl, ...reasons].find((reason) => reason);
+  test(
+    reason === undefined ? name : `${name} (ignored: ${reason})`,
+    async () => {
+      const directory = await Deno.makeTempDir();
+      try {
+        await using bridge = new Bridge();
+        const certificate = await makeCertificate(directory);
+        await inTime(body(bridge, certificate), name);
+      } finally {
+        await Deno.remove(directory, { recursive: true });
+      }
+    },
+    { ignore: reason !== undefined },
+  );
+}
+
+/** Runs a program, and returns its standard output. */
+async function output(
+  program: string,
+  args: string[],
+  input = "",
+): Promise<Uint8Array> {
+  const child = new Deno.Command(program, {
+    args,
+    stdin: "piped",
+    stdout: "piped",
+    stderr: "null",
+  }).spawn();
+  const writer = child.stdin.getWriter();
+  await writer.write(new TextEncoder().encode(input));
+  await writer.close();
+  return (await child.output()).stdout;
+}
+
+const decode = (bytes: Uint8Array): string => new TextDecoder().decode(bytes);
+
+testTls(
+  "https: curl gets two pages over one connection",
+  async (bridge, certificate) => {
+    let connections = 0;
+    const server = https.createServer(certificate, (request, response) => {
+      response.end(`${request.url};`);
+    });
+    server.on("secureConnection", () => connections++);
+    const port = await bridge.listen(server);
+    const url = `https://127.0.0.1:${port}`;
+    const args = ["--cacert", certificate.certFile, `${url}/1`, `${url}/2`];
+    assertEquals(decode(await output("curl", args)), "/1;/2;");
+    assertEquals(connections, 1);
+    await stop(server);
+  },
+  curl,
+);
+
+testTls(
+  "https: curl downloads and uploads 20 MB",
+  async (bridge, certificate) => {
+    const size = 20_000_000;
+    const server = https.createServer(
+      certificate,
+      async (request, response) => {
+        let count = 0;
+        for await (const chunk of request) count += chunk.length;
+        if (request.method === "POST") response.end(String(count));
+        else response.end(new Uint8Array(size));
+      },
+    );
+    const url = `https://127.0.0.1:${await bridge.listen(server)}`;
+    const trust = ["--cacert", certificate.certFile];
+    assertEquals((await output("curl", [...trust, url])).length, size);
+    const upload = ["-H", "Expect:", "--data-binary", "@-", url];
+    const answer = await output(
+      "curl",
+      [...trust, ...upload],
+      "x".repeat(size),
+    );
+    assertEquals(decode(answer), String(size));
+    await stop(server);
+  },
+  curl,
+);
+
+testTls(
+  "tls: openssl s_client talks TLS 1.3 with a server",
+  async (bridge, certificate) => {
+    const server = tls.createServer(certificate, (socket) => {
+      socket.on("error", () => {});
+      socket.on("data", (data) => socket.end(`echo ${data}`));
+    });
+    const port = await bridge.listen(server);
+    const args = ["s_client", "-connect", `127.0.0.1:${port}`];
+    const trust = ["-CAfile", certificate.certFile, "-ign_eof"];
+    const text = decode(
+      await output("openssl", [...args, ...trust], "hello\n"),
+    );
+    assertMatch(text, /Verify return code: 0 \(ok\)/);
+    assertMatch(text, /TLSv1\.3/);
+    assertMatch(text, /echo hello/);
+    await stop(server);
+  },
+);
+
+testTls(
+  "tls: a client verifies the server over a reactor's connection",
+  async (bridge, certificate) => {
+    const server = tls.createServer({
+      ...certificate,
+      ALPNProtocols: ["chat", "echo"],
+    }, (socket) => socket.pipe(socket));
+    const port = await bridge.listen(server);
+    const client = tls.connect({
+      socket: createConnection(bridge.reactor, { port }),
+      servername: "localhost",
+      ca: certificate.cert,
+      ALPNProtocols: ["echo"],
+    });
+    await once(client, "secureConnect");
+    assertEquals([client.authorized, client.alpnProtocol], [true, "echo"]);
+    client.end("over the reactor");
+    let text = "";
+    for await (const chunk of client) text += chunk;
+    assertEquals(text, "over the reactor");
+    await stop(server);
+  },
+);
+
+testTls(
+  "tls: an unknown certificate is an error of the client",
+  async (bridge, certificate) => {
+    const server = tls.createServer(certificate);
+    server.on("tlsClientError", () => {});
+    const port = await bridge.listen(server);
+    const client = tls.connect({
+      socket: createConnection(bridge.reactor, { port }),
+      servername: "localhost",
+    });
+    const [error] = await once(client, "error");
+    assertMatch(error.code, /SELF_SIGNED|UNABLE_TO_VERIFY|ERR_TLS/);
+    await stop(server);
+  },
+);
+
+testTls(
+  "https: a plain request is reported, and the server goes on",
+  async (bridge, certificate) => {
+    const server = https.createServer(certificate, (_request, response) => {
+      response.end("secure");
+    });
+    const errors: Error[] = [];
+    server.on("tlsClientError", (error) => errors.push(error));
+    const port = await bridge.listen(server);
+    const plain = await Deno.connect({ port });
+    await plain.write(new TextEncoder().encode("GET / HTTP/1.1\r\n\r\n"));
+    const buffer = new Uint8Array(1000);
+    while (await plain.read(buffer).catch(() => null) !== null);
+    plain.close();
+    assertEquals(errors.length, 1);
+    const { cert: ca } = certificate;
+    const request = https.get({
+      port,
+      hostname: "127.0.0.1",
+      ca,
+      agent: false,
+    });
+    const [response] = await once(request, "response");
+    let body = "";
+    for await (const chunk of response) body += chunk;
+    assertEquals(body, "secure");
+    await stop(server);
+  },
+);
+
+testTls(
+  "https: an attached server closes with its reactor",
+  async (bridge, certificate) => {
+    const server = https.createServer(certificate);
+    attach(server, bridge.reactor, { hostname: "127.0.0.1", port: 0 });
+    const close = once(server, "close");
+    await bridge.reactor[Symbol.asyncDispose]();
+    await close;
+    assertEquals(server.listening, false);
+  },
+);
