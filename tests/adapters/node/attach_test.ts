@@ -58,13 +58,14 @@ test("attach(): closing the reactor closes server and connections", async () => 
 onBridge(
   "attach(): a closed acceptor leaves a server that listens again",
   async ({ reactor }) => {
-    const server = net.createServer((socket) => socket.end("second"));
+    const server = net.createServer((socket) => socket.resume().end("second"));
     const first = attach(server, reactor, LOCAL);
     await closed(server);
     const { address } = attach(server, reactor, LOCAL);
     first.close();
     const peer = await Peer.connect((address as { port: number }).port);
     const answer = await peer.rest();
+    peer[Symbol.dispose]();
     await closed(server);
     return [server.listening, answer];
   },

@@ -104,7 +104,7 @@ testTls(
 );
 
 testTls(
-  "tls: openssl s_client talks TLS 1.3 with a server",
+  "tls: openssl s_client verifies a server, over TLS 1.3",
   async (bridge, certificate) => {
     const server = tls.createServer(certificate, (socket) => {
       socket.on("error", () => {});
