@@ -34,7 +34,8 @@ const WATCH_OPTIONS: OptionNames<InotifyWatchOptions> = { recursive: true };
  * once it has read them all. Its knowledge may be older than the disk until then: the
  * file of an event may be gone when you open it.
  *
- * A symbolic link is watched itself, and not followed. In a new directory, an entry
+ * A symbolic link is watched itself, and not followed. A directory below that you may
+ * not read is not watched, until its mode permits it. In a new directory, an entry
  * may be older than the watch. It is reported as `create` alone.
  *
  * @example

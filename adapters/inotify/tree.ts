@@ -171,7 +171,15 @@ export class WatchedTree {
     const type = typeOf(mask);
     if (type === null) return;
     this.#report(type, watch, name, (mask & IN_ISDIR) !== 0);
-    if ((mask & IN_DELETE) !== 0) this.#dropAt(watch, name, false);
+    if (type === "delete") this.#dropAt(watch, name, false);
+    else if (type === "attributes") this.#lookAgain(watch.children.get(name));
+  }
+
+  #lookAgain(watch: Watch | undefined): void {
+    const isUnread = watch !== undefined && watch.wd < 0 && watch.recursive;
+    if (!isUnread) return;
+    watch.reports = true;
+    this.#pending.add(watch);
   }
 
   #report(
@@ -272,9 +280,11 @@ export class WatchedTree {
       wd = this.#instance.watch(watch.path, true);
       return { watch, wd, entries: [...Deno.readDirSync(watch.path)] };
     } catch (error) {
-      if (isGone(error)) return { watch, wd, entries: null };
-      this.#pending.delete(watch);
-      throw error;
+      const isSkipped = error instanceof Deno.errors.PermissionDenied;
+      // An unreadable directory is looked at again when its attributes change.
+      if (!isGone(error)) this.#pending.delete(watch);
+      if (!isGone(error) && !isSkipped) throw error;
+      return { watch, wd, entries: null };
     }
   }
 

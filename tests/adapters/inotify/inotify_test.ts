@@ -6,7 +6,8 @@ import { assertEquals, assertThrows, fail } from "@std/assert";
 import { Inotify, type InotifyEvent } from "../../../adapters/inotify/mod.ts";
 import { Reactor } from "../../../reactor/mod.ts";
 import { ffiPermissionFlag } from "../../../backends/ffi/mod.ts";
-import { runDeno, test } from "../../util.ts";
+import { Program } from "../../program.ts";
+import { denoProgram, runDeno, test } from "../../util.ts";
 
 const linux = Deno.build.os === "linux";
 
@@ -334,6 +335,44 @@ onLinux("the narrow permission is enough", async (stage) => {
     stdout: "create\n",
     stderr: "",
   });
+});
+
+/** A program that may not read a directory below the watched one, for a while. */
+const UNREADABLE = `
+import { Inotify } from "ROOT/adapters/inotify/mod.ts";
+import { Reactor } from "ROOT/reactor/mod.ts";
+const [root] = Deno.args;
+Deno.mkdirSync(root + "/closed/below", { recursive: true });
+Deno.chmodSync(root + "/closed", 0);
+await using reactor = new Reactor();
+reactor.serve();
+using watcher = new Inotify(reactor);
+watcher.watch(root, { recursive: true });
+Deno.writeTextFileSync(root + "/file", "");
+Deno.chmodSync(root + "/closed", 0o700);
+for await (const { type, path } of watcher) {
+  console.log(type, path.slice(root.length + 1));
+  if (path.endsWith("below")) break;
+}
+`;
+
+onLinux("an unreadable directory below is no error", async (stage) => {
+  const root = new URL("../../../", import.meta.url).href.replace(/\/$/, "");
+  const program = `${stage.outside}/program.ts`;
+  Deno.writeTextFileSync(program, UNREADABLE.replaceAll("ROOT", root));
+  const run = [denoProgram(), "run", "-A", "--no-check", program, stage.root];
+  // The superuser reads every directory, unless it has lost that capability.
+  const setpriv = ["setpriv", "--bounding-set=-dac_override,-dac_read_search"];
+  const [command, ...args] = Deno.uid() === 0 ? [...setpriv, ...run] : run;
+  await using process = new Program(command!, args);
+  const { errors, lines } = await process.ending();
+  assertEquals(errors, "");
+  assertEquals(lines, [
+    "create file",
+    "close file",
+    "attributes closed",
+    "create closed/below",
+  ]);
 });
 
 onLinux("a missing path is an error", async (stage) => {
