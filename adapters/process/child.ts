@@ -218,15 +218,15 @@ export class Child extends Endpoint implements AsyncDisposable {
   }
 
   /**
-   * Closes the terminal and the streams, and kills the child with SIGKILL if it still
-   * runs. `status` resolves when it has ended.
+   * Closes the terminal and the streams, discards their queues, and kills the child with
+   * SIGKILL if it still runs. `status` resolves when it has ended.
    *
    * @throws {SystemError} as `kill`
    */
   override close(): void {
     const { terminal, streams } = this.#parts;
-    terminal?.close();
-    for (const stream of streams) stream?.close();
+    terminal?.abort();
+    for (const stream of streams) stream?.abort();
     this.kill("SIGKILL");
   }
 

@@ -243,3 +243,20 @@ onLinux("Terminal: twenty at once have each their own", async (stage) => {
   const statuses = await Promise.all(shells.map(({ child }) => child.status));
   assertEquals(statuses.every(({ code }) => code === 1), true);
 });
+
+onLinux(
+  "Child: close() does not wait for a terminal that is full",
+  async (stage) => {
+    const child = stage.spawn("sh", {
+      args: ["-c", "stty raw -echo; echo ready; sleep 60 & kill -STOP $$"],
+      terminal: { rows: 24, columns: 80 },
+    });
+    const shell = new Shell(child);
+    await shell.shows("ready");
+    child.terminal.write(new Uint8Array(1_000_000));
+    assertEquals(child.terminal.bufferedAmount > 0, true);
+    child.close();
+    assertEquals(child.terminal.closed, true);
+    assertEquals((await child.status).signal, "SIGKILL");
+  },
+);
