@@ -309,7 +309,7 @@ export abstract class StreamWriter extends Endpoint {
     if (this.#queue !== null && !this.is(CORKED)) this.#sendQueue(this.#queue);
     if (this.#queue === null) this.#flushed();
     const rare = this.#rare;
-    if (rare !== null && rare.onWritable !== null && this.#queue === null) {
+    if (rare !== null && rare.onWritable !== null && !this.#hasUnsent()) {
       const callback = rare.onWritable;
       rare.onWritable = null;
       callback();
@@ -363,13 +363,20 @@ export abstract class StreamWriter extends Endpoint {
     }
   }
 
-  /** Discards the queue at the end of the stream, and settles a write that waits. */
+  /** Discards the queue, and settles a write that waits. */
   protected discardQueue(): void {
     const sink = this.#rare?.sink ?? null;
-    if (this.#queue === null) return sink?.flushed();
-    sink?.fail(this.#rare!.error ?? interrupted());
+    if (this.closed && this.#hasUnsent()) {
+      sink?.fail(this.#rare?.error ?? interrupted());
+    } else sink?.flushed();
+    if (this.#queue === null) return;
     loopOf(this).queued.count(-this.#queue.bytes, -this.#queue.memory);
     this.#queue = null;
+  }
+
+  /** Whether bytes, or the end of file, have not reached the system. */
+  #hasUnsent(): boolean {
+    return this.#queue !== null || this.is(REFUSED) || this.file === null;
   }
 
   #failLater(error: Error): void {

@@ -301,6 +301,37 @@ onEachBackend(
   },
 );
 
+onAnyBackend(
+  "Stream: a write of writable that maximumQueued refuses rejects, also with an empty queue",
+  async (stage) => {
+    const reactor = stage.make({ maximumQueued: 1 });
+    reactor.serve();
+    const [first, second] = [pipe(), pipe()];
+    reactor.open(first[1]).write(patternOf(200_000));
+    const writer = reactor.open(second[1]).writable.getWriter();
+    const closed = assertRejects(() => writer.closed, RangeError);
+    await assertRejects(() => writer.write(patternOf(200_000)), RangeError);
+    await closed;
+    close(first[0]);
+    close(second[0]);
+  },
+);
+
+onAnyBackend(
+  "Connection: closing writable rejects if the connect fails, also without a write",
+  async (stage) => {
+    serve(stage);
+    const client = stage.reactor.connect({ port: 1 });
+    const { readable } = client;
+    const writer = client.writable.getWriter();
+    const closed = assertRejects(() => writer.closed);
+    const refused = Deno.errors.ConnectionRefused;
+    await assertRejects(() => writer.close(), refused);
+    await assertRejects(() => readable.getReader().read(), refused);
+    await closed;
+  },
+);
+
 onEachBackend(
   "Stream: abort() of writable discards the queue with the reason",
   async (stage) => {
