@@ -8,6 +8,7 @@ import { Buffer } from "node:buffer";
 import type { Server } from "node:net";
 import { nextTick } from "node:process";
 import { Duplex } from "node:stream";
+import { checkOptions, type OptionNames } from "../../backends/ffi/options.ts";
 import type { Connection } from "../../reactor/connection.ts";
 import { type NodeAddress, nodeAddress } from "./addresses.ts";
 import { DirectHandle } from "./direct_writes.ts";
@@ -36,6 +37,11 @@ export interface ConnectionDuplexOptions {
   /** Receives nothing until `resume()` is called. Default: false. */
   readonly pauseOnCreate?: boolean;
 }
+
+const DUPLEX_OPTIONS: OptionNames<ConnectionDuplexOptions> = {
+  allowHalfOpen: true,
+  pauseOnCreate: true,
+};
 
 /**
  * A connection of a reactor as a `stream.Duplex`, with the members of `net.Socket`
@@ -74,11 +80,13 @@ export class ConnectionDuplex extends Duplex {
    *
    * @param connection An established connection, or one that is still connecting. The
    *   stream copies received bytes, so `reuseBuffer` saves a copy
+   * @throws {TypeError} if an option is unknown
    */
   constructor(
     connection: Connection,
     options: ConnectionDuplexOptions = {},
   ) {
+    checkOptions(options, DUPLEX_OPTIONS);
     const { allowHalfOpen = false, pauseOnCreate = false } = options;
     super({ allowHalfOpen, decodeStrings: false, emitClose: false });
     this.#connection = connection;
@@ -361,9 +369,10 @@ export class ConnectionDuplex extends Duplex {
     const connection = this.#connection;
     this.#dispatched += length;
     this.#idle.note();
-    connection.write(data);
+    const accepted = connection.write(data);
     if (connection.closed) return done(this.#failure());
-    if (connection.bufferedAmount === 0) return done();
+    // A refused write leaves no queue either, and then the connection ends.
+    if (accepted && connection.bufferedAmount === 0) return done();
     this.#left = connection.bufferedAmount;
     this.#whenWritten(done);
     // It is also called at the end.
