@@ -10,6 +10,7 @@ import type { Timer } from "../../reactor/timers.ts";
 import { EventQueue } from "./event_queue.ts";
 import type { InotifyEvent } from "./events.ts";
 import { Instance } from "./instance.ts";
+import { EventIteration } from "./iteration.ts";
 import { WatchedTree } from "./tree.ts";
 
 /** How long the second event of a move may take, in milliseconds. */
@@ -17,6 +18,9 @@ const MOVE_TIMEOUT = 20;
 
 /** The reason of a wait for the second half of a move that does not come. */
 const EXPIRED = new Deno.errors.TimedOut();
+
+/** The reason of a wait whose iteration was left. */
+const LEFT = new Deno.errors.Interrupted();
 
 /** Options of `Inotify.watch`. */
 export interface InotifyWatchOptions {
@@ -121,17 +125,20 @@ export class Inotify implements AsyncIterable<InotifyEvent>, Disposable {
   }
 
   /** Waits for events until `close()`. One iteration at a time. */
-  async *[Symbol.asyncIterator](): AsyncGenerator<InotifyEvent, void> {
-    while (!this.#closed) {
-      const event = this.#events.shift();
-      if (event === undefined) {
-        await this.#fetch();
-      } else {
-        // You read the paths again from now on, so later entries have to be reported.
-        if (event.type === "overflow") this.#tree.reportAll();
-        yield event;
-      }
-    }
+  [Symbol.asyncIterator](): AsyncIterableIterator<InotifyEvent, void> {
+    return new EventIteration({
+      isClosed: () => this.#closed,
+      take: () => this.#take(),
+      fetch: () => this.#fetch(),
+      interrupt: () => this.#wait?.abort(LEFT),
+    });
+  }
+
+  #take(): InotifyEvent | undefined {
+    const event = this.#events.shift();
+    // You read the paths again from now on, so later entries have to be reported.
+    if (event?.type === "overflow") this.#tree.reportAll();
+    return event;
   }
 
   async #fetch(): Promise<void> {
@@ -147,7 +154,8 @@ export class Inotify implements AsyncIterable<InotifyEvent>, Disposable {
       const { fd } = this.#instance;
       await this.#reactor.readable(fd, { signal: wait.signal });
     } catch (error) {
-      if (error !== EXPIRED && !this.#closed) throw error;
+      const isEnd = error === EXPIRED || error === LEFT || this.#closed;
+      if (!isEnd) throw error;
     } finally {
       this.#wait = null;
     }

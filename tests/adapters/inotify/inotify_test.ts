@@ -382,3 +382,16 @@ onLinux("a missing path is an error", async (stage) => {
   );
   await Promise.resolve();
 });
+
+onLinux("return() ends a pending next(), and loses no event", async (stage) => {
+  stage.watcher.watch(stage.root);
+  const iterator = stage.watcher[Symbol.asyncIterator]();
+  const pending = iterator.next();
+  const later = iterator.next();
+  await Promise.resolve();
+  await iterator.return!();
+  const end = { value: undefined, done: true } as const;
+  assertEquals([await pending, await later], [end, end]);
+  Deno.mkdirSync(stage.at("directory"));
+  assertEquals(await stage.until("create directory/"), ["create directory/"]);
+});
