@@ -532,6 +532,23 @@ onLinux(
 );
 
 onLinux(
+  "SerialPort.flush(): a waiting write of writable resolves, and the port stays open",
+  async (stage) => {
+    const port = stage.open();
+    const writer = port.writable.getWriter();
+    const waiting = writer.write(new Uint8Array(200_000));
+    await eventually(() => port.bufferedAmount > 0, "a full device");
+    port.flush("output");
+    await waiting;
+    const collected = stage.collect();
+    await writer.write(bytesOf("next"));
+    const last = (): string => String.fromCharCode(...collected.slice(-4));
+    await eventually(() => last() === "next", "the last bytes");
+    port.abort();
+  },
+);
+
+onLinux(
   "SerialPort.flush(): discards received bytes that were not read",
   async (stage) => {
     const port = stage.open();
