@@ -1,0 +1,65 @@
+// Asks PostgreSQL a hundred things at once, by the driver `pg` of npm with a pool of ten
+// connections of a reactor. postgres.ts does the same with libpq.
+//
+//     deno run --allow-ffi --allow-env --allow-read examples/database.ts [--path SOCKET]
+//
+// The path is that of the server's Unix socket.
+
+import pg from "pg";
+import { createConnection } from "../adapters/node/mod.ts";
+import { Reactor } from "../mod.ts";
+import { main, parseCommandLine, Refusal, report } from "./command_line.ts";
+
+const PATH = "/run/postgresql/.s.PGSQL.5432";
+const CONNECTIONS = 10, QUERIES = 100;
+
+/** The answer to each query: the square of its number, and the process that answered. */
+interface Row {
+  readonly square: number;
+  readonly pid: number;
+}
+
+/** Runs all queries, on the connections that are free. */
+async function runQueries(pool: pg.Pool): Promise<void> {
+  const started = performance.now();
+  const answers = await Promise.all(
+    Array.from({ length: QUERIES }, (_, index) =>
+      pool.query({
+        name: "square",
+        text: "SELECT $1::int4 * $1::int4 AS square, pg_backend_pid() AS pid",
+        values: [index],
+      })),
+  );
+  const rows: Row[] = answers.map(({ rows }: { rows: Row[] }) => rows[0]!);
+  const sum = rows.reduce((sum, { square }) => sum + square, 0);
+  const connections = new Set(rows.map(({ pid }) => pid)).size;
+  console.log(
+    `Sum of ${QUERIES} squares: ${sum}, by ${connections} connections`,
+  );
+  console.log(`${(performance.now() - started).toFixed(0)} ms`);
+}
+
+if (import.meta.main) {
+  await main(async () => {
+    const { values } = parseCommandLine({
+      path: { type: "string", default: PATH },
+      user: { type: "string", default: "postgres" },
+    });
+    await using reactor = new Reactor({ onError: report });
+    reactor.serve();
+    const pool = new pg.Pool({
+      user: String(values.user),
+      database: "postgres",
+      max: CONNECTIONS,
+      stream: () => createConnection(reactor, { path: String(values.path) }),
+    });
+    try {
+      await runQueries(pool);
+    } catch (error) {
+      throw new Refusal((error as Error).message);
+    } finally {
+      await pool.end();
+    }
+  });
+  Deno.exit();
+}

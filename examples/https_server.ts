@@ -1,0 +1,47 @@
+// Pages over TLS by node:https on a reactor. It needs a certificate and its key:
+//
+//     openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes \
+//       -days 30 -subj /CN=localhost -addext subjectAltName=DNS:localhost \
+//       -keyout key.pem -out cert.pem
+//     deno run --allow-ffi --allow-read=cert.pem,key.pem examples/https_server.ts
+//
+// Then, in another terminal: curl --cacert cert.pem https://localhost:8001/
+//
+// Ctrl-C ends it.
+
+import { createServer } from "node:https";
+import type { AddressInfo } from "node:net";
+import type { TLSSocket } from "node:tls";
+import { attach } from "../adapters/node/mod.ts";
+import { Reactor } from "../mod.ts";
+import { main, onInterrupt, parseCommandLine, report } from "./command_line.ts";
+
+if (import.meta.main) {
+  await main(async () => {
+    const { address, values } = parseCommandLine({
+      cert: { type: "string", default: "cert.pem" },
+      key: { type: "string", default: "key.pem" },
+    });
+    const cert = await Deno.readTextFile(String(values.cert));
+    const key = await Deno.readTextFile(String(values.key));
+    await using reactor = new Reactor({ onError: report });
+    const served = reactor.serve();
+
+    const server = createServer({ cert, key }, (request, response) => {
+      const protocol = (request.socket as TLSSocket).getProtocol();
+      response.end(`${request.method} ${request.url} over ${protocol}\n`);
+    });
+    // A client that does not trust the certificate is no failure of the server.
+    server.on("tlsClientError", () => {});
+    attach(server, reactor, address);
+    const { port } = server.address() as AddressInfo;
+    console.log(`Server start at: ${address.hostname}:${port}`);
+
+    onInterrupt(() => {
+      server.closeAllConnections();
+      server.close(() => reactor.stop());
+    });
+    await served;
+    Deno.exit();
+  });
+}
