@@ -1,5 +1,5 @@
-// Asks PostgreSQL a hundred things at once, by the driver `pg` of npm with a pool of ten
-// connections of a reactor. postgres.ts does the same with libpq.
+// Asks PostgreSQL a hundred things at once, by the driver `pg` of npm. Its pool has ten
+// connections, all of a reactor. postgres.ts does the same with libpq.
 //
 //     deno run --allow-ffi --allow-env --allow-read examples/database.ts [--path SOCKET]
 //
