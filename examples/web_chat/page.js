@@ -1,0 +1,162 @@
+// The page of web_chat.ts. Names and lines are set as text, never as HTML.
+
+/** The pause before the first try to reconnect, which doubles up to the longest, in ms. */
+const SHORTEST_PAUSE = 500;
+const LONGEST_PAUSE = 10_000;
+
+/** Older lines are removed. */
+const MAXIMUM_LINES = 500;
+
+const find = (id) => document.getElementById(id);
+const [lines, present, status, text] = ["lines", "present", "status", "text"]
+  .map(find);
+
+/** By this secret the page enters again, even if its old connection is still open. */
+const key = crypto.getRandomValues(new Uint32Array(4)).join("-");
+
+let socket = null;
+let name = null;
+let isWelcome = false;
+let failures = 0;
+let timer = 0;
+
+/** What is done with each kind of message. */
+const receive = {
+  welcome({ others }) {
+    const isBack = isWelcome;
+    isWelcome = true;
+    failures = 0;
+    showStatus(`Connected as ${name}`);
+    find("entrance").hidden = true;
+    find("room").hidden = false;
+    present.replaceChildren();
+    [name, ...others].forEach(addGuest);
+    if (isBack) addNotice("You are back. Lines may be missing.");
+    else text.focus();
+  },
+  refused({ reason }) {
+    leave();
+    find("refusal").textContent = reason;
+  },
+  joined({ name }) {
+    addGuest(name);
+    addNotice(`${name} has joined`);
+  },
+  left({ name }) {
+    for (const item of present.children) {
+      if (item.textContent === name) item.remove();
+    }
+    addNotice(`${name} has left`);
+  },
+  said({ name: author, text }) {
+    const item = document.createElement("li");
+    item.className = author === name ? "own" : "";
+    const title = document.createElement("b");
+    title.append(element("bdi", author));
+    const line = element("span", text);
+    line.dir = "auto";
+    item.append(title, line);
+    addLine(item);
+  },
+};
+
+function connect() {
+  clearTimeout(timer);
+  find("retry").hidden = true;
+  showStatus("Connecting …");
+  const url = new URL("room", location.href);
+  url.protocol = url.protocol.replace("http", "ws");
+  const opened = socket = new WebSocket(url);
+  opened.onopen = () => opened.send(JSON.stringify({ name, key }));
+  opened.onmessage = ({ data }) => {
+    if (opened !== socket) return;
+    const message = JSON.parse(data);
+    receive[message.kind](message);
+  };
+  opened.onclose = () => {
+    if (opened === socket) retryLater();
+  };
+}
+
+/** Waits twice as long each time, and not as long as other pages. */
+function retryLater() {
+  socket = null;
+  const pause = Math.min(LONGEST_PAUSE, SHORTEST_PAUSE * 2 ** failures++) *
+    (0.5 + Math.random() / 2);
+  const seconds = Math.ceil(pause / 1000);
+  const unit = seconds === 1 ? "second" : "seconds";
+  showStatus(`No connection. Next try in ${seconds} ${unit}.`, true);
+  find("retry").hidden = false;
+  timer = setTimeout(connect, pause);
+}
+
+/** Connects now, if the page waits for its next try. */
+function retry() {
+  if (name !== null && socket === null) connect();
+}
+
+/** Shows the entrance again. */
+function leave() {
+  clearTimeout(timer);
+  const left = socket;
+  socket = null;
+  left?.close();
+  name = null;
+  isWelcome = false;
+  find("retry").hidden = true;
+  find("room").hidden = true;
+  find("entrance").hidden = false;
+  showStatus("Not connected");
+  find("name").focus();
+}
+
+function showStatus(message, isLost = false) {
+  status.textContent = message;
+  status.className = isLost ? "lost" : "";
+}
+
+function element(tag, content) {
+  const created = document.createElement(tag);
+  created.textContent = content;
+  return created;
+}
+
+function addGuest(guest) {
+  present.append(element("li", guest));
+}
+
+function addNotice(message) {
+  const item = element("li", message);
+  item.className = "notice";
+  addLine(item);
+}
+
+/** Adds a line, and scrolls to it unless the reader has scrolled up. */
+function addLine(item) {
+  const below = lines.scrollHeight - lines.scrollTop - lines.clientHeight;
+  lines.append(item);
+  if (lines.children.length > MAXIMUM_LINES) lines.firstChild.remove();
+  if (below < 50) lines.scrollTop = lines.scrollHeight;
+}
+
+find("enter").onsubmit = (event) => {
+  event.preventDefault();
+  find("refusal").textContent = "";
+  name = find("name").value.trim();
+  failures = 0;
+  const earlier = socket;
+  connect();
+  earlier?.close();
+};
+
+find("say").onsubmit = (event) => {
+  event.preventDefault();
+  if (socket?.readyState !== WebSocket.OPEN) {
+    return showStatus("Not sent: there is no connection yet.", true);
+  }
+  socket.send(JSON.stringify({ text: text.value }));
+  text.value = "";
+};
+
+find("retry").onclick = retry;
+addEventListener("online", retry);
