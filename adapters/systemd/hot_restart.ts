@@ -19,6 +19,7 @@
  */
 
 import { close } from "../../backends/ffi/descriptor.ts";
+import { isSystemError } from "../../backends/ffi/errors.ts";
 import { checkOptions, type OptionNames } from "../../backends/ffi/options.ts";
 import { Socket } from "../../backends/ffi/socket.ts";
 import type { Reactor } from "../../reactor/reactor.ts";
@@ -127,14 +128,27 @@ function connect(path: string): Socket | null {
 }
 
 /** The sockets of the first line by their names. */
-function socketsOf({ text, descriptors }: Line): Map<string, Socket> {
-  const sockets = descriptors.map((fd) => Socket.adopt(fd));
-  const names = namesIn(text);
+function socketsOf(line: Line): Map<string, Socket> {
+  const sockets = adopted(line);
+  const names = namesIn(line.text);
   if (names?.length === sockets.length) {
     return new Map(names.map((name, index) => [name, sockets[index]!]));
   }
   for (const socket of sockets) socket.close();
-  throw notAnOffer(text);
+  throw notAnOffer(line.text);
+}
+
+/** Adopts all descriptors of a line, or closes them. */
+function adopted({ text, descriptors }: Line): Socket[] {
+  const sockets: Socket[] = [];
+  try {
+    for (const fd of descriptors) sockets.push(Socket.adopt(fd));
+    return sockets;
+  } catch (error) {
+    for (const socket of sockets) socket.close();
+    for (const fd of descriptors.slice(sockets.length)) close(fd);
+    throw isSystemError(error) ? notAnOffer(text) : error;
+  }
 }
 
 function namesIn(text: string): string[] | null {
@@ -240,9 +254,9 @@ export class HotRestart implements Disposable {
     const { lines } = this.#old;
     try {
       const line = await answer(lines, this.#timeout);
-      const [fd, ...others] = line?.descriptors ?? [];
-      for (const other of others) close(other);
-      return fd === undefined ? null : Socket.adopt(fd);
+      const [socket, ...others] = line === null ? [] : adopted(line);
+      for (const other of others) other.close();
+      return socket ?? null;
     } finally {
       this.#closeOld();
     }

@@ -12,7 +12,9 @@ import {
 } from "../../../adapters/systemd/mod.ts";
 import { LineSocket } from "../../../adapters/systemd/line_socket.ts";
 import {
+  close,
   ffiPermissionFlag,
+  pipe,
   Socket,
   type SocketAddress,
   socketPair,
@@ -323,6 +325,26 @@ test("takeOver: reports a line that is no list of names", async () => {
     );
     acceptor.close();
   }
+});
+
+test("takeOver: descriptors of an offer that are no sockets are closed", async () => {
+  using place = meetingPlace();
+  await using stranger = await Process.start("stranger", "\0pollux-unused");
+  const server = stranger.server;
+  const acceptor = stranger.reactor.listen(place, (peer) => {
+    const [reader, writer] = pipe();
+    const text = bytesOf('["first","second","third"]\n');
+    peer.socket.sendMessage(text, { descriptors: [server, reader, server] });
+    close(reader);
+    close(writer);
+    peer.end();
+  });
+  // The test counts descriptors at its end.
+  await assertRejects(
+    () => Process.start("new", place.path),
+    Deno.errors.InvalidData,
+  );
+  acceptor.close();
 });
 
 test("takeOver: a line after the timeout is an error for its sender", async () => {
