@@ -6,17 +6,17 @@
  * open file with the shell: a program that makes it non-blocking breaks the programs
  * that read it later. So a blocking descriptor stays as it is. Each kind has its way:
  *
- * | kind                              | how it is used                                |
- * | --------------------------------- | --------------------------------------------- |
- * | non-blocking already, regular file | as it is                                     |
- * | socket                            | recv(2) and send(2) with MSG_DONTWAIT         |
- * | pipe, FIFO, terminal on Linux     | opened again, which gives an open file of its own |
- * | all others                        | poll(2) before each call                      |
+ * | Kind                            | Way                                                |
+ * | ------------------------------- | -------------------------------------------------- |
+ * | non-blocking, or a regular file | read(2) and write(2)                               |
+ * | socket                          | recv(2) and send(2) with MSG_DONTWAIT              |
+ * | pipe, FIFO, terminal on Linux   | opened again: an open file of its own               |
+ * | all others                      | poll(2) before each call                           |
  *
- * To open `/proc/self/fd/N` opens the file behind a descriptor again (proc(5)). For most
- * devices that is another file in truth: `/dev/ptmx` is another terminal, an input
- * device another queue. It fails for the write end of a pipe without a reader, and for a
- * terminal that belongs to another user. Then poll(2) comes first as well.
+ * The path `/proc/self/fd/N` opens the file behind a descriptor again (proc(5)). Other
+ * devices than terminals are not opened again, because that creates another queue or,
+ * with `/dev/ptmx`, another terminal. The system refuses the write end of a pipe without
+ * a reader, and the terminal of another user: they are polled as well.
  *
  * After poll(2) a call does not block, as long as no other program takes the bytes or
  * the room in between.
