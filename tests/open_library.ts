@@ -5,6 +5,9 @@
  * @module
  */
 
+// The functions of adapters have tables of their own.
+import "../backends/ffi/file_calls.ts";
+import "../backends/ffi/process_calls.ts";
 import { openLibrary } from "../backends/ffi/libc.ts";
 
 openLibrary();
