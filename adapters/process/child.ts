@@ -218,16 +218,20 @@ export class Child extends Endpoint implements AsyncDisposable {
   }
 
   /**
-   * Closes the terminal and the streams, discards their queues, and kills the child with
-   * SIGKILL if it still runs. `status` resolves when it has ended.
+   * Kills the child with SIGKILL if it still runs, closes the terminal and the streams,
+   * and discards their queues. `status` resolves when it has ended.
    *
    * @throws {SystemError} as `kill`
    */
   override close(): void {
     const { terminal, streams } = this.#parts;
-    terminal?.abort();
-    for (const stream of streams) stream?.abort();
-    this.kill("SIGKILL");
+    try {
+      // Before the terminal hangs up, which would end the child by SIGHUP.
+      this.kill("SIGKILL");
+    } finally {
+      terminal?.abort();
+      for (const stream of streams) stream?.abort();
+    }
   }
 
   /** Closes it at the end of an `await using` scope, and waits for its end. */
