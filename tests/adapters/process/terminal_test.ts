@@ -171,13 +171,16 @@ onLinux(
   "Terminal: more input than its buffer takes waits in the queue",
   async (stage) => {
     const child = stage.spawn("sh", {
-      args: ["-c", "stty raw -echo; echo ready; head -c 500000 | wc -c"],
+      args: [
+        "-c",
+        "stty raw -echo; echo ready; sleep 0.2; head -c 5000000 | wc -c",
+      ],
       terminal: { rows: 24, columns: 80 },
     });
     const shell = new Shell(child);
     await shell.shows("ready");
-    assertEquals(child.terminal.write(new Uint8Array(500_000)), false);
-    await shell.shows("500000");
+    assertEquals(child.terminal.write(new Uint8Array(5_000_000)), false);
+    await shell.shows("5000000");
     assertEquals((await child.status).code, 0);
   },
 );
