@@ -2,15 +2,15 @@
  * A client process. Each line of its input is a number of milliseconds, for which it
  * makes one query at a time. Then it prints how many there were.
  *
- *     deno run -A bench/drivers/client.ts postgres|redis deno|reactor PORT
+ *     deno run -A bench/drivers/client.ts postgres|redis|mariadb deno|reactor PORT
  *
  * @module
  */
 
 import { Buffer } from "node:buffer";
 import { randomFillSync } from "node:crypto";
+import { createConnection } from "../../adapters/node/mod.ts";
 import { Reactor } from "../../mod.ts";
-import { ConnectionDuplex } from "./connection_duplex.ts";
 import { type Client, type Connect, drivers } from "./queries.ts";
 
 const VERIFIED_BYTES = 1024 * 1024;
@@ -24,7 +24,7 @@ export interface Report {
 function reactorConnect(port: number): Connect {
   const reactor = new Reactor();
   reactor.serve();
-  return () => new ConnectionDuplex(reactor, { hostname: "127.0.0.1", port });
+  return () => createConnection(reactor, { hostname: "127.0.0.1", port });
 }
 
 async function run(client: Client, milliseconds: number): Promise<Report> {

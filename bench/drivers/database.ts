@@ -66,8 +66,31 @@ const redis: Database = {
   ],
 };
 
+const mariadb: Database = {
+  driver: "mariadb",
+  // Debian keeps it outside of the PATH of most users.
+  find: async () =>
+    await which("mariadbd") ??
+      (await firstLine("sh", "-c", "ls /usr/sbin/mariadbd") || null),
+  prepare: (_program, directory) => [
+    ...["mariadb-install-db", "--no-defaults", "--skip-test-db"],
+    ...[`--datadir=${directory}/data`],
+    "--auth-root-authentication-method=normal",
+  ],
+  command: (program, directory, port) => [
+    ...[program, "--no-defaults", `--datadir=${directory}/data`],
+    ...["--bind-address=127.0.0.1", `--port=${port}`, "--skip-grant-tables"],
+    ...["--skip-name-resolve", "--skip-networking=0"],
+    ...[`--socket=${directory}/socket`, `--pid-file=${directory}/pid`],
+  ],
+  ready: (_program, port) => [
+    ...["mariadb-admin", "--no-defaults", "--host=127.0.0.1"],
+    ...[`--port=${port}`, "--silent", "ping"],
+  ],
+};
+
 /** All kinds of servers. */
-export const databases: readonly Database[] = [postgres, redis];
+export const databases: readonly Database[] = [postgres, redis, mariadb];
 
 /** Another program of the same folder. */
 function sibling(program: string, name: string): string {
@@ -122,8 +145,8 @@ export class DatabaseServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     try {
-      // Both servers then end at once, without an error.
-      this.#process.kill("SIGINT");
+      // PostgreSQL waits for its clients, which have ended before.
+      this.#process.kill("SIGTERM");
     } catch {
       // It has ended already.
     }

@@ -7,6 +7,7 @@
 import { Buffer } from "node:buffer";
 import type { Duplex } from "node:stream";
 import { AbstractConnector, Redis } from "ioredis";
+import mysql from "mysql2/promise";
 import pg from "pg";
 
 /** A client of a database, which makes one query at a time. */
@@ -65,8 +66,6 @@ async function redis(port: number, connect: Connect): Promise<Client> {
   const client = new Redis({
     host: "127.0.0.1",
     port,
-    // The stream of the benchmark cannot time out.
-    connectTimeout: 0,
     ...options,
   });
   await client.ping();
@@ -85,6 +84,29 @@ async function redis(port: number, connect: Connect): Promise<Client> {
   };
 }
 
+async function mariadb(port: number, connect: Connect): Promise<Client> {
+  const stream = connect === null ? {} : { stream: connect };
+  const client = await mysql.createConnection({
+    host: "127.0.0.1",
+    port,
+    user: "root",
+    ...stream,
+  });
+  let count = 0;
+  return {
+    async query(): Promise<void> {
+      const query = "SELECT CAST(? + 1 AS SIGNED) AS successor";
+      const [rows] = await client.execute(query, [count]);
+      same((rows as { successor: number }[])[0]!.successor, ++count);
+    },
+    async verify(bytes): Promise<void> {
+      const [rows] = await client.query("SELECT ? AS bytes", [bytes]);
+      const [row] = rows as { bytes: Uint8Array }[];
+      same(Buffer.compare(Buffer.from(row!.bytes), bytes), 0);
+    },
+  };
+}
+
 function same(actual: unknown, expected: unknown): void {
   if (actual !== expected) {
     throw new Error(`The database answers ${actual} instead of ${expected}`);
@@ -92,4 +114,8 @@ function same(actual: unknown, expected: unknown): void {
 }
 
 /** The drivers, by their names on the command line. */
-export const drivers: Readonly<Record<string, Driver>> = { postgres, redis };
+export const drivers: Readonly<Record<string, Driver>> = {
+  postgres,
+  redis,
+  mariadb,
+};
