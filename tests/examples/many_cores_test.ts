@@ -96,6 +96,25 @@ testExamples(
   absence.epoll,
 );
 
+testExamples(
+  "many_cores: Ctrl-C also ends a thread that was replaced and has an open connection",
+  async () => {
+    await using server = start("--workers", "1");
+    const port = await server.port();
+    using connection = await Deno.connect({ hostname: "127.0.0.1", port });
+    await connection.write(
+      bytesOf("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"),
+    );
+    assert((await connection.read(new Uint8Array(1000)))! > 0);
+    server.kill("SIGHUP");
+    await server.shows("worker 2: ready\n");
+    await assertEnds(server);
+    assertStringIncludes(server.text, "worker 1: ended\n");
+    assertStringIncludes(server.text, "worker 2: ended\n");
+  },
+  absence.epoll,
+);
+
 testExamples("many_cores: without a number of threads it ends", async () => {
   for (const workers of ["0", "100", "two"]) {
     const port = String(freePort());
