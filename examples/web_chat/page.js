@@ -158,5 +158,9 @@ find("say").onsubmit = (event) => {
   text.value = "";
 };
 
-find("retry").onclick = retry;
+find("retry").onclick = () => {
+  // The button, which is hidden now, would lose the focus.
+  text.focus();
+  retry();
+};
 addEventListener("online", retry);
