@@ -74,6 +74,7 @@ export function requestOf(
   checkOptions(options, SPAWN_OPTIONS);
   const { args = [], env = {}, clearEnv = false, cwd, terminal = null } =
     options;
+  checkArguments(args);
   if (terminal !== null) checkSize(terminal);
   const usual = terminal === null ? "inherit" as const : "terminal" as const;
   const { stdin = usual, stdout = usual, stderr = usual } = options;
@@ -95,6 +96,12 @@ export function requestOf(
     terminal,
     streams: Object.values(streams),
   };
+}
+
+/** A text would be spread: each of its letters would be an argument. */
+function checkArguments(args: unknown): void {
+  if (Array.isArray(args)) return;
+  throw new TypeError(`Cannot use ${Deno.inspect(args)} as args: not an array`);
 }
 
 function pathOf(cwd: string | URL): string {

@@ -196,6 +196,7 @@ onLinux(
   async (stage) => {
     const refused: [() => unknown, new () => Error, string][] = [
       [() => stage.spawn("a\0b"), TypeError, "NUL"],
+      [() => stage.spawn("true", { args: "-l" as never }), TypeError, "-l"],
       [() => stage.spawn("true", { args: ["a\0b"] }), TypeError, "NUL"],
       [() => stage.spawn("true", { env: { "A=B": "" } }), TypeError, '"A=B"'],
       [() => stage.spawn("true", { env: { A: "\0" } }), TypeError, "NUL"],
