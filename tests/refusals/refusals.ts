@@ -5,12 +5,14 @@
  */
 
 import { assert, assertEquals, assertLess, assertThrows } from "@std/assert";
+import { spawn } from "../../adapters/process/mod.ts";
 import { system } from "../../backends/ffi/current_system.ts";
 import {
   close,
   dup,
   type InternetAddress,
   isSystemError,
+  pipe,
   type SystemError,
 } from "../../backends/ffi/mod.ts";
 import { EVENT_READ, EVENT_WRITE } from "../../backends/mod.ts";
@@ -335,6 +337,63 @@ for (const code of ["ENOMEM", "ENOSPC"]) {
     },
   );
 }
+
+for (const code of ["ENOMEM", "ENOSPC"]) {
+  onAnyBackend(
+    `${code} of EPOLL_CTL_ADD ends a stream of a pipe, and no process stays unwatched`,
+    (stage) => {
+      const { reactor } = stage;
+      const bystander = new Bystander(stage);
+      const [reader, writer] = pipe();
+      const stream = reactor.open(reader);
+      const log = new Log();
+      stream.onClose = (error) => log.lines.push(causeOf(error));
+      refuse("epoll_ctl", code, { operation: ADD, fd: stream.fd });
+      stream.onData = () => {};
+      stage.until(() => log.lines.length > 0, "the end");
+      assertEquals([refusals(), log.lines], [1, [`epoll_ctl ${code}`]]);
+      close(writer);
+
+      refuse("epoll_ctl", code, { operation: ADD });
+      const options = { args: ["100"], stdin: "pipe" } as const;
+      const start = (): unknown => spawn(reactor, "sleep", options);
+      assertEquals(thrown(start), `epoll_ctl ${code}`);
+      assertEquals(refusals(), 1);
+      // No child is left: neither a running one, nor one to wait for.
+      const children = `/proc/${Deno.pid}/task/${Deno.pid}/children`;
+      assertEquals(Deno.readTextFileSync(children), "");
+      bystander.check();
+    },
+  );
+}
+
+onAnyBackend(
+  "read and write of a stream are repeated after EINTR, and end it with EIO",
+  (stage) => {
+    const { reactor } = stage;
+    for (const code of ["EINTR", "EIO"]) {
+      const [reader, writer] = pipe();
+      const [input, output] = [reactor.open(reader), reactor.open(writer)];
+      const log = new Log();
+      input.onData = (chunk) => log.lines.push(textOf(chunk));
+      input.onClose = (error) => log.lines.push(causeOf(error));
+      output.onClose = (error) => log.lines.push(causeOf(error));
+      refuse("write", code, { fd: output.fd });
+      output.write("text");
+      assertEquals(refusals(), 1);
+      if (code === "EIO") {
+        stage.until(() => log.lines.length === 2, "the ends");
+        assertEquals(log.lines.sort(), ["undefined", "write EIO"]);
+        continue;
+      }
+      refuse("read", code, { fd: input.fd });
+      stage.until(() => log.lines.includes("text"), "the text");
+      assertEquals([refusals(), log.lines], [1, ["text"]]);
+      input.abort();
+      output.abort();
+    }
+  },
+);
 
 onAnyBackend(
   "a descriptor that EPOLL_CTL_DEL keeps watched calls nothing",
