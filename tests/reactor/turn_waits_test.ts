@@ -3,10 +3,10 @@
  */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { pipe } from "../../backends/ffi/mod.ts";
+import { pipe, write } from "../../backends/ffi/mod.ts";
 import { close } from "../../backends/ffi/descriptor.ts";
 import { type Conn, Reactor } from "../../reactor/mod.ts";
-import { runDeno, test } from "../util.ts";
+import { bytesOf, runDeno, test } from "../util.ts";
 
 const ADDRESS = { hostname: "127.0.0.1", port: 0 };
 
@@ -109,4 +109,23 @@ test("a program without serve() ends with an error, though nothing keeps it aliv
   const { code, stderr } = await runDeno(FORGETFUL, ["--allow-ffi"]);
   assert(code !== 0);
   assertMatch(stderr, /NotSupported: Promise cannot settle.*call serve\(\)/);
+});
+
+test("stop(): a pending promise goes on with the next serve(), and close() rejects it", async () => {
+  const reactor = new Reactor();
+  const [reader, writer] = pipe();
+  const served = reactor.serve();
+  using listener = reactor.net.listen(ADDRESS);
+  const ready = Promise.resolve(reactor.readable(reader));
+  const accepted = listener.accept();
+  const rejected = assertRejects(() => accepted, Deno.errors.BadResource);
+  reactor.stop();
+  await served;
+  const again = reactor.serve();
+  write(writer, bytesOf("x"));
+  await ready;
+  reactor.close();
+  await Promise.all([again, rejected]);
+  close(reader);
+  close(writer);
 });
