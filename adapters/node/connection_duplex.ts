@@ -12,7 +12,7 @@ import { checkOptions, type OptionNames } from "../../backends/ffi/options.ts";
 import type { Connection } from "../../reactor/connection.ts";
 import { type NodeAddress, nodeAddress } from "./addresses.ts";
 import { DirectHandle } from "./direct_writes.ts";
-import { destroyedError, endedError, nodeError } from "./errors.ts";
+import { destroyedError, nodeError } from "./errors.ts";
 import {
   encoded,
   type EncodedChunk,
@@ -20,6 +20,7 @@ import {
   gathered,
 } from "./gather.ts";
 import { IdleTimer } from "./idle_timer.ts";
+import { refuseWrites } from "./refused_writes.ts";
 
 /** Called with the error of an operation, or with nothing after success. */
 type Done = (error?: Error | null) => void;
@@ -92,7 +93,7 @@ export class ConnectionDuplex extends Duplex {
     this.#connection = connection;
     connection.onEnd = () => this.#ended();
     connection.onClose = (error) => this.#closed(error);
-    if (!allowHalfOpen) this.once("end", this.#refuseWrites);
+    if (!allowHalfOpen) this.once("end", refuseWrites);
     if (pauseOnCreate) {
       this.pause();
       this.#pause();
@@ -328,7 +329,18 @@ export class ConnectionDuplex extends Duplex {
     // The stream keeps a copy. Small ones come from the pool of Node.
     const copy = Buffer.allocUnsafe(length);
     copy.set(chunk);
-    if (!this.push(copy)) this.#pause();
+    if (this.#emitsData()) this.emit("data", copy);
+    else if (!this.push(copy)) this.#pause();
+  }
+
+  /**
+   * Whether `push()` would do nothing but emit the chunk, and look for more in a tick of
+   * its own. The first chunk is always pushed, so that the stream knows that it was read.
+   */
+  #emitsData(): boolean {
+    return this.readableFlowing === true && this.readableLength === 0 &&
+      this.readableDidRead && this.readableEncoding === null &&
+      this.listenerCount("data") > 0;
   }
 
   #pause(): void {
@@ -340,20 +352,6 @@ export class ConnectionDuplex extends Duplex {
   #ended(): void {
     this.push(null);
     this.read(0);
-  }
-
-  /** Makes later writes fail as those of `net.Socket`, not as those after `end()`. */
-  #refuseWrites(): void {
-    this.write = (...args: unknown[]): boolean => {
-      if (!this.writableEnded) {
-        return super.write(...args as Parameters<Duplex["write"]>);
-      }
-      const error = endedError();
-      const done = args.at(-1);
-      if (typeof done === "function") nextTick(done, error);
-      this.destroy(error);
-      return false;
-    };
   }
 
   /**
