@@ -326,8 +326,9 @@ export class ConnectionDuplex extends Duplex {
     const { length } = chunk;
     this.#received += length;
     this.#idle.note();
-    // The stream keeps a copy. Small ones come from the pool of Node.
-    const copy = Buffer.allocUnsafe(length);
+    // The stream keeps a copy. In the pool of Node it would lead to other connections'
+    // bytes, and could not be transferred.
+    const copy = Buffer.allocUnsafeSlow(length);
     copy.set(chunk);
     if (this.#emitsData()) this.emit("data", copy);
     else if (!this.push(copy)) this.#pause();
