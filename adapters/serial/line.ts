@@ -30,7 +30,7 @@ export type SerialBuffer = "input" | "output" | "both";
 export class SerialLine {
   readonly #fd: number;
   readonly #path: string;
-  readonly #terminal: Terminal = terminalOf(Deno.build.os);
+  readonly #terminal: Terminal = terminalOf(system().os);
   readonly #calls = bindCalls(CALLS);
   readonly #value = new Int32Array(1);
   #original: Termios | null = null;

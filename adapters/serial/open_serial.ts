@@ -4,6 +4,7 @@
  * @module
  */
 
+import { system } from "../../backends/ffi/current_system.ts";
 import { OpenFile } from "../../backends/ffi/open_file.ts";
 import { openFile } from "../../backends/ffi/open_path.ts";
 import { streamSettings } from "../../reactor/connection_options.ts";
@@ -56,7 +57,7 @@ export function openSerial(
   options: SerialOptions,
 ): SerialPort {
   const settings = serialSettings(options);
-  terminalOf(Deno.build.os);
+  terminalOf(system().os);
   const loop = loopOf(reactor);
   loop.checkOpen();
   const shared = streamSettings(loop, fileTransport, {
