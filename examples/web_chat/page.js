@@ -164,3 +164,7 @@ find("retry").onclick = () => {
   retry();
 };
 addEventListener("online", retry);
+
+// Without this script the browser would send the form itself, and load the page again.
+find("entrance").inert = false;
+find("name").focus();

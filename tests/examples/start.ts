@@ -51,14 +51,18 @@ export function descriptorsOf({ pid }: Program): number {
   return [...Deno.readDirSync(`/proc/${pid}/fd`)].length;
 }
 
-/** Starts an example with the permission that its head names. */
+/**
+ * Starts an example with the permission that its head names. It is quiet about packages
+ * of npm, which the first run downloads.
+ */
 export function startExample(
   name: string,
   args: readonly string[] = [],
   permissions: readonly string[] = ["--allow-ffi"],
 ): Program {
   const file = new URL(`examples/${name}.ts`, ROOT).href;
-  return startDeno(["run", "--no-prompt", ...permissions, file, ...args]);
+  const options = ["--quiet", "--no-prompt", ...permissions];
+  return startDeno(["run", ...options, file, ...args]);
 }
 
 /** Starts an example with a limit on its descriptors. */
