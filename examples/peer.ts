@@ -24,6 +24,9 @@ const SHORTAGES = ["EMFILE", "ENFILE", "ENOBUFS", "ENOMEM"];
 /** The pause after a shortage, in milliseconds. */
 const PAUSE = 100;
 
+/** A shortage goes on, and is not reported again, unless it was over for this time. */
+const OVER = 10 * PAUSE;
+
 /** While this many bytes wait to be sent, no messages are read from the peer. */
 const HIGH_WATER_MARK = 64 * 1024;
 
@@ -58,7 +61,7 @@ export class Acceptor {
   readonly #watch: () => void;
   readonly #unwatch: () => void;
   #pausedUntil: number | null = null;
-  #isShort = false;
+  #shortUntil = -Infinity;
 
   /**
    * Starts accepting.
@@ -78,9 +81,7 @@ export class Acceptor {
   accept(): [connection: Socket, address: SocketAddress] | null {
     for (;;) {
       try {
-        const accepted = this.#server.acceptFrom();
-        this.#isShort = false;
-        return accepted;
+        return this.#server.acceptFrom();
       } catch (error) {
         if (!isSystemError(error)) throw error;
         if (SHORTAGES.includes(error.code)) return this.#pause(error);
@@ -101,9 +102,9 @@ export class Acceptor {
 
   /** Leaves connections in the backlog for a while. Reports a shortage once. */
   #pause(error: Error): null {
-    if (!this.#isShort) report(error);
-    this.#isShort = true;
-    this.#pausedUntil = performance.now() + PAUSE;
+    const now = performance.now();
+    if (now > this.#shortUntil + OVER) report(error);
+    this.#shortUntil = this.#pausedUntil = now + PAUSE;
     this.#unwatch();
     return null;
   }
