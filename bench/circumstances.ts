@@ -26,14 +26,17 @@ export function circumstances(
 ): string {
   const load = Deno.loadavg()[0]!.toFixed(2);
   const busy = Math.round(busyShare() * 100);
-  return [
+  const machine = [
     `${processorName()}, ${navigator.hardwareConcurrency} cores`,
     `Linux ${kernelRelease()}`,
     `Deno ${Deno.version.deno}`,
     ...versions,
-    `load average ${load} and CPU ${busy} % busy before`,
+  ];
+  const run = [
+    `Load average ${load} and CPU ${busy} % busy before`,
     ...(rounds === undefined ? [] : [`${rounds} rounds`]),
     ...(slice === undefined ? [] : [`slices of ${slice} ms`]),
     new Date().toISOString().slice(0, 10),
-  ].join("; ");
+  ];
+  return `${machine.join("; ")}. ${run.join("; ")}`;
 }
