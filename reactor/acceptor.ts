@@ -44,8 +44,9 @@ export let setFull: (acceptor: Acceptor, full: boolean) => void;
  * Accepts connections of a listening socket.
  *
  * Without a free descriptor (`EMFILE`, `ENFILE`) or memory, a connection stays in the
- * backlog, and the listener would be ready again and again. So the acceptor rests for 100 ms, reports the error once, and tries again. Connections wait
- * in the backlog meanwhile. `reactor/accepting.ts` explains every error of accept(2).
+ * backlog, and the listener would be ready again and again. So the acceptor reports the
+ * error once, rests for 100 ms, and tries again. Connections wait in the backlog
+ * meanwhile. `reactor/accepting.ts` explains every error of accept(2).
  *
  * @example
  * ```ts
@@ -80,7 +81,7 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
   readonly #onAccept: (socket: Socket) => void;
   /** The bits of `Hold`; 0 while it accepts. */
   #holds = 0;
-  /** Ends the rest; null since an accept succeeded. */
+  /** Ends the rest; null since a retry met no new failure. */
   #rest: Timer | null = null;
 
   /**

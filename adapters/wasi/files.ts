@@ -50,7 +50,7 @@ type FileEntry = GuestFile | GuestDirectory;
 export type FileCall = (
   guest: Guest,
   entry: FileEntry,
-  // deno-lint-ignore no-explicit-any
+  // deno-lint-ignore no-explicit-any -- each call has parameters of its own
   ...args: any[]
 ) => number;
 

@@ -28,7 +28,7 @@ export interface Guest {
 /**
  * A call of a guest. It returns an error number, later if the guest is suspended.
  */
-// deno-lint-ignore no-explicit-any
+// deno-lint-ignore no-explicit-any -- each call has parameters of its own
 export type GuestCall = (guest: Guest, ...args: any[]) =>
   | number
   | Promise<number>;

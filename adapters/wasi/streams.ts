@@ -27,7 +27,7 @@ import { retryUntilReady } from "./retry.ts";
 export type StreamCall = (
   guest: Guest,
   stream: GuestStream,
-  // deno-lint-ignore no-explicit-any
+  // deno-lint-ignore no-explicit-any -- each call has parameters of its own
   ...args: any[]
 ) => number | Promise<number>;
 

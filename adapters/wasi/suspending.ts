@@ -7,7 +7,7 @@
  * @module
  */
 
-// deno-lint-ignore no-explicit-any
+// deno-lint-ignore no-explicit-any -- each call has parameters of its own
 type Import = (...args: any[]) => number | Promise<number>;
 
 interface PromiseIntegration {
