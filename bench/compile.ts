@@ -8,7 +8,8 @@ import { firstLine } from "./peers/peer.ts";
 
 let directory: string | undefined;
 
-function outputs(): string {
+/** The directory of compiled programs. */
+export function outputs(): string {
   if (directory !== undefined) return directory;
   directory = Deno.makeTempDirSync({ prefix: "pollux-bench-" });
   globalThis.addEventListener("unload", () => {

@@ -12,7 +12,7 @@
 import { setTimeout as pause } from "node:timers/promises";
 import type { Effort } from "./effort.ts";
 import { Latencies } from "./load/latencies.ts";
-import type { Load } from "./load/load.ts";
+import { type Load, LoadError } from "./load/load.ts";
 import { measureMemory } from "./memory.ts";
 import type { Peer } from "./peers/peer.ts";
 import { cpuSeconds, cpuSplit, descriptorLimit } from "./proc.ts";
@@ -86,7 +86,7 @@ async function measureSpeed(
     }
   }
   await runRounds(scenario, subjects, effort);
-  if (scenario.group !== undefined) {
+  if (scenario.countsCalls) {
     for (const subject of subjects) await countCalls(subject, effort);
   }
   for (const subject of subjects) closeLoad(subject);
@@ -177,15 +177,19 @@ function measureSlice(
   const cpu = cpuSeconds(pid);
   const ownCpu = cpuSeconds(Deno.pid);
   ofSlice.clear();
+  const lost = load.lost ?? 0;
   const start = performance.now();
   const messages = load.run(milliseconds, ofSlice);
   const seconds = (performance.now() - start) / 1000;
+  if (messages === 0) throw new LoadError("the server answers too late");
   const share = (cpuSeconds(Deno.pid) - ownCpu) / seconds;
   subject.slices.push({
     rate: messages / seconds,
     cpu: (cpuSeconds(pid) - cpu) / messages * 1e6,
     p50: ofSlice.percentiles()?.p50 ?? NaN,
     loadShare: share,
+    lost: (load.lost ?? 0) - lost,
+    answered: messages,
   });
   const splitAfter = cpuSplit(pid);
   subject.user += splitAfter.user - split.user;

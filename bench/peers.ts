@@ -11,6 +11,7 @@ import { bareFfi } from "./peers/bare_ffi.ts";
 import { bun } from "./peers/bun.ts";
 import { cEpoll } from "./peers/c_epoll.ts";
 import { libevent, libuv } from "./peers/c_library.ts";
+import { datagramPeers } from "./peers/datagrams.ts";
 import { denoListen } from "./peers/deno_listen.ts";
 import { node, nodeNetInDeno } from "./peers/node_net.ts";
 import {
@@ -41,4 +42,5 @@ await run([
   libuv,
   libevent,
   ...asDenoHasIt,
+  ...datagramPeers,
 ], { rounds: 12, slice: 150, only: [] });

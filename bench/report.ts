@@ -65,22 +65,26 @@ function columnsOf(scenario: Scenario, yardstick: string): Column[] {
   if (scenario.memory) return [server, MEMORY];
   const counts = scenario.counts ?? "message";
   const speed = [server, rate(scenario), P50, P99];
-  if (scenario.group !== undefined) {
-    return [
-      ...speed,
-      ...cpu(counts),
-      calls(counts),
-      { heading: "p50, × Deno's", cell: (row) => ratioCell(row, "p50") },
-      { heading: "CPU, × Deno's", cell: (row) => ratioCell(row, "cpu") },
-    ];
+  switch (scenario.group) {
+    case "as Deno has it":
+      return [
+        ...speed,
+        ...cpu(counts),
+        calls(counts),
+        ratio("p50", "Deno's"),
+        ratio("cpu", "Deno's"),
+      ];
+    case "datagrams":
+      return [...speed, ...cpu(counts), ratio("cpu", yardstick), BUSY, LOST];
+    default:
+      return [
+        ...speed,
+        P999,
+        ...cpu(counts),
+        ratio("cpu", yardstick),
+        load(scenario),
+      ];
   }
-  return [
-    ...speed,
-    P999,
-    ...cpu(counts),
-    { heading: `CPU, × ${yardstick}`, cell: (row) => ratioCell(row, "cpu") },
-    load(scenario),
-  ];
 }
 
 const MEMORY: Column = {
@@ -139,8 +143,36 @@ function calls(counts: string): Column {
 function load(scenario: Scenario): Column {
   return {
     heading: "load's CPU",
-    cell: ({ result }) =>
-      scenario.spins ? "spins" : `${Math.round(loadShare(result) * 100)} %`,
+    cell: ({ result }) => scenario.spins ? "spins" : percent(loadShare(result)),
+  };
+}
+
+/** How much of its core the server has used: less than all if the load was too slow. */
+const BUSY: Column = {
+  heading: "server's CPU",
+  cell: ({ result: { slices } }) =>
+    percent(median(slices.map(({ rate, cpu }) => rate * cpu / 1e6))),
+};
+
+const LOST: Column = {
+  heading: "lost",
+  cell: ({ result: { slices } }) => {
+    const sum = (figure: "lost" | "answered"): number =>
+      slices.reduce((total, slice) => total + slice[figure], 0);
+    const lost = sum("lost");
+    return lost === 0 ? "0" : percent(lost / (lost + sum("answered")), 2);
+  },
+};
+
+function percent(share: number, digits: number = 0): string {
+  return `${(share * 100).toFixed(digits)} %`;
+}
+
+function ratio(figure: "cpu" | "p50", unit: string): Column {
+  const name = figure === "cpu" ? "CPU" : figure;
+  return {
+    heading: `${name}, × ${unit}`,
+    cell: (row) => ratioCell(row, figure),
   };
 }
 

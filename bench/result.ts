@@ -18,6 +18,10 @@ export interface Slice {
   readonly p50: number;
   /** The part of a core that the load has used. */
   readonly loadShare: number;
+  /** Messages that were never answered. */
+  readonly lost: number;
+  /** Messages that were answered. */
+  readonly answered: number;
 }
 
 /** The measurements of one server in one scenario. */

@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import { circumstances } from "./circumstances.ts";
 import type { Effort } from "./effort.ts";
 import { measure, pinLoad } from "./harness.ts";
-import { again, type Peer } from "./peers/peer.ts";
+import { again, isControl, type Peer } from "./peers/peer.ts";
 import { progress } from "./progress.ts";
 import { table } from "./report.ts";
 import type { Result } from "./result.ts";
@@ -144,15 +144,16 @@ function exitWith(text: string): never {
   Deno.exit(0);
 }
 
-/** The yardstick, its control, and the servers whose names have one of the words. */
+/** The yardsticks, their controls, and the servers whose names have one of the words. */
 function chosen(
   peers: readonly Peer[],
   words: readonly string[],
 ): readonly Peer[] {
   if (words.length === 0) return peers;
-  return peers.filter(({ name }, index) =>
-    index <= 1 ||
-    words.some((word) => name.toLowerCase().includes(word.toLowerCase()))
+  const units = new Set(peers.map(({ unit }) => unit));
+  return peers.filter((peer) =>
+    units.has(peer.name) || isControl(peer) ||
+    words.some((word) => peer.name.toLowerCase().includes(word.toLowerCase()))
   );
 }
 

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { type BurstOptions, Bursts } from "./load/bursts.ts";
 import { Churn } from "./load/churn.ts";
 import { ClosedLoop } from "./load/closed_loop.ts";
 import { FanOut } from "./load/fan_out.ts";
@@ -25,11 +26,13 @@ export interface Scenario {
   /** The servers that take part. Default: all servers without a group. */
   readonly group?: Group;
   /** The unit that is counted. Default: messages. */
-  readonly counts?: "message" | "connection";
+  readonly counts?: "message" | "connection" | "packet";
   /** Checks once, before measuring, that the server sends back the right bytes. */
   readonly verify?: (port: number) => Promise<void>;
   /** How many descriptors the load has while it is open. */
   readonly descriptors: number;
+  /** Whether system calls are counted, too. */
+  readonly countsCalls?: true;
   /** Measures only the memory of a connection, in a new server. */
   readonly memory?: true;
   /** How long a server is loaded before it is measured, if longer than by default, in ms. */
@@ -95,8 +98,27 @@ function asDenoHasIt(scenario: Scenario): Scenario {
     key: `net-${scenario.key}`,
     name: `${group}: ${scenario.name}`,
     group,
+    countsCalls: true,
   };
 }
+
+/** Bursts of datagrams. */
+function udp(key: string, name: string, options: BurstOptions): Scenario {
+  return {
+    key,
+    name: `UDP: ${name}`,
+    mode: "datagram",
+    group: "datagrams",
+    counts: "packet",
+    spins: true,
+    descriptors: 1,
+    open: (port) => new Bursts(port, options),
+  };
+}
+
+const ONE_EACH: BurstOptions = { peers: 50, packets: 1, size: 64 };
+const SMALL_BURSTS: BurstOptions = { peers: 4, packets: 64, size: 64 };
+const LARGE_BURSTS: BurstOptions = { peers: 4, packets: 64, size: 1200 };
 
 /** All scenarios, in the order of BENCHMARKS.md. */
 export const scenarios: readonly Scenario[] = [
@@ -138,13 +160,13 @@ export const scenarios: readonly Scenario[] = [
     descriptors: 5001,
     open: (port) => new FanOut(port, 5000, 64),
   },
-  {
-    key: "udp",
-    name: "UDP 50 × 64 B",
-    mode: "datagram",
-    descriptors: 50,
-    open: (port) => new ClosedLoop(port, 50, 64, "datagram"),
-  },
+  udp("udp-1", "50 peers × 1 × 64 B", ONE_EACH),
+  udp("udp-64", "4 peers × 64 × 64 B", SMALL_BURSTS),
+  udp("udp-1200", "4 peers × 64 × 1,200 B", LARGE_BURSTS),
+  udp("udp-offload", "4 peers × 64 × 1,200 B in segments", {
+    ...LARGE_BURSTS,
+    offload: true,
+  }),
   ...[oneSmall, manySmall, manyLarger, streams, shortConnections].map(
     asDenoHasIt,
   ),

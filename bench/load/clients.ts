@@ -6,7 +6,6 @@
 
 import { EPOLL_CTL_ADD, EPOLLIN, EpollInstance } from "../../backends/epoll.ts";
 import { Socket } from "../../backends/ffi/socket.ts";
-import type { SocketType } from "../../backends/ffi/socket_fd.ts";
 import { unaccepted } from "../proc.ts";
 import { LoadError, PATIENCE } from "./load.ts";
 
@@ -18,8 +17,6 @@ const SEND_BUFFER_BYTES = 128 * 1024;
 
 /** The kind of connections. */
 export interface ClientOptions {
-  /** "stream" for TCP, "datagram" for UDP. Default: "stream". */
-  readonly type?: SocketType;
   /** Whether the connections must not send while connecting. Default: false. */
   readonly silent?: boolean;
   /** The events to wait for. Default: EPOLLIN. */
@@ -37,10 +34,10 @@ export class Clients implements Disposable {
    * @param count How many connections
    */
   constructor(port: number, count: number, options: ClientOptions = {}) {
-    const { type = "stream", silent = false, events = EPOLLIN } = options;
+    const { silent = false, events = EPOLLIN } = options;
     this.epoll.reserve(count);
     for (let i = 0; i < count; i++) {
-      const socket = connected(port, type);
+      const socket = connected(port);
       this.#sockets.push(socket);
       const last = i === count - 1 || i % BATCH === BATCH - 1;
       if (last && silent) awaitAccepted(port);
@@ -62,9 +59,9 @@ export class Clients implements Disposable {
 }
 
 /** Opens an established connection. */
-function connected(port: number, type: SocketType): Socket {
-  const socket = Socket.create("IPv4", type);
-  if (type === "stream") socket.setOption("noDelay", true);
+function connected(port: number): Socket {
+  const socket = Socket.create("IPv4", "stream");
+  socket.setOption("noDelay", true);
   socket.setOption("sendBufferSize", SEND_BUFFER_BYTES);
   // It blocks, so that a SYN that a full backlog discards is sent again.
   socket.setBlocking(true);

@@ -8,7 +8,6 @@
 import { EPOLLET, EPOLLIN } from "../../backends/epoll.ts";
 import { libc } from "../../backends/ffi/libc.ts";
 import { pageAligned } from "../../backends/ffi/memory.ts";
-import type { SocketType } from "../../backends/ffi/socket_fd.ts";
 import { Clients } from "./clients.ts";
 import type { Latencies } from "./latencies.ts";
 import { type Load, LoadError, PATIENCE } from "./load.ts";
@@ -29,15 +28,10 @@ export class ClosedLoop implements Load {
   readonly #missing: Int32Array;
   readonly #sentAt: Float64Array;
 
-  constructor(
-    port: number,
-    connections: number,
-    size: number,
-    type: SocketType = "stream",
-  ) {
+  constructor(port: number, connections: number, size: number) {
     // One receive takes all bytes, so a level-triggered wait would only cost more.
     const events = EPOLLIN | EPOLLET;
-    this.#clients = new Clients(port, connections, { type, events });
+    this.#clients = new Clients(port, connections, { events });
     this.#size = size;
     this.#message = new Uint8Array(size).fill(0x2a).buffer;
     this.#missing = new Int32Array(this.#clients.tableLength);

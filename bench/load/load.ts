@@ -10,6 +10,8 @@ import type { Latencies } from "./latencies.ts";
 export interface Load extends Disposable {
   /** The number of open connections. */
   readonly connections: number;
+  /** How many messages were never answered, if the load counts them. */
+  readonly lost?: number;
 
   /**
    * Loads the server for a while, then waits for the last answers. So the server has

@@ -4,7 +4,14 @@
  * @module
  */
 
-import { firstLine, type Mode, type Peer, program, which } from "./peer.ts";
+import {
+  firstLine,
+  type Mode,
+  type Peer,
+  program,
+  userCache,
+  which,
+} from "./peer.ts";
 
 const programs: Readonly<Record<Mode, string>> = {
   "echo": "bun_echo.mjs",
@@ -15,14 +22,8 @@ const programs: Readonly<Record<Mode, string>> = {
 /** The command that works; `available` sets it. */
 let command = "bun";
 
-function cache(): string {
-  const root = Deno.env.get("XDG_CACHE_HOME") ??
-    `${Deno.env.get("HOME")}/.cache`;
-  return `${root}/pollux-bench`;
-}
-
 function installed(): string {
-  return `${cache()}/node_modules/bun/bin/bun.exe`;
+  return `${userCache()}/node_modules/bun/bin/bun.exe`;
 }
 
 async function works(candidate: string): Promise<boolean> {
@@ -32,7 +33,7 @@ async function works(candidate: string): Promise<boolean> {
 /** `Bun.listen`, and `Bun.udpSocket` for UDP. */
 export const bun: Peer = {
   name: "Bun",
-  modes: ["echo", "datagram", "fan-out"],
+  modes: ["echo", "fan-out"],
   async available(): Promise<true | string> {
     for (const candidate of ["bun", installed()]) {
       if (!await works(candidate)) continue;
@@ -44,9 +45,16 @@ export const bun: Peer = {
   async install(): Promise<void> {
     if (await works("bun") || await works(installed())) return;
     if (await which("npm") === null) return;
-    await Deno.mkdir(cache(), { recursive: true });
+    await Deno.mkdir(userCache(), { recursive: true });
     await new Deno.Command("npm", {
-      args: ["install", "--no-fund", "--no-audit", "--prefix", cache(), "bun"],
+      args: [
+        "install",
+        "--no-fund",
+        "--no-audit",
+        "--prefix",
+        userCache(),
+        "bun",
+      ],
       stdout: "null",
     }).output();
   },

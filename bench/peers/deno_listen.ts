@@ -15,7 +15,7 @@ const programs: Readonly<Record<Mode, string>> = {
 /** `Deno.listen`, and `Deno.listenDatagram` for UDP. */
 export const denoListen: Peer = {
   name: "Deno.listen",
-  modes: ["echo", "datagram", "fan-out"],
+  modes: ["echo", "fan-out"],
   available: () => Promise.resolve(true),
   command: (mode, port) => [
     Deno.execPath(),

@@ -12,7 +12,7 @@ const programs: Readonly<Record<Mode, string>> = {
   "fan-out": "node_net_fan_out.mjs",
 };
 
-const modes: readonly Mode[] = ["echo", "datagram", "fan-out"];
+const modes: readonly Mode[] = ["echo", "fan-out"];
 
 /** `node:net` and `node:dgram` in Deno. */
 export const nodeNetInDeno: Peer = {

@@ -9,7 +9,7 @@
 import { createSocket } from "node:dgram";
 import process from "node:process";
 
-const socket = createSocket("udp4");
+const socket = createSocket({ type: "udp4", recvBufferSize: 4 * 1024 * 1024 });
 socket.on("message", (data, { address, port }) => {
   socket.send(data, port, address);
 });

@@ -11,7 +11,7 @@
 export type Mode = "echo" | "datagram" | "fan-out";
 
 /** Servers with scenarios and tables of their own. */
-export type Group = "as Deno has it";
+export type Group = "as Deno has it" | "datagrams";
 
 /** A server, and how to start it. */
 export interface Peer {
@@ -41,9 +41,21 @@ export function again(peer: Peer): Peer {
   return { ...peer, name: `${peer.name}, again` };
 }
 
+/** Whether a server is a control. */
+export function isControl({ name }: Peer): boolean {
+  return name.endsWith(", again");
+}
+
 /** The path of a program in this folder. */
 export function program(name: string): string {
   return new URL(name, import.meta.url).pathname;
+}
+
+/** The directory of installed and compiled programs that later runs use again. */
+export function userCache(): string {
+  const root = Deno.env.get("XDG_CACHE_HOME") ??
+    `${Deno.env.get("HOME")}/.cache`;
+  return `${root}/pollux-bench`;
 }
 
 /** The path of a command, or null if it is not installed. */

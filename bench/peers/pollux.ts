@@ -9,17 +9,13 @@ import {
   SELECTOR_NAMES,
   type SelectorName,
 } from "../../backends/selectors.ts";
-import { type Mode, type Peer, program } from "./peer.ts";
+import { type Peer, program } from "./peer.ts";
 
 /**
- * The program of each mode. `examples/echo.ts` is the one to copy. It sends data on at
- * once, so it reuses one buffer, as the servers in C do.
+ * The program to copy. It sends data on at once, so it reuses one buffer, as the servers
+ * in C do.
  */
-const programs: Readonly<Record<Mode, string>> = {
-  "echo": "../../examples/echo.ts",
-  "datagram": "pollux_datagram.ts",
-  "fan-out": "pollux_fan_out.ts",
-};
+const ECHO = "../../examples/echo.ts";
 
 function deno(name: string, ...args: string[]): string[] {
   return [Deno.execPath(), "run", "--allow-ffi", program(name), ...args];
@@ -29,12 +25,12 @@ function deno(name: string, ...args: string[]): string[] {
 function reactor(how: "run" | "serve"): Peer {
   return {
     name: `Pollux ${how}()`,
-    modes: ["echo", "datagram", "fan-out"],
+    modes: ["echo", "fan-out"],
     available: () => Promise.resolve(true),
     command: (mode, port) =>
       mode === "echo"
-        ? deno(programs.echo, "--mode", how, "--port", String(port))
-        : deno(programs[mode], how, String(port)),
+        ? deno(ECHO, "--mode", how, "--port", String(port))
+        : deno("pollux_fan_out.ts", how, String(port)),
   };
 }
 
@@ -43,8 +39,7 @@ export const polluxOwnChunks: Peer = {
   name: "Pollux own chunks",
   modes: ["echo"],
   available: () => Promise.resolve(true),
-  command: (_mode, port) =>
-    deno(programs.echo, "--own-chunks", "--port", String(port)),
+  command: (_mode, port) => deno(ECHO, "--own-chunks", "--port", String(port)),
 };
 
 /** The reactor on a selector that is not the best. */
@@ -54,7 +49,7 @@ function reactorOn(selector: SelectorName): Peer {
     modes: ["echo"],
     available: () => Promise.resolve(works(selector)),
     command: (_mode, port) =>
-      deno(programs.echo, "--selector", selector, "--port", String(port)),
+      deno(ECHO, "--selector", selector, "--port", String(port)),
   };
 }
 

@@ -11,6 +11,7 @@ import { Reactor } from "../../mod.ts";
 const [mode = "run", port = "8001"] = Deno.args;
 const reactor = new Reactor();
 const socket = reactor.datagram({ hostname: "127.0.0.1", port: Number(port) });
+socket.socket.setOption("receiveBufferSize", 4 * 1024 * 1024);
 socket.onMessage = (data, sender) => {
   socket.send(data, sender);
 };

@@ -9,7 +9,7 @@ import { firstLine, type Mode, type Peer, program } from "./peer.ts";
 /** The first one in PATH, and Debian's, which has the packages of Debian. */
 const INTERPRETERS = ["python3", "/usr/bin/python3"];
 
-const all: readonly Mode[] = ["echo", "datagram", "fan-out"];
+const all: readonly Mode[] = ["echo", "fan-out"];
 
 /** The first interpreter that has a module, or null. */
 async function interpreterWith(module: string): Promise<string | null> {

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import socket
 import sys
 
 
@@ -48,7 +49,11 @@ class Datagram(asyncio.DatagramProtocol):
 async def serve(mode, port):
     loop = asyncio.get_running_loop()
     if mode == "datagram":
-        await loop.create_datagram_endpoint(Datagram, ("127.0.0.1", port))
+        transport, _ = await loop.create_datagram_endpoint(
+            Datagram, ("127.0.0.1", port)
+        )
+        queue = transport.get_extra_info("socket")
+        queue.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4 * 1024 * 1024)
     else:
         protocol = Echo if mode == "echo" else FanOut
         await loop.create_server(protocol, "127.0.0.1", port, backlog=4096)
