@@ -18,6 +18,17 @@
  * @module
  */
 
+import {
+  cacheFolder,
+  CannotRunError,
+  downloadPackages,
+  find,
+  inForeground,
+  prepareOnce,
+  runner,
+  unpackDeno,
+} from "../other_deno.ts";
+
 const DEFAULT_TESTS = ["tests/conformance_test.ts", "tests/backends/"];
 
 const DENO_PACKAGE = "@deno/linux-arm64-glibc";
@@ -31,9 +42,6 @@ here=$(dirname "$0")
 exec "$here/usr/bin/qemu-aarch64-static" -L "$here/usr/aarch64-linux-gnu" \\
   "$here/package/deno" "$@"
 `;
-
-/** The tests cannot run on this machine. The message is one sentence that says why. */
-class CannotRunError extends Error {}
 
 if (import.meta.main) {
   try {
@@ -55,100 +63,33 @@ async function runTests(tests: string[]): Promise<number> {
       `Cannot emulate Linux arm64 on ${os}: user-mode emulation needs a Linux kernel`,
     );
   }
-  const cache = cacheFolder();
-  const deno = await prepare(`${cache}/${Deno.version.deno}`);
+  const cache = cacheFolder("pollux-arm64");
+  const folder = `${cache}/${Deno.version.deno}`;
+  await prepareOnce(folder, prepare);
   return await inForeground(
-    deno,
+    `${folder}/deno`,
     // Types do not depend on the machine, and checking them in emulation takes a minute.
     ["test", "-A", "--no-check", ...tests],
     // The kernel cannot start Deno.execPath() here, so tests start POLLUX_DENO.
-    { DENO_DIR: `${cache}/deno_dir`, POLLUX_DENO: deno, POLLUX_EMULATED: "1" },
+    {
+      DENO_DIR: `${cache}/deno_dir`,
+      POLLUX_DENO: `${folder}/deno`,
+      POLLUX_EMULATED: "1",
+    },
   );
 }
 
-function cacheFolder(): string {
-  const home = Deno.env.get("HOME");
-  const caches = Deno.env.get("XDG_CACHE_HOME") || (home && `${home}/.cache`);
-  if (!caches) {
-    throw new CannotRunError(
-      "Cannot choose a cache folder: set XDG_CACHE_HOME or HOME",
-    );
-  }
-  return `${caches}/pollux-arm64`;
-}
-
-/** Fills the folder, unless an earlier run has done so, and returns the launcher. */
-async function prepare(folder: string): Promise<string> {
-  if (!await exists(folder)) {
-    console.log(`Preparing the emulation of arm64 in ${folder}, once`);
-    const draft = `${folder}.draft-${Deno.pid}`;
-    try {
-      await Deno.mkdir(`${draft}/packages`, { recursive: true });
-      await unpackDeno(draft);
-      await unpackQemuAndLibc(draft);
-      await Deno.writeTextFile(`${draft}/deno`, LAUNCHER, { mode: 0o755 });
-      await Deno.remove(`${draft}/packages`, { recursive: true });
-      // The folder exists only when it is complete.
-      await Deno.rename(draft, folder);
-    } finally {
-      if (await exists(draft)) await Deno.remove(draft, { recursive: true });
-    }
-  }
-  return `${folder}/deno`;
-}
-
-async function unpackDeno(folder: string): Promise<void> {
-  const packages = `${folder}/packages`;
-  const run = runner("get the arm64 Deno from npm", packages);
-  const wanted = Deno.version.deno;
-  const published = JSON.parse(
-    await run("npm", "view", DENO_PACKAGE, "versions", "--json"),
-  );
-  const version = nearestVersion(published, wanted);
-  if (version === undefined) {
-    throw new CannotRunError(
-      `Cannot emulate arm64: ${DENO_PACKAGE} has no release near ${wanted}`,
-    );
-  }
-  console.log(`Deno ${version} for arm64 runs the tests of Deno ${wanted}`);
-  await run("npm", "pack", `${DENO_PACKAGE}@${version}`);
-  const archive = await find(packages, "deno-linux-arm64-");
-  await run("tar", "-xzf", archive, "-C", folder, "package/deno");
-}
-
-/** The newest version in the series of `wanted` that is not newer: npm lacks some releases. */
-function nearestVersion(
-  versions: readonly string[],
-  wanted: string,
-): string | undefined {
-  const [series, newest] = split(wanted);
-  return versions
-    .filter((version) => split(version)[0] === series)
-    .filter((version) => split(version)[1] <= newest)
-    .sort((a, b) => split(b)[1] - split(a)[1])[0];
-}
-
-function split(version: string): [series: string, patch: number] {
-  const dot = version.lastIndexOf(".");
-  return [version.slice(0, dot), Number(version.slice(dot + 1))];
+async function prepare(draft: string): Promise<void> {
+  console.log(`Preparing the emulation of arm64 in ${draft}, once`);
+  await unpackDeno(DENO_PACKAGE, "deno", draft);
+  await unpackQemuAndLibc(draft);
+  await Deno.writeTextFile(`${draft}/deno`, LAUNCHER, { mode: 0o755 });
 }
 
 async function unpackQemuAndLibc(folder: string): Promise<void> {
   const packages = `${folder}/packages`;
-  const run = runner("get QEMU and the arm64 C library from apt", packages);
-  // A new machine has no package lists, and writing them would need root.
-  const apt = [
-    "apt-get",
-    `-oDir::State::lists=${packages}/lists`,
-    `-oDir::Cache=${packages}/cache`,
-    "-oAPT::Sandbox::User=", // The sandbox user cannot write here.
-    "-oAPT::Update::Error-Mode=any", // By default a failed update is only a warning.
-  ] as const;
-  await Deno.mkdir(`${packages}/lists/partial`, { recursive: true });
-  await Deno.mkdir(`${packages}/cache/archives/partial`, { recursive: true });
-  await run(...apt, "update");
-  await run(...apt, "download", QEMU_PACKAGE, ...LIBC_PACKAGES);
-
+  await downloadPackages(packages, [QEMU_PACKAGE, ...LIBC_PACKAGES]);
+  const run = runner("unpack QEMU and the arm64 C library", packages);
   for (const name of LIBC_PACKAGES) {
     await run("dpkg-deb", "-x", await find(packages, `${name}_`), folder);
   }
@@ -157,53 +98,5 @@ async function unpackQemuAndLibc(folder: string): Promise<void> {
     'dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" ./usr/bin/qemu-aarch64-static';
   const qemu = await find(packages, `${QEMU_PACKAGE}_`);
   await run("sh", "-c", extract, "sh", qemu, folder);
-}
-
-/** Returns a function that runs a program in `folder`, and returns its output. Errors name the purpose. */
-function runner(
-  purpose: string,
-  folder: string,
-): (program: string, ...args: string[]) => Promise<string> {
-  return async (program, ...args) => {
-    const { success, stdout, stderr } = await new Deno.Command(program, {
-      args,
-      cwd: folder,
-      stdin: "null",
-    }).output().catch((error) => {
-      if (!(error instanceof Deno.errors.NotFound)) throw error;
-      throw new CannotRunError(`Cannot ${purpose}: no ${program} here`);
-    });
-    if (success) return new TextDecoder().decode(stdout);
-    const complaint = new TextDecoder().decode(stderr).trim();
-    throw new CannotRunError(
-      `Cannot ${purpose}: ${program} failed\n${complaint}`,
-    );
-  };
-}
-
-/** Runs a program in the foreground, and returns its exit status. */
-async function inForeground(
-  program: string,
-  args: readonly string[],
-  env: Record<string, string> = {},
-): Promise<number> {
-  const child = new Deno.Command(program, { args: [...args], env }).spawn();
-  return (await child.status).code;
-}
-
-async function find(folder: string, prefix: string): Promise<string> {
-  for await (const { name } of Deno.readDir(folder)) {
-    if (name.startsWith(prefix)) return `${folder}/${name}`;
-  }
-  throw new CannotRunError(`Cannot find ${prefix}… in ${folder}`);
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await Deno.stat(path);
-    return true;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  await Deno.remove(packages, { recursive: true });
 }

@@ -1,0 +1,51 @@
+#!/bin/sh
+#
+# Runs a program of Windows by Wine: wine.sh FOLDER PROJECT PROGRAM ARGUMENT...
+#
+# FOLDER has the file system that Wine needs, in `root`, and Deno's cache. The program
+# starts in Z:\project, which is PROJECT.
+#
+# It runs in mount and process namespaces of its own. So nothing has to be unmounted,
+# and wineserver, which outlives its programs by seconds, ends with this script.
+# Changes of drive C: are gone afterwards, except with POLLUX_KEEP=1.
+
+set -eu
+
+if [ "${POLLUX_INSIDE-}" != 1 ]; then
+  map=
+  [ "$(id -u)" = 0 ] || map=--map-root-user
+  POLLUX_INSIDE=1 exec unshare $map --mount --pid --fork --kill-child "$0" "$@"
+fi
+
+folder=$1 project=$2
+shift 2
+root=$folder/root
+
+mount -t tmpfs tmpfs "$root/tmp"
+mount -t proc proc "$root/proc"
+for name in dev sys; do mount --rbind "/$name" "$root/$name"; done
+mount --bind "$project" "$root/project"
+if [ "${POLLUX_KEEP-}" != 1 ]; then
+  mkdir "$root/tmp/changed" "$root/tmp/work"
+  mount -t overlay overlay "$root/home" \
+    -o "lowerdir=$root/home,upperdir=$root/tmp/changed,workdir=$root/tmp/work"
+fi
+mkdir -p "$folder/deno_dir" "$root/home/deno_dir"
+mount --bind "$folder/deno_dir" "$root/home/deno_dir"
+
+# Without winedbg, a crash is an exit status.
+in_root() {
+  env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/home WINEPREFIX=/home/.wine \
+    WINESERVER=/usr/lib/wine/wineserver64 WINEDEBUG=-all \
+    WINEDLLOVERRIDES=mscoree,mshtml,winemenubuilder.exe,winedbg.exe=d \
+    DENO_DIR='Z:\home\deno_dir' DENO_NO_UPDATE_CHECK=1 NO_COLOR=1 \
+    ${POLLUX_SEED:+"POLLUX_SEED=$POLLUX_SEED"} \
+    unshare --root="$root" --wd=/project "$@"
+}
+
+status=0
+in_root /usr/lib/wine/wine64 "$@" || status=$?
+# A new drive is complete when the server has ended.
+[ "${POLLUX_KEEP-}" != 1 ] || in_root /usr/lib/wine/wineserver64 -w
+# This shell is the first process of its namespace: all others end with it.
+exit "$status"
