@@ -138,8 +138,9 @@ function benchSignatures(path: string): void {
 
 function benchErrno(): void {
   const group = "1,000 reads of errno";
-  const { memory, location } = errno();
-  const view = new Deno.UnsafePointerView(location!);
+  const { memory } = errno();
+  const location = errno().location as Deno.PointerObject;
+  const view = new Deno.UnsafePointerView(location);
   const copy = new Int32Array(new ArrayBuffer(4));
   const { memcpyFrom } = libc();
 

@@ -6,7 +6,7 @@
 
 import { notifyClose } from "./close_watch.ts";
 import { system } from "./current_system.ts";
-import { setBlocking } from "./descriptor.ts";
+import { closeFd, setBlocking } from "./descriptor.ts";
 import { type SystemError, systemError } from "./errors.ts";
 import { libc } from "./libc.ts";
 import { checkMemory } from "./memory.ts";
@@ -28,6 +28,7 @@ import {
 } from "./socket_address.ts";
 import { type SocketType, typeOfNumber } from "./socket_fd.ts";
 import { optionPlace, type SocketOptions } from "./socket_options.ts";
+import { winsock } from "./winsock.ts";
 
 /** The direction that `Socket.shutdown` ends. */
 export type ShutdownDirection = "read" | "write" | "both";
@@ -115,8 +116,18 @@ export abstract class BaseSocket<A extends AnyAddress = SocketAddress>
     expectAddress();
     const fd = openFd(this);
     const result = libc().getsockname(fd, addressBytes, addressLength);
-    if (result < 0) throw systemError("getsockname", -result);
+    if (result < 0) return this.#unboundAddress(-result) as A;
     return receivedAddress() as A;
+  }
+
+  /** Winsock has no address of a socket that is not bound, where POSIX has zeros. */
+  #unboundAddress(number: number): SocketAddress {
+    if (winsock === null || number !== system().errno.EINVAL) {
+      throw systemError("getsockname", number);
+    }
+    const { domain } = this;
+    if (domain === "unix") return { path: "" };
+    return { hostname: domain === "IPv6" ? "::" : "0.0.0.0", port: 0 };
   }
 
   /**
@@ -156,8 +167,10 @@ export abstract class BaseSocket<A extends AnyAddress = SocketAddress>
    */
   getOption<Name extends keyof SocketOptions>(name: Name): SocketOptions[Name] {
     const { level, number, type } = optionPlace(name);
-    const value = new DataView(this.getRawOption(level, number, 4).buffer)
-      .getInt32(0, true);
+    // Winsock writes a single byte for some of the booleans.
+    const word = new Uint8Array(new ArrayBuffer(4));
+    word.set(this.getRawOption(level, number, 4));
+    const value = new DataView(word.buffer).getInt32(0, true);
     return (type === "boolean" ? value !== 0 : value) as SocketOptions[Name];
   }
 
@@ -311,7 +324,8 @@ export abstract class BaseSocket<A extends AnyAddress = SocketAddress>
    */
   resetOnClose(): void {
     const { SOL_SOCKET, SO_LINGER } = system().constants;
-    // struct linger { int l_onoff; int l_linger; }; an error does no harm here.
+    // struct linger { int l_onoff; int l_linger; }, of which Windows has two halves of
+    // the first word; an error does no harm here.
     libc().setsockopt(this.#fd, SOL_SOCKET, SO_LINGER, Int32Array.of(1, 0), 8);
   }
 
@@ -346,7 +360,7 @@ export abstract class BaseSocket<A extends AnyAddress = SocketAddress>
     const fd = this.#fd;
     notifyClose(fd);
     this.#fd = -1;
-    libc().close(fd);
+    closeFd(fd);
   }
 
   /** Closes the socket at the end of a `using` scope. */

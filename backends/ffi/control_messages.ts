@@ -3,7 +3,8 @@
  * the time of its arrival.
  *
  * Sources: ip(7), ipv6(7), socket(7); `<netinet/in.h>`, `<netinet6/in6.h>` and
- * `<sys/socket.h>` of xnu-11417, FreeBSD 14, NetBSD 10 and illumos-gate; RFC 3542.
+ * `<sys/socket.h>` of xnu-11417, FreeBSD 14, NetBSD 10 and illumos-gate; `<ws2ipdef.h>`
+ * of Windows; RFC 3542.
  *
  * @module
  */
@@ -118,6 +119,15 @@ const numbers: Readonly<Record<System["os"], ControlNumbers>> = {
     packetInfo6: 0xb,
     hopLimit: 0xc,
     timestamp: 0x1013,
+    perMillisecond: 1_000,
+  },
+  windows: {
+    packetInfo: { type: 19, bytes: 8, address: 0, source: 0, interface: 4 },
+    receivedTtl: 21, // IP_RECVTTL
+    sentTtl: null,
+    packetInfo6: 19,
+    hopLimit: 21,
+    timestamp: -1, // it has none
     perMillisecond: 1_000,
   },
 };

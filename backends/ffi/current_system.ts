@@ -10,6 +10,10 @@ import { freebsd } from "./systems/freebsd.ts";
 import { illumos } from "./systems/illumos.ts";
 import { linux } from "./systems/linux.ts";
 import { netbsd } from "./systems/netbsd.ts";
+import { windows } from "./systems/windows.ts";
+
+/** Whether this is Windows, which has Winsock and no POSIX. */
+export const isWindows: boolean = Deno.build.os === "windows";
 
 /**
  * Returns the table of a system.
@@ -32,10 +36,13 @@ export function systemFor(platform: Platform): System {
     case "illumos":
     case "solaris":
       return illumos(arch);
+    case "windows":
+      return windows(arch);
     default:
       throw new Deno.errors.NotSupported(
         `No readiness call is known for ${os} ${arch}: tried the tables of ` +
-          "linux, darwin, freebsd, netbsd and illumos, and none is for this system",
+          "linux, darwin, freebsd, netbsd, illumos and windows, and none is for " +
+          "this system",
       );
   }
 }

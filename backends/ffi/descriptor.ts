@@ -9,6 +9,13 @@ import { system } from "./current_system.ts";
 import { systemError } from "./errors.ts";
 import { fcntl, libc } from "./libc.ts";
 import { checkMemory } from "./memory.ts";
+import {
+  duplicateSocket,
+  isOpenHandle,
+  setNotInherited,
+  setSocketBlocking,
+} from "./windows_socket.ts";
+import { winsock } from "./winsock.ts";
 
 /** The result of a read, a write or a receive that would have to wait. */
 export const WOULD_BLOCK: -1 = -1;
@@ -44,6 +51,14 @@ function describe(value: unknown): string {
 }
 
 let again = -1;
+
+/**
+ * Whether a failed receive has filled its memory. A datagram that does not fit is an
+ * error of Winsock's, WSAEMSGSIZE, though its first bytes are received.
+ */
+export function isCutShort(number: number): boolean {
+  return winsock !== null && number === system().errno.EMSGSIZE;
+}
 
 /**
  * Sorts the failure of a call.
@@ -97,7 +112,9 @@ export function read(fileobj: FileObject, buffer: BufferSource): number {
   const fd = fileDescriptor(fileobj);
   const length = checkMemory(buffer, buffer?.byteLength);
   for (;;) {
-    const count = libc().read(fd, buffer, length);
+    const count = winsock === null
+      ? libc().read(fd, buffer, length)
+      : libc().recv(fd, buffer, length, 0);
     if (count >= 0) return count;
     if (wouldBlock("read", -count)) return WOULD_BLOCK;
   }
@@ -119,7 +136,9 @@ export function write(fileobj: FileObject, data: BufferSource): number {
   const fd = fileDescriptor(fileobj);
   const length = checkMemory(data, data?.byteLength);
   for (;;) {
-    const count = libc().write(fd, data, length);
+    const count = winsock === null
+      ? libc().write(fd, data, length)
+      : libc().send(fd, data, length, 0);
     if (count >= 0) return count;
     if (wouldBlock("write", -count)) return WOULD_BLOCK;
   }
@@ -134,9 +153,14 @@ export function write(fileobj: FileObject, data: BufferSource): number {
  */
 export function close(fd: number): void {
   notifyClose(fileDescriptor(fd));
-  const result = libc().close(fd);
+  const result = closeFd(fd);
   if (result >= 0 || -result === system().errno.EINTR) return;
   throw systemError("close", -result);
+}
+
+/** close(2), by its number: the result or -errno. */
+export function closeFd(fd: number): number {
+  return winsock === null ? libc().close(fd) : winsock.closesocket(fd);
 }
 
 /**
@@ -151,6 +175,7 @@ export function close(fd: number): void {
  */
 export function setBlocking(fileobj: FileObject, blocking: boolean): void {
   const fd = fileDescriptor(fileobj);
+  if (winsock !== null) return setSocketBlocking(winsock, fd, blocking);
   const { F_GETFL, F_SETFL, O_NONBLOCK } = system().constants;
   const flags = retrying("fcntl", () => fcntl(fd, F_GETFL));
   const wanted = blocking ? flags & ~O_NONBLOCK : flags | O_NONBLOCK;
@@ -160,21 +185,30 @@ export function setBlocking(fileobj: FileObject, blocking: boolean): void {
 /**
  * Whether calls on a descriptor wait.
  *
+ * @throws {Deno.errors.NotSupported} on Windows, which cannot be asked
  * @throws {SystemError} if the number is not open
  */
 export function isBlocking(fileobj: FileObject): boolean {
   const fd = fileDescriptor(fileobj);
+  if (winsock !== null) throw lacking("way to ask whether calls wait");
   const { F_GETFL, O_NONBLOCK } = system().constants;
   return (retrying("fcntl", () => fcntl(fd, F_GETFL)) & O_NONBLOCK) === 0;
 }
 
+/** The error of a call that Windows has no counterpart of. */
+export function lacking(what: string): Error {
+  return new Deno.errors.NotSupported(`${system().name} has no ${what}`);
+}
+
 /** Whether a number is an open descriptor of this process. */
 export function isOpen(fd: number): boolean {
+  if (winsock !== null) return isOpenHandle(winsock, fd);
   return fcntl(fd, system().constants.F_GETFD) >= 0;
 }
 
 /** Has a descriptor closed in child processes. */
 export function setCloseOnExec(fd: number): void {
+  if (winsock !== null) return setNotInherited(winsock, fd);
   const { F_SETFD, FD_CLOEXEC } = system().constants;
   retrying("fcntl", () => fcntl(fd, F_SETFD, FD_CLOEXEC));
 }
@@ -184,6 +218,8 @@ export function setCloseOnExec(fd: number): void {
  *
  * @returns the read end and the write end, as in pipe(2)
  * @throws {Deno.errors.NotCapable} without `--allow-ffi`
+ * @throws {Deno.errors.NotSupported} on Windows, whose pipes have no readiness:
+ *   `socketPair()` works everywhere
  * @throws {SystemError} if there are no descriptors left
  *
  * @example
@@ -202,6 +238,7 @@ export function setCloseOnExec(fd: number): void {
  * ```
  */
 export function pipe(): [reader: number, writer: number] {
+  if (winsock !== null) throw lacking("pipes with readiness");
   const ends = new Int32Array(new ArrayBuffer(8));
   const { O_NONBLOCK, O_CLOEXEC } = system().constants;
   const { pipe, pipe2 } = libc();
@@ -223,6 +260,8 @@ export function pipe(): [reader: number, writer: number] {
  * @throws {SystemError} `EMFILE` or `ENFILE` if there are fewer
  */
 export function requireDescriptors(count: number): void {
+  // A process of Windows may have 16 million handles.
+  if (winsock !== null) return;
   const [reader, writer] = pipe();
   const taken = [reader, writer];
   try {
@@ -240,6 +279,7 @@ export function requireDescriptors(count: number): void {
  */
 export function dup(fileobj: FileObject): number {
   const fd = fileDescriptor(fileobj);
+  if (winsock !== null) return duplicateSocket(winsock, fd);
   const copy = retrying("dup", () => libc().dup(fd));
   setCloseOnExec(copy);
   return copy;

@@ -17,19 +17,15 @@ export type ForeignFunction = (...parameters: never[]) => number | bigint;
 /** A function that returns a pointer. */
 type PointerFunction = (...parameters: never[]) => Deno.PointerValue;
 
-/** `memcpy(to, from, bytes)`. */
-type Memcpy = (
-  to: BufferSource,
-  from: Deno.PointerValue,
-  bytes: number,
-) => unknown;
+/** `memcpy(to, from, bytes)`: it takes the source as `location` has it. */
+type Memcpy = (to: BufferSource, from: never, bytes: number) => unknown;
 
 /** This thread's errno. Its address never changes. */
 export interface Errno {
   /** The variable itself or, if there is a `copy`, its last copy. */
   readonly memory: Int32Array<ArrayBuffer>;
   /** The address of the variable. */
-  readonly location: Deno.PointerValue;
+  readonly location: Deno.PointerValue | bigint;
   /** Fills `memory` under a scoped permission, which cannot map it. */
   readonly copy: Memcpy | null;
 }
@@ -49,7 +45,7 @@ function inOneFrame(
     let number = memory[0]!;
     if (result >= 0) return result;
     if (copy !== null) {
-      copy(memory, location, 4);
+      copy(memory, location as never, 4);
       number = memory[0]!;
     }
     return typeof result === "bigint" ? BigInt(-number) : -number;
@@ -66,7 +62,7 @@ function pointerInOneFrame(
     let number = memory[0]!;
     if (result !== null) return result;
     if (copy !== null) {
-      copy(memory, location, 4);
+      copy(memory, location as never, 4);
       number = memory[0]!;
     }
     return -number;

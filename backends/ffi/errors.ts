@@ -6,6 +6,7 @@
 
 import { libc } from "./libc.ts";
 import { system } from "./current_system.ts";
+import { type Winsock, winsock } from "./winsock.ts";
 
 /**
  * An error of the operating system, as every failed call throws it. It is an instance
@@ -63,7 +64,7 @@ const classes: Readonly<Record<string, ErrorClass>> = {
   ECONNREFUSED: Deno.errors.ConnectionRefused,
 };
 
-let names: ReadonlyMap<number, string> | undefined;
+let names: Map<number, string> | undefined;
 
 /**
  * Returns the name of an error number, as in "EAGAIN"; "E" and the number if
@@ -73,19 +74,43 @@ export function errnoName(errno: number): string {
   names ??= new Map(
     Object.entries(system().errno).map(([name, number]) => [number, name]),
   );
+  for (const [number, name] of Object.entries(system().errnoNames ?? {})) {
+    names.set(Number(number), name);
+  }
   return names.get(errno) ?? `E${errno}`;
 }
 
+/** FORMAT_MESSAGE_FROM_SYSTEM and FORMAT_MESSAGE_IGNORE_INSERTS of `<winbase.h>`. */
+const FROM_SYSTEM = 0x1000;
+const IGNORE_INSERTS = 0x200;
+
 /**
- * Returns the message of the C library for an error number, as in "Connection
- * refused".
+ * Returns the message of the system for an error number, as in "Connection refused". On
+ * Windows it is in the language of the user, as in Deno's own errors.
  */
 export function errnoMessage(errno: number): string {
+  if (winsock !== null) return windowsMessage(winsock, errno);
   const text = new Uint8Array(new ArrayBuffer(256));
   libc().strerror_r(errno, text, text.length);
   const length = text.indexOf(0);
   return new TextDecoder().decode(text.subarray(0, length)) ||
     `Unknown error ${errno}`;
+}
+
+function windowsMessage({ FormatMessageW }: Winsock, number: number): string {
+  const text = new Uint16Array(new ArrayBuffer(1024));
+  const flags = FROM_SYSTEM | IGNORE_INSERTS;
+  const length = FormatMessageW(
+    flags,
+    null,
+    number,
+    0,
+    text,
+    text.length,
+    null,
+  );
+  return String.fromCharCode(...text.subarray(0, length)).trimEnd() ||
+    `Unknown error ${number}`;
 }
 
 /**

@@ -5,7 +5,8 @@
  */
 
 import { system } from "./current_system.ts";
-import { hasFullPermission, opens } from "./library.ts";
+import { opens } from "./library.ts";
+import { isPermitted } from "./permission.ts";
 
 /** Where package managers install libraries, next to where the C library is. */
 const DIRECTORIES = [
@@ -52,9 +53,4 @@ export function findLibrary(...names: string[]): string {
   throw new Deno.errors.NotFound(
     `Cannot find library ${names.map((name) => `"${name}"`).join(" or ")}`,
   );
-}
-
-function isPermitted(path: string): boolean {
-  return hasFullPermission() ||
-    Deno.permissions.querySync({ name: "ffi", path }).state === "granted";
 }

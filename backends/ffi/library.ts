@@ -7,8 +7,11 @@
  * @module
  */
 
-import { system } from "./current_system.ts";
+import { isWindows, system } from "./current_system.ts";
 import { type Errno, errorByValue } from "./errno.ts";
+import { findLastError } from "./last_error.ts";
+import { hasFullPermission, permittedLibraries } from "./permission.ts";
+import { openOfWindows, windowsPermissionFlag } from "./windows_libraries.ts";
 
 let path: string | undefined;
 
@@ -19,6 +22,7 @@ let path: string | undefined;
  * @throws {Deno.errors.NotSupported} if none of the known libraries exists
  */
 export function libraryPath(): string {
+  if (isWindows) return path ??= permittedLibraries(system().libraries)[0]!;
   if (path === undefined) findLibrary({}).close();
   return path!;
 }
@@ -40,7 +44,7 @@ export function openFunctions<Symbols extends Deno.ForeignLibraryInterface>(
 /** As `openFunctions`, with a function that closes the library. */
 export function openClosable<Symbols extends Deno.ForeignLibraryInterface>(
   definitions: Symbols,
-  file: string | undefined = path,
+  file: string | undefined = isWindows ? undefined : path,
   fails: (definition: Deno.ForeignFunction) => boolean = isSigned,
 ): {
   readonly functions: Deno.StaticForeignLibraryInterface<Symbols>;
@@ -59,6 +63,7 @@ export function openClosable<Symbols extends Deno.ForeignLibraryInterface>(
 function findLibrary<Symbols extends Deno.ForeignLibraryInterface>(
   symbols: Symbols,
 ): Deno.DynamicLibrary<Symbols> {
+  if (isWindows) return openOfWindows(symbols);
   const failures: string[] = [];
   for (const candidate of permittedLibraries(system().libraries)) {
     try {
@@ -77,25 +82,10 @@ function findLibrary<Symbols extends Deno.ForeignLibraryInterface>(
   );
 }
 
-/** Whether every library may be opened, or only those that --allow-ffi names. */
-export function hasFullPermission(): boolean {
-  return Deno.permissions.querySync({ name: "ffi" }).state === "granted";
-}
-
-/** The names that Deno lets us open: all of them, or those that are granted by path. */
-function permittedLibraries(libraries: readonly string[]): readonly string[] {
-  if (hasFullPermission()) return libraries;
-  const paths = libraries.filter((library) => library.startsWith("/"));
-  const granted = paths.filter((path) =>
-    Deno.permissions.querySync({ name: "ffi", path }).state === "granted"
-  );
-  // Without a grant the first path makes Deno ask, or report the missing permission.
-  return granted.length > 0 ? granted : paths.slice(0, 1);
-}
-
 /**
  * The narrowest flag under which Pollux runs on this machine, as in
- * `--allow-ffi=/lib/x86_64-linux-gnu/libc.so.6`.
+ * `--allow-ffi=/lib/x86_64-linux-gnu/libc.so.6`. On Windows it names three libraries:
+ * `ws2_32.dll`, `kernel32.dll` and `ntdll.dll`.
  *
  * Deno compares the text of the path, so a plain `--allow-ffi=libc.so.6` is not
  * enough. Code that can call the C library can do anything the process can: the
@@ -113,6 +103,7 @@ function permittedLibraries(libraries: readonly string[]): readonly string[] {
  * ```
  */
 export function ffiPermissionFlag(): string {
+  if (isWindows) return windowsPermissionFlag();
   const path = system().libraries.find((library) =>
     library.startsWith("/") && opens(library)
   );
@@ -160,7 +151,9 @@ let errnoOfThread: Errno | undefined;
 
 /** This thread's errno, found before the first function that can fail is called. */
 export function errno(): Errno {
-  return errnoOfThread ??= findErrno();
+  return errnoOfThread ??= isWindows
+    ? findLastError(openFunctions)
+    : findErrno();
 }
 
 function findErrno(): Errno {

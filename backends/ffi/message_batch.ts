@@ -17,6 +17,11 @@ import {
 } from "./socket_address.ts";
 import { quietly } from "./socket_fd.ts";
 import { IOVEC_BYTES, MessageHeaders } from "./structs/message.ts";
+import {
+  receiveWindowsMessage,
+  sendWindowsMessage,
+} from "./windows_message.ts";
+import { winsock } from "./winsock.ts";
 
 /** POSIX lets a call take no more than 16 pieces; every system here takes 1024. */
 export const MAXIMUM_PIECES = 64;
@@ -24,7 +29,7 @@ export const MAXIMUM_PIECES = 64;
 /** The largest result of a call, which is an `int` here. */
 const MAXIMUM_BYTES = 0x7fff_ffff;
 
-/** One message made of several pieces, for `sendmsg`. */
+/** One message made of several pieces. */
 export class GatheredMessage {
   /** The bytes of `struct msghdr`, which points at the pieces. */
   readonly bytes: ArrayBuffer;
@@ -55,23 +60,32 @@ export class GatheredMessage {
   ): void {
     const count = Math.min(pieces.length - first, MAXIMUM_PIECES);
     let room = MAXIMUM_BYTES;
+    const { address, length: word } = system().iovec;
     for (let index = 0; index < count; index++) {
       const piece = pieces[first + index]!;
       const skipped = index === 0 ? offset : 0;
       checkPiece(piece, skipped);
       const length = Math.min(piece.length - skipped, room);
-      this.#iovecs[2 * index] = addressOf(piece) + BigInt(skipped);
-      this.#iovecs[2 * index + 1] = BigInt(length);
+      this.#iovecs[2 * index + address] = addressOf(piece) + BigInt(skipped);
+      this.#iovecs[2 * index + word] = BigInt(length);
       room -= length;
     }
     this.#header.setPieceCount(0, count);
+  }
+
+  /** Sends it, as sendmsg(2) does: the number of bytes that were taken, or -errno. */
+  send(fd: number): number {
+    return winsock === null
+      ? libc().sendmsg(fd, this.bytes, quietly(0))
+      : sendWindowsMessage(winsock, fd, this.bytes, 0);
   }
 }
 
 /**
  * Messages that one call receives or sends, each with one piece of memory and room
  * for one address. The calls are recvmmsg(2) and sendmmsg(2) on Linux, FreeBSD and
- * NetBSD. Other systems receive and send one message.
+ * NetBSD. Other systems receive and send one message, Windows by WSARecvFrom and
+ * WSASendTo.
  */
 export class MessageBatch {
   /** The memory of all messages, one after another. */
@@ -109,12 +123,14 @@ export class MessageBatch {
    * @throws {SystemError} as `Socket.recv`
    */
   receive(fd: number): number {
-    const { recvmmsg, recvmsg } = libc();
+    const { recvmmsg } = libc();
     const { bytes } = this.#headers;
     for (;;) {
       const count = recvmmsg !== null
         ? recvmmsg(fd, bytes, this.capacity, 0, null)
-        : recvmsg(fd, bytes, 0);
+        : winsock === null
+        ? libc().recvmsg(fd, bytes, 0)
+        : receiveWindowsMessage(winsock, fd, bytes, this.messageBytes, 0);
       if (count >= 0) {
         if (recvmmsg !== null) return count;
         this.#headers.setLength(0, count);
@@ -175,7 +191,7 @@ export class MessageBatch {
       this.#headers.setName(index, addressOf(bytes), length);
     }
     this.memory.set(data, index * this.messageBytes);
-    this.#iovecs[2 * index + 1] = BigInt(data.length);
+    this.#iovecs[2 * index + system().iovec.length] = BigInt(data.length);
   }
 
   /**
@@ -186,12 +202,14 @@ export class MessageBatch {
    * @throws {SystemError} as `Socket.sendTo`, of the first message that was not taken
    */
   send(fd: number, count: number): number {
-    const { sendmmsg, sendmsg } = libc();
+    const { sendmmsg } = libc();
     const { bytes } = this.#headers;
     for (;;) {
       const sent = sendmmsg !== null
         ? sendmmsg(fd, bytes, count, quietly(0))
-        : sendmsg(fd, bytes, quietly(0));
+        : winsock === null
+        ? libc().sendmsg(fd, bytes, quietly(0))
+        : sendWindowsMessage(winsock, fd, bytes, 0);
       if (sent >= 0) return sendmmsg !== null ? sent : 1;
       if (wouldBlock("sendmmsg", -sent)) return WOULD_BLOCK;
     }
@@ -201,8 +219,9 @@ export class MessageBatch {
   #connect(index: number): void {
     const piece = this.memory.subarray(index * this.messageBytes);
     const iovec = this.#iovecs.subarray(2 * index);
-    this.#iovecs[2 * index] = addressOf(piece);
-    this.#iovecs[2 * index + 1] = BigInt(this.messageBytes);
+    const { address, length } = system().iovec;
+    this.#iovecs[2 * index + address] = addressOf(piece);
+    this.#iovecs[2 * index + length] = BigInt(this.messageBytes);
     this.#headers.setPieces(index, addressOf(iovec), 1);
     const name = addressOf(this.address(index));
     this.#headers.setName(index, name, SOCKADDR_STORAGE_BYTES);

@@ -23,8 +23,9 @@ export const addressLength: Uint32Array<ArrayBuffer> = new Uint32Array(
   new ArrayBuffer(4),
 );
 
-/** Offers the whole room to the next call. */
+/** Offers the whole room to the next call, without the family of an earlier address. */
 export function expectAddress(): void {
+  addressBytes[0] = addressBytes[1] = 0;
   addressLength[0] = SOCKADDR_STORAGE_BYTES;
 }
 

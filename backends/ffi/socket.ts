@@ -9,6 +9,7 @@ import { BaseSocket, closedError, openFd } from "./base_socket.ts";
 import { system } from "./current_system.ts";
 import {
   fileDescriptor,
+  isCutShort,
   setBlocking,
   setCloseOnExec,
   WOULD_BLOCK,
@@ -16,6 +17,7 @@ import {
 } from "./descriptor.ts";
 import { systemError } from "./errors.ts";
 import { libc } from "./libc.ts";
+import { loopbackPair } from "./loopback_pair.ts";
 import { checkMemory } from "./memory.ts";
 import { GatheredMessage, sendToEncoded } from "./message_batch.ts";
 import {
@@ -33,7 +35,6 @@ import {
   domainNumber,
   domainOf,
   formatAddress,
-  readFamily,
   type SocketAddress,
   type SocketDomain,
 } from "./socket_address.ts";
@@ -50,9 +51,11 @@ import {
   acceptFd,
   createFd,
   createPair,
+  familyOfFd,
   quietly,
   type SocketType,
 } from "./socket_fd.ts";
+import { winsock } from "./winsock.ts";
 
 /** One for the thread: each call fills it and uses it. */
 let gathered: GatheredMessage | undefined;
@@ -153,21 +156,15 @@ export class Socket<A extends AnyAddress = SocketAddress>
    */
   static adopt<A extends AnyAddress = SocketAddress>(fd: number): Socket<A> {
     fileDescriptor(fd);
-    expectAddress();
-    const result = libc().getsockname(fd, addressBytes, addressLength);
-    if (result < 0) throw systemError("getsockname", -result);
-    const { AF_UNIX } = system().constants;
-    // Some systems report no address at all for a Unix socket without a name.
-    const family = addressLength[0] === 0
-      ? AF_UNIX
-      : readFamily(addressBytes, system());
+    const family = familyOfFd(fd);
     setBlocking(fd, false);
     setCloseOnExec(fd);
     return new Socket(fd, family);
   }
 
-  /** Creates two connected sockets of the Unix domain, as `socketPair` does. */
+  /** Creates two connected sockets, as `socketPair` does. */
   static pair(type: SocketType = "stream"): [Socket, Socket] {
+    if (winsock !== null) return loopbackPair(type, Socket.create);
     const [left, right] = createPair(type);
     const { AF_UNIX } = system().constants;
     return [new Socket(left!, AF_UNIX), new Socket(right!, AF_UNIX)];
@@ -259,6 +256,7 @@ export class Socket<A extends AnyAddress = SocketAddress>
     for (;;) {
       const count = libc().recv(this.fd, buffer, length, flags);
       if (count >= 0) return count;
+      if (isCutShort(-count)) return length;
       if (this.#wouldBlock("recv", -count)) return WOULD_BLOCK;
     }
   }
@@ -284,8 +282,9 @@ export class Socket<A extends AnyAddress = SocketAddress>
         addressBytes,
         addressLength,
       );
-      if (bytes >= 0) {
-        return { bytes, address: sender(this.family) as A | null };
+      if (bytes >= 0 || isCutShort(-bytes)) {
+        const address = sender(this.family) as A | null;
+        return { bytes: bytes >= 0 ? bytes : length, address };
       }
       if (this.#wouldBlock("recvfrom", -bytes)) return null;
     }
@@ -338,7 +337,7 @@ export class Socket<A extends AnyAddress = SocketAddress>
     gathered ??= new GatheredMessage();
     gathered.gather(pieces, first, offset);
     for (;;) {
-      const count = libc().sendmsg(this.fd, gathered.bytes, quietly(0));
+      const count = gathered.send(this.fd);
       if (count >= 0) return count;
       if (this.#wouldBlock("sendmsg", -count)) return WOULD_BLOCK;
     }
@@ -423,10 +422,12 @@ export class Socket<A extends AnyAddress = SocketAddress>
 }
 
 /**
- * Creates two connected sockets of the Unix domain, as socketpair(2) does.
+ * Creates two connected sockets of the Unix domain, as socketpair(2) does. On Windows
+ * they are sockets of IPv4, connected on loopback.
  *
  * @param type How they carry data: "stream", "datagram" or "seqpacket"
  * @throws {TypeError} if there is no such type
+ * @throws {Deno.errors.NotSupported} for "seqpacket" on Windows
  * @throws {SystemError} if there are no descriptors left
  *
  * @example

@@ -6,9 +6,25 @@
  */
 
 import { system } from "./current_system.ts";
-import { retrying, setBlocking, setCloseOnExec } from "./descriptor.ts";
+import {
+  lacking,
+  retrying,
+  setBlocking,
+  setCloseOnExec,
+} from "./descriptor.ts";
+import { systemError } from "./errors.ts";
 import { libc } from "./libc.ts";
-import { addressBytes, addressLength } from "./received_address.ts";
+import {
+  addressBytes,
+  addressLength,
+  expectAddress,
+} from "./received_address.ts";
+import { readFamily } from "./socket_address.ts";
+import {
+  createWindowsSocket,
+  familyOfWindowsSocket,
+} from "./windows_socket.ts";
+import { winsock } from "./winsock.ts";
 
 /** How a socket carries data: as a stream, or message by message. */
 export type SocketType = "stream" | "datagram" | "seqpacket" | "raw";
@@ -61,10 +77,37 @@ export function createFd(
   type: SocketType,
   protocol: number,
 ): number {
+  if (winsock !== null) return createWindowsFd(family, type, protocol);
   const number = typeNumber(type) | creationFlags();
   const fd = retrying("socket", () => libc().socket(family, number, protocol));
   complete(fd);
   return fd;
+}
+
+function createWindowsFd(
+  family: number,
+  type: SocketType,
+  protocol: number,
+): number {
+  if (type === "seqpacket") throw lacking("seqpacket sockets");
+  return createWindowsSocket(family, typeNumber(type), protocol);
+}
+
+/**
+ * The AF_* number of an open socket.
+ *
+ * @throws {SystemError} if it is no socket: `ENOTSOCK`, `EBADF`
+ */
+export function familyOfFd(fd: number): number {
+  // Winsock has no address of a socket that is not bound.
+  if (winsock !== null) return familyOfWindowsSocket(fd);
+  expectAddress();
+  const result = libc().getsockname(fd, addressBytes, addressLength);
+  if (result < 0) throw systemError("getsockname", -result);
+  // Some systems report no address at all for a Unix socket without a name.
+  return addressLength[0] === 0
+    ? system().constants.AF_UNIX
+    : readFamily(addressBytes, system());
 }
 
 /** socketpair(2), of the Unix domain. */

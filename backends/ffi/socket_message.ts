@@ -17,6 +17,7 @@ import {
   close,
   fileDescriptor,
   type FileObject,
+  lacking,
   setCloseOnExec,
   WOULD_BLOCK,
   wouldBlock,
@@ -27,12 +28,14 @@ import { checkOptions, type OptionNames } from "./options.ts";
 import {
   addressBytes,
   addressLength,
+  expectAddress,
   receivedAddress,
 } from "./received_address.ts";
 import {
   type AnyAddress,
   domainOfFamily,
   encodeFor,
+  readFamily,
   SOCKADDR_STORAGE_BYTES,
   type SocketAddress,
 } from "./socket_address.ts";
@@ -45,6 +48,11 @@ import {
   type RawControlMessage,
 } from "./structs/control.ts";
 import { IOVEC_BYTES, MessageHeaders } from "./structs/message.ts";
+import {
+  receiveWindowsMessage,
+  sendWindowsMessage,
+} from "./windows_message.ts";
+import { winsock } from "./winsock.ts";
 
 /** The result of `Socket.recvFrom`. */
 export interface ReceivedFrom<A extends AnyAddress = SocketAddress> {
@@ -108,6 +116,9 @@ const RECEIVE_OPTIONS: OptionNames<ReceiveMessageOptions> = {
   flags: true,
 };
 
+/** `<sys/socket.h>`: 0 on every system. */
+const AF_UNSPEC = 0;
+
 /** The message of a call, and its one piece: each call fills them anew. */
 let header: MessageHeaders | undefined;
 const iovec = new BigUint64Array(new ArrayBuffer(IOVEC_BYTES));
@@ -123,8 +134,9 @@ function headerOf(
 ): MessageHeaders {
   header ??= new MessageHeaders(system().msghdr, 1);
   held.push(memory, control);
-  iovec[0] = addressOf(memory);
-  iovec[1] = BigInt(length);
+  const { address: first, length: second } = system().iovec;
+  iovec[first] = addressOf(memory);
+  iovec[second] = BigInt(length);
   header.setPieces(0, addressOf(iovec), 1);
   const address = control.length > 0 ? addressOf(control) : 0n;
   header.setControl(0, address, control.length);
@@ -156,7 +168,9 @@ export function sendMessage(
   if (nameLength > 0) header.setName(0, addressOf(addressBytes), nameLength);
   try {
     for (;;) {
-      const count = libc().sendmsg(fd, header.bytes, quietly(flags));
+      const count = winsock === null
+        ? libc().sendmsg(fd, header.bytes, quietly(flags))
+        : sendWindowsMessage(winsock, fd, header.bytes, flags);
       if (count >= 0) return count;
       if (wouldBlock("sendmsg", -count)) return WOULD_BLOCK;
     }
@@ -168,6 +182,7 @@ export function sendMessage(
 /** Descriptors as a control message: SCM_RIGHTS. */
 function rightsOf(descriptors: readonly FileObject[]): RawControlMessage {
   const { SOL_SOCKET, SCM_RIGHTS } = system().constants;
+  if (SCM_RIGHTS === null) throw lacking("descriptors in messages");
   const fds = Int32Array.from(descriptors, fileDescriptor);
   return {
     level: SOL_SOCKET,
@@ -195,8 +210,11 @@ export function receiveMessage(
   try {
     for (;;) {
       const header = headerOf(buffer, length, room);
+      expectAddress();
       header.setName(0, addressOf(addressBytes), SOCKADDR_STORAGE_BYTES);
-      const bytes = libc().recvmsg(fd, header.bytes, all);
+      const bytes = winsock === null
+        ? libc().recvmsg(fd, header.bytes, all)
+        : receiveWindowsMessage(winsock, fd, header.bytes, length, all);
       if (bytes >= 0) return received(bytes, family, header, room, descriptors);
       if (wouldBlock("recvmsg", -bytes)) return null;
     }
@@ -248,7 +266,10 @@ function takeDescriptors(messages: readonly RawControlMessage[]): number[] {
 export function sender(family: number): AnyAddress | null {
   const domain = domainOfFamily(family, system());
   if (domain === "other") return null;
-  return addressLength[0] === 0 && domain !== "unix" ? null : receivedAddress();
+  // Winsock leaves the room for it untouched, as of a stream.
+  const isUntouched = readFamily(addressBytes, system()) === AF_UNSPEC;
+  const isMissing = addressLength[0] === 0 || isUntouched;
+  return isMissing && domain !== "unix" ? null : receivedAddress();
 }
 
 function checkCount(name: string, count: number): void {

@@ -3,7 +3,7 @@
  * constants, the layouts of its structs.
  *
  * Each system has a table in `systems/`, made on demand: a program needs one, and all
- * five take 1 ms. Code above the tables does not ask which system it runs on, and each
+ * six take 1 ms. Code above the tables does not ask which system it runs on, and each
  * number in them has its header named.
  *
  * @module
@@ -37,10 +37,12 @@ export interface Constants {
   readonly SO_LINGER: number;
   readonly SO_OOBINLINE: number;
   readonly SO_ACCEPTCONN: number;
-  /** SO_TIMESTAMPNS on Linux, whose timestamps have nanoseconds. */
-  readonly SO_TIMESTAMP: number;
+  /** SO_TIMESTAMPNS on Linux, whose timestamps have nanoseconds; null on Windows. */
+  readonly SO_TIMESTAMP: number | null;
   /** macOS only: the option that stands in for MSG_NOSIGNAL. */
   readonly SO_NOSIGPIPE: number | null;
+  /** Windows only: keeps other sockets off the port of a listener. */
+  readonly SO_EXCLUSIVEADDRUSE: number | null;
 
   // <sys/socket.h>: flags of send() and recv()
   readonly MSG_OOB: number;
@@ -50,7 +52,7 @@ export interface Constants {
   readonly MSG_NOSIGNAL: number | null;
   readonly MSG_DONTWAIT: number;
   readonly MSG_CMSG_CLOEXEC: number | null;
-  readonly SCM_RIGHTS: number;
+  readonly SCM_RIGHTS: number | null;
 
   // <sys/socket.h>: shutdown(), listen()
   readonly SHUT_RD: number;
@@ -132,6 +134,14 @@ export interface MsghdrLayout {
   readonly flags: number;
 }
 
+/** `struct iovec`, a piece of memory: two words, in either order. */
+export interface IovecLayout {
+  /** The word that is the address. */
+  readonly address: 0 | 1;
+  /** The word that is the length. */
+  readonly length: 0 | 1;
+}
+
 /** `struct stat`, or on Linux `struct statx`, which is the same on every processor. */
 export interface StatLayout {
   readonly size: number;
@@ -167,7 +177,13 @@ export interface Platform {
 
 /** One operating system on one processor. */
 export interface System extends Platform {
-  readonly os: "linux" | "darwin" | "freebsd" | "netbsd" | "illumos";
+  readonly os:
+    | "linux"
+    | "darwin"
+    | "freebsd"
+    | "netbsd"
+    | "illumos"
+    | "windows";
   /** Its usual name, as in "Linux x86-64". */
   readonly name: string;
   /**
@@ -192,10 +208,16 @@ export interface System extends Platform {
   readonly abstractSockets: boolean;
   readonly constants: Constants;
   readonly msghdr: MsghdrLayout;
+  readonly iovec: IovecLayout;
   readonly stat: StatLayout;
   readonly dirent: DirentLayout;
   /** AT_FDCWD of `<fcntl.h>`: stands for the working directory. */
   readonly currentDirectory: number;
   /** The error numbers of `<errno.h>`, by name. */
   readonly errno: Readonly<Record<string, number>>;
+  /**
+   * The names of numbers that `errno` has under several names, or under none; Windows
+   * only.
+   */
+  readonly errnoNames?: Readonly<Record<number, string>>;
 }

@@ -25,6 +25,7 @@ export interface CmsghdrLayout {
 export function cmsghdrLayout({ os }: Platform): CmsghdrLayout {
   switch (os) {
     case "linux":
+    case "windows": // WSACMSGHDR of <ws2def.h>
       return { lengthBytes: 8, level: 8, type: 12, data: 16, alignment: 8 };
     case "freebsd":
     case "netbsd":

@@ -45,6 +45,7 @@ const constants = (): Constants => ({
   SO_ACCEPTCONN: 0x2,
   SO_TIMESTAMP: 0x400,
   SO_NOSIGPIPE: 0x1022,
+  SO_EXCLUSIVEADDRUSE: null,
 
   MSG_OOB: 0x1,
   MSG_PEEK: 0x2,
@@ -205,6 +206,7 @@ export function darwin(arch: string): System {
     abstractSockets: false,
     constants: constants(),
     msghdr,
+    iovec: { address: 0, length: 1 },
     stat,
     dirent,
     currentDirectory: -2,

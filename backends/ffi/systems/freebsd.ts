@@ -42,6 +42,7 @@ const constants = (): Constants => ({
   SO_TIMESTAMP: 0x400,
   // 0x800 here too, but MSG_NOSIGNAL needs no call of its own.
   SO_NOSIGPIPE: null,
+  SO_EXCLUSIVEADDRUSE: null,
 
   MSG_OOB: 0x1,
   MSG_PEEK: 0x2,
@@ -185,6 +186,7 @@ export function freebsd(arch: string): System {
     abstractSockets: false,
     constants: constants(),
     msghdr,
+    iovec: { address: 0, length: 1 },
     stat,
     dirent,
     currentDirectory: -100,

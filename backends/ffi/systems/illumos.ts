@@ -41,6 +41,7 @@ const constants = (): Constants => ({
   SO_ACCEPTCONN: 0x2,
   SO_TIMESTAMP: 0x1013,
   SO_NOSIGPIPE: null,
+  SO_EXCLUSIVEADDRUSE: null,
 
   MSG_OOB: 0x1,
   MSG_PEEK: 0x2,
@@ -207,6 +208,7 @@ export function illumos(arch: string): System {
     abstractSockets: false,
     constants: constants(),
     msghdr,
+    iovec: { address: 0, length: 1 },
     stat,
     dirent,
     currentDirectory: 0xffd19553 | 0,

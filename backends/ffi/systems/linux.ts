@@ -40,6 +40,7 @@ const constants = (isArm64: boolean): Constants => ({
   SO_ACCEPTCONN: 30,
   SO_TIMESTAMP: 35,
   SO_NOSIGPIPE: null,
+  SO_EXCLUSIVEADDRUSE: null,
 
   MSG_OOB: 0x1,
   MSG_PEEK: 0x2,
@@ -197,6 +198,7 @@ export function linux(arch: string): System {
     abstractSockets: true,
     constants: constants(arch === "aarch64"),
     msghdr,
+    iovec: { address: 0, length: 1 },
     stat,
     dirent,
     currentDirectory: -100,
