@@ -1,0 +1,74 @@
+// A DNS server over UDP and TCP, which answers for the zone of a file. It shows what
+// `Datagram` is for: messages, each with a sender, and each answered on its own.
+//
+//     deno run --allow-ffi --allow-read=. examples/dns_server.ts
+//     deno run --allow-ffi --allow-read=. examples/dns_server.ts --zone FILE
+//
+// Then, in another terminal:
+//
+//     dig @127.0.0.1 -p 8001 example.org A
+//     dig @127.0.0.1 -p 8001 +tcp many.example.org TXT
+
+import { readFileSync } from "node:fs";
+import {
+  type Connection,
+  formatAddress,
+  type InternetAddress,
+  Reactor,
+} from "../mod.ts";
+import { main, parseCommandLine, Refusal, report } from "./command_line.ts";
+import { Responder } from "./dns_server/responder.ts";
+import { answerQueries } from "./dns_server/tcp.ts";
+import { Zone } from "./dns_server/zone.ts";
+import { parseZone } from "./dns_server/zone_file.ts";
+
+const ZONE = new URL("dns_server/example.zone", import.meta.url).pathname;
+
+/** The limits of connections, so that no client keeps the others from being served. */
+const LIMITS = {
+  maximumConnections: 1000,
+  idleTimeout: 10_000,
+  maximumQueued: 256 * 1024,
+};
+
+function readZone(file: string): Zone {
+  // A character for each byte: names and strings have no encoding.
+  const text = readFileSync(file, "latin1");
+  try {
+    return new Zone(parseZone(text));
+  } catch (error) {
+    throw new Refusal(`${file}: ${(error as Error).message}`);
+  }
+}
+
+function answerDatagrams(
+  reactor: Reactor,
+  address: InternetAddress,
+  responder: Responder,
+): void {
+  const datagrams = reactor.datagram(address);
+  datagrams.onMessage = (message, sender) => {
+    const response = responder.respond(message, "udp");
+    // Port 0 cannot be answered. A full queue is emptied before more is received.
+    if (response === null || sender.port === 0) return;
+    if (!datagrams.send(response, sender)) datagrams.pause();
+  };
+  datagrams.onDrain = () => datagrams.resume();
+  // If one sender cannot be answered, the others still are.
+  datagrams.onError = report;
+}
+
+await main(() => {
+  const { address, values } = parseCommandLine({
+    zone: { type: "string", default: ZONE },
+  });
+  const responder = new Responder(readZone(values.zone as string));
+  using reactor = new Reactor({ onError: report });
+  const answer = (connection: Connection): void =>
+    answerQueries(connection, (message) => responder.respond(message, "tcp"));
+  // For port 0 the system chooses a TCP port, and UDP uses the same.
+  const server = reactor.listen({ ...address, ...LIMITS }, answer);
+  answerDatagrams(reactor, server.address, responder);
+  console.log(`Server start at: ${formatAddress(server.address)}`);
+  reactor.run();
+});
