@@ -8,8 +8,9 @@
  * @module
  */
 
-import { close, pipe, read } from "./ffi/descriptor.ts";
+import { close, hasPipes, read } from "./ffi/descriptor.ts";
 import { libraryPath } from "./ffi/library.ts";
+import { wakePair } from "./ffi/wake_pair.ts";
 import { PollSelector } from "./poll_selector.ts";
 import { EVENT_READ } from "./selector.ts";
 
@@ -33,14 +34,22 @@ interface NodeProcess {
 }
 
 /** The program of the worker, which is passed as text: it sees nothing of this file. */
-function listen(library: string, wakeFd: number): void {
-  const { symbols } = Deno.dlopen(library, {
-    write: { parameters: ["i32", "buffer", "u32"], result: "i32" },
-  });
+function listen(library: string, call: string, wakeFd: number): void {
+  // write(2) but, for sockets of Windows, send(2) with no flags.
+  const { symbols } = Deno.dlopen(
+    library,
+    {
+      write: {
+        name: call,
+        parameters: ["i32", "buffer", "u32", "i32"],
+        result: "i32",
+      },
+    } as const,
+  );
   // A full pipe loses the byte: so many signals are waiting to be read.
   const send = (byte: number): number =>
     // deno-lint-ignore pollux/bare-symbol
-    symbols.write(wakeFd, Uint8Array.of(byte), 1);
+    symbols.write(wakeFd, Uint8Array.of(byte), 1, 0);
   const listeners = new Map<Deno.Signal, () => void>();
   addEventListener("message", (event) => {
     const { signal, byte } = (event as MessageEvent).data;
@@ -61,7 +70,8 @@ function startWorker(wakeFd: number): Listener {
   const { process } = globalThis as unknown as { process: NodeProcess };
   const { Worker } = process.getBuiltinModule("node:worker_threads");
   const library = JSON.stringify(libraryPath());
-  const program = `(${listen})(${library}, ${wakeFd})`;
+  const call = JSON.stringify(hasPipes ? "write" : "send");
+  const program = `(${listen})(${library}, ${call}, ${wakeFd})`;
   const url = `data:text/javascript,${encodeURIComponent(program)}`;
   const worker = new Worker(new URL(url));
   worker.unref();
@@ -78,7 +88,7 @@ export class SignalPipe {
 
   /** @throws {SystemError} `EMFILE`: no descriptors left */
   constructor() {
-    [this.fd, this.#wakeFd] = pipe();
+    [this.fd, this.#wakeFd] = wakePair();
   }
 
   /**

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { claimPort } from "../backends/ffi/claim_port.ts";
 import {
   type FileIdentity,
   identityOf,
@@ -114,7 +115,7 @@ function isListening(socket: Socket): boolean {
 
 function setOptions(socket: Socket, options: ListenOptions): void {
   const { reusePort = false, ipv6Only = false, noDelay = true } = options;
-  socket.setOption("reuseAddress", true);
+  claimPort(socket);
   if (reusePort) socket.setOption("reusePort", true);
   if (socket.domain === "IPv6") socket.setOption("ipv6Only", ipv6Only);
   // Accepted sockets inherit it on Linux and the BSDs: one call less for each.

@@ -4,7 +4,8 @@
  * @module
  */
 
-import { close, pipe, read, write } from "../backends/ffi/descriptor.ts";
+import { close, read, write } from "../backends/ffi/descriptor.ts";
+import { wakePair } from "../backends/ffi/wake_pair.ts";
 import {
   EVENT_READ,
   type FileObject,
@@ -37,7 +38,7 @@ export function wake(wakeFd: number): void {
   write(wakeFd, ONE_BYTE);
 }
 
-/** A pipe whose reading end is watched. */
+/** A pipe, or a pair of sockets, whose reading end is watched. */
 export class Waker {
   /** The end to watch. */
   readonly fd: number;
@@ -47,7 +48,7 @@ export class Waker {
 
   /** @throws {SystemError} `EMFILE`: no descriptors left */
   constructor() {
-    [this.fd, this.wakeFd] = pipe();
+    [this.fd, this.wakeFd] = wakePair();
   }
 
   /** Creates a waker that ends the waits of a selector, and drains itself. */

@@ -3,22 +3,47 @@
  */
 
 import { system } from "../backends/ffi/current_system.ts";
+import { close, dup, hasPipes, isOpen } from "../backends/ffi/descriptor.ts";
 import { openFile } from "../backends/ffi/open_path.ts";
 import { systemError } from "../backends/ffi/errors.ts";
 import { fcntl, libc } from "../backends/ffi/libc.ts";
 import { openFunctions } from "../backends/ffi/library.ts";
 
-const functions = openFunctions(
-  {
-    // int dup2(int oldfd, int newfd)
-    dup2: { parameters: ["i32", "i32"], result: "i32" },
-  } as const,
-);
+function openDup2(): (from: number, to: number) => number {
+  return openFunctions(
+    {
+      // int dup2(int oldfd, int newfd)
+      dup2: { parameters: ["i32", "i32"], result: "i32" },
+    } as const,
+  ).dup2;
+}
+
+const callDup2 = hasPipes ? openDup2() : null;
 
 /** Duplicates `fd` to `number`, which is closed first if it is open. */
 export function dup2(fd: number, number: number): void {
-  const result = functions.dup2(fd, number);
+  if (callDup2 === null) return duplicateTo(fd, number);
+  const result = callDup2(fd, number);
   if (result < 0) throw systemError("dup2", -result);
+}
+
+/** Copies that a number may take on Windows, which has no dup2, until it is free again. */
+const MOST_COPIES = 2000;
+
+/** Windows gives out free numbers again: it makes copies until one has the number. */
+function duplicateTo(fd: number, number: number): void {
+  if (isOpen(number)) close(number);
+  const surplus: number[] = [];
+  try {
+    for (let count = 0; count < MOST_COPIES; count++) {
+      const copy = dup(fd);
+      if (copy === number) return;
+      surplus.push(copy);
+    }
+  } finally {
+    for (const copy of surplus) close(copy);
+  }
+  throw new Deno.errors.NotSupported(`Windows does not give out ${number}`);
 }
 
 /** Whether a descriptor is close-on-exec. */

@@ -4,7 +4,7 @@
  */
 
 import { assert, assertEquals, fail } from "@std/assert";
-import { isOpen } from "../backends/ffi/descriptor.ts";
+import { hasPipes, isOpen } from "../backends/ffi/descriptor.ts";
 import { openLibrary } from "../backends/ffi/libc.ts";
 import { openDenoDescriptors } from "../reactor/sharing/deno_descriptors.ts";
 import {
@@ -26,6 +26,15 @@ const QUIET = 20;
 /** Without /proc, how many descriptors are probed one by one. */
 const PROBED_FDS = 4096;
 
+/**
+ * Whether pipes, terminals and files can be watched, and descriptors have the numbers
+ * of POSIX. On Windows only sockets can.
+ */
+export const anyFile: boolean = hasPipes;
+
+/** Windows ignores the low two bits of a handle. */
+const NUMBER_STEP = anyFile ? 1 : 4;
+
 /** The open descriptors of this process, and the file behind each. */
 export function openFds(): Map<number, string> {
   try {
@@ -36,7 +45,8 @@ export function openFds(): Map<number, string> {
     );
   } catch (error) {
     if (!(error instanceof Deno.errors.NotFound)) throw error;
-    const numbers = Array.from({ length: PROBED_FDS }, (_, fd) => fd);
+    const numbers = Array.from({ length: PROBED_FDS }, (_, fd) => fd)
+      .filter((fd) => fd % NUMBER_STEP === 0);
     return new Map(numbers.filter(isOpen).map((fd) => [fd, "open"]));
   }
 }

@@ -11,7 +11,7 @@ import { fcntl, libc } from "./libc.ts";
 import { checkMemory } from "./memory.ts";
 import {
   duplicateSocket,
-  isOpenHandle,
+  isOpenSocket,
   setNotInherited,
   setSocketBlocking,
 } from "./windows_socket.ts";
@@ -49,6 +49,9 @@ export function fileDescriptor(fileobj: FileObject): number {
 function describe(value: unknown): string {
   return typeof value === "string" ? JSON.stringify(value) : String(value);
 }
+
+/** Whether pipes, terminals and files have descriptors; on Windows only sockets have. */
+export const hasPipes: boolean = winsock === null;
 
 let again = -1;
 
@@ -202,7 +205,7 @@ export function lacking(what: string): Error {
 
 /** Whether a number is an open descriptor of this process. */
 export function isOpen(fd: number): boolean {
-  if (winsock !== null) return isOpenHandle(winsock, fd);
+  if (winsock !== null) return isOpenSocket(fd);
   return fcntl(fd, system().constants.F_GETFD) >= 0;
 }
 

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { system } from "./current_system.ts";
+import { isWindows, system } from "./current_system.ts";
 import { openFunctions } from "./library.ts";
 import { type Functions, tables } from "./symbols.ts";
 
@@ -87,7 +87,19 @@ export function libc(): Libc {
  * ```
  */
 export function openLibrary(calls?: object): void {
-  for (const lazy of calls === undefined ? made : [calls]) Object.values(lazy);
+  for (const lazy of calls === undefined ? made : [calls]) openAll(lazy);
+}
+
+function openAll(lazy: object): void {
+  for (const key of Object.keys(lazy)) {
+    try {
+      void lazy[key as keyof typeof lazy];
+    } catch (error) {
+      // Windows has a part of these functions only.
+      const isMissing = error instanceof Deno.errors.NotSupported;
+      if (!isWindows || !isMissing) throw error;
+    }
+  }
 }
 
 /** The address of a buffer's first byte, for the structs that hold pointers. */

@@ -11,7 +11,10 @@ import { statusAt } from "./file_status.ts";
 import { libc, open } from "./libc.ts";
 import { Socket } from "./socket.ts";
 import { fileType, S_IFLNK } from "./structs/stat.ts";
+import type { SocketType } from "./socket_fd.ts";
 import { encodePath } from "./unix_path.ts";
+import { identityOfFile, removeFile } from "./windows_file.ts";
+import { winsock } from "./winsock.ts";
 
 function bytesOf(path: string): Uint8Array<ArrayBuffer> {
   return encodePath(`${path}\0`);
@@ -30,6 +33,7 @@ export interface FileIdentity {
  */
 export function identityOf(path: string): FileIdentity | null {
   if (path === "" || path.startsWith("\0")) return null;
+  if (winsock !== null) return identityOfFile(winsock, path);
   try {
     return statusAt(system().currentDirectory, bytesOf(path));
   } catch (error) {
@@ -58,7 +62,13 @@ export function isLink(path: string): boolean {
 export function unlinkOwn(path: string, identity: FileIdentity): boolean {
   const found = identityOf(path);
   return found?.device === identity.device &&
-    found.inode === identity.inode && libc().unlink(bytesOf(path)) >= 0;
+    found.inode === identity.inode && unlink(path);
+}
+
+function unlink(path: string): boolean {
+  return winsock === null
+    ? libc().unlink(bytesOf(path)) >= 0
+    : removeFile(winsock, path);
 }
 
 /**
@@ -68,6 +78,7 @@ export function unlinkOwn(path: string, identity: FileIdentity): boolean {
  */
 export function isStaleSocket(path: string): boolean {
   if (path.startsWith("\0")) return false;
+  if (winsock !== null) return refusesConnection(path, "stream");
   const { O_NONBLOCK, O_NOCTTY, O_CLOEXEC } = system().constants;
   const { ENXIO, EOPNOTSUPP } = system().errno;
   const fd = open(bytesOf(path), O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
@@ -78,7 +89,14 @@ export function isStaleSocket(path: string): boolean {
   // ENXIO on Linux, EOPNOTSUPP on the BSDs and macOS.
   if (-fd !== ENXIO && -fd !== EOPNOTSUPP) return false;
   // A datagram socket does not disturb a stream listener, which refuses its type.
-  using probe = Socket.create("unix", "datagram");
+  return refusesConnection(path, "datagram");
+}
+
+/** Windows has stream sockets only, so that a listener there meets the probe. */
+function refusesConnection(path: string, type: SocketType): boolean {
+  using probe = Socket.create("unix", type);
+  // A connect on this machine does not wait, except for room in a backlog.
+  if (type === "stream") probe.setBlocking(true);
   try {
     probe.connect({ path });
     return false;

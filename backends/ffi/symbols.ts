@@ -223,6 +223,7 @@ const memory = {
   // void *memcpy(void *dest, const void *src, size_t n)
   memcpyFrom: named("memcpy", pointer("buffer", "pointer", "u32")),
   memcpyFromAddress: named("memcpy", pointer("buffer", "u64", "u32")),
+  memcpyParked: parked("memcpy", pointer("buffer", "buffer", "u32")),
   // size_t strlen(const char *s)
   strlen: u32("u64"),
   strlenFrom: named("strlen", u32("pointer")),

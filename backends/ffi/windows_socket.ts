@@ -95,12 +95,11 @@ export function setNotInherited(
   SetHandleInformation(handle, HANDLE_FLAG_INHERIT, 0);
 }
 
-/** Whether a number is an open handle of this process. */
-export function isOpenHandle(
-  { GetHandleInformation }: Winsock,
-  handle: number,
-): boolean {
-  return GetHandleInformation(handle, Uint32Array.of(0)) !== 0;
+/** Whether a number is an open socket. A handle of another kind is none. */
+export function isOpenSocket(fd: number): boolean {
+  const { SOL_SOCKET, SO_TYPE } = system().constants;
+  const [type, length] = [Int32Array.of(0), Uint32Array.of(4)];
+  return libc().getsockopt(fd, SOL_SOCKET, SO_TYPE, type, length) >= 0;
 }
 
 /**

@@ -83,8 +83,17 @@ const table = {
   WSAPollParked: parked("WSAPoll", WSAPoll),
   // BOOL SetHandleInformation(HANDLE hObject, DWORD dwMask, DWORD dwFlags)
   SetHandleInformation: u32("u32", "u32", "u32"),
-  // BOOL GetHandleInformation(HANDLE hObject, LPDWORD lpdwFlags)
-  GetHandleInformation: u32("u32", "buffer"),
+  // HANDLE CreateFileW(LPCWSTR lpFileName, DWORD dwDesiredAccess, DWORD dwShareMode,
+  //   LPSECURITY_ATTRIBUTES lpSecurityAttributes, DWORD dwCreationDisposition,
+  //   DWORD dwFlagsAndAttributes, HANDLE hTemplateFile)
+  CreateFileW: i32("buffer", "u32", "u32", "pointer", "u32", "u32", "u64"),
+  // BOOL GetFileInformationByHandle(HANDLE hFile,
+  //   LPBY_HANDLE_FILE_INFORMATION lpFileInformation)
+  GetFileInformationByHandle: u32("u32", "buffer"),
+  // BOOL DeleteFileW(LPCWSTR lpFileName)
+  DeleteFileW: u32("buffer"),
+  // BOOL CloseHandle(HANDLE hObject)
+  CloseHandle: u32("u32"),
   // DWORD FormatMessageW(DWORD dwFlags, LPCVOID lpSource, DWORD dwMessageId,
   //   DWORD dwLanguageId, LPWSTR lpBuffer, DWORD nSize, va_list *Arguments)
   FormatMessageW: u32(

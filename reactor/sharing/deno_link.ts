@@ -8,7 +8,7 @@
  * @module
  */
 
-import { close, pipe, write } from "../../backends/ffi/descriptor.ts";
+import { close, hasPipes, pipe, write } from "../../backends/ffi/descriptor.ts";
 
 const ONE_BYTE = new Uint8Array(new ArrayBuffer(1));
 
@@ -62,7 +62,7 @@ export class DenoLink {
    * @throws {SystemError} `EMFILE`: no descriptors left
    */
   static create(onRead: () => void, onEnd: () => void): DenoLink | null {
-    const wrap = pipeWrap();
+    const wrap = hasPipes ? pipeWrap() : null;
     if (wrap === null) return null;
     const [reader, writer] = pipe();
     const handle = new wrap.Pipe(wrap.constants.SOCKET);

@@ -16,6 +16,10 @@
  * only. A byte in a pipe that Deno reads is found by polling I/O: waiting for it runs
  * Deno's I/O, too. `bench:sharing` counts 845 to 858 rounds at one each millisecond.
  *
+ * Windows has no such pipe: Deno refuses handles, or ends the process, and named pipes
+ * need a permission. There a call that takes some microseconds on another thread gives
+ * tokio the time to poll: see `brief_call.ts`.
+ *
  * After a read Deno reads once more before it polls again. So a byte that arrives within
  * two timer turns of the last one is found without polling.
  *
@@ -25,13 +29,14 @@
 import { hasTimers } from "./deno_core.ts";
 import { DenoLink } from "./deno_link.ts";
 import { DenoEpoll } from "../../backends/deno_epoll.ts";
+import { briefCall } from "../../backends/ffi/brief_call.ts";
 import { now } from "../clock.ts";
 import { Waker } from "../waker.ts";
 
 /** Timer turns after a read until Deno polls I/O for the next one. */
 const STALE_AFTER = 2;
 
-/** Timer turns in which Deno polls I/O at least once, without a link. */
+/** Timer turns in which Deno polls I/O about once, before there is a link. */
 const TIMER_TURNS_PER_IO = 64;
 
 /** Milliseconds between two queries of Deno's timers, which take a microsecond. */
@@ -138,6 +143,7 @@ export class DenoTurn {
   }
 
   async #takeIoTurn(longest: number): Promise<void> {
+    if (this.#unlinkable) return await briefCall();
     if (this.#link === null) return await this.#takeTimerTurns(longest);
     while (this.#fresh > 0) await this.runTimers();
     if (this.#link === null) return;

@@ -4,12 +4,8 @@
 
 import { dup2 } from "../descriptors.ts";
 import type { LoopSelector } from "../../backends/mod.ts";
-import {
-  close,
-  pipe,
-  Socket,
-  type SocketType,
-} from "../../backends/ffi/mod.ts";
+import { close, Socket, type SocketType } from "../../backends/ffi/mod.ts";
+import { wakePair } from "../../backends/ffi/wake_pair.ts";
 import type { Backend, Capabilities } from "../backends.ts";
 import { type Pair, pairOf } from "../util.ts";
 
@@ -97,9 +93,9 @@ export class Stage extends DisposableStack {
     return { left, right, [Symbol.dispose]: () => {} };
   }
 
-  /** A pipe. */
+  /** A pipe or, where pipes have no readiness, a pair of sockets. */
   pipe(): { reader: PlainFd; writer: PlainFd } {
-    const [reader, writer] = pipe();
+    const [reader, writer] = wakePair();
     return { reader: this.fd(reader), writer: this.fd(writer) };
   }
 
