@@ -21,7 +21,7 @@ import {
   report,
 } from "./command_line.ts";
 import { serveBrowsers } from "./web_chat/browsers.ts";
-import { Room } from "./web_chat/room.ts";
+import { LocalRoom } from "./web_chat/local_room.ts";
 import { serveTerminals } from "./web_chat/terminals.ts";
 
 /** How long goodbyes may take, in milliseconds. */
@@ -34,7 +34,7 @@ await main(async () => {
   const webPort = orRefuse(() => parsePort(String(values["web-port"])));
   await using reactor = new Reactor({ onError: report });
   const served = reactor.serve();
-  const room = new Room();
+  const room = new LocalRoom();
   const page = serveBrowsers(reactor, room, { ...address, port: webPort });
   const terminals = serveTerminals(reactor, room, address);
   onInterrupt(() => {

@@ -20,27 +20,14 @@ import type {
 import style from "./page.css" with { type: "text" };
 import html from "./page.html" with { type: "text" };
 import script from "./page.js" with { type: "text" };
-import type { Guest, Room } from "./room.ts";
+import type { Room } from "./room.ts";
+import { serveSocket, type ServerSocket } from "./web_guest.ts";
 
 /** Also those that load the page. Further connections wait in the backlog. */
 const MAXIMUM_CONNECTIONS = 200;
 
-/** A WebSocket with more unsent bytes than this is closed, so that no other waits. */
-const MAXIMUM_QUEUED = 64 * 1024;
-
 /** In bytes: a line of 500 characters fits. */
 const LONGEST_MESSAGE = 4000;
-
-/** How long a page may take to name its guest, in milliseconds. */
-const PATIENCE = 10_000;
-
-/** How often WebSockets are asked whether they are alive, in milliseconds. */
-const HEARTBEAT = 30_000;
-
-/** "Going away", RFC 6455 section 7.4.1. */
-const GOING_AWAY = 1001;
-/** "Policy violation". */
-const POLICY_VIOLATION = 1008;
 
 const FILES = new Map([
   ["/", { type: "text/html", text: html }],
@@ -56,22 +43,11 @@ const HEADERS = {
   "X-Content-Type-Options": "nosniff",
 };
 
-/** The members of a WebSocket of `ws` that are used here: the package has no types. */
-interface ServerSocket {
-  readonly bufferedAmount: number;
-  on(event: "message", listener: (data: unknown) => void): void;
-  on(event: "close" | "error" | "pong", listener: () => void): void;
-  send(text: string): void;
-  ping(): void;
-  close(code?: number, reason?: string): void;
-  terminate(): void;
-}
-
 /** Listens for browsers. */
 export function serveBrowsers(
   reactor: Reactor,
   room: Room,
-  address: InternetAddress,
+  options: InternetAddress & { readonly reusePort?: boolean },
 ): Acceptor<SocketAddress> {
   const server = createServer(servePage);
   const webSockets = new WebSocketServer({
@@ -81,11 +57,10 @@ export function serveBrowsers(
     verifyClient: ({ req }: { req: IncomingMessage }) => isOwnPage(req),
   });
   webSockets.on("connection", (socket: ServerSocket) => {
-    welcome(reactor, room, socket);
-    keepAlive(reactor, socket);
+    serveSocket(reactor, room, socket);
   });
   const limits = { maximumConnections: MAXIMUM_CONNECTIONS };
-  return attach(server, reactor, { ...address, ...limits });
+  return attach(server, reactor, { ...options, ...limits });
 }
 
 function servePage(request: IncomingMessage, response: ServerResponse): void {
@@ -104,61 +79,4 @@ function servePage(request: IncomingMessage, response: ServerResponse): void {
 function isOwnPage({ headers: { origin, host } }: IncomingMessage): boolean {
   return origin === undefined ||
     URL.parse(origin)?.host === host?.toLowerCase();
-}
-
-function welcome(reactor: Reactor, room: Room, socket: ServerSocket): void {
-  let name: string | null = null;
-  let guest: Guest | null = null;
-  const timer = reactor.callLater(PATIENCE, () => socket.terminate());
-  socket.on("message", (data) => {
-    const message = parse(String(data));
-    if (guest !== null && name !== null && "text" in message) {
-      room.say(name, String(message.text));
-    } else if (name === null && "name" in message) {
-      guest = guestOf(socket, String(message.key));
-      if (!room.enter(guest, String(message.name))) return socket.close();
-      name = String(message.name);
-      timer.cancel();
-    } else {
-      socket.close(POLICY_VIOLATION, "Unexpected message");
-    }
-  });
-  socket.on("close", () => {
-    timer.cancel();
-    if (guest !== null && name !== null) room.leave(guest, name);
-  });
-  // Its "close" follows.
-  socket.on("error", () => {});
-}
-
-function guestOf(socket: ServerSocket, key: string): Guest {
-  return {
-    key,
-    send: (message) => {
-      if (socket.bufferedAmount > MAXIMUM_QUEUED) socket.terminate();
-      else socket.send(JSON.stringify(message));
-    },
-    close: () => socket.close(GOING_AWAY),
-  };
-}
-
-/** The properties of a message: none if it is malformed. */
-function parse(text: string): Record<string, unknown> {
-  try {
-    return Object(JSON.parse(text));
-  } catch {
-    return {};
-  }
-}
-
-/** Ends a connection whose browser does not answer, because its network was lost. */
-function keepAlive(reactor: Reactor, socket: ServerSocket): void {
-  let isAlive = true;
-  socket.on("pong", () => isAlive = true);
-  const timer = reactor.callEvery(HEARTBEAT, () => {
-    if (!isAlive) return socket.terminate();
-    isAlive = false;
-    socket.ping();
-  });
-  socket.on("close", () => timer.cancel());
 }

@@ -17,22 +17,37 @@ const key = crypto.getRandomValues(new Uint32Array(4)).join("-");
 let socket = null;
 let name = null;
 let isWelcome = false;
+/** Whether the current connection is in the room. */
+let isIn = false;
+
+/** The number of the last line. Only a room that keeps lines numbers them. */
+let last = null;
+
+/** Own lines that were sent and have not come back, by the numbers that they have here. */
+const unconfirmed = new Map();
+let sent = 0;
+
 let failures = 0;
 let timer = 0;
 
 /** What is done with each kind of message. */
 const receive = {
-  welcome({ others }) {
+  welcome({ others, number = null, isComplete }) {
     const isBack = isWelcome;
-    isWelcome = true;
+    isWelcome = isIn = true;
+    last = number;
     failures = 0;
     showStatus(`Connected as ${name}`);
     find("entrance").hidden = true;
     find("room").hidden = false;
     present.replaceChildren();
     [name, ...others].forEach(addGuest);
-    if (isBack) addNotice("You are back. Lines may be missing.");
-    else text.focus();
+    if (!isBack) text.focus();
+    else if (isComplete) addNotice("You are back.");
+    else addNotice("You are back. Lines may be missing.");
+    // A room that keeps lines recognizes those that it has.
+    if (number !== null) unconfirmed.forEach(send);
+    else unconfirmed.clear();
   },
   refused({ reason }) {
     leave();
@@ -48,7 +63,12 @@ const receive = {
     }
     addNotice(`${name} has left`);
   },
-  said({ name: author, text }) {
+  said({ name: author, text, number, id }) {
+    if (number !== undefined) {
+      if (last !== null && number <= last) return;
+      last = number;
+    }
+    if (author === name) unconfirmed.delete(id);
     const item = document.createElement("li");
     item.className = author === name ? "own" : "";
     const title = document.createElement("b");
@@ -62,12 +82,14 @@ const receive = {
 
 function connect() {
   clearTimeout(timer);
+  isIn = false;
   find("retry").hidden = true;
   showStatus("Connecting …");
   const url = new URL("room", location.href);
   url.protocol = url.protocol.replace("http", "ws");
   const opened = socket = new WebSocket(url);
-  opened.onopen = () => opened.send(JSON.stringify({ name, key }));
+  opened.onopen = () =>
+    opened.send(JSON.stringify({ name, key, after: last }));
   opened.onmessage = ({ data }) => {
     if (opened !== socket) return;
     const message = JSON.parse(data);
@@ -81,6 +103,7 @@ function connect() {
 /** Waits twice as long each time, and not as long as other pages. */
 function retryLater() {
   socket = null;
+  isIn = false;
   const pause = Math.min(LONGEST_PAUSE, SHORTEST_PAUSE * 2 ** failures++) *
     (0.5 + Math.random() / 2);
   const seconds = Math.ceil(pause / 1000);
@@ -102,12 +125,18 @@ function leave() {
   socket = null;
   left?.close();
   name = null;
-  isWelcome = false;
+  isWelcome = isIn = false;
+  last = null;
+  unconfirmed.clear();
   find("retry").hidden = true;
   find("room").hidden = true;
   find("entrance").hidden = false;
   showStatus("Not connected");
   find("name").focus();
+}
+
+function send(text, id) {
+  socket.send(JSON.stringify({ text, id }));
 }
 
 function showStatus(message, isLost = false) {
@@ -151,11 +180,14 @@ find("enter").onsubmit = (event) => {
 
 find("say").onsubmit = (event) => {
   event.preventDefault();
-  if (socket?.readyState !== WebSocket.OPEN) {
+  if (!isIn || socket.readyState !== WebSocket.OPEN) {
     return showStatus("Not sent: there is no connection yet.", true);
   }
-  socket.send(JSON.stringify({ text: text.value }));
+  const line = text.value.trim();
   text.value = "";
+  if (line === "") return;
+  unconfirmed.set(++sent, line);
+  send(line, sent);
 };
 
 find("retry").onclick = () => {

@@ -4,20 +4,19 @@
  * @module
  */
 
-import type {
-  Acceptor,
-  Connection,
-  InternetAddress,
-  Reactor,
+import {
+  type Acceptor,
+  type Connection,
+  type InternetAddress,
+  isSystemError,
+  type Reactor,
 } from "../../mod.ts";
-import type { Guest, Message, Room } from "./room.ts";
+import { report } from "../command_line.ts";
+import { type Guest, MAXIMUM_QUEUED, type Message, type Room } from "./room.ts";
 
 const MAXIMUM_CONNECTIONS = 100;
 
-/** A connection with more unread bytes than this is aborted, so that no other waits. */
-const MAXIMUM_QUEUED = 64 * 1024;
-
-/** More bytes than any line has. */
+/** More characters than any line has. */
 const LONGEST_LINE = 4000;
 
 /** How long a terminal may take to name its guest, in milliseconds. */
@@ -25,11 +24,14 @@ const PATIENCE = 60_000;
 
 const QUESTION = "What is your name?";
 
+/** A name, and after it the number of the last line that the guest has seen. */
+const NAME_AND_NUMBER = /^(\S+)\s+(\d{1,15})$/;
+
 /** Listens for terminals. */
 export function serveTerminals(
   reactor: Reactor,
   room: Room,
-  address: InternetAddress,
+  options: InternetAddress & { readonly reusePort?: boolean },
 ): Acceptor<InternetAddress> {
   const limits = {
     maximumConnections: MAXIMUM_CONNECTIONS,
@@ -37,65 +39,80 @@ export function serveTerminals(
     idleTimeout: PATIENCE,
   };
   return reactor.listen(
-    { ...address, ...limits },
-    (connection) => welcome(room, connection),
+    { ...options, ...limits },
+    (connection) => {
+      welcome(room, connection).catch(report);
+    },
   );
 }
 
-function welcome(room: Room, connection: Connection): void {
-  let name: string | null = null;
-  const guest: Guest = {
+async function welcome(room: Room, connection: Connection): Promise<void> {
+  let guest: Guest | null = null;
+  connection.setKeepAlive(true);
+  connection.write(`${QUESTION}\n`);
+  try {
+    for await (const line of linesOf(connection)) {
+      if (guest !== null) {
+        await room.say(guest, { text: line });
+      } else {
+        const candidate = guestOf(connection, line.trim());
+        if (!await room.enter(candidate)) continue;
+        guest = candidate;
+        connection.setIdleTimeout(0);
+      }
+    }
+    connection.end();
+  } catch (error) {
+    // A connection may break at any time.
+    if (!isSystemError(error)) throw error;
+  } finally {
+    if (guest !== null) room.leave(guest);
+  }
+}
+
+function guestOf(connection: Connection, entry: string): Guest {
+  const [, name = entry, number = null] = NAME_AND_NUMBER.exec(entry) ?? [];
+  const isNumbered = number !== null;
+  return {
+    name,
     key: null,
+    after: isNumbered ? Number(number) : null,
     send: (message) => {
       // The terminal shows its own lines already.
       if (message.kind === "said" && message.name === name) return;
-      connection.write(`${textOf(message)}\n`);
+      connection.write(`${textOf(message, isNumbered)}\n`);
     },
     close: () => connection.end("The server has ended the chat.\n"),
   };
-  connection.setKeepAlive(true);
-  connection.write(`${QUESTION}\n`);
-  onLines(connection, (line) => {
-    if (name !== null) return room.say(name, line);
-    if (!room.enter(guest, line.trim())) return;
-    name = line.trim();
-    connection.setIdleTimeout(0);
-  });
-  connection.onClose = () => {
-    if (name !== null) room.leave(guest, name);
-  };
 }
 
-function textOf(message: Message): string {
+function textOf(message: Message, isNumbered: boolean): string {
   switch (message.kind) {
     case "welcome": {
       const others = message.others.join(", ") || "no other guest";
-      return `Welcome, ${message.name}. You are with ${others}.`;
+      const gap = message.isComplete === false ? " Lines are missing." : "";
+      return `Welcome, ${message.name}. You are with ${others}.${gap}`;
     }
     case "refused":
       return `${message.reason} ${QUESTION}`;
-    case "said":
-      return `${message.name}: ${message.text}`;
+    case "said": {
+      const { name, text, number } = message;
+      return isNumbered ? `${number} ${name}: ${text}` : `${name}: ${text}`;
+    }
     default:
       return `${message.name} has ${message.kind}`;
   }
 }
 
-/** Calls back with each line, and with the rest at the end. */
-function onLines(
-  connection: Connection,
-  callback: (line: string) => void,
-): void {
+/** Each line, and the rest at the end. The next line is read when this one is done. */
+async function* linesOf(connection: Connection): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = "";
-  connection.onData = (chunk) => {
+  for await (const chunk of connection) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     // A line without an end must not fill the memory.
     rest = lines.pop()!.slice(0, LONGEST_LINE);
-    lines.forEach(callback);
-  };
-  connection.onEnd = () => {
-    if (rest !== "") callback(rest);
-    connection.end();
-  };
+    yield* lines;
+  }
+  if (rest !== "") yield rest;
 }
