@@ -219,12 +219,13 @@ export function expectNoEvents<T>(selector: Selector<T>): void {
   assertEquals(summary(selector.select(QUIET)), []);
 }
 
-/** Waits until a condition holds; fails after `PATIENCE`. */
+/** Waits until a condition holds; fails after a while. */
 export async function eventually(
   condition: () => boolean,
   name: string,
+  patience: number = PATIENCE,
 ): Promise<void> {
-  const end = performance.now() + PATIENCE;
+  const end = performance.now() + patience;
   while (!condition()) {
     if (performance.now() > end) fail(`Waited in vain for ${name}`);
     await nextTurn();

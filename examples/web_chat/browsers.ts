@@ -21,7 +21,7 @@ import style from "./page.css" with { type: "text" };
 import html from "./page.html" with { type: "text" };
 import script from "./page.js" with { type: "text" };
 import type { Room } from "./room.ts";
-import { serveSocket, type ServerSocket } from "./web_guest.ts";
+import { type ServerSocket, serveSocket } from "./web_guest.ts";
 
 /** Also those that load the page. Further connections wait in the backlog. */
 const MAXIMUM_CONNECTIONS = 200;

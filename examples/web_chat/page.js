@@ -88,8 +88,7 @@ function connect() {
   const url = new URL("room", location.href);
   url.protocol = url.protocol.replace("http", "ws");
   const opened = socket = new WebSocket(url);
-  opened.onopen = () =>
-    opened.send(JSON.stringify({ name, key, after: last }));
+  opened.onopen = () => opened.send(JSON.stringify({ name, key, after: last }));
   opened.onmessage = ({ data }) => {
     if (opened !== socket) return;
     const message = JSON.parse(data);

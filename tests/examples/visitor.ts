@@ -5,6 +5,9 @@ import type { Message } from "../../examples/web_chat/room.ts";
 import { eventually } from "../util.ts";
 import type { WebChat } from "./web_chat.ts";
 
+/** How long a visitor waits for a message, in milliseconds. Processes may be slow to end. */
+const PATIENCE = 20_000;
+
 /** A WebSocket to the room, which the end of an `await using` scope closes. */
 export class Visitor implements AsyncDisposable {
   /** The messages up to now. */
@@ -48,25 +51,33 @@ export class Visitor implements AsyncDisposable {
     this.#socket.send(text);
   }
 
-  /** Asks to enter. */
-  enter(name: string, key: string = this.key): void {
-    this.send(JSON.stringify({ name, key }));
+  /** Asks to enter, and for the lines after one that it has seen. */
+  enter(
+    name: string,
+    key: string = this.key,
+    after: number | null = null,
+  ): void {
+    this.send(JSON.stringify({ name, key, after }));
   }
 
-  /** Sends a line. */
-  say(text: string): void {
-    this.send(JSON.stringify({ text }));
+  /** Sends a line, and perhaps its number. */
+  say(text: string, id?: number): void {
+    this.send(JSON.stringify({ text, id }));
   }
 
-  /** Whether a message was received. */
-  has(wanted: Message): boolean {
-    const text = JSON.stringify(wanted);
-    return this.messages.some((message) => JSON.stringify(message) === text);
+  /** Whether a message with these properties was received. */
+  has(wanted: Partial<Message>): boolean {
+    return this.messages.some((message) =>
+      Object.entries(wanted).every(([name, value]) =>
+        JSON.stringify(message[name as keyof Message]) === JSON.stringify(value)
+      )
+    );
   }
 
-  /** Waits until a message was received. */
-  async receives(wanted: Message): Promise<void> {
-    await eventually(() => this.has(wanted), JSON.stringify(wanted));
+  /** Waits until a message with these properties was received. */
+  async receives(wanted: Partial<Message>): Promise<void> {
+    const name = JSON.stringify(wanted);
+    await eventually(() => this.has(wanted), name, PATIENCE);
   }
 
   /** Closes the WebSocket, and waits for the end of the connection. */

@@ -15,12 +15,16 @@ export interface WebChat extends AsyncDisposable {
 }
 
 /** Starts it with the permissions that its head names. Default: at free ports. */
-export async function startWebChat(
+export function startWebChat(
   port: number = 0,
   webPort: number = 0,
 ): Promise<WebChat> {
   const args = ["--port", `${port}`, "--web-port", `${webPort}`];
-  const program = startExample("web_chat", args, PERMISSIONS);
+  return portsOf(startExample("web_chat", args, PERMISSIONS));
+}
+
+/** Waits until the server listens. */
+export async function portsOf(program: Program): Promise<WebChat> {
   const page = await program.line(/^Page: http:\/\/127.0.0.1:\d+$/);
   return {
     program,
