@@ -18,6 +18,13 @@ export function cpuSeconds(pid: number): number {
   return nanoseconds / 1e9;
 }
 
+/** A process and all its descendants. */
+export function processTree(pid: number): number[] {
+  const children = readProc(`${pid}/task/${pid}/children`).trim();
+  const below = children === "" ? [] : children.split(" ").map(Number);
+  return [pid, ...below.flatMap(processTree)];
+}
+
 /**
  * The user and system seconds of a process, also of threads that have ended. The
  * kernel samples them by ticks, so they are exact enough for seconds, but not for

@@ -11,7 +11,7 @@ import {
   type Query,
   readQuery,
   ResponseWriter,
-  viewOf,
+  uint16,
 } from "./message.ts";
 import { type Answer, failure, Rcode, type Zone } from "./zone.ts";
 
@@ -53,9 +53,8 @@ export class Responder {
     protocol: Protocol,
   ): Uint8Array<ArrayBuffer> | null {
     if (message.length < HEADER_BYTES) return null;
-    const view = viewOf(message);
-    const id = view.getUint16(0);
-    const flags = view.getUint16(2);
+    const id = uint16(message, 0);
+    const flags = uint16(message, 2);
     if ((flags & Flag.Response) !== 0) return null;
     const copied = Flag.Response |
       (flags & (Flag.Opcode | Flag.RecursionDesired));

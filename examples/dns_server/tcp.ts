@@ -6,7 +6,7 @@
  */
 
 import type { Connection } from "../../mod.ts";
-import { viewOf } from "./message.ts";
+import { uint16 } from "./message.ts";
 
 const LENGTH_BYTES = 2;
 
@@ -48,7 +48,7 @@ export function answerQueries(
 function endOfMessage(bytes: Uint8Array, start: number): number {
   const begin = start + LENGTH_BYTES;
   if (begin > bytes.length) return Infinity;
-  return begin + viewOf(bytes).getUint16(start);
+  return begin + uint16(bytes, start);
 }
 
 /** One write for both parts: small segments would wait for each other. */
@@ -57,7 +57,8 @@ function send(
   response: Uint8Array<ArrayBuffer>,
 ): boolean {
   const message = new Uint8Array(LENGTH_BYTES + response.length);
-  viewOf(message).setUint16(0, response.length);
+  message[0] = response.length >> 8;
+  message[1] = response.length;
   message.set(response, LENGTH_BYTES);
   return connection.write(message);
 }
