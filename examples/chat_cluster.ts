@@ -14,6 +14,7 @@
 // comes back as "bob 7". `--broker` has the addresses of brokers, separated by commas.
 
 import { formatAddress, Reactor } from "../mod.ts";
+import { connectBroker } from "./chat_cluster/broker.ts";
 import { joinRoom } from "./chat_cluster/join_room.ts";
 import {
   main,
@@ -37,7 +38,8 @@ await main(async () => {
   const webPort = orRefuse(() => parsePort(String(values["web-port"])));
   await using reactor = new Reactor({ onError: report });
   const served = reactor.serve();
-  const { room, connection } = await joinRoom(reactor, String(values.broker));
+  const connection = await connectBroker(reactor, String(values.broker));
+  const room = await joinRoom(reactor, connection);
   const shared = { ...address, reusePort: true };
   const page = serveBrowsers(reactor, room, { ...shared, port: webPort });
   const terminals = serveTerminals(reactor, room, shared);

@@ -6,7 +6,6 @@
 
 import type { NatsConnection } from "@nats-io/transport-node";
 import type { Reactor } from "../../mod.ts";
-import { connectBroker } from "./broker.ts";
 import { Census } from "./census.ts";
 import { ClusterRoom } from "./cluster_room.ts";
 import { Log } from "./log.ts";
@@ -17,23 +16,16 @@ const CHECK = 500;
 /** How often guests are stored again, in milliseconds. The log keeps entries for a day. */
 const RENEWAL = 60 * 60 * 1000;
 
-/** The room, and its connection to a broker. */
-export interface JoinedRoom {
-  readonly room: ClusterRoom;
-  readonly connection: NatsConnection;
-}
-
-/** Connects to one of some brokers, and opens the room. */
+/** Opens the room by a connection to a broker. */
 export async function joinRoom(
   reactor: Reactor,
-  brokers: string,
-): Promise<JoinedRoom> {
-  const connection = await connectBroker(reactor, brokers);
+  connection: NatsConnection,
+): Promise<ClusterRoom> {
   const log = await Log.open(connection);
   const process = crypto.randomUUID();
   const room = new ClusterRoom(process, log, new Census(connection, process));
   await room.open();
   reactor.callEvery(CHECK, () => room.removeAbsent());
   reactor.callEvery(RENEWAL, () => room.renew());
-  return { room, connection };
+  return room;
 }

@@ -7,9 +7,13 @@ import { portsOf, type WebChat } from "./web_chat.ts";
 
 const PERMISSIONS = ["--allow-ffi", "--allow-env=WS_NO_*"];
 
+/** How long a process may run, in milliseconds. */
+const TIMEOUT = 120_000;
+
 /** Starts a process with these arguments. */
 export function startChatProcess(...args: string[]): Program {
-  return startExample("chat_cluster", args, PERMISSIONS);
+  const options = { timeout: TIMEOUT };
+  return startExample("chat_cluster", args, PERMISSIONS, options);
 }
 
 /** Starts a process of the room, and waits until it listens. Default: at free ports. */

@@ -6,6 +6,7 @@ import {
   assertFailed,
   type Ending,
   Program,
+  type ProgramOptions,
   startDeno,
 } from "../program.ts";
 import { denoProgram, emulated, test } from "../util.ts";
@@ -59,10 +60,11 @@ export function startExample(
   name: string,
   args: readonly string[] = [],
   permissions: readonly string[] = ["--allow-ffi"],
+  options: ProgramOptions = {},
 ): Program {
   const file = new URL(`examples/${name}.ts`, ROOT).href;
-  const options = ["--quiet", "--no-prompt", ...permissions];
-  return startDeno(["run", ...options, file, ...args]);
+  const flags = ["--quiet", "--no-prompt", ...permissions];
+  return startDeno(["run", ...flags, file, ...args], options);
 }
 
 /** Starts an example with a limit on its descriptors. */
