@@ -1,6 +1,6 @@
 /**
- * Measures how long a line of the chat takes from a guest of one process to a guest of
- * another: on an idle machine, and with a saturated process.
+ * Measures how long a line of the chat takes from one process to another, by a broker:
+ * idle, and with a saturated process.
  *
  *     deno task bench:cluster [--rounds N] [--markdown]
  *
