@@ -31,6 +31,7 @@ export {
   write,
 } from "./descriptor.ts";
 export { BaseSocket, type ShutdownDirection } from "./base_socket.ts";
+export type { FileDescription, FileKind } from "./file_description.ts";
 export { errnoName, isSystemError, type SystemError } from "./errors.ts";
 export { openLibrary } from "./libc.ts";
 export { type FileMode, openFile, type OpenFileOptions } from "./open_path.ts";
