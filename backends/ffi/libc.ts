@@ -35,7 +35,11 @@ function addFunction(target: object, key: string, table: Table): void {
   let opened: unknown;
   const get = (): unknown =>
     opened === undefined ? opened = openFunction(key, table) : opened;
-  Object.defineProperty(target, key, { get, enumerable: true });
+  Object.defineProperty(target, key, {
+    get,
+    enumerable: true,
+    configurable: true,
+  });
 }
 
 /** Every object that `lazyFunctions()` made. */
@@ -67,6 +71,31 @@ const lazy: Libc = lazyFunctions(tables);
  */
 export function libc(): Libc {
   return lazy;
+}
+
+/** A function of the C library, by whatever parameters it has. */
+export type AnyCall = (...parameters: never[]) => unknown;
+
+/**
+ * Replaces a function by a wrapper, as to count its calls. Callers find it at their next
+ * call, so nothing is added to a call before.
+ *
+ * @param wrap Returns the wrapper of a function; not called where the system lacks it
+ * @returns restores the function
+ */
+export function wrapFunction(
+  key: keyof Libc,
+  wrap: (call: AnyCall) => AnyCall,
+): () => void {
+  const before = Object.getOwnPropertyDescriptor(lazy, key)!;
+  let wrapped: AnyCall | null | undefined;
+  const get = (): AnyCall | null => {
+    if (wrapped !== undefined) return wrapped;
+    const call = before.get!() as AnyCall | null;
+    return wrapped = call === null ? null : wrap(call);
+  };
+  Object.defineProperty(lazy, key, { ...before, get });
+  return () => Object.defineProperty(lazy, key, before);
 }
 
 /**
