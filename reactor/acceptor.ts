@@ -20,6 +20,7 @@ import type { SocketAddress } from "../backends/ffi/socket_address.ts";
 import { EVENT_READ, type FileObject } from "../backends/selector.ts";
 import { acceptNext, isListenerFailure, isNumberLost } from "./accepting.ts";
 import { Endpoint, loopOf } from "./endpoint.ts";
+import { DESCRIBE } from "./endpoint_state.ts";
 import type { ListeningSocket } from "./listening_socket.ts";
 import type { Loop } from "./loop.ts";
 import type { Timer } from "./timers.ts";
@@ -79,6 +80,7 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
   onClose: ((error: Error | undefined) => void) | null = null;
   readonly #listening: ListeningSocket;
   readonly #onAccept: (socket: Socket) => void;
+  readonly #name: string;
   /** The bits of `Hold`; 0 while it accepts. */
   #holds = 0;
   /** Ends the rest; null since a retry met no new failure. */
@@ -89,15 +91,18 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
    *
    * @param listening The socket, which is the acceptor's from now on
    * @param onAccept Called with each connection
+   * @param name The name of the program's callback
    */
   constructor(
     loop: Loop,
     listening: ListeningSocket,
     onAccept: (socket: Socket) => void,
+    name: string = onAccept.name,
   ) {
     super(loop);
     this.#listening = listening;
     this.#onAccept = onAccept;
+    this.#name = name;
     try {
       this.address = listening.socket.localAddress as Address;
       this.watch(EVENT_READ, Acceptor.#onReady);
@@ -171,6 +176,16 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
     return this.socket.detach();
   }
 
+  /** Called by `reactor.describe()`. */
+  override [DESCRIBE](): [
+    callback: string,
+    bytesQueued: number,
+    paused: boolean,
+  ] {
+    const paused = this.#holds !== 0;
+    return [this.#name || "onConnection", 0, paused];
+  }
+
   static readonly #onReady = (fileobj: FileObject): void => {
     (fileobj as Acceptor).#acceptSome();
   };
@@ -208,7 +223,7 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
       loopOf(this).reports.report(error);
     } else {
       if (this.#rest === null) loopOf(this).reports.reportSometimes(error);
-      this.#suspend();
+      this.#suspend(error);
     }
   }
 
@@ -219,9 +234,9 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
     if (onClose !== null) loopOf(this).callSoon(() => onClose(error));
   }
 
-  #suspend(): void {
+  #suspend(error: unknown): void {
     const loop = loopOf(this);
-    loop.countBackOff();
+    loop.countBackOff(this, error);
     this.#rest = loop.callLater(REST, () => this.#retry());
     if (this.unreferenced) this.#rest.unref();
     this.#hold(Hold.Resting, true);
@@ -247,7 +262,7 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
       if (this.#rest === null) {
         loop.callSoon(() => loop.reports.reportSometimes(error));
       }
-      this.#suspend();
+      this.#suspend(error);
     }
   }
 

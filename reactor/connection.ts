@@ -64,6 +64,7 @@ export class Connection<A extends SocketAddress = SocketAddress>
    */
   constructor(loop: Loop, socket: Socket | null, settings: StreamSettings) {
     super(loop, socket, settings);
+    if (socket !== null) loop.dispatcher.observer?.connectionOpened(this);
   }
 
   /**
@@ -182,6 +183,7 @@ export class Connection<A extends SocketAddress = SocketAddress>
 
   /** Keeps the local address of a failed connection, and settles `opened`. */
   protected override closing(error: Error | undefined): void {
+    loopOf(this).dispatcher.observer?.connectionClosing(this, error);
     // It is a system call, which connections that end in order are spared.
     if (error !== undefined) Connection.#keepLocalAddress(this);
     const fields = fieldsOf(this);
@@ -208,6 +210,7 @@ export class Connection<A extends SocketAddress = SocketAddress>
     if ((connection.state & LIFE) === CONNECTING) connection.state &= ~LIFE;
     fields.attempt = null;
     fields.opened?.resolve(connection);
+    loopOf(connection).dispatcher.observer?.connectionOpened(connection);
     loopOf(connection).forgetTurn(connection);
     loopOf(connection).callSoon(() => {
       if (connection.closed) return;

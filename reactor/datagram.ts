@@ -29,6 +29,7 @@ import {
 } from "./datagram_batch.ts";
 import { DatagramSender } from "./datagram_sender.ts";
 import { Endpoint, loopOf } from "./endpoint.ts";
+import { callbackName, DESCRIBE } from "./endpoint_state.ts";
 import type { Loop } from "./loop.ts";
 import type { Timer } from "./timers.ts";
 
@@ -137,7 +138,10 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
       maximumQueued,
       {
         changed: () => this.#updateInterest(),
-        failed: (error) => loop.callSoon(() => this.#report(error)),
+        failed: (error) => {
+          loop.dispatcher.observer?.datagramRefused(this, error);
+          loop.callSoon(() => this.#report(error));
+        },
         drained: () => loop.callSoon(() => this.onDrain?.(this)),
       },
     );
@@ -289,6 +293,16 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     this.leave();
     this.#socket.close();
     loopOf(this).callSoon(() => this.onClose?.(this));
+  }
+
+  /** Called by `reactor.describe()`. */
+  override [DESCRIBE](): [
+    callback: string,
+    bytesQueued: number,
+    paused: boolean,
+  ] {
+    const name = callbackName(this.#onMessage, "onMessage");
+    return [name, this.bufferedAmount, this.#paused];
   }
 
   static readonly #onReady = (fileobj: FileObject, events: number): void => {

@@ -6,9 +6,8 @@
 
 import type { FileObject, LoopSelector } from "../backends/selector.ts";
 import type { Callback } from "./callback.ts";
-import { now } from "./clock.ts";
+import type { Observer } from "./observer.ts";
 import type { Reports } from "./reports.ts";
-import type { Stopwatch } from "./statistics.ts";
 
 /** Errors in a row after which a callback is unregistered: it would go on for ever. */
 const MOST_FAILURES = 100;
@@ -16,30 +15,28 @@ const MOST_FAILURES = 100;
 /** File objects whose errors are counted; then all counts are dropped. */
 const MOST_COUNTS = 64;
 
-/** Calls the callbacks of one loop, measures them, and reports the errors that they throw. */
+/** Calls the callbacks of one loop, and reports the errors that they throw. */
 export class Dispatcher {
   /** Events that were dispatched so far. */
   events = 0;
+  /** Called around each callback; null while diagnosis is off. */
+  observer: Observer | null = null;
   readonly #selector: LoopSelector<Callback>;
   readonly #reports: Reports;
-  readonly #stopwatch: Stopwatch | null;
   readonly #endFailing: (fileobj: FileObject) => boolean;
   readonly #failures = new Failures();
 
   /**
-   * @param stopwatch Null to call without a reading of the clock
    * @param endFailing Unregisters a file object whose callback keeps throwing: it would
    *   be ready again at once. Returns whether it was registered
    */
   constructor(
     selector: LoopSelector<Callback>,
     reports: Reports,
-    stopwatch: Stopwatch | null,
     endFailing: (fileobj: FileObject) => boolean,
   ) {
     this.#selector = selector;
     this.#reports = reports;
-    this.#stopwatch = stopwatch;
     this.#endFailing = endFailing;
   }
 
@@ -54,7 +51,7 @@ export class Dispatcher {
     const selector = this.#selector;
     const failures = this.#failures;
     let fileobj: FileObject = -1;
-    if (this.#stopwatch !== null) return this.#dispatchMeasured(count);
+    if (this.observer !== null) return this.#dispatchObserved(count);
     for (let index = 0; index < count;) {
       try {
         while (index < count) {
@@ -74,21 +71,22 @@ export class Dispatcher {
     }
   }
 
-  #dispatchMeasured(count: number): void {
+  #dispatchObserved(count: number): void {
+    const observer = this.observer!;
     for (let index = 0; index < count; index++) {
       const events = this.#selector.readyEvents(index);
       if (events === 0) continue;
       this.events++;
       const callback = this.#selector.readyData(index)!;
       const fileobj = this.#selector.readyFileobj(index)!;
-      const started = now();
+      observer.beforeEvent(fileobj);
       try {
         callback(fileobj, events);
         this.#failures.forget(fileobj);
       } catch (error) {
         this.#failed(fileobj, error);
       }
-      this.#stopwatch!.note(callback.name, now() - started);
+      observer.afterEvent(fileobj, events, callback);
     }
   }
 
@@ -97,19 +95,16 @@ export class Dispatcher {
     this.#reports.report(ends ? tooManyFailures(error) : error);
   }
 
-  /**
-   * Calls one callback, of a timer or the like.
-   *
-   * @param name The name in statistics
-   */
-  call(callback: () => void, name: string): void {
-    const started = this.#stopwatch === null ? 0 : now();
+  /** Calls one callback, of a timer or the like. */
+  call(callback: () => void): void {
+    const { observer } = this;
+    const started = observer === null ? 0 : observer.beforeCall();
     try {
       callback();
     } catch (error) {
       this.#reports.report(error);
     }
-    this.#stopwatch?.note(name, now() - started);
+    observer?.afterCall(callback, started);
   }
 }
 

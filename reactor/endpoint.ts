@@ -6,6 +6,7 @@
  */
 
 import type { Callback } from "./callback.ts";
+import { DESCRIBE } from "./endpoint_state.ts";
 import type { Loop } from "./loop.ts";
 import { DESTROY, PLACE } from "./owned.ts";
 
@@ -73,6 +74,11 @@ export abstract class Endpoint implements Disposable {
   /** Called by the loop when it is closed. */
   [DESTROY](_error?: Error): void {
     this.close();
+  }
+
+  /** Called by `reactor.describe()`. */
+  [DESCRIBE](): [callback: string, bytesQueued: number, paused: boolean] {
+    return ["", 0, false];
   }
 
   /** Whether `unref()` was called last, rather than `ref()`. */

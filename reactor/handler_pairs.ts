@@ -100,6 +100,17 @@ export class HandlerPairs {
     if (pair !== undefined) failWaits(pair, unregistered());
   }
 
+  /** Returns the names of the handlers behind a registered callback; null of any other. */
+  nameOf(callback: Callback): string | null {
+    const pair = this.#pairs.get(callback);
+    if (pair === undefined) return null;
+    const names = [
+      nameOf(pair.reader, "readable"),
+      nameOf(pair.writer, "writable"),
+    ];
+    return names.filter((name) => name !== "").join(", ");
+  }
+
   #add(fileobj: FileObject, event: number, entry: Entry): void {
     const fd = fileDescriptor(fileobj);
     const slot = slotOf(event);
@@ -231,6 +242,12 @@ function slotOf(event: number): Slot {
 function eventsOf(pair: Pair): number {
   return (pair.reader === null ? 0 : EVENT_READ) |
     (pair.writer === null ? 0 : EVENT_WRITE);
+}
+
+/** Returns the name of a handler; of a promise, the method that returned it. */
+function nameOf(entry: Entry | null, method: string): string {
+  if (entry === null) return "";
+  return entry.fail === null ? entry.handler.name || "(anonymous)" : method;
 }
 
 function isClosed({ fileobj, fd }: SelectorKey<Callback>): boolean {

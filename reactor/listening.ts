@@ -40,7 +40,8 @@ export function listen(
       throw error;
     }
   };
-  const acceptor = acceptorOf(loop, ListeningSocket.create(options), onAccept);
+  const listening = ListeningSocket.create(options);
+  const acceptor = acceptorOf(loop, listening, onAccept, onConnection.name);
   return acceptor;
 }
 
@@ -48,9 +49,10 @@ function acceptorOf(
   loop: Loop,
   listening: ListeningSocket,
   onAccept: (socket: Socket) => void,
+  name: string,
 ): Acceptor {
   try {
-    return new Acceptor(loop, listening, onAccept);
+    return new Acceptor(loop, listening, onAccept, name);
   } catch (error) {
     // The reactor is closed, or its selector has no room.
     listening.close();

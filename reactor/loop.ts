@@ -31,7 +31,7 @@ import { Schedule } from "./schedule.ts";
 import { openDenoDescriptors } from "./sharing/deno_descriptors.ts";
 import type { Serving } from "./sharing/serving.ts";
 import type { ServedLoop } from "./sharing/shared_loop.ts";
-import { type ReactorStatistics, Stopwatch } from "./statistics.ts";
+import { type ReactorStatistics, statisticsOf } from "./statistics.ts";
 import type { Timer } from "./timers.ts";
 import { type TurnBound, TurnWaits } from "./turn_waits.ts";
 import { wake, Waker } from "./waker.ts";
@@ -43,20 +43,19 @@ export class Loop implements ServedLoop {
   readonly reports: Reports;
   readonly queued: QueuedBytes;
   readonly promises: PromiseWaits = new PromiseWaits();
+  readonly dispatcher: Dispatcher;
+  readonly schedule: Schedule;
   /** Called with the key of a callback that is unregistered because it keeps throwing. */
   onFailing: ((key: SelectorKey<Callback>) => void) | null = null;
   readonly #life = new Lifecycle();
   readonly #selector: LoopSelector<Callback>;
   readonly #yieldInterval: number;
-  readonly #stopwatch: Stopwatch | null;
-  readonly #dispatcher: Dispatcher;
-  readonly #schedule: Schedule;
   readonly #turnWaits = new TurnWaits();
   #waker: Waker | null = null;
   /** Registrations that keep neither `run()` nor the process alive. */
   #unreferenced = 0;
-  /** Registrations of the reactor itself. */
-  #internal = 0;
+  /** Registered file objects of the reactor itself. */
+  readonly #internal = new Set<FileObject>();
   #referenced = true;
   /** The sharing of the thread; null outside of `serve()`, and until it has begun. */
   #serving: Serving | null = null;
@@ -70,20 +69,18 @@ export class Loop implements ServedLoop {
   constructor(options: ReactorOptions = {}) {
     this.#yieldInterval = yieldIntervalOf(options);
     this.queued = new QueuedBytes(options.maximumQueued ?? Infinity);
-    this.#stopwatch = Stopwatch.create(options.measure ?? false);
     this.reports = new Reports(
       options.onError ?? createErrorPrinter(),
       () => this.#life.stopping = true,
     );
     this.#selector = options.selector ?? createSelector<Callback>();
-    this.#dispatcher = new Dispatcher(
+    this.dispatcher = new Dispatcher(
       this.#selector,
       this.reports,
-      this.#stopwatch,
       (fileobj) => this.#endFailing(fileobj),
     );
-    this.#schedule = new Schedule(
-      this.#dispatcher,
+    this.schedule = new Schedule(
+      this.dispatcher,
       () => this.#serving?.changed(),
     );
   }
@@ -108,6 +105,7 @@ export class Loop implements ServedLoop {
     this.checkOpen();
     checkCallback(callback);
     const key = this.#selector.register(fileobj, events, callback as Callback);
+    this.dispatcher.observer?.registered(key.fd);
     this.#serving?.changed();
     return key as SelectorKey<Callback, F>;
   }
@@ -159,21 +157,26 @@ export class Loop implements ServedLoop {
   /** Watches a descriptor for the reactor itself: statistics and `run()` leave it out. */
   watch(fileobj: FileObject, onReady: () => void): void {
     this.#selector.register(fileobj, EVENT_READ, () => {
-      this.#dispatcher.events--;
+      this.dispatcher.events--;
       onReady();
     });
-    this.#internal++;
+    this.#internal.add(fileobj);
   }
 
   unwatch(fileobj: FileObject): void {
     if (this.closed) return;
     this.#selector.unregister(fileobj);
-    this.#internal--;
+    this.#internal.delete(fileobj);
+  }
+
+  /** Whether a registered file object is one of the reactor itself. */
+  isInternal(fileobj: FileObject): boolean {
+    return this.#internal.has(fileobj);
   }
 
   callSoon(callback: () => void): void {
     this.checkOpen();
-    this.#schedule.addSoon(callback);
+    this.schedule.addSoon(callback);
     this.#serving?.interrupt();
   }
 
@@ -194,7 +197,7 @@ export class Loop implements ServedLoop {
     interval: number,
   ): Timer {
     this.checkOpen();
-    const timer = this.#schedule.addTimer(milliseconds, callback, interval);
+    const timer = this.schedule.addTimer(milliseconds, callback, interval);
     this.#serving?.expect(timer.deadline);
     return timer;
   }
@@ -281,9 +284,10 @@ export class Loop implements ServedLoop {
     this.#life.enter("closing", "Reactor is running: stop it before closing");
     this.resources.destroyAll((error) => this.reports.report(error));
     // No turn follows: resources report their ends now.
-    this.#schedule.callSoon();
+    this.schedule.callSoon();
+    this.dispatcher.observer?.end();
     this.#life.state = "closed";
-    this.#schedule.clear();
+    this.schedule.clear();
     this.#turnWaits.clear();
     // A parked wait still uses the selector: it ends first.
     if (state === "serving") return this.stop();
@@ -297,23 +301,18 @@ export class Loop implements ServedLoop {
   }
 
   stats(): ReactorStatistics {
-    const { events } = this.#dispatcher;
-    return {
+    return statisticsOf(this.dispatcher, {
       turns: this.#turns,
-      events,
-      readyPerWait: this.#turns === 0 ? 0 : events / this.#turns,
-      callbackTime: this.#stopwatch?.total ?? 0,
-      longestCallback: this.#stopwatch?.longest ?? 0,
-      timers: this.#schedule.timers,
+      timers: this.schedule.timers,
       registered: this.#registered(),
       bytesQueued: this.queued.bytes,
       acceptBackOffs: this.#acceptBackOffs,
-    };
+    });
   }
 
   /** Calls a callback outside of the dispatch; reports the error that it throws. */
   guard(callback: () => void): void {
-    this.#dispatcher.call(callback, callback.name);
+    this.dispatcher.call(callback);
   }
 
   /**
@@ -347,8 +346,9 @@ export class Loop implements ServedLoop {
   }
 
   /** Counts a suspension of accepting. */
-  countBackOff(): void {
+  countBackOff(acceptor: Disposable, error: unknown): void {
     this.#acceptBackOffs++;
+    this.dispatcher.observer?.acceptBackedOff(acceptor, error);
   }
 
   turn(longest: number, most?: number): number {
@@ -363,8 +363,8 @@ export class Loop implements ServedLoop {
     this.#turns++;
     this.#life.dispatching = true;
     try {
-      if (count > 0) this.#dispatcher.dispatch(count);
-      this.#schedule.callDue();
+      if (count > 0) this.dispatcher.dispatch(count);
+      this.schedule.callDue();
     } finally {
       this.#life.dispatching = false;
     }
@@ -383,7 +383,7 @@ export class Loop implements ServedLoop {
   }
 
   timeout(): number {
-    return this.#schedule.timeout();
+    return this.schedule.timeout();
   }
 
   ending(): boolean {
@@ -391,7 +391,7 @@ export class Loop implements ServedLoop {
   }
 
   events(): number {
-    return this.#dispatcher.events;
+    return this.dispatcher.events;
   }
 
   keepsAlive(): boolean {
@@ -404,18 +404,18 @@ export class Loop implements ServedLoop {
 
   /** Counts registered file objects, except those of the reactor itself. */
   #registered(): number {
-    return this.#selector.getMap().size - this.#internal;
+    return this.#selector.getMap().size - this.#internal.size;
   }
 
   /** Returns whether `run()` goes on. */
   #hasWork(): boolean {
-    return this.#registered() > this.#unreferenced || this.#schedule.hasWork;
+    return this.#registered() > this.#unreferenced || this.schedule.hasWork;
   }
 
   #needWaker(): Waker {
     if (this.#waker === null) {
       this.#waker = Waker.registeredWith(this.#selector);
-      this.#internal++;
+      this.#internal.add(this.#waker);
     }
     return this.#waker;
   }
@@ -437,7 +437,8 @@ export class Loop implements ServedLoop {
     this.#waker?.close();
     this.#waker = null;
     // Their registrations ended with the selector.
-    this.#internal = this.#unreferenced = 0;
+    this.#internal.clear();
+    this.#unreferenced = 0;
   }
 
   /** @throws {Deno.errors.BadResource} if the loop is closed */

@@ -40,6 +40,21 @@ export {
   type OutgoingMessage,
 } from "./datagram.ts";
 export type { DatagramOptions } from "./datagram_socket.ts";
+export type {
+  Description,
+  DescriptorDescription,
+  TimerDescription,
+} from "./diagnosis/description.ts";
+export type {
+  Diagnosis,
+  DiagnosisOptions,
+  Spin,
+  Stall,
+} from "./diagnosis/diagnosis.ts";
+export type {
+  FileDescription,
+  FileKind,
+} from "../backends/ffi/file_description.ts";
 export type { Endpoint } from "./endpoint.ts";
 export type { Handler } from "./handler_pairs.ts";
 export type { ListenOptions } from "./listen_options.ts";
@@ -49,11 +64,7 @@ export type { Readiness, ReadinessOptions } from "./readiness.ts";
 export { Reactor } from "./reactor.ts";
 export type { ShutdownOptions } from "./shutdown.ts";
 export type { SignalWatch } from "./signals.ts";
-export type {
-  Measurement,
-  ReactorStatistics,
-  SlowCallback,
-} from "./statistics.ts";
+export type { ReactorStatistics } from "./statistics.ts";
 export { Stream } from "./stream.ts";
 export type {
   ConnectionCallbacks,

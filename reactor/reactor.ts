@@ -28,6 +28,9 @@ import {
   type DatagramOptions,
 } from "./datagram_socket.ts";
 import { Net } from "./deno_net/net.ts";
+import type { Described } from "./diagnosis/describe.ts";
+import type { Description } from "./diagnosis/description.ts";
+import type { DiagnosisOptions } from "./diagnosis/diagnosis.ts";
 import { type Handler, HandlerPairs } from "./handler_pairs.ts";
 import type { ListenOptions } from "./listen_options.ts";
 import { listen } from "./listening.ts";
@@ -625,6 +628,81 @@ export class Reactor implements Disposable, AsyncDisposable {
    */
   wake(): void {
     this.#loop.wake();
+  }
+
+  /**
+   * Describes the registered descriptors, the listeners, connections and sockets that are
+   * not registered just now, and the timers, one row at a time.
+   *
+   * Each row takes some system calls. So this is an iterator, which returns to Deno's
+   * loop after each millisecond, and ten thousand rows hold up no callback. A row is true
+   * when it is yielded. A registration that begins meanwhile may be missing. It is a
+   * promise, which cannot settle during `run()`.
+   *
+   * @example The descriptor with the longest queue
+   * ```ts
+   * import { Reactor, socketPair } from "@pollux/reactor";
+   * import { assertEquals } from "@std/assert";
+   *
+   * await using reactor = new Reactor();
+   * const [left, right] = socketPair().map((end) => reactor.adopt(end));
+   * left!.write(new Uint8Array(1_000_000));
+   * const queues = [];
+   * for await (const row of reactor.describe()) {
+   *   if (row.subject === "descriptor" && row.bytesQueued > 0) queues.push(row.fd);
+   * }
+   * assertEquals(queues, [left!.fd]);
+   * right!.abort();
+   * ```
+   */
+  async *describe(): AsyncGenerator<Description, void> {
+    const { describe } = await import("./diagnosis/describe.ts");
+    yield* describe(this.#described());
+  }
+
+  /**
+   * Switches diagnosis on: counts the readiness of each descriptor and its bytes, measures
+   * each callback, detects spins and stalls, and publishes to `node:diagnostics_channel`.
+   * A second call begins anew. Before it, none of this costs anything;
+   * `docs/observability.md` has the costs.
+   *
+   * @param options How to report; `false` switches it off
+   * @returns resolves when it is on, after Node's modules are loaded
+   * @throws {TypeError} if an option is unknown
+   * @throws {RangeError} if the threshold is not positive
+   * @throws {Deno.errors.BadResource} if the reactor is closed
+   *
+   * @example A callback that holds up the loop
+   * ```ts
+   * import { type Diagnosis, Reactor } from "@pollux/reactor/reactor";
+   * import { assertEquals } from "@std/assert";
+   *
+   * using reactor = new Reactor();
+   * const found: Diagnosis[] = [];
+   * await reactor.diagnose({
+   *   stallThreshold: 5,
+   *   onDiagnosis: (diagnosis) => found.push(diagnosis),
+   * });
+   * reactor.callSoon(function compress() {
+   *   const start = performance.now();
+   *   while (performance.now() - start < 6);
+   * });
+   * reactor.run();
+   * const [stall] = found;
+   * assertEquals(stall?.kind === "stall" && stall.callback, "compress");
+   * ```
+   */
+  async diagnose(options: DiagnosisOptions | false = {}): Promise<void> {
+    this.#loop.checkOpen();
+    const { diagnose } = await import("./diagnosis/diagnose.ts");
+    await diagnose(this.#described(), options);
+  }
+
+  #described(): Described {
+    return {
+      loop: this.#loop,
+      nameOf: (callback) => this.#pairs.nameOf(callback),
+    };
   }
 
   /** Returns statistics. See `ReactorStatistics` for an example. */

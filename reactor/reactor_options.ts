@@ -7,7 +7,6 @@
 import { checkOptions, type OptionNames } from "../backends/ffi/options.ts";
 import type { LoopSelector } from "../backends/selector.ts";
 import type { Callback } from "./callback.ts";
-import type { Measurement } from "./statistics.ts";
 
 /** How a reactor works. */
 export interface ReactorOptions {
@@ -34,8 +33,6 @@ export interface ReactorOptions {
    * with a `RangeError`. Default: no limit.
    */
   readonly maximumQueued?: number;
-  /** Measures callbacks for `stats()`, and reports slow ones. Default: false. */
-  readonly measure?: Measurement | boolean;
 }
 
 const REACTOR_OPTIONS: OptionNames<ReactorOptions> = {
@@ -43,7 +40,6 @@ const REACTOR_OPTIONS: OptionNames<ReactorOptions> = {
   onError: true,
   yieldInterval: true,
   maximumQueued: true,
-  measure: true,
 };
 
 /**

@@ -7,7 +7,7 @@
 import { checkCallback } from "./callback.ts";
 import { now } from "./clock.ts";
 import type { Dispatcher } from "./dispatcher.ts";
-import { type Timer, TimerQueue } from "./timers.ts";
+import { type QueuedTimer, type Timer, TimerQueue } from "./timers.ts";
 
 /** Timers that are called in one turn, at most: I/O comes before the rest. */
 const TIMERS_PER_TURN = 1024;
@@ -27,6 +27,11 @@ export class Schedule {
   /** How many timers are active. */
   get timers(): number {
     return this.#timers.size;
+  }
+
+  /** Returns the timers in no order, some of them cancelled. */
+  listTimers(): QueuedTimer[] {
+    return this.#timers.list();
   }
 
   /** Whether `run()` waits for a callback. */
@@ -87,7 +92,7 @@ export class Schedule {
       // An earlier timer of this turn cancelled it.
       if (!timer.active) continue;
       this.#timers.settle(timer, time);
-      this.#dispatcher.call(() => timer.fire(), "timer");
+      this.#dispatcher.call(timer.callback);
     }
   }
 
@@ -95,9 +100,7 @@ export class Schedule {
   callSoon(): void {
     const callbacks = this.#soon;
     this.#soon = [];
-    for (const callback of callbacks) {
-      this.#dispatcher.call(callback, callback.name);
-    }
+    for (const callback of callbacks) this.#dispatcher.call(callback);
   }
 
   /** Drops all callbacks. */

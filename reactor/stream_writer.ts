@@ -9,6 +9,7 @@ import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
 import { bytesOf, copyOf } from "../backends/ffi/memory.ts";
 import type { StreamSettings } from "./connection_options.ts";
 import { Endpoint, loopOf } from "./endpoint.ts";
+import { DESCRIBE } from "./endpoint_state.ts";
 import { interrupted } from "./interrupted.ts";
 import type { Loop } from "./loop.ts";
 import { WriteQueue } from "./send_queue.ts";
@@ -23,7 +24,9 @@ import {
   ENDING,
   initialState,
   LIFE,
+  PAUSED,
   RareFields,
+  READ,
   READ_ONLY,
   REFUSED,
   WRITE,
@@ -178,6 +181,16 @@ export abstract class StreamWriter extends Endpoint {
     if (this.is(READ_ONLY)) throw readOnlyError();
     const rare = needRare(this);
     return (rare.sink ??= this.#createSink()).writable;
+  }
+
+  /** Called by `reactor.describe()`. */
+  override [DESCRIBE](): [
+    callback: string,
+    bytesQueued: number,
+    paused: boolean,
+  ] {
+    const paused = (this.state & READ) === PAUSED;
+    return ["", this.bufferedAmount, paused];
   }
 
   #createSink(): StreamSink {

@@ -53,7 +53,7 @@ export class QueuedTimer implements Timer {
   referenced = true;
   /** Whether the timer is in the heap: false while it is being called. */
   queued = false;
-  readonly #callback: () => void;
+  readonly callback: () => void;
   readonly #queue: TimerQueue;
 
   constructor(
@@ -64,7 +64,7 @@ export class QueuedTimer implements Timer {
     sequence: number,
   ) {
     this.#queue = queue;
-    this.#callback = callback;
+    this.callback = callback;
     this.deadline = deadline;
     this.interval = interval;
     this.sequence = sequence;
@@ -94,11 +94,6 @@ export class QueuedTimer implements Timer {
 
   [Symbol.dispose](): void {
     this.cancel();
-  }
-
-  /** Calls the callback. */
-  fire(): void {
-    this.#callback();
   }
 }
 
@@ -155,6 +150,11 @@ export class TimerQueue {
     const before = this.referenced;
     this.referenced += difference;
     if (before === 0 || this.referenced === 0) this.#onChange();
+  }
+
+  /** Returns the timers in no order, some of them cancelled. */
+  list(): QueuedTimer[] {
+    return this.#timers.slice();
   }
 
   /** Returns the earliest deadline; `Infinity` without a timer. */

@@ -104,6 +104,7 @@ export class Conn<
     this.#socket = socket;
     this.#usesEdge = (loop.selector.supported & EDGE_READ) === EDGE_READ &&
       socketTransport.drains(socket);
+    loop.dispatcher.observer?.connectionOpened(this);
   }
 
   /** The descriptor; -1 once closed. */
@@ -420,6 +421,7 @@ export class Conn<
   /** Ends the connection: the descriptor is free at once, pending calls fail. */
   #finish(error: Error | undefined): void {
     if (this.#ended) return;
+    loopOf(this).dispatcher.observer?.connectionClosing(this, error);
     this.#ended = true;
     this.#error = error;
     // Deno's connections know their addresses after the end.

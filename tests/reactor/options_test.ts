@@ -74,12 +74,6 @@ const DOORS: readonly (readonly [
     { onerror: (): void => {} },
     'Unknown option "onerror"; did you mean "onError"?',
   ],
-  [
-    "new Reactor() with a measurement",
-    (_, options) => new Reactor(options),
-    { measure: { onslow: (): void => {} } },
-    'Unknown option "onslow"; did you mean "onSlow"?',
-  ],
 ];
 
 for (
