@@ -17,6 +17,7 @@ import { cpuSeconds } from "./proc.ts";
 import { LOAD_CORE, SERVER_CORE } from "./server.ts";
 import { median, spread } from "./statistics.ts";
 import { print } from "./table.ts";
+import { runWrk } from "./wrk.ts";
 
 /** The servers: their names in the table, and the arguments of their processes. */
 const SERVERS = [
@@ -68,21 +69,11 @@ class Server implements AsyncDisposable {
   async run(seconds: number): Promise<Slice> {
     const { pid } = this.#process;
     const cpu = cpuSeconds(pid);
-    const { stdout } = await new Deno.Command("taskset", {
-      args: [
-        ...["-c", String(LOAD_CORE), "wrk", "-t1", `-c${CONNECTIONS}`],
-        ...[`-d${seconds}s`, `http://127.0.0.1:${this.#port}/`],
-      ],
-    }).output();
-    const text = new TextDecoder().decode(stdout);
-    const found = /(\d+) requests in ([\d.]+)s/.exec(text);
-    if (found === null || /Socket errors|Non-2xx/.test(text)) {
-      throw new Error(`wrk failed:\n${text}`);
-    }
-    const requests = Number(found[1]);
+    const pinned = ["taskset", "-c", String(LOAD_CORE)];
+    const run = await runWrk(this.#port, CONNECTIONS, seconds, pinned);
     return {
-      rate: requests / Number(found[2]),
-      cpu: (cpuSeconds(pid) - cpu) / requests * 1e6,
+      rate: run.count / run.seconds,
+      cpu: (cpuSeconds(pid) - cpu) / run.count * 1e6,
     };
   }
 
