@@ -2,6 +2,7 @@
  * System calls on descriptors that only tests make.
  */
 
+import { assert } from "@std/assert";
 import { system } from "../backends/ffi/current_system.ts";
 import { close, dup, hasPipes, isOpen } from "../backends/ffi/descriptor.ts";
 import { openFile } from "../backends/ffi/open_path.ts";
@@ -48,8 +49,30 @@ function duplicateTo(fd: number, number: number): void {
 
 /** Whether a descriptor is close-on-exec. */
 export function isCloseOnExec(fd: number): boolean {
+  if (!hasPipes) return !isInherited(fd);
   const { F_GETFD, FD_CLOEXEC } = system().constants;
   return (fcntl(fd, F_GETFD) & FD_CLOEXEC) !== 0;
+}
+
+function openHandleInformation(): (
+  handle: number,
+  flags: Uint32Array<ArrayBuffer>,
+) => number {
+  return openFunctions(
+    {
+      // BOOL GetHandleInformation(HANDLE hObject, LPDWORD lpdwFlags)
+      GetHandleInformation: { parameters: ["u32", "buffer"], result: "u32" },
+    } as const,
+  ).GetHandleInformation;
+}
+
+const handleInformation = hasPipes ? null : openHandleInformation();
+
+/** Whether Windows passes a handle to child processes. */
+function isInherited(handle: number): boolean {
+  const flags = new Uint32Array(1);
+  assert(handleInformation!(handle, flags) !== 0);
+  return (flags[0]! & 1) !== 0; // HANDLE_FLAG_INHERIT
 }
 
 /** `<asm-generic/ioctls.h>` of Linux. */

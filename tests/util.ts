@@ -10,7 +10,7 @@ import { openDenoDescriptors } from "../reactor/sharing/deno_descriptors.ts";
 import {
   type FileObject,
   read,
-  type Socket,
+  Socket,
   socketPair,
   WOULD_BLOCK,
   write,
@@ -31,6 +31,29 @@ const PROBED_FDS = 4096;
  * of POSIX. On Windows only sockets can.
  */
 export const anyFile: boolean = hasPipes;
+
+/** As `test()`, for pipes, terminals, files and other calls of POSIX. */
+export function posixTest(
+  name: string,
+  body: () => void | Promise<void>,
+  options: Omit<Deno.TestDefinition, "name" | "fn"> = {},
+): void {
+  const ignore = !anyFile || options.ignore === true;
+  test(name, body, { ...options, ignore });
+}
+
+/** Whether this system has Unix sockets; Wine has none. */
+export const unixSockets: boolean = hasUnixSockets();
+
+function hasUnixSockets(): boolean {
+  try {
+    Socket.create("unix").close();
+    return true;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotSupported) return false;
+    throw error;
+  }
+}
 
 /** Windows ignores the low two bits of a handle. */
 const NUMBER_STEP = anyFile ? 1 : 4;

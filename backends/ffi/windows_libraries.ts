@@ -86,13 +86,16 @@ export function windowsPermissionFlag(): string {
 /** The directory of Windows' own libraries, which need not be on drive C. */
 function systemDirectory(): string {
   // UINT GetSystemDirectoryW(LPWSTR lpBuffer, UINT uSize)
-  // deno-lint-ignore pollux/bare-symbol
-  const { symbols: { GetSystemDirectoryW: get } } = Deno.dlopen(
+  const library = Deno.dlopen(
     windowsLibrary("kernel32"),
     {
       GetSystemDirectoryW: { parameters: ["buffer", "u32"], result: "u32" },
     } as const,
   );
+  // deno-lint-ignore pollux/bare-symbol
+  const { symbols: { GetSystemDirectoryW: get } } = library;
   const text = new Uint16Array(260);
-  return String.fromCharCode(...text.subarray(0, get(text, text.length)));
+  const length = get(text, text.length);
+  library.close();
+  return String.fromCharCode(...text.subarray(0, length));
 }

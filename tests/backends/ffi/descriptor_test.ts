@@ -23,6 +23,7 @@ import {
   denoProgram,
   drainSocket,
   fillSocket,
+  posixTest,
   test,
 } from "../../util.ts";
 
@@ -38,7 +39,7 @@ function withPipe(body: (reader: number, writer: number) => void): () => void {
   };
 }
 
-test(
+posixTest(
   "pipe() is non-blocking and close-on-exec at both ends",
   withPipe((...ends) => {
     for (const fd of ends) {
@@ -47,7 +48,7 @@ test(
   }),
 );
 
-test(
+posixTest(
   "read() returns written bytes, then WOULD_BLOCK, then 0 at end of file",
   withPipe((reader, writer) => {
     const buffer = new Uint8Array(9);
@@ -60,7 +61,7 @@ test(
   }),
 );
 
-test(
+posixTest(
   "write() to a full pipe is WOULD_BLOCK, and nothing is lost",
   withPipe((reader, writer) => {
     const written = fillSocket(writer);
@@ -69,7 +70,7 @@ test(
   }),
 );
 
-test(
+posixTest(
   "write() to a pipe without a reader is an error, never a signal",
   withPipe((reader, writer) => {
     close(reader);
@@ -77,7 +78,7 @@ test(
   }),
 );
 
-test(
+posixTest(
   "reading and writing nothing is 0",
   withPipe((reader, writer) => {
     assertEquals(write(writer, new Uint8Array(0)), 0);
@@ -85,7 +86,7 @@ test(
   }),
 );
 
-test("a closed number is BadResource to every call", () => {
+posixTest("a closed number is BadResource to every call", () => {
   const closed = 1_000_000;
   const calls: (() => unknown)[] = [
     () => read(closed, new Uint8Array(1)),
@@ -108,7 +109,7 @@ test("a value that is no descriptor is refused before any call", () => {
   }
 });
 
-test(
+posixTest(
   "setBlocking() switches both ways",
   withPipe((reader) => {
     setBlocking(reader, true);
@@ -118,7 +119,7 @@ test(
   }),
 );
 
-test(
+posixTest(
   "dup() is another number for the same file, close-on-exec",
   withPipe((reader, writer) => {
     const copy = dup(writer);
@@ -129,24 +130,33 @@ test(
   }),
 );
 
-test("openFile() opens for the directions asked for, non-blocking and close-on-exec", () => {
-  const fd = openFile("/dev/null", "r+");
-  assertEquals([isBlocking(fd), isCloseOnExec(fd)], [false, true]);
-  assertEquals([write(fd, bytesOf("x")), read(fd, new Uint8Array(1))], [1, 0]);
-  close(fd);
-  const readOnly = openFile("/dev/null");
-  assertThrows(() => write(readOnly, bytesOf("x")), Deno.errors.BadResource);
-  close(readOnly);
-});
+posixTest(
+  "openFile() opens for the directions asked for, non-blocking and close-on-exec",
+  () => {
+    const fd = openFile("/dev/null", "r+");
+    assertEquals([isBlocking(fd), isCloseOnExec(fd)], [false, true]);
+    assertEquals([write(fd, bytesOf("x")), read(fd, new Uint8Array(1))], [
+      1,
+      0,
+    ]);
+    close(fd);
+    const readOnly = openFile("/dev/null");
+    assertThrows(() => write(readOnly, bytesOf("x")), Deno.errors.BadResource);
+    close(readOnly);
+  },
+);
 
-test("openFile() of a missing file is NotFound, of a cut name a TypeError", () => {
-  assertThrows(
-    () => openFile("/nowhere"),
-    Deno.errors.NotFound,
-    ": open '/nowhere'",
-  );
-  assertThrows(() => openFile("/dev/null\0x"), TypeError, "NUL");
-});
+posixTest(
+  "openFile() of a missing file is NotFound, of a cut name a TypeError",
+  () => {
+    assertThrows(
+      () => openFile("/nowhere"),
+      Deno.errors.NotFound,
+      ": open '/nowhere'",
+    );
+    assertThrows(() => openFile("/dev/null\0x"), TypeError, "NUL");
+  },
+);
 
 /** Opens the terminal that is its argument, and lives until its input ends. */
 const TERMINAL_USER = `

@@ -14,7 +14,7 @@ import {
   socketPair,
   write,
 } from "../../../backends/ffi/mod.ts";
-import { test } from "../../util.ts";
+import { posixTest, test } from "../../util.ts";
 
 /** Values that are no memory, by the name that an error gives them. */
 const NO_MEMORY: readonly (readonly [name: string, value: unknown])[] = [
@@ -93,27 +93,30 @@ test("sockets and descriptors refuse memory that was transferred or shrunk", () 
   assertEquals(right.recv(new Uint8Array(16)), 3);
 });
 
-test("sockets and descriptors take every kind of view, and empty ones", () => {
-  const [reader, writer] = pipe();
-  const bytes = new Uint8Array([1, 2, 3, 4]);
-  const shared = new Uint8Array(new SharedArrayBuffer(4));
-  const kinds = [
-    bytes,
-    bytes.buffer,
-    new DataView(bytes.buffer),
-    new Float32Array(bytes.buffer),
-    shared as unknown as Uint8Array<ArrayBuffer>,
-    new Uint8Array(new ArrayBuffer(4, { maxByteLength: 8 })),
-  ];
-  for (const memory of kinds) {
-    assertEquals(write(writer, memory), 4);
-    assertEquals(read(reader, memory), 4);
-  }
-  assertEquals(write(writer, new Uint8Array(0)), 0);
-  assertEquals(read(reader, new DataView(new ArrayBuffer(0))), 0);
-  close(reader);
-  close(writer);
-});
+posixTest(
+  "sockets and descriptors take every kind of view, and empty ones",
+  () => {
+    const [reader, writer] = pipe();
+    const bytes = new Uint8Array([1, 2, 3, 4]);
+    const shared = new Uint8Array(new SharedArrayBuffer(4));
+    const kinds = [
+      bytes,
+      bytes.buffer,
+      new DataView(bytes.buffer),
+      new Float32Array(bytes.buffer),
+      shared as unknown as Uint8Array<ArrayBuffer>,
+      new Uint8Array(new ArrayBuffer(4, { maxByteLength: 8 })),
+    ];
+    for (const memory of kinds) {
+      assertEquals(write(writer, memory), 4);
+      assertEquals(read(reader, memory), 4);
+    }
+    assertEquals(write(writer, new Uint8Array(0)), 0);
+    assertEquals(read(reader, new DataView(new ArrayBuffer(0))), 0);
+    close(reader);
+    close(writer);
+  },
+);
 
 test("setRawOption: neither bytes nor a number is refused", () => {
   using socket = Socket.create();

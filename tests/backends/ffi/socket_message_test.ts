@@ -32,6 +32,7 @@ import {
   emulated,
   eventually,
   PATIENCE,
+  posixTest,
   runDeno,
   test,
 } from "../../util.ts";
@@ -50,7 +51,7 @@ function closeAll(fds: readonly number[]): void {
 }
 
 for (const type of ["stream", "datagram", "seqpacket"] as const) {
-  test(
+  posixTest(
     `sendMessage, receiveMessage: descriptors pass over a ${type} socket`,
     () => {
       const [left, right] = socketPair(type);
@@ -75,34 +76,40 @@ for (const type of ["stream", "datagram", "seqpacket"] as const) {
   );
 }
 
-test("receiveMessage: surplus descriptors are closed, and reported", () => {
-  const [left, right] = socketPair();
-  const [reader, writer] = pipe();
-  for (const [passed, accepted] of [[2, 1], [3, 0], [5, 2]] as const) {
-    const descriptors = Array(passed).fill(reader);
-    left.sendMessage(new Uint8Array(1), { descriptors });
-    const message = right.receiveMessage(new Uint8Array(1), {
-      descriptors: accepted,
-    })!;
-    assertEquals(message.descriptors.length, accepted);
-    assert(message.controlTruncated);
-    closeAll(message.descriptors);
-  }
-  left.close();
-  right.close();
-  closeAll([reader, writer]);
-});
+posixTest(
+  "receiveMessage: surplus descriptors are closed, and reported",
+  () => {
+    const [left, right] = socketPair();
+    const [reader, writer] = pipe();
+    for (const [passed, accepted] of [[2, 1], [3, 0], [5, 2]] as const) {
+      const descriptors = Array(passed).fill(reader);
+      left.sendMessage(new Uint8Array(1), { descriptors });
+      const message = right.receiveMessage(new Uint8Array(1), {
+        descriptors: accepted,
+      })!;
+      assertEquals(message.descriptors.length, accepted);
+      assert(message.controlTruncated);
+      closeAll(message.descriptors);
+    }
+    left.close();
+    right.close();
+    closeAll([reader, writer]);
+  },
+);
 
-test("receiveMessage: without room for control messages their loss is reported", () => {
-  const [left, right] = socketPair();
-  const [reader, writer] = pipe();
-  left.sendMessage(new Uint8Array(1), { descriptors: [reader] });
-  const message = right.receiveMessage(new Uint8Array(1), { control: 0 })!;
-  assertEquals([message.descriptors, message.controlTruncated], [[], true]);
-  left.close();
-  right.close();
-  closeAll([reader, writer]);
-});
+posixTest(
+  "receiveMessage: without room for control messages their loss is reported",
+  () => {
+    const [left, right] = socketPair();
+    const [reader, writer] = pipe();
+    left.sendMessage(new Uint8Array(1), { descriptors: [reader] });
+    const message = right.receiveMessage(new Uint8Array(1), { control: 0 })!;
+    assertEquals([message.descriptors, message.controlTruncated], [[], true]);
+    left.close();
+    right.close();
+    closeAll([reader, writer]);
+  },
+);
 
 test("receiveMessage: a datagram that does not fit is reported as truncated", () => {
   const [left, right] = socketPair("datagram");
@@ -117,78 +124,87 @@ test("receiveMessage: a datagram that does not fit is reported as truncated", ()
   right.close();
 });
 
-test("receiveMessage: 0 bytes is end of file, and a passed socket works", () => {
-  const [left, right] = socketPair();
-  const [one, other] = socketPair();
-  left.sendMessage(new Uint8Array(1), { descriptors: [other] });
-  const { descriptors } = right.receiveMessage(new Uint8Array(1), {
-    descriptors: 1,
-  })!;
-  const adopted = Socket.adopt(descriptors[0]!);
-  one.send(bytesOf("hello"));
-  assertEquals(adopted.recv(new Uint8Array(9)), 5);
-  left.close();
-  assertEquals(right.receiveMessage(new Uint8Array(1))?.bytes, 0);
-  for (const socket of [right, one, other, adopted]) socket.close();
-});
+posixTest(
+  "receiveMessage: 0 bytes is end of file, and a passed socket works",
+  () => {
+    const [left, right] = socketPair();
+    const [one, other] = socketPair();
+    left.sendMessage(new Uint8Array(1), { descriptors: [other] });
+    const { descriptors } = right.receiveMessage(new Uint8Array(1), {
+      descriptors: 1,
+    })!;
+    const adopted = Socket.adopt(descriptors[0]!);
+    one.send(bytesOf("hello"));
+    assertEquals(adopted.recv(new Uint8Array(9)), 5);
+    left.close();
+    assertEquals(right.receiveMessage(new Uint8Array(1))?.bytes, 0);
+    for (const socket of [right, one, other, adopted]) socket.close();
+  },
+);
 
-test("sendMessage: to a full socket is WOULD_BLOCK, and no descriptor leaks", () => {
-  const [left, right] = socketPair("datagram");
-  const [reader, writer] = pipe();
-  const message = new Uint8Array(1024);
-  let sent = 0;
-  while (
-    left.sendMessage(message, { descriptors: [reader] }) !== WOULD_BLOCK
-  ) sent++;
-  assert(sent > 0);
-  left.close();
-  right.close();
-  closeAll([reader, writer]);
-});
+posixTest(
+  "sendMessage: to a full socket is WOULD_BLOCK, and no descriptor leaks",
+  () => {
+    const [left, right] = socketPair("datagram");
+    const [reader, writer] = pipe();
+    const message = new Uint8Array(1024);
+    let sent = 0;
+    while (
+      left.sendMessage(message, { descriptors: [reader] }) !== WOULD_BLOCK
+    ) sent++;
+    assert(sent > 0);
+    left.close();
+    right.close();
+    closeAll([reader, writer]);
+  },
+);
 
-test("sendMessage, receiveMessage: wrong arguments are refused before any call", () => {
-  const [left, right] = socketPair();
-  const buffer = new Uint8Array(1);
-  const refusals: [() => unknown, ErrorConstructor, string][] = [
-    [
-      () => left.sendMessage(new Uint8Array(0), { descriptors: [0] }),
-      RangeError,
-      "without a byte",
-    ],
-    [() => left.sendMessage(buffer, { descriptors: [-1] }), RangeError, "-1"],
-    [
-      () => left.sendMessage(buffer, { descriptor: [1] } as object),
-      TypeError,
-      "descriptor",
-    ],
-    [
-      () => left.sendMessage(buffer, { control: { ttl: 1 } as object }),
-      TypeError,
-      "ttl",
-    ],
-    [
-      () => left.sendMessage(buffer, { control: { timeToLive: 256 } }),
-      RangeError,
-      "256",
-    ],
-    [
-      () => right.receiveMessage(buffer, { descriptors: -1 }),
-      RangeError,
-      "-1 descriptors",
-    ],
-    [
-      () => right.receiveMessage(buffer, { size: 1 } as object),
-      TypeError,
-      "size",
-    ],
-  ];
-  for (const [call, error, text] of refusals) assertThrows(call, error, text);
-  assertEquals(right.receiveMessage(buffer), null);
-  left.close();
-  assertThrows(() => left.sendMessage(buffer), Deno.errors.BadResource);
-  assertThrows(() => left.receiveMessage(buffer), Deno.errors.BadResource);
-  right.close();
-});
+posixTest(
+  "sendMessage, receiveMessage: wrong arguments are refused before any call",
+  () => {
+    const [left, right] = socketPair();
+    const buffer = new Uint8Array(1);
+    const refusals: [() => unknown, ErrorConstructor, string][] = [
+      [
+        () => left.sendMessage(new Uint8Array(0), { descriptors: [0] }),
+        RangeError,
+        "without a byte",
+      ],
+      [() => left.sendMessage(buffer, { descriptors: [-1] }), RangeError, "-1"],
+      [
+        () => left.sendMessage(buffer, { descriptor: [1] } as object),
+        TypeError,
+        "descriptor",
+      ],
+      [
+        () => left.sendMessage(buffer, { control: { ttl: 1 } as object }),
+        TypeError,
+        "ttl",
+      ],
+      [
+        () => left.sendMessage(buffer, { control: { timeToLive: 256 } }),
+        RangeError,
+        "256",
+      ],
+      [
+        () => right.receiveMessage(buffer, { descriptors: -1 }),
+        RangeError,
+        "-1 descriptors",
+      ],
+      [
+        () => right.receiveMessage(buffer, { size: 1 } as object),
+        TypeError,
+        "size",
+      ],
+    ];
+    for (const [call, error, text] of refusals) assertThrows(call, error, text);
+    assertEquals(right.receiveMessage(buffer), null);
+    left.close();
+    assertThrows(() => left.sendMessage(buffer), Deno.errors.BadResource);
+    assertThrows(() => left.receiveMessage(buffer), Deno.errors.BadResource);
+    right.close();
+  },
+);
 
 /** Two UDP sockets on the loopback; the second reports all that it can. */
 function udpPair(hostname: string): [Socket, Socket, InternetAddress] {
@@ -408,7 +424,7 @@ Deno.test({
   },
 });
 
-test("isOpen: a passed descriptor outlives its sender", () => {
+posixTest("isOpen: a passed descriptor outlives its sender", () => {
   const [left, right] = socketPair();
   const [reader, writer] = pipe();
   left.sendMessage(new Uint8Array(1), { descriptors: [reader] });
@@ -423,9 +439,11 @@ test("isOpen: a passed descriptor outlives its sender", () => {
   right.close();
 });
 
-Deno.test("sendMessage, receiveMessage: the permission that ffiPermissionFlag() names is enough", async () => {
-  const { stdout, stderr } = await runDeno(
-    `import { pipe, read, socketPair, write } from "POLLUX/backends/ffi/mod.ts";
+posixTest(
+  "sendMessage, receiveMessage: the permission that ffiPermissionFlag() names is enough",
+  async () => {
+    const { stdout, stderr } = await runDeno(
+      `import { pipe, read, socketPair, write } from "POLLUX/backends/ffi/mod.ts";
      const [left, right] = socketPair();
      const [reader, writer] = pipe();
      left.sendMessage(new Uint8Array(1), { descriptors: [writer] });
@@ -433,14 +451,17 @@ Deno.test("sendMessage, receiveMessage: the permission that ffiPermissionFlag() 
      const { descriptors } = right.receiveMessage(new Uint8Array(1), options);
      write(descriptors[0], new Uint8Array(3));
      console.log(read(reader, new Uint8Array(9)));`,
-    [ffiPermissionFlag()],
-  );
-  assertEquals(stdout, "3\n", stderr);
-});
+      [ffiPermissionFlag()],
+    );
+    assertEquals(stdout, "3\n", stderr);
+  },
+);
 
-Deno.test("sendMessage, receiveMessage: memory is not collected during a call", async () => {
-  const { stdout, stderr } = await runDeno(
-    `import { close, pipe, socketPair } from "POLLUX/backends/ffi/mod.ts";
+posixTest(
+  "sendMessage, receiveMessage: memory is not collected during a call",
+  async () => {
+    const { stdout, stderr } = await runDeno(
+      `import { close, pipe, socketPair } from "POLLUX/backends/ffi/mod.ts";
      const [left, right] = socketPair("datagram");
      const [reader] = pipe();
      for (let i = 0; i < ${emulated ? 500 : 20_000}; i++) {
@@ -453,7 +474,8 @@ Deno.test("sendMessage, receiveMessage: memory is not collected during a call", 
        if (buffer.some((byte) => byte !== value)) console.log(i, buffer);
      }
      console.log("done");`,
-    ["--allow-ffi", "--v8-flags=--expose-gc"],
-  );
-  assertEquals(stdout, "done\n", stderr);
-});
+      ["--allow-ffi", "--v8-flags=--expose-gc"],
+    );
+    assertEquals(stdout, "done\n", stderr);
+  },
+);
