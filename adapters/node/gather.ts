@@ -23,8 +23,10 @@ const SCRATCH_BYTES = 64 * 1024;
 /** The most bytes of one unit of UTF-16 in any encoding. */
 const BYTES_PER_UNIT = 3;
 
+const encoder = new TextEncoder();
+
 /** One for all connections: a connection copies bytes that it has to keep. */
-let scratch: Buffer<ArrayBuffer> | undefined;
+let scratch: Uint8Array<ArrayBuffer> | undefined;
 
 /** The bytes of a chunk, which are valid until the next call. */
 export function encoded(
@@ -35,8 +37,8 @@ export function encoded(
   if (chunk.length * BYTES_PER_UNIT > SCRATCH_BYTES) {
     return Buffer.from(chunk, encoding);
   }
-  scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES);
-  return scratch.subarray(0, scratch.write(chunk, 0, encoding));
+  const memory = scratch ??= new Uint8Array(SCRATCH_BYTES);
+  return memory.subarray(0, put(chunk, encoding, memory, 0));
 }
 
 /**
@@ -51,16 +53,41 @@ export function gathered(chunks: readonly EncodedChunk[]): Gathered {
       : chunk.length;
   }
   if (most > SCRATCH_BYTES) return chunks.map(bytes);
-  const memory = scratch ??= Buffer.allocUnsafeSlow(SCRATCH_BYTES);
+  const memory = scratch ??= new Uint8Array(SCRATCH_BYTES);
   let end = 0;
   for (const { chunk, encoding } of chunks) {
-    if (typeof chunk === "string") end += memory.write(chunk, end, encoding);
+    if (typeof chunk === "string") end += put(chunk, encoding, memory, end);
     else {
       memory.set(chunk, end);
       end += chunk.length;
     }
   }
   return memory.subarray(0, end);
+}
+
+/** How many bytes there are. */
+export function lengthOf(data: Gathered): number {
+  if (!Array.isArray(data)) return data.length;
+  return data.reduce((sum, { length }) => sum + length, 0);
+}
+
+/**
+ * Encodes a text into memory with room for it. ASCII is the same in UTF-8 and Latin-1,
+ * and `encodeInto()` takes a fifth of the time of `Buffer.write()` as Latin-1.
+ *
+ * @returns how many bytes it has
+ */
+function put(
+  text: string,
+  encoding: BufferEncoding,
+  memory: Uint8Array<ArrayBuffer>,
+  start: number,
+): number {
+  if (encoding === "utf8" || encoding === "latin1") {
+    const { written } = encoder.encodeInto(text, memory.subarray(start));
+    if (written === text.length || encoding === "utf8") return written;
+  }
+  return Buffer.from(memory.buffer).write(text, start, encoding);
 }
 
 function bytes({ chunk, encoding }: EncodedChunk): Uint8Array<ArrayBuffer> {
