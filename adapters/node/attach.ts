@@ -10,7 +10,11 @@ import type { Acceptor } from "../../reactor/acceptor.ts";
 import type { Connection } from "../../reactor/connection.ts";
 import type { ListenOptions } from "../../reactor/listen_options.ts";
 import type { Reactor } from "../../reactor/reactor.ts";
-import { addDirectHandle, ConnectionDuplex } from "./connection_duplex.ts";
+import {
+  addDirectHandle,
+  addDirectReads,
+  ConnectionDuplex,
+} from "./connection_duplex.ts";
 import { nodeError, withCode } from "./errors.ts";
 import { handleOf, internalsOf } from "./server_handle.ts";
 
@@ -95,6 +99,7 @@ function accept(server: Server, connection: Connection): void {
     internals._emitCloseIfDrained();
   });
   server.emit("connection", duplex);
+  addDirectReads(duplex);
 }
 
 /** Closes a connection beyond the server's own limit. */

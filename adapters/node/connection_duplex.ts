@@ -11,6 +11,7 @@ import { Duplex } from "node:stream";
 import { checkOptions, type OptionNames } from "../../backends/ffi/options.ts";
 import type { Connection } from "../../reactor/connection.ts";
 import { type NodeAddress, nodeAddress } from "./addresses.ts";
+import { DirectReads } from "./direct_reads.ts";
 import { DirectHandle } from "./direct_writes.ts";
 import { destroyedError, nodeError } from "./errors.ts";
 import {
@@ -18,6 +19,7 @@ import {
   type EncodedChunk,
   type Gathered,
   gathered,
+  lengthOf,
 } from "./gather.ts";
 import { IdleTimer } from "./idle_timer.ts";
 import { refuseWrites } from "./refused_writes.ts";
@@ -27,6 +29,9 @@ type Done = (error?: Error | null) => void;
 
 /** Gives the socket of a server the handle to which `node:http` writes directly. */
 export let addDirectHandle: (duplex: ConnectionDuplex) => void;
+
+/** Gives the socket of a server the short way to the parser of `node:http`. */
+export let addDirectReads: (duplex: ConnectionDuplex) => void;
 
 /** The options of a `ConnectionDuplex`. */
 export interface ConnectionDuplexOptions {
@@ -63,6 +68,8 @@ export class ConnectionDuplex extends Duplex {
   protected _handle: object | null = null;
   readonly #connection: Connection;
   readonly #idle: IdleTimer = new IdleTimer(() => this.#idled());
+  /** The short way of received bytes. */
+  #direct: DirectReads | null = null;
   #remote: NodeAddress | null = null;
   #local: NodeAddress | null = null;
   #received = 0;
@@ -267,8 +274,7 @@ export class ConnectionDuplex extends Duplex {
     encoding: BufferEncoding,
     done: (error?: Error | null) => void,
   ): void {
-    const data = encoded(chunk, encoding);
-    this.#send(data, data.length, done);
+    this.#send(encoded(chunk, encoding), done);
   }
 
   /** Called by the stream: sends the chunks that waited, with one call. */
@@ -276,10 +282,7 @@ export class ConnectionDuplex extends Duplex {
     chunks: { chunk: Uint8Array | string; encoding: BufferEncoding }[],
     done: (error?: Error | null) => void,
   ): void {
-    const data = gathered(chunks);
-    if (!Array.isArray(data)) return this.#send(data, data.length, done);
-    const length = data.reduce((sum, { length }) => sum + length, 0);
-    this.#send(data, length, done);
+    this.#send(gathered(chunks), done);
   }
 
   /** Called by the stream: half-closes. */
@@ -326,6 +329,7 @@ export class ConnectionDuplex extends Duplex {
     const { length } = chunk;
     this.#received += length;
     this.#idle.note();
+    if (this.#direct?.take(chunk)) return;
     // The stream keeps a copy. In the pool of Node it would lead to other connections'
     // bytes, and could not be transferred.
     const copy = Buffer.allocUnsafeSlow(length);
@@ -364,9 +368,9 @@ export class ConnectionDuplex extends Duplex {
     else if (!this.#connection.readEnded) this.destroy();
   }
 
-  #send(data: Gathered, length: number, done: Done): void {
+  #send(data: Gathered, done: Done): void {
     const connection = this.#connection;
-    this.#dispatched += length;
+    this.#dispatched += lengthOf(data);
     this.#idle.note();
     const accepted = connection.write(data);
     if (connection.closed) return done(this.#failure());
@@ -433,9 +437,12 @@ export class ConnectionDuplex extends Duplex {
   }
 
   static {
+    addDirectReads = (duplex): void => {
+      duplex.#direct = DirectReads.of(duplex);
+    };
     addDirectHandle = (duplex): void => {
       duplex._handle = new DirectHandle((data, done) =>
-        duplex.#send(data, data.length, done)
+        duplex.#send(data, done)
       );
     };
   }
