@@ -111,7 +111,7 @@ winsockTest("the permission of three libraries is enough", async () => {
   assertEquals(stdout, "EBADF\n3 3\n-1\n3\n", stderr);
 });
 
-winsockTest("what Windows lacks is NotSupported, by its name", () => {
+winsockTest("each lacking thing is NotSupported, by its name", () => {
   using socket = Socket.create();
   const missing: Record<string, () => unknown> = {
     pipes: () => pipe(),
