@@ -13,7 +13,6 @@
  */
 
 import { bytesOf } from "../backends/ffi/memory.ts";
-import type { MessageBatch } from "../backends/ffi/message_batch.ts";
 import type { Socket } from "../backends/ffi/socket.ts";
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
 import {
@@ -21,13 +20,11 @@ import {
   EVENT_WRITE,
   type FileObject,
 } from "../backends/selector.ts";
-import {
-  copyOfMessage,
-  LastSource,
-  returnIncoming,
-  takeIncoming,
-} from "./datagram_batch.ts";
+import { incomingFor } from "./datagram_batch.ts";
+import { flushOutbox } from "./datagram_outbox.ts";
+import { DatagramReceiver } from "./datagram_receiver.ts";
 import { DatagramSender } from "./datagram_sender.ts";
+import type { DatagramSocket } from "./datagram_socket.ts";
 import { Endpoint, loopOf } from "./endpoint.ts";
 import { callbackName, DESCRIBE } from "./endpoint_state.ts";
 import type { Loop } from "./loop.ts";
@@ -35,12 +32,6 @@ import type { Timer } from "./timers.ts";
 
 /** How long after a refusal the system is asked again to watch a socket, in milliseconds. */
 const RETRY = 100;
-
-/** A message of the same batch as the one at which the program paused. */
-interface HeldMessage {
-  readonly data: Uint8Array<ArrayBuffer>;
-  readonly address: SocketAddress;
-}
 
 /** A message to be sent, as `sendMany` takes it. */
 export interface OutgoingMessage {
@@ -52,9 +43,25 @@ export interface OutgoingMessage {
 
 /** The callbacks of a `Datagram`, which are properties of it. */
 export interface DatagramCallbacks<Address extends SocketAddress> {
-  /** Called with each message, which the program may keep and transfer, and its source. */
+  /**
+   * Called with each message, which the program may keep and transfer, and its source.
+   * Many messages share the object of a source, which is frozen.
+   */
   onMessage(
     data: Uint8Array<ArrayBuffer>,
+    address: Address,
+    datagram: Datagram<Address>,
+  ): void;
+  /**
+   * Called instead of `onMessage` if it is set, with messages of one source that arrived
+   * together. With `offload` they may be many, else they are one.
+   *
+   * @param data The bytes of the messages, one after another
+   * @param segmentSize The bytes of each message; the last may be shorter
+   */
+  onSegments(
+    data: Uint8Array<ArrayBuffer>,
+    segmentSize: number,
     address: Address,
     datagram: Datagram<Address>,
   ): void;
@@ -80,10 +87,10 @@ export interface DatagramCallbacks<Address extends SocketAddress> {
  * call where the system has one for that (Linux, FreeBSD, NetBSD), and sends several of
  * the queued ones.
  *
- * Its callbacks are `onMessage`, `onError`, `onDrain` and `onClose`, see
+ * Its callbacks are `onMessage`, `onSegments`, `onError`, `onDrain` and `onClose`, see
  * `DatagramCallbacks`.
  *
- * A socket with `onMessage` or `onError` keeps `run()` alive. Without both, it is not
+ * A socket with a callback for messages or `onError` keeps `run()` alive. Without them, it is not
  * watched, and `run()` may return. The system keeps messages until its buffer is full,
  * and the next `send()` reports an error.
  *
@@ -110,41 +117,33 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
   onDrain: DatagramCallbacks<Address>["onDrain"] | null | undefined = null;
   /** As in `DatagramCallbacks`. */
   onClose: DatagramCallbacks<Address>["onClose"] | null | undefined = null;
-  #onMessage: DatagramCallbacks<Address>["onMessage"] | null | undefined = null;
   #onError: DatagramCallbacks<Address>["onError"] | null | undefined = null;
   readonly #socket: Socket;
-  readonly #source = new LastSource();
+  readonly #receiver: DatagramReceiver<Datagram<Address>>;
   readonly #sender: DatagramSender;
-  #paused = false;
-  #held: HeldMessage[] = [];
   /** Whether a datagram is known to wait that is not to be received now. */
   #unread = false;
   /** Asks again after the system has refused to watch the socket; null since it agreed. */
   #retry: Timer | null = null;
 
-  /**
-   * Called by `Reactor.datagram`.
-   *
-   * @param socket The socket, which is this object's from now on
-   * @param maximumQueued The bytes above which `send()` throws. Default: no limit
-   */
-  constructor(loop: Loop, socket: Socket, maximumQueued: number = Infinity) {
+  /** Called by `Reactor.datagram`. The socket is this object's from now on. */
+  constructor(loop: Loop, created: DatagramSocket) {
     super(loop);
+    const { socket, maximumQueued, reuseBuffer, joins, splits } = created;
     this.#socket = socket;
-    this.#sender = new DatagramSender(
+    this.#receiver = new DatagramReceiver(
       loop,
-      socket,
-      this.#source,
-      maximumQueued,
-      {
-        changed: () => this.#updateInterest(),
-        failed: (error) => {
-          loop.dispatcher.observer?.datagramRefused(this, error);
-          loop.callSoon(() => this.#report(error));
-        },
-        drained: () => loop.callSoon(() => this.onDrain?.(this)),
-      },
+      incomingFor(loop, joins, reuseBuffer),
+      { target: this, failed: (error) => this.#report(error) },
     );
+    this.#sender = new DatagramSender(loop, socket, maximumQueued, splits, {
+      changed: () => this.#updateInterest(),
+      failed: (error) => {
+        loop.dispatcher.observer?.datagramRefused(this, error);
+        loop.callSoon(() => this.#report(error));
+      },
+      drained: () => loop.callSoon(() => this.onDrain?.(this)),
+    });
   }
 
   /** The descriptor; -1 once closed. */
@@ -154,6 +153,8 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
 
   /** The socket, for options that have no method here. */
   get socket(): Socket {
+    // An option is for later messages, and sends of the program's own come later.
+    flushOutbox(this.#sender);
     return this.#socket;
   }
 
@@ -178,13 +179,28 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
 
   /** As in `DatagramCallbacks`. Setting it starts to receive. */
   get onMessage(): DatagramCallbacks<Address>["onMessage"] | null | undefined {
-    return this.#onMessage;
+    return this.#receiver.onMessage;
   }
 
   set onMessage(
     callback: DatagramCallbacks<Address>["onMessage"] | null | undefined,
   ) {
-    this.#onMessage = callback;
+    this.#receiver.onMessage = callback;
+    this.#updateReading();
+  }
+
+  /** As in `DatagramCallbacks`. Setting it starts to receive. */
+  get onSegments():
+    | DatagramCallbacks<Address>["onSegments"]
+    | null
+    | undefined {
+    return this.#receiver.onSegments;
+  }
+
+  set onSegments(
+    callback: DatagramCallbacks<Address>["onSegments"] | null | undefined,
+  ) {
+    this.#receiver.onSegments = callback;
     this.#updateReading();
   }
 
@@ -204,6 +220,9 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
    * Sends a message, or queues a copy of it if the system has no room. If the system
    * refuses a message, `onError` is called with its error. A shortage of the network
    * (`ENOBUFS`) counts as a refusal after about a second.
+   *
+   * Replies are gathered: messages that a callback sends leave together, when the
+   * messages of one receive have been delivered, or after about a millisecond.
    *
    * @param data The message: an `ArrayBuffer`, or any view of one
    * @param address Its destination. A connected socket needs none
@@ -238,7 +257,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     if (this.closed) return false;
     try {
       for (const { data, address } of messages) {
-        this.#sender.enqueue(bytesOf(data, "send"), address ?? null);
+        this.#sender.add(bytesOf(data, "send"), address ?? null);
       }
     } catch (error) {
       this.#sender.flush();
@@ -248,24 +267,53 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
   }
 
   /**
+   * Sends bytes as messages of one size: with `offload` up to 64 with one call, else one
+   * by one. The receiver sees no difference. `send()` has the effects and errors of each.
+   *
+   * @param data The bytes of the messages, one after another
+   * @param segmentSize The bytes of each message; the last may be shorter
+   * @param address As for `send`
+   * @returns as `send`
+   * @throws {RangeError} if the size is not a whole number of at least 1; empty data
+   *   is one empty message whatever its size
+   * @throws as `send`
+   */
+  sendSegments(
+    data: BufferSource,
+    segmentSize: number,
+    address?: SocketAddress,
+  ): boolean {
+    const bytes = bytesOf(data, "send");
+    if (
+      bytes.length > 0 && !(Number.isInteger(segmentSize) && segmentSize > 0)
+    ) {
+      throw new RangeError(`Cannot send messages of ${segmentSize} bytes`);
+    }
+    if (this.closed) return false;
+    return bytes.length <= segmentSize
+      ? this.#sender.send(bytes, address ?? null)
+      : this.#sender.sendSegments(bytes, segmentSize, address ?? null);
+  }
+
+  /**
    * Sets the only peer, as connect(2) does: messages are sent to it, and received from
    * it alone. A second call sets another peer.
    *
    * @throws as `Socket.connect`
    */
   connect(address: SocketAddress): void {
-    this.#socket.connect(address);
+    this.socket.connect(address);
   }
 
   /** Stops receiving until `resume()`. The system drops messages once its buffer is full. */
   pause(): void {
-    this.#paused = true;
+    this.#receiver.paused = true;
     this.#updateReading();
   }
 
   /** Receives again. */
   resume(): void {
-    this.#paused = false;
+    this.#receiver.paused = false;
     this.#updateReading();
   }
 
@@ -288,8 +336,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     if (this.closed) return;
     this.#sender.close();
     this.#retry?.cancel();
-    this.#onMessage = null;
-    this.#held = [];
+    this.#receiver.close();
     this.leave();
     this.#socket.close();
     loopOf(this).callSoon(() => this.onClose?.(this));
@@ -301,56 +348,23 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     bytesQueued: number,
     paused: boolean,
   ] {
-    const name = callbackName(this.#onMessage, "onMessage");
-    return [name, this.bufferedAmount, this.#paused];
+    const { onMessage, onSegments, paused } = this.#receiver;
+    const name = onSegments
+      ? callbackName(onSegments, "onSegments")
+      : callbackName(onMessage, "onMessage");
+    return [name, this.bufferedAmount, paused];
   }
 
   static readonly #onReady = (fileobj: FileObject, events: number): void => {
     const datagram = fileobj as Datagram;
     if ((events & EVENT_READ) !== 0) {
-      if (datagram.#receives()) datagram.#receive();
+      if (datagram.#receives()) datagram.#receiver.receive(datagram.fd);
       else datagram.#checkError();
     }
     if ((events & EVENT_WRITE) !== 0 && !datagram.closed) {
       datagram.#sender.resume();
     }
   };
-
-  #receive(): void {
-    const batch = takeIncoming();
-    try {
-      const count = batch.receive(this.#socket.fd);
-      for (let index = 0; index < count; index++) this.#take(batch, index);
-      batch.reset(count);
-    } catch (error) {
-      this.#report(error);
-    } finally {
-      returnIncoming(batch);
-    }
-  }
-
-  /** Delivers a message, or holds it back after a callback has paused. */
-  #take(batch: MessageBatch, index: number): void {
-    if (this.closed) return;
-    if (batch.isTruncated(index)) {
-      const error = new RangeError(
-        `Cannot receive a datagram of more than ${batch.messageBytes} bytes`,
-      );
-      return loopOf(this).guard(() => this.#report(error));
-    }
-    const data = copyOfMessage(batch, index);
-    const address = this.#source.of(batch, index);
-    if (this.#receives()) this.#deliver(data, address);
-    else this.#held.push({ data, address });
-  }
-
-  #deliver(data: Uint8Array<ArrayBuffer>, address: SocketAddress): void {
-    try {
-      this.#onMessage!(data, address as Address, this);
-    } catch (error) {
-      loopOf(this).reports.report(error);
-    }
-  }
 
   /** Takes the error off a readable socket. Without one, a datagram has made it readable. */
   #checkError(): void {
@@ -366,28 +380,19 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     else loopOf(this).reports.reportSometimes(error);
   }
 
-  #isReading(): boolean {
-    return !!this.#onMessage && !this.#paused && !this.closed;
-  }
-
   /** Whether messages are received: held messages are delivered first. */
   #receives(): boolean {
-    return this.#held.length === 0 && this.#isReading();
+    return !this.#receiver.holds && this.#receiver.reading;
   }
 
   #updateReading(): void {
     this.#unread = false;
     this.#updateInterest();
-    if (this.#held.length === 0 || !this.#isReading()) return;
-    loopOf(this).callSoon(() => this.#deliverHeld());
-  }
-
-  #deliverHeld(): void {
-    while (this.#held.length > 0 && this.#isReading()) {
-      const { data, address } = this.#held.shift()!;
-      this.#deliver(data, address);
-    }
-    this.#updateInterest();
+    if (!this.#receiver.holds || !this.#receiver.reading) return;
+    loopOf(this).callSoon(() => {
+      this.#receiver.deliverHeld();
+      this.#updateInterest();
+    });
   }
 
   #updateInterest(): void {

@@ -1,99 +1,111 @@
 /**
- * The memory in which datagrams are received and sent. All datagram sockets of a thread
- * share it, because each uses it within one call only.
+ * The memory in which datagrams are received. All sockets of a thread share it, because
+ * callbacks get copies; those with `reuseBuffer` share one of their reactor.
  *
  * @module
  */
 
-import { MessageBatch, sendToEncoded } from "../backends/ffi/message_batch.ts";
-import { keptAddress } from "../backends/ffi/received_address.ts";
-import type { Socket } from "../backends/ffi/socket.ts";
-import type { SocketAddress } from "../backends/ffi/socket_address.ts";
-import { Copies } from "./receive_buffer.ts";
+import { ReceiveBatch } from "../backends/ffi/receive_batch.ts";
+import { Copies, NOTHING } from "./receive_buffer.ts";
 
-/** How many datagrams one call receives or sends, and one iteration takes off a socket. */
-export const BATCH = 32;
+/** How many datagrams one call receives, and one iteration takes off a socket. */
+const BATCH = 64;
+
+/** How many it receives of which each may be 64 joined ones. */
+const JOINED_BATCH = 8;
 
 /**
  * Room for the largest datagram of UDP: 65,507 bytes over IPv4 (RFC 768 and RFC 791).
  * A larger one of a Unix socket is sent with a call of its own, but not received.
  */
-export const MESSAGE_BYTES = 64 * 1024;
-
-let incoming: MessageBatch | undefined;
-let outgoing: MessageBatch | undefined;
-let copies: Copies | undefined;
-
-/** The batch to send with. */
-export function outgoingBatch(): MessageBatch {
-  return outgoing ??= new MessageBatch(BATCH, MESSAGE_BYTES);
-}
+const MESSAGE_BYTES = 64 * 1024;
 
 /**
- * Takes the batch to receive with. It belongs to the caller until `returnIncoming()`:
- * a callback may run another reactor, which then creates a batch.
+ * Receives for datagram sockets, and makes the chunks of their callbacks. More than one
+ * batch exists only while a callback runs another reactor.
  */
-export function takeIncoming(): MessageBatch {
-  const batch = incoming ?? new MessageBatch(BATCH, MESSAGE_BYTES);
-  incoming = undefined;
-  return batch;
-}
-
-/** Returns the batch that `takeIncoming()` gave. */
-export function returnIncoming(batch: MessageBatch): void {
-  incoming = batch;
-}
-
-/** A copy of a received message, which the program may keep. */
-export function copyOfMessage(
-  batch: MessageBatch,
-  index: number,
-): Uint8Array<ArrayBuffer> {
-  return (copies ??= new Copies()).of(batch.received(index));
-}
-
-/**
- * The source of the last message of a socket. To decode an address costs as much as to
- * receive one more message, and the next message often has the same source. A reply
- * needs no encoding either.
- */
-export class LastSource {
-  #bytes = new Uint8Array(0);
-  #address: SocketAddress = { path: "" };
-
-  /** The source of a message. */
-  of(batch: MessageBatch, index: number): SocketAddress {
-    const length = batch.addressLength(index);
-    const bytes = batch.address(index);
-    if (length !== this.#bytes.length || !startsWith(bytes, this.#bytes)) {
-      this.#bytes = bytes.slice(0, length);
-      // Frozen, because many messages share it.
-      this.#address = Object.freeze(keptAddress(this.#bytes));
-    }
-    return this.#address;
-  }
+export class Incoming {
+  readonly #joined: boolean;
+  /** Null if callbacks see the memory of the batch. */
+  readonly #copies: Copies | null;
+  /** Callbacks see parts of a joined message here: one may transfer the memory. */
+  #scratch: Uint8Array<ArrayBuffer> = NOTHING;
+  #idle: ReceiveBatch | null = null;
 
   /**
-   * Sends a message.
-   *
-   * @param address Its destination; null if the socket is connected
-   * @returns as `Socket.sendTo`
-   * @throws as `Socket.sendTo`
+   * @param joined Whether the kernel joins received datagrams
+   * @param reused Whether callbacks see the memory
    */
-  send(
-    socket: Socket,
-    data: Uint8Array<ArrayBuffer>,
-    address: SocketAddress | null,
-  ): number {
-    if (address === null) return socket.send(data);
-    if (address !== this.#address) return socket.sendTo(data, address);
-    return sendToEncoded(socket.fd, data, this.#bytes, this.#bytes.length);
+  constructor(joined: boolean, reused: boolean) {
+    this.#joined = joined;
+    this.#copies = reused ? null : new Copies();
+  }
+
+  /** Takes a batch, which belongs to the caller until `giveBack()`. */
+  take(): ReceiveBatch {
+    const batch = this.#idle ?? this.#create();
+    this.#idle = null;
+    if (this.#copies === null) batch.renew();
+    return batch;
+  }
+
+  /** Returns a batch. */
+  giveBack(batch: ReceiveBatch): void {
+    this.#idle = batch;
+  }
+
+  /** A received message, as a callback gets it. */
+  whole(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+    return this.#copies === null ? bytes : this.#copies.of(bytes);
+  }
+
+  /** A datagram of a joined message, as a callback gets it. */
+  part(
+    bytes: Uint8Array<ArrayBuffer>,
+    start: number,
+    end: number,
+  ): Uint8Array<ArrayBuffer> {
+    const part = bytes.subarray(start, end);
+    if (this.#copies !== null) return this.#copies.of(part);
+    if (this.#scratch.length !== part.length) this.#resize(part.length);
+    this.#scratch.set(part);
+    return this.#scratch;
+  }
+
+  /** Makes the scratch a view of another length, in new memory if its own is gone. */
+  #resize(length: number): void {
+    let { buffer } = this.#scratch;
+    if (buffer.byteLength === 0) buffer = new ArrayBuffer(MESSAGE_BYTES);
+    this.#scratch = new Uint8Array(buffer, 0, length);
+  }
+
+  #create(): ReceiveBatch {
+    const capacity = this.#joined ? JOINED_BATCH : BATCH;
+    return new ReceiveBatch(capacity, MESSAGE_BYTES, this.#joined);
   }
 }
 
-function startsWith(bytes: Uint8Array, start: Uint8Array): boolean {
-  for (let index = 0; index < start.length; index++) {
-    if (bytes[index] !== start[index]) return false;
+/** Those of a thread, whose callbacks get copies. */
+const shared: (Incoming | undefined)[] = [];
+
+/** Those of each reactor whose callbacks see the memory. */
+const ofLoops = new WeakMap<object, (Incoming | undefined)[]>();
+
+/**
+ * Returns the memory that a socket receives into.
+ *
+ * @param joined Whether the kernel joins received datagrams
+ * @param reused Whether callbacks see the memory
+ */
+export function incomingFor(
+  loop: object,
+  joined: boolean,
+  reused: boolean,
+): Incoming {
+  let list = shared;
+  if (reused) {
+    list = ofLoops.get(loop) ?? [];
+    ofLoops.set(loop, list);
   }
-  return true;
+  return list[Number(joined)] ??= new Incoming(joined, reused);
 }

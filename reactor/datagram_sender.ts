@@ -15,32 +15,30 @@
  */
 
 import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
+import { encodeDestination } from "../backends/ffi/address_book.ts";
 import { isSystemError } from "../backends/ffi/errors.ts";
 import { copyOf } from "../backends/ffi/memory.ts";
-import type { MessageBatch } from "../backends/ffi/message_batch.ts";
+import type { SendBatch } from "../backends/ffi/send_batch.ts";
 import type { Socket } from "../backends/ffi/socket.ts";
-import type { SocketAddress } from "../backends/ffi/socket_address.ts";
+import type {
+  SocketAddress,
+  SocketDomain,
+} from "../backends/ffi/socket_address.ts";
+import { sendEncoded } from "../backends/ffi/socket_message.ts";
 import {
-  BATCH,
-  type LastSource,
-  MESSAGE_BYTES,
-  outgoingBatch,
-} from "./datagram_batch.ts";
+  emptyBatch,
+  flushOutbox,
+  type Gatherer,
+  isGathered,
+  outboxOf,
+} from "./datagram_outbox.ts";
+import { SenderRest } from "./datagram_rest.ts";
+import { DatagramSegments } from "./datagram_segments.ts";
 import type { Loop } from "./loop.ts";
 import { MessageQueue } from "./send_queue.ts";
-import type { Timer } from "./timers.ts";
 
 /** Below this many queued bytes `send()` returns true. */
 const HIGH_WATER_MARK = 256 * 1024;
-
-/** How long a rest takes, in milliseconds. */
-const REST = 10;
-
-/**
- * How many rests in a row a message gets. Some never fit: on Linux those whose fragments
- * take more than twice the send buffer.
- */
-const MAXIMUM_RESTS = 100;
 
 enum State {
   Idle,
@@ -59,33 +57,36 @@ export interface SenderOwner {
 }
 
 /** Sends messages in their order, and queues those that the system does not take. */
-export class DatagramSender {
+export class DatagramSender implements Gatherer {
   readonly #loop: Loop;
   readonly #socket: Socket;
-  readonly #source: LastSource;
+  readonly #domain: SocketDomain;
   readonly #maximumQueued: number;
   readonly #owner: SenderOwner;
+  readonly #segments: DatagramSegments;
+  readonly #rest: SenderRest;
   readonly #queue = new MessageQueue();
   #state = State.Idle;
   #drainPending = false;
-  /** Ends a rest. */
-  #rest: Timer | null = null;
-  /** How many rests there were since a message was sent. */
-  #rests = 0;
-  #referenced = true;
 
+  /** @param segmented Whether the kernel splits messages of the socket */
   constructor(
     loop: Loop,
     socket: Socket,
-    source: LastSource,
     maximumQueued: number,
+    segmented: boolean,
     owner: SenderOwner,
   ) {
     this.#loop = loop;
     this.#socket = socket;
-    this.#source = source;
+    this.#domain = socket.domain;
     this.#maximumQueued = maximumQueued;
+    this.#segments = new DatagramSegments(socket, segmented);
     this.#owner = owner;
+    this.#rest = new SenderRest(loop, () => {
+      this.#state = State.Writing;
+      this.resume();
+    });
   }
 
   /** How many bytes are queued. */
@@ -100,46 +101,67 @@ export class DatagramSender {
 
   /** Whether a rest keeps the loop alive. */
   setReferenced(referenced: boolean): void {
-    this.#referenced = referenced;
-    if (referenced) this.#rest?.ref();
-    else this.#rest?.unref();
+    this.#rest.setReferenced(referenced);
   }
 
   /**
-   * Sends a message, or queues a copy of it.
+   * Sends a message, gathers it, or queues a copy of it.
    *
    * @returns whether less than the high water mark is queued
    * @throws {RangeError} if more than the maximum is queued
+   * @throws if the address is malformed, unless the message is queued
    */
-  send(
-    data: Uint8Array<ArrayBuffer>,
-    address: SocketAddress | null,
-  ): boolean {
+  send(data: Uint8Array<ArrayBuffer>, address: SocketAddress | null): boolean {
     this.#checkRoom();
-    if (this.#queue.length > 0 || !this.#trySend(data, address)) {
-      this.#enqueue(data, address);
-      this.#settle();
-    }
+    if (isGathered(this.#loop, data)) this.#gather(data, address);
+    else this.#sendNow(data, address);
     return this.#isBelowHighWater();
   }
 
   /**
-   * Queues a copy of a message, which `flush()` sends.
+   * Sends bytes as datagrams of one size, of which the last may be shorter, or queues a
+   * copy of them.
    *
+   * @returns as `send`
    * @throws as `send`
    */
-  enqueue(data: Uint8Array<ArrayBuffer>, address: SocketAddress | null): void {
-    if (this.#isFull()) this.#flush();
+  sendSegments(
+    data: Uint8Array<ArrayBuffer>,
+    size: number,
+    address: SocketAddress | null,
+  ): boolean {
     this.#checkRoom();
-    this.#enqueue(data, address);
+    flushOutbox(this);
+    const sent = this.#queue.length > 0
+      ? 0
+      : this.#trySegments(data, size, address);
+    if (sent < data.length) this.#enqueue(data.subarray(sent), address, size);
+    this.#settle();
+    return this.#isBelowHighWater();
   }
 
   /**
-   * Sends queued messages while there is room.
+   * Adds a message to those that `flush()` sends. A malformed address is reported.
+   *
+   * @throws {RangeError} as `send`
+   */
+  add(data: Uint8Array<ArrayBuffer>, address: SocketAddress | null): void {
+    if (this.#isFull()) this.#flush();
+    this.#checkRoom();
+    try {
+      this.#gather(data, address);
+    } catch (error) {
+      this.#owner.failed(error);
+    }
+  }
+
+  /**
+   * Sends added messages, and queued ones while there is room.
    *
    * @returns as `send`
    */
   flush(): boolean {
+    flushOutbox(this);
     this.#flush();
     return this.#isBelowHighWater();
   }
@@ -150,31 +172,150 @@ export class DatagramSender {
     this.#flush();
     if (this.#state !== State.Writing || this.#queue.length < length) return;
     // Writable, but without room: the system does not report when there is some.
-    this.#startRest();
+    this.#state = State.Resting;
+    this.#rest.start();
     this.#settle();
   }
 
-  /** Discards the queue. */
+  /** Sends gathered messages, and discards the queue. */
   close(): void {
+    flushOutbox(this);
     this.#loop.queued.count(-this.#queue.bytes, -this.#queue.memory);
     this.#queue.clear();
-    this.#rest?.cancel();
+    this.#rest.cancel();
     this.#state = State.Idle;
   }
 
-  /** @returns false if there was no room */
-  #trySend(
+  /** Sends the messages in the outbox, which are this sender's. */
+  flushGathered(): void {
+    const outbox = outboxOf(this);
+    const { batch, addresses } = outbox;
+    let first = 0;
+    while (first < batch.count && this.#queue.length === 0) {
+      const sent = this.#sendGathered(batch, first, addresses[first]!);
+      if (sent === WOULD_BLOCK) break;
+      first += sent;
+    }
+    for (; first < batch.count; first++) {
+      const size = batch.segmentSize(first);
+      this.#enqueue(batch.message(first), addresses[first]!, size);
+    }
+    outbox.clear();
+    if (this.#queue.length > 0) this.#settle();
+  }
+
+  /** @returns how many messages were taken; `WOULD_BLOCK` to queue the first */
+  #sendGathered(
+    batch: SendBatch,
+    first: number,
+    address: SocketAddress | null,
+  ): number {
+    try {
+      return batch.send(this.#socket.fd, first);
+    } catch (error) {
+      const message = batch.message(first);
+      const size = batch.segmentSize(first);
+      const taken = this.#recover(error, message.length, size);
+      if (taken === WOULD_BLOCK) return WOULD_BLOCK;
+      const sent = taken +
+        this.#trySegments(message.subarray(taken), size, address);
+      if (sent < message.length) {
+        this.#enqueue(message.subarray(sent), address, size);
+      }
+      return 1;
+    }
+  }
+
+  /** Sends a message, or queues a copy of it. */
+  #sendNow(data: Uint8Array<ArrayBuffer>, address: SocketAddress | null): void {
+    flushOutbox(this);
+    if (this.#queue.length === 0) {
+      try {
+        if (this.#sendOne(data, address) !== WOULD_BLOCK) return;
+      } catch (error) {
+        if (this.#recover(error, data.length, data.length) !== WOULD_BLOCK) {
+          return;
+        }
+      }
+    }
+    this.#enqueue(data, address, data.length);
+    this.#settle();
+  }
+
+  /** Copies a message to the outbox. One without room there is sent, or queued. */
+  #gather(data: Uint8Array<ArrayBuffer>, address: SocketAddress | null): void {
+    const joins = this.#segments.allows(data.length);
+    for (let attempt = 0; attempt < 2 && this.#queue.length === 0; attempt++) {
+      const { batch, addresses } = outboxOf(this);
+      const index = batch.count;
+      if (batch.add(data, this.#encode(address), joins)) {
+        if (batch.count > index) addresses[index] = address;
+        return;
+      }
+      this.flushGathered();
+    }
+    this.#sendNow(data, address);
+  }
+
+  /** Writes a destination into the room for addresses, and returns its length. */
+  #encode(address: SocketAddress | null): number {
+    return address === null ? 0 : encodeDestination(address, this.#domain);
+  }
+
+  /** @returns as `Socket.send` */
+  #sendOne(
     data: Uint8Array<ArrayBuffer>,
     address: SocketAddress | null,
-  ): boolean {
-    try {
-      return this.#source.send(this.#socket, data, address) !== WOULD_BLOCK;
-    } catch (error) {
-      if (!isSystemError(error)) throw error;
-      if (this.#restAfter(error)) return false;
-      this.#owner.failed(error);
-      return true;
+  ): number {
+    const { fd } = this.#socket;
+    return address === null
+      ? this.#socket.send(data)
+      : sendEncoded(fd, data, encodeDestination(address, this.#domain));
+  }
+
+  /** @returns how many bytes were taken, or refused: all of them unless there is no room */
+  #trySegments(
+    data: Uint8Array<ArrayBuffer>,
+    size: number,
+    address: SocketAddress | null,
+  ): number {
+    let start = 0;
+    while (start < data.length) {
+      const left = data.length - start;
+      const joined = left > size && this.#segments.allows(size);
+      let taken;
+      try {
+        taken = joined
+          ? this.#segments.send(data, start, size, address)
+          : this.#sendOne(data.subarray(start, start + size), address);
+      } catch (error) {
+        taken = this.#recover(
+          error,
+          joined ? left : Math.min(size, left),
+          size,
+        );
+      }
+      if (taken === WOULD_BLOCK) return start;
+      start += taken;
     }
+    return start;
+  }
+
+  /**
+   * Handles the error of a message: its first datagram is dropped, except if all are to
+   * be sent again.
+   *
+   * @param length The bytes of the message
+   * @param size The bytes of each of its datagrams
+   * @returns how many bytes are dropped; `WOULD_BLOCK` to send later
+   * @throws an error that is not the system's
+   */
+  #recover(error: unknown, length: number, size: number): number {
+    if (!isSystemError(error)) throw error;
+    if (length > size && this.#segments.isRefusal(error, size)) return 0;
+    if (this.#restAfter(error)) return WOULD_BLOCK;
+    this.#owner.failed(error);
+    return Math.min(length, size);
   }
 
   #isFull(): boolean {
@@ -203,9 +344,10 @@ export class DatagramSender {
   #enqueue(
     data: Uint8Array<ArrayBuffer>,
     address: SocketAddress | null,
+    segmentSize: number,
   ): void {
     const { memory } = this.#queue;
-    this.#queue.push({ data: copyOf(data), address });
+    this.#queue.push({ data: copyOf(data), address, segmentSize });
     this.#loop.queued.count(data.length, this.#queue.memory - memory);
   }
 
@@ -221,12 +363,13 @@ export class DatagramSender {
 
   /** Sends the front of the queue with one call. A refused message is dropped. */
   #sendSome(): number {
+    const { data, address, segmentSize } = this.#queue.at(0);
     try {
-      const batch = outgoingBatch();
-      const count = this.#prepare(batch);
-      const sent = count > 0
-        ? batch.send(this.#socket.fd, count)
-        : this.#sendFirst();
+      if (segmentSize < data.length) return this.#sendQueuedSegments();
+      const batch = emptyBatch();
+      const sent = this.#prepare(batch) > 0
+        ? batch.send(this.#socket.fd, 0)
+        : Math.min(this.#sendOne(data, address), 1);
       if (sent !== WOULD_BLOCK) this.#dequeue(sent);
       return sent;
     } catch (error) {
@@ -237,65 +380,64 @@ export class DatagramSender {
     }
   }
 
+  /** Sends datagrams of the first queued message. */
+  #sendQueuedSegments(): number {
+    const { data, address, segmentSize } = this.#queue.at(0);
+    const sent = this.#trySegments(data, segmentSize, address);
+    if (sent === data.length) this.#dequeue(1);
+    else if (sent > 0) this.#shorten(sent);
+    return sent === data.length ? 1 : WOULD_BLOCK;
+  }
+
   /**
-   * Puts the front of the queue into a batch, up to the first message that is malformed
-   * or too large.
+   * Puts the front of the queue into a batch, up to the first message that is malformed,
+   * too large, or several datagrams.
    *
    * @returns how many messages; 0 if the first is too large for a batch
    * @throws if the first is malformed
    */
-  #prepare(batch: MessageBatch): number {
-    const most = Math.min(this.#queue.length, BATCH);
-    for (let index = 0; index < most; index++) {
-      const { data, address } = this.#queue.at(index);
-      if (data.length > MESSAGE_BYTES) return index;
+  #prepare(batch: SendBatch): number {
+    for (let index = 0; index < this.#queue.length; index++) {
+      const { data, address, segmentSize } = this.#queue.at(index);
+      if (segmentSize < data.length) return index;
       try {
-        batch.prepare(index, data, address, this.#socket.domain);
+        if (!batch.add(data, this.#encode(address), false)) return index;
       } catch (error) {
         // The messages before it are sent first: its error is not theirs.
         if (index > 0) return index;
         throw error;
       }
     }
-    return most;
-  }
-
-  #sendFirst(): number {
-    const { data, address } = this.#queue.at(0);
-    const count = this.#source.send(this.#socket, data, address);
-    return count === WOULD_BLOCK ? WOULD_BLOCK : 1;
+    return this.#queue.length;
   }
 
   /** Takes messages off the queue that are sent, or refused. */
   #dequeue(count: number): void {
-    this.#rests = 0;
+    this.#rest.forget();
     const { bytes, memory } = this.#queue;
     this.#queue.drop(count);
+    this.#count(bytes, memory);
+  }
+
+  /** Takes sent datagrams off the first message. */
+  #shorten(count: number): void {
+    this.#rest.forget();
+    const { bytes, memory } = this.#queue;
+    this.#queue.shorten(count);
+    this.#count(bytes, memory);
+  }
+
+  /** Counts the difference to an earlier state of the queue. */
+  #count(bytes: number, memory: number): void {
     const after = this.#queue;
     this.#loop.queued.count(after.bytes - bytes, after.memory - memory);
   }
 
-  /**
-   * Starts a rest if the network has no room, except after too many rests.
-   *
-   * @returns false if the error is to be reported
-   */
+  /** Rests if the network has no room. Returns false if the error is to be reported. */
   #restAfter(error: unknown): boolean {
-    const full = isSystemError(error) && error.code === "ENOBUFS";
-    if (!full || this.#rests === MAXIMUM_RESTS) return false;
-    this.#rests++;
-    this.#startRest();
-    return true;
-  }
-
-  #startRest(): void {
+    if (!this.#rest.startAfter(error)) return false;
     this.#state = State.Resting;
-    this.#rest = this.#loop.callLater(REST, () => {
-      this.#rest = null;
-      this.#state = State.Writing;
-      this.resume();
-    });
-    if (!this.#referenced) this.#rest.unref();
+    return true;
   }
 
   #settle(): void {

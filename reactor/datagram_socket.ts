@@ -4,6 +4,7 @@
  * @module
  */
 
+import { canSegment, joinReceived } from "../backends/ffi/segmentation.ts";
 import { Socket } from "../backends/ffi/socket.ts";
 import {
   domainOf,
@@ -55,6 +56,20 @@ export interface DatagramOptions {
    * counts with its bytes and 256 more. Default: 128 MiB.
    */
   readonly maximumQueued?: number;
+  /**
+   * Whether messages are parts of memory that is reused after `onMessage` returns. That
+   * is faster for programs that look at the bytes or pass them on at once. All such
+   * sockets of a reactor share the memory: `data.buffer` shows bytes that any of them
+   * received before. Other reactors have other memory. Default: false.
+   */
+  readonly reuseBuffer?: boolean;
+  /**
+   * Whether the kernel joins and splits messages of UDP, where it can: Linux, udp(7).
+   * Received messages of one source and size arrive with one call (UDP_GRO). Sent ones
+   * leave with one call (UDP_SEGMENT): those of `sendSegments()`, and replies that are
+   * gathered. Callbacks and receivers see the same messages without it. Default: false.
+   */
+  readonly offload?: boolean;
 }
 
 const DATAGRAM_OPTIONS: OptionNames<DatagramOptions> = {
@@ -67,6 +82,8 @@ const DATAGRAM_OPTIONS: OptionNames<DatagramOptions> = {
   reuseAddress: true,
   remoteAddress: true,
   maximumQueued: true,
+  reuseBuffer: true,
+  offload: true,
 };
 
 const ADDRESS: OptionNames<InternetAddress & UnixAddress> = {
@@ -77,10 +94,16 @@ const ADDRESS: OptionNames<InternetAddress & UnixAddress> = {
 
 const MAXIMUM_QUEUED = 128 * 1024 * 1024;
 
-/** A datagram socket, and how many bytes it may queue. */
+/** A datagram socket, and the way in which it is used. */
 export interface DatagramSocket {
   readonly socket: Socket;
   readonly maximumQueued: number;
+  /** Whether callbacks see the memory that it receives into. */
+  readonly reuseBuffer: boolean;
+  /** Whether the kernel joins messages that it receives. */
+  readonly joins: boolean;
+  /** Whether the kernel splits messages that it sends. */
+  readonly splits: boolean;
 }
 
 /**
@@ -93,13 +116,24 @@ export interface DatagramSocket {
 export function createDatagramSocket(options: DatagramOptions): DatagramSocket {
   checkAddressOptions(options, DATAGRAM_OPTIONS);
   const { maximumQueued = MAXIMUM_QUEUED, remoteAddress } = options;
+  const { reuseBuffer = false, offload = false } = options;
   if (!(maximumQueued >= 0)) {
     throw new RangeError(`Cannot queue ${maximumQueued} bytes at the most`);
   }
   const peer = remoteAddress && peerAddress(remoteAddress);
-  if (options.socket !== undefined) {
-    return { socket: adopt(options, peer), maximumQueued };
-  }
+  const socket = options.socket !== undefined
+    ? adopt(options, peer)
+    : create(options, peer);
+  const joins = offload && joinReceived(socket.fd);
+  const splits = offload && canSegment(socket.fd);
+  return { socket, maximumQueued, reuseBuffer, joins, splits };
+}
+
+/** Creates the socket that the options describe. */
+function create(
+  options: DatagramOptions,
+  peer: SocketAddress | undefined,
+): Socket {
   const address = bindAddress(options, peer);
   const socket = Socket.createFor(address, "datagram");
   try {
@@ -108,7 +142,7 @@ export function createDatagramSocket(options: DatagramOptions): DatagramSocket {
     if (options.reuseAddress) socket.setOption("reuseAddress", true);
     if (!("path" in address) || address.path !== "") socket.bind(address);
     if (peer !== undefined) socket.connect(peer);
-    return { socket, maximumQueued };
+    return socket;
   } catch (error) {
     socket.close();
     throw error;

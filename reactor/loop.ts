@@ -15,6 +15,7 @@ import {
   type SelectorKey,
 } from "../backends/selector.ts";
 import { type Callback, checkCallback } from "./callback.ts";
+import { endGathering } from "./datagram_outbox.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import { type Owned, OwnedResources } from "./owned.ts";
@@ -422,6 +423,7 @@ export class Loop implements ServedLoop {
 
   #begin(state: "running" | "serving"): void {
     this.checkOpen();
+    endGathering();
     this.#life.enter(state, "Reactor is already running");
     this.#turnWaits.clear();
   }

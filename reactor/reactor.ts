@@ -508,11 +508,11 @@ export class Reactor implements Disposable, AsyncDisposable {
    */
   datagram(options: DatagramOptions): Datagram;
   datagram(options: DatagramOptions = {}): Datagram {
-    const { socket, maximumQueued } = createDatagramSocket(options);
+    const created = createDatagramSocket(options);
     try {
-      return new Datagram(this.#loop, socket, maximumQueued);
+      return new Datagram(this.#loop, created);
     } catch (error) {
-      socket.close();
+      created.socket.close();
       throw error;
     }
   }

@@ -113,9 +113,15 @@ export interface QueuedMessage {
   readonly data: Uint8Array<ArrayBuffer>;
   /** The receiver; null on a connected socket. */
   readonly address: SocketAddress | null;
+  /** The bytes of each datagram, of which the last may be shorter: all bytes for one. */
+  readonly segmentSize: number;
 }
 
-const NO_MESSAGE: QueuedMessage = { data: NO_BYTES, address: null };
+const NO_MESSAGE: QueuedMessage = {
+  data: NO_BYTES,
+  address: null,
+  segmentSize: 0,
+};
 
 /** The messages of a datagram socket. */
 export class MessageQueue extends SendQueue<QueuedMessage> {
@@ -132,6 +138,14 @@ export class MessageQueue extends SendQueue<QueuedMessage> {
   /** The message at an index, from 0 to `length` - 1. */
   at(index: number): QueuedMessage {
     return this.items[this.first + index]!;
+  }
+
+  /** Removes bytes from the front of the first message, fewer than it has. */
+  shorten(count: number): void {
+    const message = this.items[this.first]!;
+    const data = message.data.subarray(count);
+    this.items[this.first] = { ...message, data };
+    this.bytes -= count;
   }
 
   /** Removes messages from the front, no more than there are. */

@@ -16,10 +16,10 @@ import {
   wouldBlock,
 } from "./descriptor.ts";
 import { systemError } from "./errors.ts";
+import { GatheredMessage } from "./gathered_message.ts";
 import { libc } from "./libc.ts";
 import { loopbackPair } from "./loopback_pair.ts";
 import { checkMemory } from "./memory.ts";
-import { GatheredMessage, sendToEncoded } from "./message_batch.ts";
 import {
   addressBytes,
   addressLength,
@@ -43,6 +43,7 @@ import {
   type ReceivedMessage,
   receiveMessage,
   type ReceiveMessageOptions,
+  sendEncoded,
   sender,
   sendMessage,
   type SendMessageOptions,
@@ -360,7 +361,7 @@ export class Socket<A extends AnyAddress = SocketAddress>
     flags: number = 0,
   ): number {
     const length = this.encode(address);
-    return sendToEncoded(openFd(this), data, addressBytes, length, flags);
+    return sendEncoded(openFd(this), data, length, flags);
   }
 
   /**

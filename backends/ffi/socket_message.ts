@@ -179,6 +179,27 @@ export function sendMessage(
   }
 }
 
+/**
+ * Sends one message to the address in `addressBytes`. See `Socket.sendTo()`.
+ *
+ * @param addressLength The length of the address
+ */
+export function sendEncoded(
+  fd: number,
+  data: BufferSource,
+  addressLength: number,
+  flags: number = 0,
+): number {
+  const length = checkMemory(data, data?.byteLength);
+  const all = quietly(flags);
+  for (;;) {
+    const { sendto } = libc();
+    const count = sendto(fd, data, length, all, addressBytes, addressLength);
+    if (count >= 0) return count;
+    if (wouldBlock("sendto", -count)) return WOULD_BLOCK;
+  }
+}
+
 /** Descriptors as a control message: SCM_RIGHTS. */
 function rightsOf(descriptors: readonly FileObject[]): RawControlMessage {
   const { SOL_SOCKET, SCM_RIGHTS } = system().constants;

@@ -64,12 +64,17 @@ export interface Constants {
   readonly IPPROTO_IP: number;
   readonly IPPROTO_TCP: number;
   readonly IPPROTO_IPV6: number;
+  readonly IPPROTO_UDP: number;
   readonly TCP_NODELAY: number;
   readonly TCP_MAXSEG: number;
   /** Seconds of silence before the first keep-alive probe (TCP_KEEPALIVE on macOS). */
   readonly TCP_KEEPIDLE: number | null;
   readonly TCP_KEEPINTVL: number | null;
   readonly TCP_KEEPCNT: number | null;
+  /** <linux/udp.h>: the size of the datagrams that one message is split into. */
+  readonly UDP_SEGMENT: number | null;
+  /** <linux/udp.h>: receives several datagrams of a peer as one message. */
+  readonly UDP_GRO: number | null;
   readonly IP_TTL: number;
   readonly IP_RECVTTL: number;
   /** IP_RECVPKTINFO, which Linux and macOS call IP_PKTINFO; null on FreeBSD. */

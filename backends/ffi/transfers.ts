@@ -145,7 +145,8 @@ function begin(fd: number): void {
 /** Adds up the lengths in an array of `struct mmsghdr`. */
 function sumOf(headers: unknown, count: number): number {
   const { size } = system().msghdr;
-  const view = new DataView(headers as ArrayBuffer);
+  const { buffer, byteOffset } = headers as Int32Array<ArrayBuffer>;
+  const view = new DataView(buffer, byteOffset);
   let sum = 0;
   for (let index = 0; index < count; index++) {
     // struct mmsghdr { struct msghdr; unsigned int msg_len; }, aligned to 8 bytes

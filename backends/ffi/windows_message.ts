@@ -31,6 +31,9 @@ const count = new Uint32Array(new ArrayBuffer(4));
 const flags = new Uint32Array(new ArrayBuffer(4));
 const length = new Uint32Array(new ArrayBuffer(4));
 
+/** The bytes of a WSAMSG, perhaps of one in an array. */
+type MessageBytes = ArrayBuffer | Int32Array<ArrayBuffer>;
+
 /** `int WSARecvMsg(SOCKET, LPWSAMSG, LPDWORD, LPWSAOVERLAPPED, LPWSAOVERLAPPED_…)` */
 const WSARecvMsg = {
   parameters: ["i32", "buffer", "buffer", "pointer", "pointer"],
@@ -39,7 +42,7 @@ const WSARecvMsg = {
 
 type ReceiveMessage = (
   socket: number,
-  message: ArrayBuffer,
+  message: MessageBytes,
   count: Uint32Array<ArrayBuffer>,
   overlapped: null,
   routine: null,
@@ -57,7 +60,7 @@ let receiveMessage: ReceiveMessage | null | undefined;
 export function sendWindowsMessage(
   { WSASendMsg, WSASendTo }: Winsock,
   socket: number,
-  message: ArrayBuffer,
+  message: MessageBytes,
   sendFlags: number,
 ): number {
   const fields = new Fields(message);
@@ -87,7 +90,7 @@ export function sendWindowsMessage(
 export function receiveWindowsMessage(
   winsock: Winsock,
   socket: number,
-  message: ArrayBuffer,
+  message: MessageBytes,
   room: number,
   receiveFlags: number,
 ): number {
@@ -111,7 +114,7 @@ export function receiveWindowsMessage(
 function receiveWithControl(
   receive: ReceiveMessage,
   socket: number,
-  message: ArrayBuffer,
+  message: MessageBytes,
   fields: Fields,
 ): number {
   fields.flags = flags[0]!;
@@ -181,8 +184,10 @@ function findReceiveMessage(
 class Fields {
   readonly #view: DataView;
 
-  constructor(message: ArrayBuffer) {
-    this.#view = new DataView(message);
+  constructor(message: MessageBytes) {
+    this.#view = ArrayBuffer.isView(message)
+      ? new DataView(message.buffer, message.byteOffset)
+      : new DataView(message);
   }
 
   get name(): bigint {

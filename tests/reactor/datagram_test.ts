@@ -15,8 +15,11 @@ import {
   type SocketAddress,
   socketPair,
 } from "../../backends/ffi/mod.ts";
-import { Datagram, type DatagramOptions, Reactor } from "../../reactor/mod.ts";
-import { loopOf } from "../../reactor/reactor.ts";
+import {
+  type Datagram,
+  type DatagramOptions,
+  Reactor,
+} from "../../reactor/mod.ts";
 import { bytesOf, elapsed, PATIENCE } from "../util.ts";
 import {
   codeOf,
@@ -288,8 +291,8 @@ onAnyBackend(
   (stage) => {
     const messages = 100_000;
     const [left, right] = socketPair("datagram");
-    const sender = new Datagram(loopOf(stage.reactor), left);
-    const receiver = new Datagram(loopOf(stage.reactor), right);
+    const sender = stage.reactor.datagram({ socket: left });
+    const receiver = stage.reactor.datagram({ socket: right });
     // Nothing is received yet: the system has room for a few.
     for (let count = 0; count < messages; count++) {
       sender.send(bytesOf(`${count}`));
@@ -656,7 +659,7 @@ onEachBackend(
   (stage) => {
     const [left, right] = socketPair("datagram");
     stage.use(right);
-    const sender = new Datagram(loopOf(stage.reactor), left);
+    const sender = stage.reactor.datagram({ socket: left });
     const large = patternOf(100_000);
     const buffer = new Uint8Array(new ArrayBuffer(200_000));
     let queued = 0;

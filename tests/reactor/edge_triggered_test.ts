@@ -6,7 +6,7 @@ import { assert, assertEquals } from "@std/assert";
 import { system } from "../../backends/ffi/current_system.ts";
 import { close, pipe, type Socket } from "../../backends/ffi/mod.ts";
 import { addressOf, libc } from "../../backends/ffi/libc.ts";
-import { GatheredMessage } from "../../backends/ffi/message_batch.ts";
+import { GatheredMessage } from "../../backends/ffi/gathered_message.ts";
 import type { Connection } from "../../reactor/mod.ts";
 import { bytesOf } from "../util.ts";
 import {

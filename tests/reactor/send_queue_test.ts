@@ -22,7 +22,7 @@ test("MessageQueue: a long queue removes its front as fast as a short one", () =
   const queue = new MessageQueue();
   const data = new Uint8Array(1);
   for (let count = 0; count < messages; count++) {
-    queue.push({ data, address: null });
+    queue.push({ data, address: null, segmentSize: data.length });
   }
   const took = elapsed(() => {
     while (queue.length > 0) queue.drop(1);
@@ -38,7 +38,8 @@ test(
     let dropped = 0;
     for (let round = 0; round < 300; round++) {
       for (let left = random.below(100); left > 0; left--) {
-        queue.push({ data: messageOf(pushed++), address: null });
+        const data = messageOf(pushed++);
+        queue.push({ data, address: null, segmentSize: data.length });
       }
       // At times nearly all of it, at times little.
       const most = Math.min(queue.length, random.pick([10, 100, 10_000]));

@@ -1,7 +1,8 @@
 /**
  * Linux on x86-64 and arm64. The numbers are those of the kernel's uapi
  * headers (`asm-generic/socket.h`, `asm-generic/fcntl.h`, `linux/eventpoll.h`,
- * `asm-generic/errno.h`), printed by a C program from glibc 2.36's headers.
+ * `linux/udp.h`, `asm-generic/errno.h`), printed by a C program from glibc 2.36's
+ * headers.
  *
  * @module
  */
@@ -59,11 +60,14 @@ const constants = (isArm64: boolean): Constants => ({
   IPPROTO_IP: 0,
   IPPROTO_TCP: 6,
   IPPROTO_IPV6: 41,
+  IPPROTO_UDP: 17,
   TCP_NODELAY: 1,
   TCP_MAXSEG: 2,
   TCP_KEEPIDLE: 4,
   TCP_KEEPINTVL: 5,
   TCP_KEEPCNT: 6,
+  UDP_SEGMENT: 103,
+  UDP_GRO: 104,
   IP_TTL: 2,
   IP_RECVTTL: 12,
   IP_RECVPKTINFO: 8,

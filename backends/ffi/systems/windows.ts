@@ -59,12 +59,15 @@ const sockets = {
   IPPROTO_IP: 0,
   IPPROTO_TCP: 6,
   IPPROTO_IPV6: 41,
+  IPPROTO_UDP: 17,
   TCP_NODELAY: 1,
   // <ws2ipdef.h> of the Windows SDK; TCP_KEEPIDLE is TCP_KEEPALIVE
   TCP_MAXSEG: 4,
   TCP_KEEPIDLE: 3,
   TCP_KEEPINTVL: 17,
   TCP_KEEPCNT: 16,
+  UDP_SEGMENT: null,
+  UDP_GRO: null,
   IP_TTL: 4,
   IP_RECVTTL: 21,
   // IP_PKTINFO

@@ -326,6 +326,7 @@ const HEADERS = [
   "limits.h",
   "netinet/in.h",
   "netinet/tcp.h",
+  "linux/udp.h",
   "poll.h",
   "sys/epoll.h",
   "sys/socket.h",
