@@ -12,12 +12,12 @@
 
 import { parseArgs } from "node:util";
 import { circumstances } from "./circumstances.ts";
-import { firstLine, program, which } from "./peers/peer.ts";
+import { program, which } from "./peers/peer.ts";
 import { cpuSeconds } from "./proc.ts";
 import { LOAD_CORE, SERVER_CORE } from "./server.ts";
 import { median, spread } from "./statistics.ts";
 import { print } from "./table.ts";
-import { runWrk } from "./wrk.ts";
+import { runWrk, wrkVersion } from "./wrk.ts";
 
 /** The servers: their names in the table, and the arguments of their processes. */
 const SERVERS = [
@@ -69,8 +69,8 @@ class Server implements AsyncDisposable {
   async run(seconds: number): Promise<Slice> {
     const { pid } = this.#process;
     const cpu = cpuSeconds(pid);
-    const pinned = ["taskset", "-c", String(LOAD_CORE)];
-    const run = await runWrk(this.#port, CONNECTIONS, seconds, pinned);
+    const prefix = ["taskset", "-c", String(LOAD_CORE)];
+    const run = await runWrk(this.#port, CONNECTIONS, seconds, { prefix });
     return {
       rate: run.count / run.seconds,
       cpu: (cpuSeconds(pid) - cpu) / run.count * 1e6,
@@ -118,9 +118,8 @@ if (import.meta.main) {
   if (await which("wrk") === null) throw new Error("wrk is not installed");
   const rounds = Number(values.rounds);
   const slice = Number(values.slice);
-  const version = await firstLine("wrk", "-v");
   const where = circumstances({
-    versions: [/^wrk \S+/.exec(version)?.[0] ?? "wrk"],
+    versions: [await wrkVersion()],
     rounds,
     slice: slice * 1000,
   });
