@@ -6,7 +6,7 @@
  * @module
  */
 
-import { asDenoHasIt } from "./peers/as_deno_has_it.ts";
+import { asDenoHasIt, reactorNet } from "./peers/as_deno_has_it.ts";
 import { bareFfi } from "./peers/bare_ffi.ts";
 import { bun } from "./peers/bun.ts";
 import { cEpoll } from "./peers/c_epoll.ts";
@@ -31,6 +31,7 @@ await run([
   polluxOwnChunks,
   ...polluxOthers,
   polluxSelector,
+  reactorNet,
   bareFfi,
   denoListen,
   nodeNetInDeno,

@@ -24,11 +24,13 @@ import { parseZone } from "./dns_server/zone_file.ts";
 
 const ZONE = new URL("dns_server/example.zone", import.meta.url).pathname;
 
-/** The limits of connections, so that no client keeps the others from being served. */
-const LIMITS = {
+/** Connections have limits, so that no client keeps the others from being served. */
+const CONNECTIONS = {
   maximumConnections: 1000,
   idleTimeout: 10_000,
   maximumQueued: 256 * 1024,
+  // Each chunk is copied before the next is received.
+  reuseBuffer: true,
 };
 
 function readZone(file: string): Zone {
@@ -46,7 +48,8 @@ function answerDatagrams(
   address: InternetAddress,
   responder: Responder,
 ): void {
-  const datagrams = reactor.datagram(address);
+  // A response is made before the next message is received.
+  const datagrams = reactor.datagram({ ...address, reuseBuffer: true });
   datagrams.onMessage = (message, sender) => {
     const response = responder.respond(message, "udp");
     // Port 0 cannot be answered. A full queue is emptied before more is received.
@@ -67,7 +70,7 @@ await main(() => {
   const answer = (connection: Connection): void =>
     answerQueries(connection, (message) => responder.respond(message, "tcp"));
   // For port 0 the system chooses a TCP port, and UDP uses the same.
-  const server = reactor.listen({ ...address, ...LIMITS }, answer);
+  const server = reactor.listen({ ...address, ...CONNECTIONS }, answer);
   answerDatagrams(reactor, server.address, responder);
   console.log(`Server start at: ${formatAddress(server.address)}`);
   reactor.run();

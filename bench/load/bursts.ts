@@ -24,7 +24,7 @@ const UDP_GRO = 104;
 const SEGMENTS = 32;
 
 /** After this time packets count as lost, in milliseconds. */
-const LOSS_MS = 50;
+const LOSS_MS = 100;
 
 /** How many datagrams one receive takes. */
 const RECEIVED = 64;

@@ -51,6 +51,17 @@ function servers([way, title]: [string, string]): Peer[] {
   ];
 }
 
+/** `reactor.net` among the servers without a group. */
+export const reactorNet: Peer = {
+  name: "reactor.net",
+  modes: ["echo"],
+  available: () => Promise.resolve(true),
+  command: (_mode, port) => [
+    ...[Deno.execPath(), "run", "--allow-ffi"],
+    ...[program("reactor_net_echo.ts"), String(port), "loop"],
+  ],
+};
+
 /** Each way on Deno's network, on it once more, and on the reactor's. */
 export const asDenoHasIt: readonly Peer[] = Object.entries(ways).flatMap(
   servers,

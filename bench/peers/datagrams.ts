@@ -32,15 +32,19 @@ function inC(name: string, source: string): Peer {
   };
 }
 
-/** The reactor. */
-function pollux(name: string, how: "run" | "serve"): Peer {
+/** The reactor. @param options Those of `reactor.datagram()` that are true */
+function pollux(
+  how: "run" | "serve",
+  name: string,
+  ...options: string[]
+): Peer {
   return {
     ...datagrams,
-    name: `Pollux ${name}`,
+    name: `Pollux ${how}(), ${name}`,
     available: () => Promise.resolve(true),
     command: (_mode, port) => [
       ...[Deno.execPath(), "run", "--allow-ffi"],
-      ...[program("pollux_datagram.ts"), how, String(port)],
+      ...[program("pollux_datagram.ts"), how, String(port), ...options],
     ],
   };
 }
@@ -68,8 +72,12 @@ export const datagramPeers: readonly Peer[] = [
   again(cRecvfrom),
   inC("C recvmmsg", "peers/udp_recvmmsg.c"),
   inC("C GRO and GSO", "peers/udp_offload.c"),
-  pollux("run(), own chunks", "run"),
-  pollux("serve(), own chunks", "serve"),
+  pollux("run", "own chunks"),
+  pollux("serve", "own chunks"),
+  pollux("run", "reuseBuffer", "reuseBuffer"),
+  pollux("serve", "reuseBuffer", "reuseBuffer"),
+  pollux("run", "offload", "reuseBuffer", "offload"),
+  pollux("serve", "offload", "reuseBuffer", "offload"),
   other("Deno.listenDatagram", denoListen),
   other("Node.js node:dgram", node),
   other("Bun.udpSocket", bun),
