@@ -39,9 +39,10 @@ export class LocalRoom implements Room {
   }
 
   /** Sends a line at once. */
-  say({ name }: Guest, line: Line): Promise<void> {
+  say({ name }: Guest, { id, ...line }: Line): Promise<void> {
     const text = plain(line.text);
-    if (text !== "") this.#send({ kind: "said", name, text });
+    const said = { kind: "said", name, text } as const;
+    if (text !== "") this.#send(id === undefined ? said : { ...said, id });
     return Promise.resolve();
   }
 

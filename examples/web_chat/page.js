@@ -4,6 +4,9 @@
 const SHORTEST_PAUSE = 500;
 const LONGEST_PAUSE = 10_000;
 
+/** How long a line may take to come back, until the status says that it waits, in ms. */
+const PATIENCE = 1500;
+
 /** Older lines are removed. */
 const MAXIMUM_LINES = 500;
 
@@ -68,7 +71,7 @@ const receive = {
       if (last !== null && number <= last) return;
       last = number;
     }
-    if (author === name) unconfirmed.delete(id);
+    if (author === name) confirm(id);
     const item = document.createElement("li");
     item.className = author === name ? "own" : "";
     const title = document.createElement("b");
@@ -136,6 +139,19 @@ function leave() {
 
 function send(text, id) {
   socket.send(JSON.stringify({ text, id }));
+  setTimeout(() => {
+    if (isIn && unconfirmed.has(id)) {
+      showStatus("The room does not answer. Your line waits.", true);
+    }
+  }, PATIENCE);
+}
+
+function confirm(id) {
+  unconfirmed.delete(id);
+  const wasLost = status.className !== "";
+  if (isIn && wasLost && unconfirmed.size === 0) {
+    showStatus(`Connected as ${name}`);
+  }
 }
 
 function showStatus(message, isLost = false) {
