@@ -218,6 +218,22 @@ const waits = {
   epoll_pwait2: optional(i32("i32", "buffer", "i32", "buffer", "pointer")),
 };
 
+/** Linux AIO, which no C library wraps: `long syscall(long number, ...)`. */
+const aio = {
+  // int io_setup(unsigned int nr_events, aio_context_t *ctx_idp)
+  io_setup: named("syscall", optional(i32("i64", "u32", "buffer"))),
+  // int io_submit(aio_context_t ctx_id, long nr, struct iocb **iocbpp)
+  io_submit: named("syscall", optional(i32("i64", "u64", "i64", "buffer"))),
+  // int io_cancel(aio_context_t ctx_id, struct iocb *iocb, struct io_event *result)
+  io_cancel: named("syscall", optional(i32("i64", "u64", "u64", "buffer"))),
+  // int io_getevents(aio_context_t ctx_id, long min_nr, long nr,
+  //                  struct io_event *events, struct timespec *timeout)
+  io_getevents: named(
+    "syscall",
+    optional(i32("i64", "u64", "i64", "i64", "buffer", "buffer")),
+  ),
+};
+
 /** Memory and errors: `<string.h>`, `<errno.h>`. */
 const memory = {
   // void *memcpy(void *dest, const void *src, size_t n)
@@ -263,6 +279,7 @@ export const tables: readonly Deno.ForeignLibraryInterface[] = [
   descriptors,
   files,
   waits,
+  aio,
   memory,
   variadicOnStack,
 ];
@@ -273,5 +290,6 @@ export type Functions =
   & typeof descriptors
   & typeof files
   & typeof waits
+  & typeof aio
   & typeof memory
   & typeof variadicOnStack;
