@@ -1,15 +1,18 @@
 /**
- * One parked wait for all reactors of a thread.
+ * The parked waits of the reactors of a thread, while Deno's loop runs and sleeps.
  *
- * A wait on another thread occupies one of Deno's 32 threads for blocking calls, and
- * cannot be cancelled. So all serving reactors of this thread share one: a poll(2) of all
- * selectors. It is under way only while all of them are parked. Otherwise an active
- * reactor polls the parked ones between its slices.
+ * Where the system has an alarm, Deno's loop reads it, and so wakes up for a reactor.
+ *
+ * Otherwise the wait is on another thread. It occupies one of Deno's 32 threads for
+ * blocking calls, and cannot be cancelled. So all these reactors share one: a poll(2)
+ * of their selectors. It is under way only while all reactors are parked. Otherwise an
+ * active reactor polls the parked ones between its slices.
  *
  * @module
  */
 
 import type { LoopSelector } from "../backends/selector.ts";
+import type { SelectorAlarm } from "../backends/selector_alarm.ts";
 import { SelectorPoll } from "../backends/selector_poll.ts";
 import { now } from "./clock.ts";
 import { wake, Waker } from "./waker.ts";
@@ -49,7 +52,10 @@ interface Wait {
 export class Parking {
   /** How many reactors serve, parked or active. */
   seats = 0;
+  /** Those that wait for the alarm, and those that wait on another thread. */
+  readonly #alarmed = new Set<Seat>();
   readonly #parked = new Set<Seat>();
+  #alarm: SelectorAlarm<Seat> | null = null;
   readonly #covered = new SelectorPoll();
   readonly #looked = new SelectorPoll();
   #waker: Waker | null = null;
@@ -69,6 +75,7 @@ export class Parking {
   /** Removes a reactor; resolves when no wait on another thread uses its selector. */
   async leave(seat: Seat): Promise<void> {
     seat.resume?.();
+    this.#alarm?.disarm(seat);
     this.seats--;
     const wait = this.#wait;
     if (wait !== null && (this.seats === 0 || wait.seats.includes(seat))) {
@@ -81,6 +88,40 @@ export class Parking {
     this.#waker = null;
   }
 
+  /** Sets the alarm that Deno's loop reads; null if there is none any more. */
+  useAlarm(alarm: SelectorAlarm<Seat> | null): void {
+    this.#alarm = alarm;
+    resumeAll([...this.#alarmed]);
+  }
+
+  /** Whether reactors wait for an alarm, which Deno's loop reads. */
+  get hasAlarm(): boolean {
+    return this.#alarm !== null;
+  }
+
+  /** Resumes the reactors that the alarm has rung for. */
+  takeRung(): void {
+    this.#alarm?.takeRung(resume);
+  }
+
+  /**
+   * Waits for the alarm, until a file object is ready, or `unpark()`.
+   *
+   * @returns null if the alarm cannot wait for this reactor
+   */
+  parkForAlarm(
+    seat: Seat,
+    deadline: number,
+    referenced: boolean,
+  ): Promise<void> | null {
+    if (this.#alarm === null || !this.#alarm.arm(seat)) return null;
+    // A wait of the time before the alarm would keep the process alive.
+    if (this.#wait !== null && this.#parked.size === 0) {
+      this.#interrupt(this.#wait);
+    }
+    return this.#park(seat, deadline, referenced, this.#alarmed);
+  }
+
   /**
    * Waits until a file object may be ready, the deadline has passed, or `unpark()`.
    *
@@ -88,15 +129,24 @@ export class Parking {
    * @param referenced Whether the wait keeps the process alive
    */
   park(seat: Seat, deadline: number, referenced: boolean): Promise<void> {
+    return this.#park(seat, deadline, referenced, this.#parked);
+  }
+
+  #park(
+    seat: Seat,
+    deadline: number,
+    referenced: boolean,
+    among: Set<Seat>,
+  ): Promise<void> {
     seat.deadline = deadline;
     seat.referenced = referenced;
     return new Promise((resolve) => {
       seat.resume = () => {
         seat.resume = null;
-        this.#parked.delete(seat);
+        among.delete(seat);
         resolve();
       };
-      this.#parked.add(seat);
+      among.add(seat);
       this.#settle();
     });
   }
@@ -127,7 +177,8 @@ export class Parking {
 
   /** Begins a wait for all reactors, or replaces the one under way, if all are parked. */
   #settle(): void {
-    if (this.#parked.size === 0 || this.#parked.size < this.seats) return;
+    const waiting = this.#parked.size + this.#alarmed.size;
+    if (this.#parked.size === 0 || waiting < this.seats) return;
     const deadline = Math.min(...this.#deadlines());
     const referenced = this.#anyReferenced();
     const wait = this.#wait;
@@ -197,9 +248,13 @@ export class Parking {
   }
 }
 
-/** Resumes all reactors after a refused poll: each reports the cause in its own wait. */
+function resume(seat: Seat): void {
+  seat.resume?.();
+}
+
+/** Resumes reactors after a refused poll: each reports the cause in its own wait. */
 function resumeAll(seats: readonly Seat[]): void {
-  for (const seat of seats) seat.resume?.();
+  seats.forEach(resume);
 }
 
 /** @param first The index of the first seat in the poll */

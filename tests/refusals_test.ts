@@ -34,24 +34,40 @@ function run(
 
 const reason = whyNot();
 
+/** Runs tests above the library, which refuses as the environment says. */
+function runRefused(files: string[], env: Record<string, string> = {}): void {
+  const path = (name: string): string =>
+    new URL(name, import.meta.url).pathname;
+  const directory = Deno.makeTempDirSync();
+  try {
+    const library = `${directory}/refuse.so`;
+    const flags = ["-shared", "-fPIC", "-O2", "-Wall", "-Werror"];
+    run("gcc", [...flags, "-o", library, path("refusals/refuse.c"), "-ldl"]);
+    run(denoProgram(), ["test", "-A", "--no-check", ...files.map(path)], {
+      NO_COLOR: "1",
+      LD_PRELOAD: library,
+      POLLUX_REFUSE: library,
+      ...env,
+    });
+  } finally {
+    Deno.removeSync(directory, { recursive: true });
+  }
+}
+
 test(
   `every call of a loop may be refused${reason ? ` (ignored: ${reason})` : ""}`,
-  () => {
-    const here = new URL("refusals/", import.meta.url);
-    const path = (name: string): string => new URL(name, here).pathname;
-    const directory = Deno.makeTempDirSync();
-    try {
-      const library = `${directory}/refuse.so`;
-      const flags = ["-shared", "-fPIC", "-O2", "-Wall", "-Werror"];
-      run("gcc", [...flags, "-o", library, path("refuse.c"), "-ldl"]);
-      run(denoProgram(), ["test", "-A", "--no-check", path("refusals.ts")], {
-        NO_COLOR: "1",
-        LD_PRELOAD: library,
-        POLLUX_REFUSE: library,
-      });
-    } finally {
-      Deno.removeSync(directory, { recursive: true });
-    }
-  },
+  () => runRefused(["refusals/refusals.ts"]),
+  { ignore: reason !== undefined },
+);
+
+test(
+  "parked reactors wait on another thread where AIO is refused",
+  () =>
+    runRefused(
+      ["parking", "wakeup", "deno_turn"].map((name) =>
+        `reactor/${name}_test.ts`
+      ),
+      { POLLUX_REFUSE_ALWAYS: "syscall" },
+    ),
   { ignore: reason !== undefined },
 );

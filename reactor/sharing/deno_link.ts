@@ -1,9 +1,10 @@
 /**
- * A pipe that Deno's event loop reads. Deno finds a byte in it only when it polls I/O,
- * together with all other pending I/O.
+ * A descriptor that Deno's event loop reads. Deno finds something in it only when it
+ * polls I/O, together with all other pending I/O.
  *
- * Deno reads the pipe natively, through Node's handle for pipes. It needs no permission
- * and nothing outside of the process: neither loopback nor a port.
+ * Deno reads it natively, through Node's handle for pipes, which takes any descriptor
+ * that can be read. It needs no permission and nothing outside of the process: neither
+ * loopback nor a port.
  *
  * @module
  */
@@ -27,24 +28,50 @@ interface PipeWrap {
   readonly constants: { readonly SOCKET: number };
 }
 
-/** A pipe whose reading end Deno owns. */
-export class DenoLink {
-  /** The end that Deno reads, until the link is closed. */
+/** A descriptor that Deno reads, and the way to make it readable. */
+export interface LinkSource {
+  /** Deno closes it together with the link. */
+  readonly fd: number;
+  /** Makes the descriptor readable, from this thread. */
+  signal(): void;
+  /** Releases all but the descriptor. */
+  close(): void;
+}
+
+/** A pipe of our own: the source on every system. */
+export class PipeSource implements LinkSource {
   readonly fd: number;
   readonly #writer: number;
+
+  /** @throws {SystemError} `EMFILE`: no descriptors left */
+  constructor() {
+    [this.fd, this.#writer] = pipe();
+  }
+
+  signal(): void {
+    // A full pipe is readable, too: EAGAIN is no failure.
+    write(this.#writer, ONE_BYTE);
+  }
+
+  close(): void {
+    close(this.#writer);
+  }
+}
+
+/** A source that Deno owns, and reads. */
+export class DenoLink {
+  readonly #source: LinkSource;
   readonly #handle: PipeHandle;
   #closing: Promise<void> | null = null;
 
   private constructor(
     handle: PipeHandle,
-    fd: number,
-    writer: number,
+    source: LinkSource,
     onRead: () => void,
     onEnd: () => void,
   ) {
     this.#handle = handle;
-    this.fd = fd;
-    this.#writer = writer;
+    this.#source = source;
     handle.onread = (chunk) => {
       if (chunk === undefined && this.#closing === null) onEnd();
       else onRead();
@@ -53,31 +80,40 @@ export class DenoLink {
   }
 
   /**
-   * Creates a pipe, and passes one end to Deno. It loads Node's part of Deno, which
-   * blocks the thread for about 10 ms unless the program has loaded it.
+   * Passes a descriptor to Deno. It loads Node's part of Deno, which blocks the thread
+   * for about 10 ms unless the program has loaded it.
    *
-   * @param onRead Called when Deno has read the byte of `signal()`
-   * @param onEnd Called at the pipe's end of file: the link is broken
+   * @param open Opens the source
+   * @param onRead Called when Deno has read the descriptor
+   * @param onEnd Called at the end of file: the link is broken
    * @returns null where Deno lacks such a handle
-   * @throws {SystemError} `EMFILE`: no descriptors left
+   * @throws as `open`
    */
-  static create(onRead: () => void, onEnd: () => void): DenoLink | null {
+  static create(
+    open: () => LinkSource,
+    onRead: () => void,
+    onEnd: () => void,
+  ): DenoLink | null {
     const wrap = hasPipes ? pipeWrap() : null;
     if (wrap === null) return null;
-    const [reader, writer] = pipe();
+    const source = open();
     const handle = new wrap.Pipe(wrap.constants.SOCKET);
-    if (handle.open(reader) === 0) {
-      return new DenoLink(handle, reader, writer, onRead, onEnd);
+    if (handle.open(source.fd) === 0) {
+      return new DenoLink(handle, source, onRead, onEnd);
     }
-    close(reader);
-    close(writer);
+    source.close();
+    close(source.fd);
     return null;
+  }
+
+  /** The descriptor that Deno reads, until the link is closed. */
+  get fd(): number {
+    return this.#source.fd;
   }
 
   /** Makes Deno call `onRead` when it polls I/O. */
   signal(): void {
-    // A full pipe is readable, too: EAGAIN is no failure.
-    write(this.#writer, ONE_BYTE);
+    this.#source.signal();
   }
 
   /** Sets whether the link keeps the process alive. */
@@ -86,12 +122,12 @@ export class DenoLink {
     else this.#handle.unref();
   }
 
-  /** Closes both ends; resolves when Deno has closed its own. */
+  /** Closes the source; resolves when Deno has closed the descriptor. */
   close(): Promise<void> {
     return this.#closing ??= new Promise((resolve) => {
       this.#handle.ref();
       this.#handle.close(resolve);
-      close(this.#writer);
+      this.#source.close();
     });
   }
 }

@@ -9,11 +9,11 @@
  * | --------------------------------------- | -------------- | ---------------- |
  * | one `setImmediate`; sixteen; sixty-four | 15; 39; 118 µs | 0.02; 0.27; 1.06 |
  * | a `nonblocking` call                    | 13 µs          | 0.00             |
- * | a read of Deno's on a TCP connection    | 20 µs          | 1.00             |
+ * | a read of Deno's on a descriptor        | 20 µs          | 1.00             |
  *
  * Deno's event loop is a tokio task. tokio polls I/O when the task yields, or at every
  * 61st tick. A `setImmediate` does not make the task yield: it runs timers and promises
- * only. A byte in a pipe that Deno reads is found by polling I/O: waiting for it runs
+ * only. A descriptor that Deno reads is found by polling I/O: waiting for that runs
  * Deno's I/O, too. `bench:sharing` counts 845 to 858 rounds at one each millisecond.
  *
  * Windows has no such pipe: Deno refuses handles, or ends the process, and named pipes
@@ -27,10 +27,12 @@
  */
 
 import { hasTimers } from "./deno_core.ts";
-import { DenoLink } from "./deno_link.ts";
+import { DenoLink, type LinkSource, PipeSource } from "./deno_link.ts";
 import { DenoEpoll } from "../../backends/deno_epoll.ts";
 import { briefCall } from "../../backends/ffi/brief_call.ts";
+import { SelectorAlarm } from "../../backends/selector_alarm.ts";
 import { now } from "../clock.ts";
+import { parking, type Seat } from "../parking.ts";
 import { Waker } from "../waker.ts";
 
 /** Timer turns after a read until Deno polls I/O for the next one. */
@@ -99,15 +101,27 @@ export class DenoTurn {
   async link(): Promise<void> {
     await this.runTimers();
     if (this.linked || this.#users === 0) return;
-    const ended = (): void => this.#end?.();
-    this.#link = DenoLink.create(ended, () => void this.#unlink());
+    this.#link = DenoLink.create(
+      openSource,
+      () => this.#wasRead(),
+      () => void this.#unlink(),
+    );
     if (this.#link === null) {
       this.#unlinkable = true;
-      return;
+      return parking.useAlarm(null);
     }
     this.#fresh = STALE_AFTER;
-    this.#epoll = findDenoEpoll(this.#link.fd);
+    const epoll = findDenoEpoll(this.#link.fd);
+    // An eventfd that Deno has read is writable anew, and would never be at rest.
+    const rests = !parking.hasAlarm || epoll?.ignoreWrites() === true;
+    this.#epoll = rests ? epoll : null;
     this.#link.setRef(this.#references > 0);
+  }
+
+  #wasRead(): void {
+    this.#fresh = STALE_AFTER;
+    this.#end?.();
+    parking.takeRung();
   }
 
   /** Returns whether Deno has timers, by an answer that is at most 10 ms old. */
@@ -154,7 +168,6 @@ export class DenoTurn {
     if (this.#restless && !this.#checking) this.#checkDeadline();
     await ended;
     this.#end = null;
-    this.#fresh = STALE_AFTER;
     this.#restless = now() >= this.#deadline;
   }
 
@@ -212,10 +225,18 @@ export class DenoTurn {
   async #unlink(): Promise<void> {
     const link = this.#link;
     this.#link = this.#epoll = null;
+    parking.useAlarm(null);
     this.#unwatch();
     this.#end?.();
     await link?.close();
   }
+}
+
+/** Opens the source of the link: the alarm of parked reactors, where there is one. */
+function openSource(): LinkSource {
+  const alarm = SelectorAlarm.create<Seat>();
+  parking.useAlarm(alarm);
+  return alarm ?? new PipeSource();
 }
 
 /** Finds the epoll instance by a descriptor that Deno watches; null if there is none. */

@@ -57,18 +57,39 @@ export class Serving implements ParkedWaits {
   }
 
   /**
-   * Waits on another thread. With nothing registered, `wake()` and later registrations
-   * still end the wait, which then does not keep the process alive.
+   * Waits while Deno's loop runs. With nothing registered, `wake()` and later
+   * registrations still end the wait, which then does not keep the process alive.
    */
-  async park(): Promise<void> {
+  async park(wakeAfter: (milliseconds: number) => boolean): Promise<number> {
+    const loop = this.#loop;
+    if (loop.isDone()) loop.stop();
+    if (loop.ending() || loop.timeout() === 0) return 0;
+    const start = now();
+    await (this.#parkForAlarm(start, wakeAfter) ?? this.#parkOnThread(start));
+    const waited = now() - start;
+    if (!loop.closed) loop.turn(0);
+    return waited;
+  }
+
+  /** Returns null if there is no alarm for this loop. */
+  #parkForAlarm(
+    start: number,
+    wakeAfter: (milliseconds: number) => boolean,
+  ): Promise<void> | null {
+    const timeout = this.#loop.timeout();
+    // It also clears a clock that has expired.
+    if (!wakeAfter(timeout)) return null;
+    const referenced = this.#loop.keepsAlive();
+    return parking.parkForAlarm(this.#seat, start + timeout, referenced);
+  }
+
+  #parkOnThread(start: number): Promise<void> | null {
     const loop = this.#loop;
     // Some selectors have events that no wait of the system reports.
-    if (loop.turn(0) > 0 || loop.ending()) return;
+    if (loop.turn(0) > 0 || loop.ending() || loop.isDone()) return null;
     const timeout = loop.timeout();
-    if (timeout === 0) return;
-    if (loop.isDone()) return loop.stop();
-    await parking.park(this.#seat, now() + timeout, loop.keepsAlive());
-    if (!loop.closed) loop.turn(0);
+    if (timeout === 0) return null;
+    return parking.park(this.#seat, start + timeout, loop.keepsAlive());
   }
 
   /** Ends a parked wait that ends later than a deadline of `now()`. */

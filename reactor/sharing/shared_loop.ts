@@ -22,6 +22,8 @@ export interface InternalWatches {
 export interface SharedLoop extends InternalWatches {
   /** Returns whether the sharing is to end. */
   ending(): boolean;
+  /** Returns whether a parked wait keeps the process alive. */
+  keepsAlive(): boolean;
   /** Returns the milliseconds until a timer or a `callSoon()` is due. */
   timeout(): number;
   /** Counts the events so far, except those of internal watches. */
@@ -38,14 +40,12 @@ export interface SharedLoop extends InternalWatches {
   turn(longest: number, most?: number): number;
 }
 
-/** A loop that also waits on another thread. */
+/** A loop that also waits while Deno's runs. */
 export interface ServedLoop extends SharedLoop {
   /** The selector of the loop. */
   readonly selector: LoopSelector<unknown>;
   /** Whether the loop is closed. */
   readonly closed: boolean;
-  /** Returns whether a parked wait keeps the process alive. */
-  keepsAlive(): boolean;
   /** Returns whether `serve()` ends because nothing is left to wait for. */
   isDone(): boolean;
   /** Ends `serve()`. */
@@ -54,8 +54,14 @@ export interface ServedLoop extends SharedLoop {
 
 /** The parked waits of a loop, among those of the other loops of its thread. */
 export interface ParkedWaits {
-  /** Waits on another thread, and calls back. */
-  park(): Promise<void>;
+  /**
+   * Waits while Deno's loop runs, and calls back.
+   *
+   * @param wakeAfter Has the selector of the loop ready after so many milliseconds;
+   *   returns false if it cannot
+   * @returns how long it waited, in milliseconds
+   */
+  park(wakeAfter: (milliseconds: number) => boolean): Promise<number>;
   /** Returns whether no other loop of this thread serves. */
   alone(): boolean;
   /** Resumes the parked loops of this thread that have ready file objects. */

@@ -55,6 +55,17 @@ const HOPS = 8;
 const HOPS_BEFORE_SLEEP = 24;
 
 /**
+ * The mean pause between events, in milliseconds, from which on the reactor parks after
+ * each event. A parked wait ends through a turn of Deno's loop, which costs more than a
+ * sleep of its own. The ends of slices cost still more if few events share them.
+ */
+const PARKING_PAUSE = 0.3;
+
+/** The part of the latest pause in the mean, and the longest pause that counts. */
+const LATEST = 0.25;
+const LONGEST_PAUSE = 1;
+
+/**
  * When the link to Deno's loop is made, in milliseconds of a pause or of a busy start.
  * Making it blocks the thread for about 10 ms, so it is deferred. Until then, Deno's
  * pending I/O is not visible.
@@ -75,6 +86,8 @@ export class Sharing {
   #timerTurns = 0;
   /** Earliest time of Deno's next I/O turn. */
   #nextIo = 0;
+  /** The mean pause between two turns with events. */
+  #pause = 0;
   /** Whether this reactor keeps the process alive by Deno's link. */
   #referenced = false;
 
@@ -108,12 +121,20 @@ export class Sharing {
       if (loop.ending()) return;
       this.#waits.lookAfterOthers();
       const events = loop.events() - before;
-      if (events > 0 || loop.timeout() === 0) {
+      if (events === 0 && loop.timeout() > 0) await this.#park();
+      else {
         const end = now();
         if (events > 0) this.#adaptBatch(events, end - start);
-        await this.#yield(end);
-      } else await this.#park();
+        this.#notePause(this.#clock.sleeps ? (end - start) / (events + 1) : 0);
+        if (this.#pause < PARKING_PAUSE) await this.#yield(end);
+        else await this.#park();
+      }
     }
+  }
+
+  #notePause(milliseconds: number): void {
+    const pause = Math.min(milliseconds, LONGEST_PAUSE);
+    this.#pause += LATEST * (pause - this.#pause);
   }
 
   /** Fits the next batches into a turn, assuming callbacks as long as the last ones. */
@@ -192,17 +213,22 @@ export class Sharing {
     return denoTurn.runIo(this.#interval);
   }
 
+  /** Parks while events are rare. */
   async #park(): Promise<void> {
-    this.#setRef(false);
-    this.#clock.stop();
     this.#watch.watch(false);
     const linking = denoTurn.linked
       ? null
       : setTimeout(() => this.#link(), LINK_IN_PAUSE);
     if (linking !== null) Deno.unrefTimer(linking);
-    await this.#waits.park();
+    do {
+      this.#setRef(this.#loop.keepsAlive());
+      this.#notePause(await this.#waits.park(this.#wakeAfter));
+    } while (this.#pause >= PARKING_PAUSE && !this.#loop.ending());
     if (linking !== null) clearTimeout(linking);
   }
+
+  readonly #wakeAfter = (milliseconds: number): boolean =>
+    this.#clock.wakeAfter(milliseconds);
 
   async #link(): Promise<void> {
     try {

@@ -12,8 +12,9 @@ import type { InternalWatches } from "./shared_loop.ts";
 /** Events between two readings of the clock, which costs 90 ns. */
 const MANY = 16;
 
-/** Shortest setting of the timer, in milliseconds: 0 would disarm it. */
+/** Limits of the timer, in milliseconds: 0 would disarm it. */
 const SHORTEST = 0.01;
+const LONGEST = 0x7fff_ffff;
 
 /** Times a slice: when it ends, and how long the waits in it may be. */
 export interface SliceClock {
@@ -37,8 +38,13 @@ export interface SliceClock {
    * @param ready How many file objects the last wait found ready
    */
   over(ready: number): boolean;
-  /** Disarms the clock until the next slice. */
-  stop(): void;
+  /**
+   * Ends the slice, and has the loop's selector ready after a while.
+   *
+   * @param milliseconds `Infinity`: never
+   * @returns false if the clock cannot: it has no descriptor
+   */
+  wakeAfter(milliseconds: number): boolean;
   /** Frees the clock. */
   close(): void;
 }
@@ -72,6 +78,8 @@ class TimerFdClock implements SliceClock {
   #over = false;
   /** Whether the timer is set, so that waits may sleep. */
   #armed = true;
+  /** Whether the last slice ended in a wait that slept. */
+  #calm = false;
   /** Events since the last reading of the clock. */
   #eventsSinceReading = 0;
 
@@ -92,7 +100,10 @@ class TimerFdClock implements SliceClock {
     this.#eventsSinceReading = 0;
     this.#end = time + busy;
     this.#calmEnd = time + calm;
-    this.stop();
+    // A pause is likely to follow a pause: this saves a wait, and a setting.
+    if (this.#calm) this.#set(time);
+    else this.#disarm();
+    this.#calm = false;
   }
 
   timeout(): number {
@@ -110,24 +121,44 @@ class TimerFdClock implements SliceClock {
   over(ready: number): boolean {
     if (ready === 0) {
       // A wait that the system refused does not report the timer.
-      if (this.#armed && now() >= this.#end) this.#over = true;
-      this.#arm();
+      if (!this.#armed) this.#set(now());
+      else if (now() >= this.#end) this.#over = true;
     } else if ((this.#eventsSinceReading += ready) >= MANY) {
       // The timer may be behind many ready descriptors.
       this.#eventsSinceReading = 0;
       if (now() >= this.#end) this.#over = true;
     }
+    // Alone, the timer has ended a sleep.
+    this.#calm = this.#over && ready === 1;
     return this.#over;
   }
 
-  #arm(): void {
-    if (this.#armed) return;
-    this.#armed = true;
+  /** Arms the timer for the end of a slice with a pause. */
+  #set(time: number): void {
     this.#end = this.#calmEnd;
-    this.#timer.set(Math.max(this.#end - now(), SHORTEST));
+    this.#arm(this.#end - time);
   }
 
-  stop(): void {
+  #arm(milliseconds: number): void {
+    this.#armed = true;
+    this.#timer.set(Math.min(Math.max(milliseconds, SHORTEST), LONGEST));
+  }
+
+  wakeAfter(milliseconds: number): boolean {
+    this.#calm = false;
+    const end = now() + milliseconds;
+    // A timer that is set expires early, once, which costs less than to set it again.
+    const waits = this.#armed && !this.#over && this.#end <= end;
+    if (milliseconds === Infinity) this.#disarm();
+    else if (!waits) {
+      this.#end = end;
+      this.#over = false;
+      this.#arm(milliseconds);
+    }
+    return true;
+  }
+
+  #disarm(): void {
     if (!this.#armed) return;
     this.#armed = false;
     this.#timer.set(0);
@@ -163,7 +194,9 @@ class TimeoutClock implements SliceClock {
     return now() >= this.#end;
   }
 
-  stop(): void {}
+  wakeAfter(): boolean {
+    return false;
+  }
 
   close(): void {}
 }

@@ -104,10 +104,12 @@ test("DenoTurn.runIo(): a program whose promises never pause takes no more than 
     assert(took < 30, `${took} ms`);
   }));
 
-/** Finds the end that Deno reads among the new descriptors. */
+/** Finds the source of the link among new descriptors: an eventfd, or a pipe's end. */
 function linkAmong(before: ReadonlyMap<number, string>): number {
   for (const [fd, target] of openFds()) {
-    if (before.get(fd) === target || !target.startsWith("pipe:")) continue;
+    if (before.get(fd) === target) continue;
+    if (target === "anon_inode:[eventfd]") return fd;
+    if (!target.startsWith("pipe:")) continue;
     const info = Deno.readTextFileSync(`/proc/self/fdinfo/${fd}`);
     if (/^flags:\s+\d*0$/m.test(info)) return fd;
   }

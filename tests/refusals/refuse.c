@@ -10,9 +10,11 @@
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stddef.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/select.h>
@@ -97,6 +99,14 @@ WRAP(int, timerfd_create, (int clock, int flags), (clock, flags), -1, -1)
 WRAP(int, timerfd_settime, (int fd, int flags, const struct itimerspec *value, struct itimerspec *before),
      (fd, flags, value, before), fd, -1)
 
+WRAP(long, syscall, (long number, long a, long b, long c, long d, long e), (number, a, b, c, d, e), number, -1)
+
+/* Refuses all calls of the function that the environment names, from the start. */
+__attribute__((constructor)) static void refuse_always(void) {
+  const char *name = getenv("POLLUX_REFUSE_ALWAYS");
+  if (name != NULL) refuse(name, ENOSYS, -1, -1, 0, INT_MAX);
+}
+
 #define ROW(name) { #name, (void *)own_##name, (void **)&next_##name }
 
 static const struct {
@@ -107,7 +117,7 @@ static const struct {
   ROW(epoll_create1), ROW(epoll_ctl), ROW(epoll_wait), ROW(epoll_pwait2), ROW(poll), ROW(ppoll),
   ROW(select), ROW(socket), ROW(accept4), ROW(connect), ROW(shutdown), ROW(getsockopt), ROW(recv),
   ROW(send), ROW(sendto), ROW(sendmsg), ROW(recvmmsg), ROW(sendmmsg), ROW(read), ROW(write),
-  ROW(pipe2), ROW(timerfd_create), ROW(timerfd_settime),
+  ROW(pipe2), ROW(timerfd_create), ROW(timerfd_settime), ROW(syscall),
 };
 
 /* The versions of dlsym's symbol: of x86-64, of arm64, and of both since glibc 2.34. */
