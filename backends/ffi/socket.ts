@@ -56,6 +56,7 @@ import {
   quietly,
   type SocketType,
 } from "./socket_fd.ts";
+import { replaceUnspecified } from "./windows_socket.ts";
 import { winsock } from "./winsock.ts";
 
 /** One for the thread: each call fills it and uses it. */
@@ -192,8 +193,7 @@ export class Socket<A extends AnyAddress = SocketAddress>
   }
 
   /**
-   * As `accept`, with the peer's address, which costs no further call. It is known
-   * even if the peer is gone by now.
+   * As `accept`, with the peer's address, which is known even if the peer is gone.
    *
    * @returns the connection and its peer's address; null if none waits
    * @throws {SystemError} as `accept`
@@ -222,6 +222,7 @@ export class Socket<A extends AnyAddress = SocketAddress>
    */
   connect(address: A): boolean {
     const length = this.encode(address);
+    if (winsock !== null) replaceUnspecified(addressBytes);
     const fd = openFd(this);
     this.#peer = keepAddress(length, this.family);
     const result = libc().connect(fd, addressBytes, length);

@@ -44,8 +44,16 @@ export function createWindowsSocket(
   const socket = WSASocketW(family, type, protocol, null, 0, FLAGS);
   if (socket < 0) throw systemError("socket", -socket);
   setSocketBlocking(winsock!, socket, false);
+  if (family === system().constants.AF_INET6) allowIPv4(socket);
   if (type === system().constants.SOCK_DGRAM) ignoreUnreachable(socket);
   return socket;
+}
+
+/** Lets a socket of IPv6 reach mapped addresses of IPv4, as on other systems. */
+function allowIPv4(socket: number): void {
+  const { IPPROTO_IPV6, IPV6_V6ONLY } = system().constants;
+  const off = Int32Array.of(0);
+  libc().setsockopt(socket, IPPROTO_IPV6, IPV6_V6ONLY, off, 4);
 }
 
 /**
@@ -142,4 +150,21 @@ export function duplicateSocket(
   );
   if (copy < 0) throw systemError("WSASocket", -copy);
   return copy;
+}
+
+/**
+ * Replaces the address of a connect that is 0.0.0.0 or ::, which Winsock refuses, by
+ * that of loopback. Other systems connect to loopback then.
+ *
+ * @param bytes A `struct sockaddr`
+ */
+export function replaceUnspecified(bytes: Uint8Array<ArrayBuffer>): void {
+  const { AF_INET, AF_INET6 } = system().constants;
+  const family = bytes[0]! | bytes[1]! << 8;
+  if (family === AF_INET && isZero(bytes, 4, 8)) bytes.set([127, 0, 0, 1], 4);
+  if (family === AF_INET6 && isZero(bytes, 8, 24)) bytes[23] = 1;
+}
+
+function isZero(bytes: Uint8Array, start: number, end: number): boolean {
+  return bytes.subarray(start, end).every((byte) => byte === 0);
 }

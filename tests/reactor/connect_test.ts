@@ -13,7 +13,7 @@ import { connectingOf, Connection } from "../../reactor/connection.ts";
 import { connectionSettings } from "../../reactor/connection_options.ts";
 import { Connector } from "../../reactor/connector.ts";
 import { loopOf } from "../../reactor/reactor.ts";
-import { bytesOf, eventually, nextTurn } from "../util.ts";
+import { bytesOf, eventually, NEEDS_UNIX_SOCKETS, nextTurn } from "../util.ts";
 import {
   codeOf,
   Log,
@@ -168,6 +168,7 @@ onEachBackend(
     stage.until(() => calls === 1, "the connection");
     assertEquals(connection.remoteAddress, { path });
   },
+  NEEDS_UNIX_SOCKETS,
 );
 
 onAnyBackend(
@@ -179,6 +180,7 @@ onAnyBackend(
     stage.until(() => log.lines.length > 0, "the failure");
     assertEquals(log.lines, ["close ENOENT"]);
   },
+  NEEDS_UNIX_SOCKETS,
 );
 
 onAnyBackend(
@@ -196,6 +198,7 @@ onAnyBackend(
     acceptor.resume();
     stage.until(() => accepted === 20 && connected === 20, "all of them");
   },
+  NEEDS_UNIX_SOCKETS,
 );
 
 onAnyBackend(
@@ -297,6 +300,7 @@ onAnyBackend(
     assertEquals(listener.accept(), null);
     assertEquals(log.lines.filter((line) => line === "close").length, 3);
   },
+  NEEDS_UNIX_SOCKETS,
 );
 
 onAnyBackend(

@@ -11,7 +11,7 @@ import {
 } from "@std/assert";
 import { close } from "../../backends/ffi/mod.ts";
 import type { Connection } from "../../reactor/mod.ts";
-import { bytesOf, nextTurn, openFds } from "../util.ts";
+import { bytesOf, NEEDS_UNIX_SOCKETS, nextTurn, openFds } from "../util.ts";
 import {
   codeOf,
   isPattern,
@@ -712,6 +712,7 @@ onAnyBackend(
     const { port } = onPort.address;
     assertEquals([ports, paths], [[port, port], [path, path]]);
   },
+  NEEDS_UNIX_SOCKETS,
 );
 
 onAnyBackend(

@@ -7,7 +7,7 @@ import { libraryPath } from "../../backends/ffi/library.ts";
 import { openLibrary } from "../../backends/ffi/libc.ts";
 import type { InternetAddress, SocketAddress } from "../../backends/ffi/mod.ts";
 import { wake } from "../../reactor/mod.ts";
-import { nextTurn, openFds, PATIENCE } from "../util.ts";
+import { anyFile, nextTurn, openFds, PATIENCE } from "../util.ts";
 import {
   onAnyBackend,
   onEachBackend,
@@ -17,16 +17,20 @@ import {
 
 /**
  * A worker that wakes a reactor, with the text of `wake()` written out. It may write a
- * number into shared memory before each wake.
+ * number into shared memory before each wake. `write()` ignores the flags of `send()`.
  */
 const WAKING = `
   const { symbols } = Deno.dlopen(LIBRARY, {
-    write: { parameters: ["i32", "buffer", "u32"], result: "i32" },
+    write: {
+      name: "${anyFile ? "write" : "send"}",
+      parameters: ["i32", "buffer", "u32", "i32"],
+      result: "i32",
+    },
   });
   onmessage = ({ data: { fd, times, left } }) => {
     for (let count = 0; count < times; count++) {
       if (left) Atomics.store(left, count, count + 1);
-      symbols.write(fd, new Uint8Array(1), 1);
+      symbols.write(fd, new Uint8Array(1), 1, 0);
     }
     postMessage("done");
   };

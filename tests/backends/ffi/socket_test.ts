@@ -36,6 +36,7 @@ import {
   bytesOf,
   drainSocket,
   fillSocket,
+  NEEDS_UNIX_SOCKETS,
   PATIENCE,
   test,
   unixSockets,
@@ -43,7 +44,6 @@ import {
 
 const { BadResource } = Deno.errors;
 const NEEDS_POSIX = { ignore: !anyFile };
-const NEEDS_UNIX_SOCKETS = { ignore: !unixSockets };
 
 /** Whether calls on a socket wait; Windows cannot be asked. */
 function waits(socket: { readonly fd: number }): boolean {
