@@ -63,8 +63,7 @@ import { winsock } from "./winsock.ts";
 let gathered: GatheredMessage | undefined;
 
 /**
- * The peer's address as `accept()` received it, or as `connect()` was given it: known
- * even if the peer is gone, or the socket closed. Null without either.
+ * The peer's address, of `accept()` or `connect()`, even of a closed socket; else null.
  */
 export let keptPeer: (socket: Socket) => SocketAddress | null;
 
@@ -195,7 +194,7 @@ export class Socket<A extends AnyAddress = SocketAddress>
   /**
    * As `accept`, with the peer's address, which is known even if the peer is gone.
    *
-   * @returns the connection and its peer's address; null if none waits
+   * @returns both; null if no connection waits
    * @throws {SystemError} as `accept`
    */
   acceptFrom(): [connection: Socket<A>, address: A] | null {
@@ -238,7 +237,7 @@ export class Socket<A extends AnyAddress = SocketAddress>
    * Receives available bytes, as recv(2) does.
    *
    * @param buffer Room for the bytes
-   * @param length How many bytes of the buffer to use. Default: all
+   * @param length How many bytes of it to use. Default: all
    * @param flags MSG_* of `<sys/socket.h>`: 2 is MSG_PEEK on every system
    * @returns the number of bytes; 0 at end of file, for an empty datagram and for an
    *   empty buffer; `WOULD_BLOCK` (-1) if nothing is available
@@ -325,7 +324,7 @@ export class Socket<A extends AnyAddress = SocketAddress>
    *
    * @param pieces The pieces; one call takes no more than 64 of them
    * @param first The index of the first piece to send
-   * @param offset How many bytes of that piece were sent already
+   * @param offset How many bytes of it were sent already
    * @returns how many bytes were taken, `WOULD_BLOCK` (-1) if there was no room
    * @throws {TypeError} if a piece is no `Uint8Array`
    * @throws {RangeError} if the offset is not within the first piece
