@@ -20,10 +20,10 @@ const BOTTLENECK = 0.95;
 const LOAD_BOUND =
   "*: the load used its whole core, so it limits messages/s and latency. The CPU time is the server's";
 
-/** A result, and the result to which its ratios refer. */
+/** A result, and the result to which its ratios refer; null if that one has failed. */
 interface Row {
   readonly result: Result;
-  readonly unit: Result;
+  readonly unit: Result | null;
 }
 
 interface Column {
@@ -53,11 +53,10 @@ export function table(
   };
 }
 
-/** If the yardstick has failed, a server is its own. */
-function unitOf(result: Result, results: readonly Result[]): Result {
+function unitOf(result: Result, results: readonly Result[]): Result | null {
   return results.find(({ peer, failure }) =>
     peer === result.unit && failure === null
-  ) ?? result;
+  ) ?? null;
 }
 
 function columnsOf(scenario: Scenario, yardstick: string): Column[] {
@@ -179,18 +178,20 @@ function ratio(figure: "cpu" | "p50", unit: string): Column {
 /** The figure of each slice as a multiple of the yardstick's in the same round. */
 function ratios({ result, unit }: Row, figure: "cpu" | "p50"): number[] {
   return result.slices.map((slice, round) =>
-    slice[figure] / unit.slices[round]![figure]
+    slice[figure] / (unit?.slices[round]?.[figure] ?? NaN)
   );
 }
 
 function ratioCell(row: Row, figure: "cpu" | "p50"): string {
+  if (row.unit === null) return "";
   return row.unit === row.result ? "1.00" : spread(ratios(row, figure));
 }
 
-/** The median ratio, times the yardstick's median. */
+/** The median ratio, times the yardstick's median. Without a yardstick, its own median. */
 function scaled(row: Row, figure: "cpu" | "p50"): number {
-  const unit = median(row.unit.slices.map((slice) => slice[figure]));
-  return unit * median(ratios(row, figure));
+  const { slices } = row.unit ?? row.result;
+  const unit = median(slices.map((slice) => slice[figure]));
+  return row.unit === null ? unit : unit * median(ratios(row, figure));
 }
 
 function microseconds(value: number | undefined): string {

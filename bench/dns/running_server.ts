@@ -7,8 +7,12 @@
 import { setTimeout as pause } from "node:timers/promises";
 import { Socket } from "../../backends/ffi/socket.ts";
 import { cpuSeconds, processTree } from "../proc.ts";
-import { freePort, SERVER_CORE } from "../server.ts";
+import { SERVER_CORE } from "../server.ts";
 import type { DnsServer } from "./servers.ts";
+
+/** The ports that servers get. */
+const FIRST_PORT = 20_000;
+const PORTS = 10_000;
 
 /** The interval of questions until the first answer, in milliseconds. */
 const PROBE_MS = 50;
@@ -44,7 +48,7 @@ export class RunningServer implements AsyncDisposable {
   /** Starts a server and waits until it answers. */
   static async start(server: DnsServer): Promise<RunningServer> {
     const directory = await Deno.makeTempDir({ prefix: "pollux-bench-" });
-    const port = freePort("datagram");
+    const port = freePort();
     const command = await server.command(directory, port);
     const process = new Deno.Command("taskset", {
       args: ["-c", String(SERVER_CORE), ...command],
@@ -82,6 +86,22 @@ export class RunningServer implements AsyncDisposable {
       this.#process.kill(signal);
     } catch {
       // It has ended already.
+    }
+  }
+}
+
+/** A port that is free for UDP and TCP, and below those that the system chooses. */
+function freePort(): number {
+  for (;;) {
+    const port = FIRST_PORT + Math.floor(Math.random() * PORTS);
+    try {
+      for (const type of ["datagram", "stream"] as const) {
+        using socket = Socket.create("IPv4", type);
+        socket.bind({ hostname: "127.0.0.1", port });
+      }
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
     }
   }
 }
