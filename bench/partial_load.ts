@@ -1,0 +1,239 @@
+/**
+ * Measures echo servers that are seldom busy: the CPU time of a message, and the delay
+ * of its answer, from 100 messages a second to saturation. The picture is an SVG file
+ * in `docs/img/`.
+ *
+ *     deno task bench:partial-load [--rate N]... [--peer WORD]... [--rounds N] [--markdown]
+ *
+ * All servers have been saturated for a second first, as programs that have run for a
+ * while: just-in-time compilers need it.
+ *
+ * @module
+ */
+
+import { parseArgs } from "node:util";
+import { draw, type Point } from "./chart.ts";
+import { circumstances } from "./circumstances.ts";
+import { measure, pinLoad } from "./harness.ts";
+import { ClosedLoop } from "./load/closed_loop.ts";
+import { Latencies } from "./load/latencies.ts";
+import type { Load } from "./load/load.ts";
+import { OpenLoop } from "./load/open_loop.ts";
+import { bun } from "./peers/bun.ts";
+import { cEpoll } from "./peers/c_epoll.ts";
+import { libuv } from "./peers/c_library.ts";
+import { denoListen } from "./peers/deno_listen.ts";
+import { node } from "./peers/node_net.ts";
+import { again, type Peer } from "./peers/peer.ts";
+import { polluxRun, polluxServe } from "./peers/pollux.ts";
+import { uvloop } from "./peers/python.ts";
+import { progress } from "./progress.ts";
+import type { Result } from "./result.ts";
+import type { Scenario } from "./scenarios.ts";
+import { median, spread } from "./statistics.ts";
+import { print, type Table } from "./table.ts";
+
+const CONNECTIONS = 50;
+const MESSAGE_BYTES = 64;
+
+/** How long each server is saturated before it is measured, in milliseconds. */
+const SATURATED_MS = 1000;
+
+/** One load. */
+interface Rate {
+  /** Messages a second; `Infinity` saturates the server. */
+  readonly perSecond: number;
+  /** The length of a slice, in milliseconds: enough messages for a median. */
+  readonly slice: number;
+}
+
+const RATES: readonly Rate[] = [
+  { perSecond: 100, slice: 800 },
+  { perSecond: 1000, slice: 300 },
+  { perSecond: 5000, slice: 200 },
+  { perSecond: 20_000, slice: 150 },
+  { perSecond: 50_000, slice: 150 },
+  { perSecond: Infinity, slice: 150 },
+];
+
+/** The first is the yardstick. It runs twice: the difference is the noise. */
+const PEERS: readonly Peer[] = [
+  cEpoll,
+  again(cEpoll),
+  polluxRun,
+  polluxServe,
+  libuv,
+  uvloop,
+  denoListen,
+  node,
+  bun,
+].map((peer) => ({ ...peer, unit: cEpoll.name }));
+
+/** The results of all servers under one load. */
+interface Measured {
+  readonly rate: Rate;
+  readonly results: readonly Result[];
+}
+
+function nameOf({ perSecond }: Rate): string {
+  return perSecond === Infinity ? "saturated" : perSecond.toLocaleString("en");
+}
+
+function openLoad(port: number, { perSecond }: Rate): Load {
+  return perSecond === Infinity
+    ? new ClosedLoop(port, CONNECTIONS, MESSAGE_BYTES)
+    : new OpenLoop(port, CONNECTIONS, MESSAGE_BYTES, perSecond);
+}
+
+function saturate(port: number): Promise<void> {
+  using load = new ClosedLoop(port, CONNECTIONS, MESSAGE_BYTES);
+  load.run(SATURATED_MS, new Latencies());
+  return Promise.resolve();
+}
+
+function scenarioOf(rate: Rate): Scenario {
+  return {
+    key: nameOf(rate),
+    name: `${nameOf(rate)} messages/s`,
+    mode: "echo",
+    descriptors: CONNECTIONS,
+    verify: saturate,
+    open: (port) => openLoad(port, rate),
+  };
+}
+
+/** The servers that run here, among those whose names have one of the words. */
+async function availablePeers(words: readonly string[]): Promise<Peer[]> {
+  const able: Peer[] = [];
+  for (const [index, peer] of PEERS.entries()) {
+    const name = peer.name.toLowerCase();
+    const wanted = words.length === 0 || index <= 1 ||
+      words.some((word) => name.includes(word.toLowerCase()));
+    if (!wanted) continue;
+    const answer = await peer.available();
+    if (answer === true) able.push(peer);
+    else console.error(`skipped ${peer.name}: ${answer}`);
+  }
+  return able;
+}
+
+async function versionsOf(peers: readonly Peer[]): Promise<Set<string>> {
+  const names = new Set<string>();
+  for (const peer of peers) {
+    if (peer.version !== undefined) names.add(await peer.version());
+  }
+  return names;
+}
+
+/** The CPU time of each slice, as a multiple of the yardstick's in the same round. */
+function ratios(result: Result, { results }: Measured): number[] {
+  const [yardstick] = results;
+  return result.slices.map(({ cpu }, round) =>
+    cpu / yardstick!.slices[round]!.cpu
+  );
+}
+
+/** The median ratio times the median of the yardstick, in microseconds. */
+function cpuOf(result: Result, measured: Measured): number {
+  const [yardstick] = measured.results;
+  const unit = median(yardstick!.slices.map(({ cpu }) => cpu));
+  return unit * median(ratios(result, measured));
+}
+
+function cpuCell(result: Result, measured: Measured): string {
+  const cpu = cpuOf(result, measured).toFixed(1);
+  return result === measured.results[0]
+    ? cpu
+    : `${cpu}, ${spread(ratios(result, measured))}`;
+}
+
+function latencyCell({ latency }: Result): string {
+  if (latency === null) return "";
+  const { p50, p99, p999 } = latency;
+  return [p50, p99, p999].map((value) => value.toFixed(0)).join(" / ");
+}
+
+/** A row for each server, and a column for each load. */
+function tableOf(
+  title: string,
+  all: readonly Measured[],
+  cell: (result: Result, measured: Measured) => string,
+): Table {
+  const names = all[0]!.results.map(({ peer }) => peer);
+  const cellOf = (name: string, measured: Measured): string => {
+    const result = measured.results.find(({ peer }) => peer === name)!;
+    return result.failure === null ? cell(result, measured) : "failed";
+  };
+  return {
+    title,
+    circumstances: where,
+    headings: ["server", ...all.map(({ rate }) => nameOf(rate))],
+    rows: names.map((name) => [name, ...all.map((one) => cellOf(name, one))]),
+    notes: all.flatMap(({ rate, results }) =>
+      results.filter(({ failure }) => failure !== null)
+        .map(({ peer, failure }) => `${peer}, ${nameOf(rate)}: ${failure}`)
+    ),
+  };
+}
+
+/** The points of the picture: all but the control, and but saturation, which has no rate. */
+function pointsOf(all: readonly Measured[]): Point[] {
+  return all.filter(({ rate }) => rate.perSecond !== Infinity).flatMap(
+    (measured) =>
+      measured.results
+        .filter(({ failure }, index) => failure === null && index !== 1)
+        .map((result) => ({
+          series: result.peer,
+          x: measured.rate.perSecond,
+          y: cpuOf(result, measured),
+        })),
+  );
+}
+
+async function drawPicture(all: readonly Measured[]): Promise<void> {
+  const svg = await draw({
+    title: "CPU time of an echo server, by its load",
+    subtitle: where,
+    xTitle: "messages a second, over 50 connections",
+    yTitle: "CPU µs a message",
+    yScale: "log",
+    points: pointsOf(all),
+  });
+  const image = new URL("../docs/img/partial_load.svg", import.meta.url);
+  await Deno.writeTextFile(image, `${svg}\n`);
+}
+
+const { values } = parseArgs({
+  options: {
+    rate: { type: "string", multiple: true, default: [] },
+    peer: { type: "string", multiple: true, default: [] },
+    rounds: { type: "string", default: "8" },
+    markdown: { type: "boolean", default: false },
+  },
+});
+const rounds = Number(values.rounds);
+const wanted = RATES.filter(({ perSecond }) =>
+  values.rate.length === 0 || values.rate.map(Number).includes(perSecond)
+);
+const peers = await availablePeers(values.peer);
+const where = circumstances({ versions: await versionsOf(peers), rounds });
+await pinLoad();
+const all: Measured[] = [];
+for (const rate of wanted) {
+  const { slice } = rate;
+  const effort = { rounds, slice, warmUp: slice, verbose: false, progress };
+  all.push({ rate, results: await measure(scenarioOf(rate), peers, effort) });
+}
+progress("");
+if (values.markdown) {
+  await drawPicture(all);
+  console.log("![CPU time by load](docs/img/partial_load.svg)\n");
+}
+print(
+  tableOf("CPU µs a message, and × C, by messages a second", all, cpuCell),
+  values.markdown,
+);
+print(
+  tableOf("p50 / p99 / p99.9 in µs, by messages a second", all, latencyCell),
+  values.markdown,
+);
