@@ -1,7 +1,7 @@
 /**
  * Measures echo servers that are seldom busy: the CPU time of a message, and the delay
- * of its answer, from 100 messages a second to saturation. The picture is an SVG file
- * in `docs/img/`.
+ * of its answer. The loads are 100 messages a second to saturation. The picture is an
+ * SVG file in `docs/img/`.
  *
  *     deno task bench:partial-load [--rate N]... [--peer WORD]... [--rounds N] [--markdown]
  *
