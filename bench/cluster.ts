@@ -11,7 +11,7 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
+import { parseArguments, requirePrograms } from "./arguments.ts";
 import { circumstances } from "./circumstances.ts";
 import {
   Broker,
@@ -21,7 +21,7 @@ import {
 } from "./cluster/programs.ts";
 import { Terminal } from "./cluster/terminal.ts";
 import { Latencies } from "./load/latencies.ts";
-import { firstLine, which } from "./peers/peer.ts";
+import { firstLine } from "./peers/peer.ts";
 import { cpuSeconds } from "./proc.ts";
 import { median, spread } from "./statistics.ts";
 import { print } from "./table.ts";
@@ -156,16 +156,8 @@ async function measure(rounds: number): Promise<string[][]> {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: "string", default: "12" },
-      markdown: { type: "boolean", default: false },
-    },
-  });
-  if (await which("nats-server") === null) {
-    throw new Error("nats-server is not installed");
-  }
-  const rounds = Number(values.rounds);
+  const { rounds, markdown } = parseArguments();
+  await requirePrograms("nats-server");
   const where = circumstances({
     versions: [await firstLine("nats-server", "--version")],
     rounds,
@@ -177,5 +169,5 @@ if (import.meta.main) {
     headings: ["processes", "p50 ms", "p99 ms", "p50, × two", "CPU µs/line"],
     rows: await measure(rounds),
     notes: [],
-  }, values.markdown);
+  }, markdown);
 }

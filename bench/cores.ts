@@ -11,10 +11,10 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
+import { parseArguments, requirePrograms } from "./arguments.ts";
 import { circumstances } from "./circumstances.ts";
 import { contest, type Entry } from "./contest.ts";
-import { program, which } from "./peers/peer.ts";
+import { program } from "./peers/peer.ts";
 import { print } from "./table.ts";
 import { runWrk, wrkVersion } from "./wrk.ts";
 
@@ -37,16 +37,8 @@ function denoServe(name: string, threads: number): Entry {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: "string", default: "12" },
-      slice: { type: "string", default: "1" },
-      markdown: { type: "boolean", default: false },
-    },
-  });
-  if (await which("wrk") === null) throw new Error("wrk is not installed");
-  const rounds = Number(values.rounds);
-  const slice = Number(values.slice);
+  const { rounds, slice, markdown } = parseArguments();
+  await requirePrograms("wrk");
   const where = circumstances({
     versions: [await wrkVersion()],
     rounds,
@@ -78,5 +70,5 @@ if (import.meta.main) {
       { name, rate, rateRatio, cores, cpu },
     ) => [name, rate, rateRatio, cores, cpu]),
     notes: [],
-  }, values.markdown);
+  }, markdown);
 }

@@ -10,9 +10,9 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
+import { parseArguments, requirePrograms } from "./arguments.ts";
 import { circumstances } from "./circumstances.ts";
-import { program, which } from "./peers/peer.ts";
+import { program } from "./peers/peer.ts";
 import { cpuSeconds } from "./proc.ts";
 import { LOAD_CORE, SERVER_CORE } from "./server.ts";
 import { median, spread } from "./statistics.ts";
@@ -108,16 +108,8 @@ async function measure(rounds: number, slice: number): Promise<string[][]> {
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: "string", default: "12" },
-      slice: { type: "string", default: "1" },
-      markdown: { type: "boolean", default: false },
-    },
-  });
-  if (await which("wrk") === null) throw new Error("wrk is not installed");
-  const rounds = Number(values.rounds);
-  const slice = Number(values.slice);
+  const { rounds, slice, markdown } = parseArguments();
+  await requirePrograms("wrk");
   const where = circumstances({
     versions: [await wrkVersion()],
     rounds,
@@ -129,5 +121,5 @@ if (import.meta.main) {
     headings: ["server", "requests/s", "CPU µs/request", "CPU, × node:http"],
     rows: await measure(rounds, slice),
     notes: [],
-  }, values.markdown);
+  }, markdown);
 }

@@ -10,11 +10,11 @@
  * @module
  */
 
-import { parseArgs } from "node:util";
+import { parseArguments, requirePrograms } from "./arguments.ts";
 import { circumstances } from "./circumstances.ts";
 import { type Contest, contest, type Entry } from "./contest.ts";
 import { pinLoad } from "./harness.ts";
-import { program, which } from "./peers/peer.ts";
+import { program } from "./peers/peer.ts";
 import { print } from "./table.ts";
 import { runSockets } from "./web/socket_load.ts";
 import { runWrk, wrkVersion } from "./wrk.ts";
@@ -76,22 +76,12 @@ async function compare(
 }
 
 if (import.meta.main) {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: "string", default: "12" },
-      slice: { type: "string", default: "1" },
-      markdown: { type: "boolean", default: false },
-    },
-  });
-  for (const command of ["wrk", "openssl"]) {
-    if (await which(command) === null) {
-      throw new Error(`${command} is not installed`);
-    }
-  }
+  const { rounds, slice, markdown } = parseArguments();
+  await requirePrograms("wrk", "openssl");
   await pinLoad();
   const common = {
-    rounds: Number(values.rounds),
-    slice: Number(values.slice),
+    rounds,
+    slice,
     isPinned: true,
   };
   const folder = await Deno.makeTempDir();
@@ -100,10 +90,10 @@ if (import.meta.main) {
     ...common,
     run: (port, seconds) =>
       runWrk(port, CONNECTIONS, seconds, { scheme: "https" }),
-  }, values.markdown);
+  }, markdown);
   await compare("WebSocket, echoes of 64 B", entries("websocket"), {
     ...common,
     run: (port, seconds) => runSockets(port, CONNECTIONS, seconds),
-  }, values.markdown);
+  }, markdown);
   await Deno.remove(folder, { recursive: true });
 }

@@ -1,39 +1,17 @@
 /** The page of the chat in a real browser, used by its keyboard. */
 
 import { assert, assertEquals } from "@std/assert";
-import { Chromium, chromiumAbsence, type Page } from "./chromium.ts";
+import { enter, openPage, say } from "./chat_page.ts";
+import { Chromium, chromiumAbsence } from "./chromium.ts";
 import { freePort, testExamples } from "./start.ts";
 import { netcatAbsence, startNetcat } from "./user.ts";
 import { Visitor } from "./visitor.ts";
-import { startWebChat, type WebChat } from "./web_chat.ts";
+import { startWebChat } from "./web_chat.ts";
 
 const HOST = "127.0.0.1";
 
 /** The last line of the conversation. */
 const LAST = "document.querySelector('#lines li:last-child')";
-
-async function openPage(
-  browser: Chromium,
-  { webPort }: WebChat,
-  width: number = 800,
-): Promise<Page> {
-  const page = await browser.open(`http://${HOST}:${webPort}/`, width, 500);
-  await page.until("document.activeElement?.id === 'name'");
-  return page;
-}
-
-/** Enters by the keyboard alone. */
-async function enter(page: Page, name: string): Promise<void> {
-  await page.type(name);
-  await page.press("Enter");
-  await page.shows(`Connected as ${name}`);
-  await page.until("document.activeElement?.id === 'text'");
-}
-
-async function say(page: Page, line: string): Promise<void> {
-  await page.type(line);
-  await page.press("Enter");
-}
 
 testExamples(
   "web_chat: a page shows the lines of a terminal as text, and sends its own",
