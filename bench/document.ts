@@ -101,7 +101,10 @@ for (const [index, { command }] of sections.entries()) {
     continue;
   }
   console.error(`${index + 1} of ${sections.length}: deno ${command}`);
+  const start = performance.now();
   const { ok, output } = await run(command);
+  const seconds = Math.round((performance.now() - start) / 1000);
+  console.error(`${seconds} s`);
   if (!ok) {
     failures++;
     console.error(`deno ${command} fails`);

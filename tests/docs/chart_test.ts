@@ -4,7 +4,7 @@
 
 import { assertEquals, assertGreater } from "@std/assert";
 import { drawBars } from "../../bench/bar_chart.ts";
-import { chartOf, ratiosOf } from "../../bench/summary.ts";
+import { chartOf, ratiosOf, withText } from "../../bench/summary.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 const document = await Deno.readTextFile(new URL("BENCHMARKS.md", ROOT));
@@ -14,6 +14,8 @@ Deno.test("README: its chart has the figures of BENCHMARKS.md (deno task bench:s
   assertEquals(chart.bars.length, 7);
   const path = new URL("docs/img/cpu_per_message.svg", ROOT);
   assertEquals(await Deno.readTextFile(path), drawBars(chart));
+  const readme = await Deno.readTextFile(new URL("README.md", ROOT));
+  assertEquals(readme, withText(readme, chart));
 });
 
 Deno.test("BENCHMARKS.md: the summary has the ratios of the tables below (deno task bench:summary)", () => {
