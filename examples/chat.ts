@@ -7,7 +7,8 @@
 //
 //     deno run --allow-ffi examples/chat.ts --connect
 //
-// `nc 127.0.0.1 8001` works, too. Ctrl-D or Ctrl-C leaves.
+// `nc 127.0.0.1 8001` works, too. Ctrl-D or Ctrl-C leaves. On Windows the client also
+// takes --allow-read=., and Ctrl-Z leaves.
 
 import {
   type Connection,
@@ -15,8 +16,8 @@ import {
   type InternetAddress,
   Reactor,
 } from "../mod.ts";
-import { write } from "../backends/ffi/mod.ts";
 import { main, parseCommandLine, report } from "./command_line.ts";
+import { openKeyboard } from "./keyboard.ts";
 
 /** With more unread bytes than this a guest is disconnected, so that no other guest waits. */
 const MAXIMUM_QUEUED = 64 * 1024;
@@ -24,9 +25,6 @@ const MAXIMUM_QUEUED = 64 * 1024;
 const QUESTION = "What is your name?";
 const LONGEST_LINE = 1000;
 const NAME = /^[\p{Letter}\p{Number}_-]{1,20}$/u;
-
-const STANDARD_INPUT = 0;
-const STANDARD_OUTPUT = 1;
 
 /** The connections that have a name. */
 const guests = new Map<string, Connection>();
@@ -115,13 +113,13 @@ function sendLine(connection: Connection, line: string): void {
 function visit(address: InternetAddress): void {
   using reactor = new Reactor({ onError: rethrow });
   const connection = reactor.connect(address);
-  const keyboard = reactor.open(STANDARD_INPUT);
+  const keyboard = openKeyboard(reactor);
   keyboard.onData = (chunk) => {
     if (!connection.write(chunk)) keyboard.pause();
   };
   keyboard.onEnd = () => connection.end();
   connection.onDrain = () => keyboard.resume();
-  connection.onData = (chunk) => void write(STANDARD_OUTPUT, chunk);
+  connection.onData = (chunk) => void Deno.stdout.writeSync(chunk);
   connection.onClose = (error) => {
     if (error !== undefined) throw error;
     if (!keyboard.closed) console.log("The server has ended the chat.");

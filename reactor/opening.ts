@@ -9,6 +9,7 @@ import {
   dup,
   fileDescriptor,
   type FileObject,
+  requireFiles,
 } from "../backends/ffi/descriptor.ts";
 import type { OpenFile } from "../backends/ffi/open_file.ts";
 import { sharedFile } from "../backends/ffi/shared_file.ts";
@@ -66,6 +67,7 @@ export function open(
 ): Stream {
   checkOptions(options, OPEN_OPTIONS);
   checkTarget(target);
+  requireFiles();
   const settings = streamSettings(loop, fileTransport, options);
   loop.checkOpen();
   const file = typeof target === "string"

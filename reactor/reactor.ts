@@ -460,6 +460,7 @@ export class Reactor implements Disposable, AsyncDisposable {
    *   inside, or the descriptor was not opened for the mode
    * @throws {RangeError} if a water mark, the descriptor or the permissions are out of
    *   range
+   * @throws {Deno.errors.NotSupported} on Windows, whose files have no readiness
    * @throws {SystemError} if the file cannot be opened: `Deno.errors.NotFound` and
    *   others; `Deno.errors.BadResource` if the descriptor is not open
    * @throws {Deno.errors.BadResource} if the reactor is closed

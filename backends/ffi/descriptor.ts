@@ -15,7 +15,7 @@ import {
   setNotInherited,
   setSocketBlocking,
 } from "./windows_socket.ts";
-import { winsock } from "./winsock.ts";
+import { MOST_AT_ONCE, winsock } from "./winsock.ts";
 
 /** The result of a read, a write or a receive that would have to wait. */
 export const WOULD_BLOCK: -1 = -1;
@@ -141,7 +141,7 @@ export function write(fileobj: FileObject, data: BufferSource): number {
   for (;;) {
     const count = winsock === null
       ? libc().write(fd, data, length)
-      : libc().send(fd, data, length, 0);
+      : libc().send(fd, data, Math.min(length, MOST_AT_ONCE), 0);
     if (count >= 0) return count;
     if (wouldBlock("write", -count)) return WOULD_BLOCK;
   }
@@ -203,6 +203,15 @@ export function lacking(what: string): Error {
   return new Deno.errors.NotSupported(`${system().name} has no ${what}`);
 }
 
+/**
+ * Checks that files, pipes and terminals have descriptors here.
+ *
+ * @throws {Deno.errors.NotSupported} on Windows
+ */
+export function requireFiles(): void {
+  if (!hasPipes) throw lacking("readiness of files, pipes and consoles");
+}
+
 /** Whether a number is an open descriptor of this process. */
 export function isOpen(fd: number): boolean {
   if (winsock !== null) return isOpenSocket(fd);
@@ -241,7 +250,7 @@ export function setCloseOnExec(fd: number): void {
  * ```
  */
 export function pipe(): [reader: number, writer: number] {
-  if (winsock !== null) throw lacking("pipes with readiness");
+  requireFiles();
   const ends = new Int32Array(new ArrayBuffer(8));
   const { O_NONBLOCK, O_CLOEXEC } = system().constants;
   const { pipe, pipe2 } = libc();

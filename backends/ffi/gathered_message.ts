@@ -10,13 +10,10 @@ import { checkPiece } from "./memory.ts";
 import { quietly } from "./socket_fd.ts";
 import { IOVEC_BYTES, MessageHeaders } from "./structs/message.ts";
 import { sendWindowsMessage } from "./windows_message.ts";
-import { winsock } from "./winsock.ts";
+import { MOST_AT_ONCE, winsock } from "./winsock.ts";
 
 /** POSIX lets a call take no more than 16 pieces; every system here takes 1024. */
 export const MAXIMUM_PIECES = 64;
-
-/** The largest result of a call, which is an `int` here. */
-const MAXIMUM_BYTES = 0x7fff_ffff;
 
 /** One message made of several pieces. */
 export class GatheredMessage {
@@ -48,7 +45,7 @@ export class GatheredMessage {
     offset: number,
   ): void {
     const count = Math.min(pieces.length - first, MAXIMUM_PIECES);
-    let room = MAXIMUM_BYTES;
+    let room = MOST_AT_ONCE;
     const { address, length: word } = system().iovec;
     for (let index = 0; index < count; index++) {
       const piece = pieces[first + index]!;

@@ -9,6 +9,7 @@ import { notifyClose } from "./close_watch.ts";
 import { system } from "./current_system.ts";
 import {
   fileDescriptor,
+  requireFiles,
   retrying,
   WOULD_BLOCK,
   wouldBlock,
@@ -163,10 +164,12 @@ export class OpenFile {
  *
  * @throws {TypeError} if it is not an integer
  * @throws {RangeError} if it is negative
+ * @throws {Deno.errors.NotSupported} on Windows
  * @throws {SystemError} `Deno.errors.BadResource` if it is not open
  */
 export function openedMode(fd: number): FileMode {
   fileDescriptor(fd);
+  requireFiles();
   const flags = retrying(
     "fcntl",
     () => fcntl(fd, system().constants.F_GETFL),

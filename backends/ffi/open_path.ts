@@ -6,7 +6,7 @@
 
 import { checkOptions, type OptionNames } from "./options.ts";
 import { system } from "./current_system.ts";
-import { retrying } from "./descriptor.ts";
+import { requireFiles, retrying } from "./descriptor.ts";
 import { open } from "./libc.ts";
 
 /** How a file is opened: "r" to read, "w" to write, "r+" for both. */
@@ -63,6 +63,7 @@ export function checkMode(mode: unknown): void {
  * @throws {TypeError} if the path has a NUL inside, the mode is no mode, or an option is
  *   unknown. All flags but `blocking` need a mode that writes
  * @throws {RangeError} if the permissions are out of range
+ * @throws {Deno.errors.NotSupported} on Windows
  * @throws {SystemError} if the file cannot be opened: `Deno.errors.NotFound`,
  *   `Deno.errors.PermissionDenied`, `ENXIO` for the write end of a FIFO without a
  *   reader
@@ -89,6 +90,7 @@ export function openFile(
       `Cannot use path ${JSON.stringify(path)}: it contains a NUL`,
     );
   }
+  requireFiles();
   const { O_NONBLOCK, O_NOCTTY, O_CLOEXEC } = system().constants;
   const waits = options.blocking ? 0 : O_NONBLOCK;
   const flags = flagsOf(mode, options) | waits | O_NOCTTY | O_CLOEXEC;

@@ -57,7 +57,7 @@ import {
   type SocketType,
 } from "./socket_fd.ts";
 import { replaceUnspecified } from "./windows_socket.ts";
-import { winsock } from "./winsock.ts";
+import { MOST_AT_ONCE, winsock } from "./winsock.ts";
 
 /** One for the thread: each call fills it and uses it. */
 let gathered: GatheredMessage | undefined;
@@ -313,7 +313,8 @@ export class Socket<A extends AnyAddress = SocketAddress>
       length > data.byteLength
     ) length = checkMemory(data, length);
     for (;;) {
-      const count = libc().send(this.fd, data, length, quietly(flags));
+      const bytes = winsock === null ? length : Math.min(length, MOST_AT_ONCE);
+      const count = libc().send(this.fd, data, bytes, quietly(flags));
       if (count >= 0) return count;
       if (this.#wouldBlock("send", -count)) return WOULD_BLOCK;
     }
@@ -369,8 +370,7 @@ export class Socket<A extends AnyAddress = SocketAddress>
    *
    * @param data The message
    * @param options Its destination, descriptors and control messages
-   * @returns how many bytes were taken, `WOULD_BLOCK` (-1) if there was no room. The
-   *   descriptors go with the first byte
+   * @returns as `send`; the descriptors go with the first byte
    * @throws {TypeError} as `sendTo`, or if there is an unknown option
    * @throws {RangeError} as `sendTo`, or if descriptors have no byte of data to go with
    * @throws {Deno.errors.NotSupported} if this system lacks a control message

@@ -19,6 +19,15 @@ import { isWindows } from "./current_system.ts";
 import { type Calls, lazyFunctions } from "./libc.ts";
 import { i32, parked, u32 } from "./symbols.ts";
 
+/**
+ * The most bytes of one send, more than any datagram has. While the buffer of a socket
+ * has any room, Windows takes a send of any length into its memory. With a limit, long
+ * sends wait for room as on other systems.
+ *
+ * Source: "Design issues - Sending small data segments over TCP with Winsock", Microsoft.
+ */
+export const MOST_AT_ONCE: number = isWindows ? 256 * 1024 : 0x7fff_ffff;
+
 const WSAPoll = i32("buffer", "u32", "i32");
 
 const table = {

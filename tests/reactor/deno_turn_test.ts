@@ -5,8 +5,9 @@
 import { assert, assertEquals } from "@std/assert";
 import { setImmediate } from "node:timers";
 import { system } from "../../backends/ffi/current_system.ts";
+import { wakePair } from "../../backends/ffi/wake_pair.ts";
 import { libc } from "../../backends/ffi/libc.ts";
-import { close, pipe, Socket } from "../../backends/ffi/mod.ts";
+import { close, Socket } from "../../backends/ffi/mod.ts";
 import type { InternetAddress } from "../../backends/ffi/mod.ts";
 import { DenoEpoll } from "../../backends/deno_epoll.ts";
 import { DenoTurn } from "../../reactor/sharing/deno_turn.ts";
@@ -122,7 +123,7 @@ test(
     const before = openFds();
     await withTurns(async (turn) => {
       const fd = linkAmong(before);
-      const [reader, writer] = pipe();
+      const [reader, writer] = wakePair();
       // The descriptor is another file now: bytes of the link are never read.
       libc().dup3!(reader, fd, system().constants.O_CLOEXEC);
       close(reader);

@@ -4,7 +4,8 @@
 
 import { assert, assertEquals } from "@std/assert";
 import { system } from "../../backends/ffi/current_system.ts";
-import { close, pipe, type Socket } from "../../backends/ffi/mod.ts";
+import { wakePair } from "../../backends/ffi/wake_pair.ts";
+import { close, type Socket } from "../../backends/ffi/mod.ts";
 import { addressOf, libc } from "../../backends/ffi/libc.ts";
 import { GatheredMessage } from "../../backends/ffi/gathered_message.ts";
 import type { Connection } from "../../reactor/mod.ts";
@@ -241,7 +242,7 @@ onAnyBackend(
   "Connection: bytes behind a passed descriptor, at which a receive stops short, are received",
   (stage) => {
     const { connection, peer } = stage.connection({ path: stage.path() });
-    const [reader, writer] = pipe();
+    const [reader, writer] = wakePair();
     sendWithDescriptor(peer.socket, "before", reader);
     close(reader);
     close(writer);

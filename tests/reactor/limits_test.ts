@@ -8,7 +8,8 @@ import {
   assertInstanceOf,
   assertThrows,
 } from "@std/assert";
-import { close, pipe, Socket, write } from "../../backends/ffi/mod.ts";
+import { close, Socket, write } from "../../backends/ffi/mod.ts";
+import { wakePair } from "../../backends/ffi/wake_pair.ts";
 import { EVENT_READ } from "../../backends/mod.ts";
 import {
   type Connection,
@@ -246,7 +247,7 @@ function withReadable(
   options: ReactorOptions = {},
 ): void {
   const reported: unknown[] = [];
-  const [reader, writer] = pipe();
+  const [reader, writer] = wakePair();
   const onError = (error: unknown): number => reported.push(error);
   using reactor = new Reactor({ ...options, onError });
   write(writer, new Uint8Array(1));

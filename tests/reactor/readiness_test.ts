@@ -3,13 +3,8 @@
  */
 
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
-import {
-  close,
-  dup,
-  type FileObject,
-  pipe,
-  Socket,
-} from "../../backends/ffi/mod.ts";
+import { close, dup, type FileObject, Socket } from "../../backends/ffi/mod.ts";
+import { wakePair } from "../../backends/ffi/wake_pair.ts";
 import { EVENT_READ } from "../../backends/mod.ts";
 import type { Readiness } from "../../reactor/mod.ts";
 import { dup2 } from "../descriptors.ts";
@@ -412,7 +407,7 @@ onEachBackend(
     const { reactor } = stage;
     await serving(stage, async () => {
       const [, object] = stage.pair();
-      const [reader, writer] = pipe();
+      const [reader, writer] = wakePair();
       const [, other] = stage.pair();
       const kept = begun(reactor.readable(other));
       const waiting = [

@@ -3,7 +3,8 @@
  */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { close, pipe, write } from "../../backends/ffi/mod.ts";
+import { close, write } from "../../backends/ffi/mod.ts";
+import { wakePair } from "../../backends/ffi/wake_pair.ts";
 import { EVENT_READ } from "../../backends/selector.ts";
 import { Reactor } from "../../reactor/mod.ts";
 import { ReportLimit } from "../../reactor/reports.ts";
@@ -23,7 +24,7 @@ function printed(body: () => void): string[] {
 }
 
 test("onError: the default prints one error of a failing callback, and its end", () => {
-  const [reader, writer] = pipe();
+  const [reader, writer] = wakePair();
   write(writer, new Uint8Array(1));
   const lines = printed(() => {
     using reactor = new Reactor();

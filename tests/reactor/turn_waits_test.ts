@@ -3,7 +3,8 @@
  */
 
 import { assert, assertEquals, assertMatch, assertRejects } from "@std/assert";
-import { pipe, write } from "../../backends/ffi/mod.ts";
+import { write } from "../../backends/ffi/mod.ts";
+import { wakePair } from "../../backends/ffi/wake_pair.ts";
 import { close } from "../../backends/ffi/descriptor.ts";
 import { type Conn, Reactor } from "../../reactor/mod.ts";
 import { bytesOf, runDeno, test } from "../util.ts";
@@ -53,7 +54,7 @@ const PROMISES: Readonly<
 
 for (const [name, start] of Object.entries(PROMISES)) {
   test(`${name}: rejects and names serve() if nothing runs the reactor`, async () => {
-    const [reader, writer] = pipe();
+    const [reader, writer] = wakePair();
     using reactor = new Reactor();
     const { stack } = await assertRejects(
       async () => await start(reactor, reader),
@@ -84,7 +85,7 @@ test("a promise that settles without an iteration leaves no timer", async () => 
   const accepting = listener.accept();
   listener.close();
   await assertRejects(() => accepting, Deno.errors.BadResource);
-  const [reader, writer] = pipe();
+  const [reader, writer] = wakePair();
   const signal = AbortSignal.abort(new Error("enough"));
   await assertRejects(
     async () => await reactor.readable(reader, { signal }),
@@ -113,7 +114,7 @@ test("a program without serve() ends with an error, though nothing keeps it aliv
 
 test("stop(): a pending promise goes on with the next serve(), and close() rejects it", async () => {
   const reactor = new Reactor();
-  const [reader, writer] = pipe();
+  const [reader, writer] = wakePair();
   const served = reactor.serve();
   using listener = reactor.net.listen(ADDRESS);
   const ready = Promise.resolve(reactor.readable(reader));

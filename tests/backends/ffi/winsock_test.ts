@@ -120,7 +120,7 @@ winsockTest("each lacking thing is NotSupported, by its name", () => {
       socket.sendMessage(new Uint8Array(1), { descriptors: [socket] }),
     reusePort: () => socket.setOption("reusePort", true),
     "whether calls wait": () => isBlocking(socket),
-    "O_NONBLOCK": () => openFile("C:\\windows"),
+    "readiness of files": () => openFile("C:\\windows"),
     "unlink()": () => libc().unlink(new Uint8Array(1)),
   };
   for (const [name, call] of Object.entries(missing)) {
