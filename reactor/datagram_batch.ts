@@ -12,7 +12,7 @@ import { Copies, NOTHING } from "./receive_buffer.ts";
 const BATCH = 64;
 
 /** How many it receives of which each may be 64 joined ones. */
-const JOINED_BATCH = 8;
+const JOINED_BATCH = 32;
 
 /**
  * Room for the largest datagram of UDP: 65,507 bytes over IPv4 (RFC 768 and RFC 791).

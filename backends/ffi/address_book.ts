@@ -16,6 +16,7 @@ import {
   domainNumber,
   domainOfFamily,
   encodeFor,
+  IPV4_BYTES,
   readFamily,
   type SocketAddress,
   type SocketDomain,
@@ -33,42 +34,58 @@ const MOST_HOSTNAMES = 1024;
 /** A peer without an address: an unbound Unix socket. */
 const UNNAMED: SocketAddress = Object.freeze({ path: "" });
 
-/** An address as the kernel has it, and as a program has it. */
-class Peer {
+/**
+ * The words of a `struct sockaddr`. They lie in fields, because an array would be one
+ * more place in memory for each message, and a typed one takes ten times the time to
+ * make.
+ */
+class EncodedAddress {
+  readonly domain: SocketDomain;
   /** The `socklen_t`. */
   readonly length: number;
-  /** The words of the struct: an array, because a typed array costs ten times as much. */
-  readonly words: readonly number[];
-  readonly domain: SocketDomain;
-  /** Frozen, because many messages share it. */
-  readonly address: SocketAddress;
+  /** All that IPv4 has. */
+  readonly first: number;
+  readonly second: number;
+  /** The rest of a longer struct. */
+  readonly others: readonly number[] | null;
 
   constructor(words: Int32Array<ArrayBuffer>, start: number, length: number) {
-    const bytes = new Uint8Array(
-      words.buffer,
-      words.byteOffset + 4 * start,
-      length,
-    );
+    const family = readFamily(bytesAt(words, start, length), system());
+    this.domain = domainOfFamily(family, system());
     this.length = length;
-    this.words = Array.from(
-      { length: (length + 3) >> 2 },
-      (_, index) => wordAt(words, start, length, index),
+    this.first = words[start]!;
+    this.second = wordAt(words, start, length, 1);
+    this.others = this.domain === "IPv4" ? null : Array.from(
+      { length: Math.max((length + 3 >> 2) - 2, 0) },
+      (_, index) => wordAt(words, start, length, index + 2),
     );
-    this.domain = domainOfFamily(readFamily(bytes, system()), system());
-    this.address = decodeAddress(bytes, length, system()) as SocketAddress;
-    new Encoding(this.address, this);
-    Object.freeze(this.address);
   }
 
-  /** Whether it is the peer of a struct. */
+  /** Whether it is the struct at a place. */
   is(words: Int32Array<ArrayBuffer>, start: number, length: number): boolean {
-    if (length !== this.length) return false;
-    for (let index = 0; index < this.words.length; index++) {
-      if (this.words[index] !== wordAt(words, start, length, index)) {
-        return false;
-      }
+    if (words[start] !== this.first || length !== this.length) return false;
+    if (wordAt(words, start, length, 1) !== this.second) return false;
+    const { others } = this;
+    if (others === null) return true;
+    for (let index = 0; index < others.length; index++) {
+      const word = wordAt(words, start, length, index + 2);
+      if (others[index] !== word) return false;
     }
     return true;
+  }
+
+  /** Writes it into `addressBytes`. */
+  write(): void {
+    addressWords[0] = this.first;
+    addressWords[1] = this.second;
+    const { others } = this;
+    if (others === null) {
+      addressWords[2] = addressWords[3] = 0;
+      return;
+    }
+    for (let index = 0; index < others.length; index++) {
+      addressWords[index + 2] = others[index]!;
+    }
   }
 }
 
@@ -79,9 +96,31 @@ function wordAt(
   length: number,
   index: number,
 ): number {
-  const word = words[start + index]!;
   const bytes = length - 4 * index;
-  return bytes >= 4 ? word : word & (1 << 8 * bytes) - 1;
+  if (bytes >= 4) return words[start + index]!;
+  return bytes <= 0 ? 0 : words[start + index]! & (1 << 8 * bytes) - 1;
+}
+
+function bytesAt(
+  words: Int32Array<ArrayBuffer>,
+  start: number,
+  length: number,
+): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(words.buffer, words.byteOffset + 4 * start, length);
+}
+
+/** A peer that a message came from. */
+class Peer extends EncodedAddress {
+  /** Frozen, because many messages share it. */
+  readonly address: SocketAddress;
+
+  constructor(words: Int32Array<ArrayBuffer>, start: number, length: number) {
+    super(words, start, length);
+    const bytes = bytesAt(words, start, length);
+    const address = decodeAddress(bytes, length, system()) as SocketAddress;
+    new Encoding(address, this);
+    this.address = Object.freeze(address);
+  }
 }
 
 /** A base class whose constructor returns its argument, so that it gets private fields. */
@@ -123,18 +162,28 @@ export function addressAt(
   length: number,
 ): SocketAddress {
   if (length <= 2) return UNNAMED;
-  let hash = length;
-  for (let index = 0; 4 * index < length; index++) {
-    hash = Math.imul(hash ^ wordAt(words, start, length, index), 0x9e3779b1);
-    hash ^= hash >>> 15;
-  }
-  const first = (hash & MOST_PEERS - 1) & ~(WAYS - 1);
+  const first = firstPlace(words, start, length);
   for (let place = first; place < first + WAYS; place++) {
     const peer = peers[place]!;
     if (peer === null) break;
     if (peer.is(words, start, length)) return peer.address;
   }
   return added(new Peer(words, start, length), first).address;
+}
+
+/** The first of the places for a struct, by a hash of its words. */
+function firstPlace(
+  words: Int32Array<ArrayBuffer>,
+  start: number,
+  length: number,
+): number {
+  const count = length === IPV4_BYTES ? 2 : length + 3 >> 2;
+  let hash = length;
+  for (let index = 0; index < count; index++) {
+    hash = Math.imul(hash ^ wordAt(words, start, length, index), 0x9e3779b1);
+    hash ^= hash >>> 15;
+  }
+  return hash & MOST_PEERS - 1 & -WAYS;
 }
 
 /** Puts a peer into a free place with its hash, or into that of another. */
@@ -145,14 +194,8 @@ function added(peer: Peer, first: number): Peer {
   return peers[place] = peer;
 }
 
-/** Encoded addresses by their hostname; the port is that of the last use. */
-interface EncodedHostname {
-  readonly domain: SocketDomain;
-  readonly length: number;
-  readonly words: readonly number[];
-}
-
-const hostnames = new Map<string, EncodedHostname>();
+/** Encoded addresses by their hostname, with the port of the first use. */
+const hostnames = new Map<string, EncodedAddress>();
 
 /**
  * Writes the destination of a message into `addressBytes`.
@@ -170,43 +213,39 @@ export function encodeDestination(
   const peer = typeof address === "object" && address !== null
     ? Encoding.peerOf(address)
     : null;
-  if (peer !== null && peer.domain === domain) {
-    copyWords(peer.words);
-    return peer.length;
-  }
-  const { hostname, port } = address as { hostname?: string; port?: number };
-  const known = hostnames.get(hostname as string);
-  if (
-    known !== undefined && known.domain === domain &&
-    port === (port! & 0xffff) && !("path" in address)
-  ) {
-    copyWords(known.words);
-    addressBytes[2] = port >> 8;
-    addressBytes[3] = port & 0xff;
-    return known.length;
-  }
-  const family = domainNumber(domain, system());
-  const length = encodeFor(family, addressBytes, address, system());
-  if (!("path" in address) && hostname !== undefined) {
-    keepHostname(hostname, domain, length);
-  }
-  return length;
+  if (peer === null || peer.domain !== domain) return encode(address, domain);
+  peer.write();
+  return peer.length;
 }
 
-/** Keeps an encoding, except one with a zone: its name may mean another interface later. */
-function keepHostname(
+/** The same for the object of a program, which may change it. */
+function encode(address: SocketAddress, domain: SocketDomain): number {
+  if (domain === "unix" || !("hostname" in address) || "path" in address) {
+    const family = domainNumber(domain, system());
+    return encodeFor(family, addressBytes, address, system());
+  }
+  const { hostname, port } = address;
+  const known = hostnames.get(hostname);
+  if (known?.domain !== domain || port !== (port & 0xffff)) {
+    return encodeHostname(address, hostname, domain);
+  }
+  known.write();
+  addressBytes[2] = port >> 8;
+  addressBytes[3] = port & 0xff;
+  return known.length;
+}
+
+/** Encodes an address, and keeps it. A zone may later be the name of another interface. */
+function encodeHostname(
+  address: SocketAddress,
   hostname: string,
   domain: SocketDomain,
-  length: number,
-): void {
-  if (hostname.includes("%")) return;
-  if (hostnames.size >= MOST_HOSTNAMES) hostnames.clear();
-  const words = Array.from(addressWords.subarray(0, (length + 3) >> 2));
-  hostnames.set(hostname, { domain, length, words });
-}
-
-function copyWords(words: readonly number[]): void {
-  for (let index = 0; index < words.length; index++) {
-    addressWords[index] = words[index]!;
+): number {
+  const family = domainNumber(domain, system());
+  const length = encodeFor(family, addressBytes, address, system());
+  if (!hostname.includes("%")) {
+    if (hostnames.size >= MOST_HOSTNAMES) hostnames.clear();
+    hostnames.set(hostname, new EncodedAddress(addressWords, 0, length));
   }
+  return length;
 }

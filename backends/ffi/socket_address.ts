@@ -79,7 +79,8 @@ export function domainOf(
 /** The bytes of `struct sockaddr_storage`: enough for every address. */
 export const SOCKADDR_STORAGE_BYTES = 128;
 
-const IPV4_BYTES = 16;
+/** `struct sockaddr_in`. */
+export const IPV4_BYTES = 16;
 const IPV6_BYTES = 28;
 const PATH_OFFSET = 2;
 
