@@ -35,9 +35,8 @@ const MOST_HOSTNAMES = 1024;
 const UNNAMED: SocketAddress = Object.freeze({ path: "" });
 
 /**
- * The words of a `struct sockaddr`. They lie in fields, because an array would be one
- * more place in memory for each message, and a typed one takes ten times the time to
- * make.
+ * The words of a `struct sockaddr`. They lie in fields: an array would be one more place
+ * in memory for each message to look at.
  */
 class EncodedAddress {
   readonly domain: SocketDomain;
