@@ -3,9 +3,10 @@
  * stay the same.
  */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
 import type { Datagram, DatagramOptions } from "../../reactor/mod.ts";
 import {
+  codeOf,
   isPattern,
   joined,
   onAnyBackend,
@@ -129,6 +130,111 @@ onAnyBackend(
         assertEquals(messages.at(-1)!.length, size! - 1);
         assert(isPattern(joined(messages.splice(0))));
       }
+      receiver.close();
+      sender.close();
+    }
+  },
+);
+
+onEachBackend(
+  "Datagram.sendSegments: without room, the rest is queued in order, and onDrain follows",
+  (stage) => {
+    const path = stage.path();
+    const receiver = stage.reactor.datagram({ path });
+    const client = stage.reactor.datagram({ path: "", offload: true });
+    let drained = 0;
+    client.onDrain = () => drained++;
+    const data = patternOf(400 * 1000 + 1);
+    assertFalse(client.sendSegments(data, 1000, { path }));
+    const { bufferedAmount } = client;
+    assert(bufferedAmount > 300_000 && bufferedAmount % 1000 === 1);
+    client.sendSegments(data.subarray(0, 3000), 1000, { path });
+    client.send(data.subarray(0, 7), { path });
+    assertEquals(stage.reactor.stats().bytesQueued, client.bufferedAmount);
+    // The memory is the caller's again.
+    const copy = data.slice();
+    data.fill(0);
+    const messages = messagesOf(receiver);
+    stage.until(() => messages.length === 405, "all messages");
+    stage.until(() => drained === 1, "the drain");
+    assertEquals([client.bufferedAmount, stage.reactor.stats().bytesQueued], [
+      0,
+      0,
+    ]);
+    const lengths = messages.map(({ length }) => length);
+    assertEquals(lengths, [...Array(400).fill(1000), 1, 1000, 1000, 1000, 7]);
+    assert(isPattern(joined(messages.slice(0, 401))));
+    assertEquals(messages.at(-1), copy.subarray(0, 7));
+  },
+);
+
+onAnyBackend(
+  "Datagram.sendSegments: above maximumQueued it throws, and queues nothing",
+  (stage) => {
+    const path = stage.path();
+    stage.reactor.datagram({ path });
+    const options = { path: "", maximumQueued: 10_000 };
+    const client = stage.reactor.datagram(options);
+    client.sendSegments(patternOf(50_000), 1000, { path });
+    const { bufferedAmount } = client;
+    assertThrows(
+      () => client.sendSegments(patternOf(2000), 1000, { path }),
+      RangeError,
+      "Cannot queue more than 10000 bytes",
+    );
+    assertEquals(client.bufferedAmount, bufferedAmount);
+    client.close();
+    assertEquals(client.sendSegments(patternOf(2000), 1000, { path }), false);
+    assertEquals(stage.reactor.stats().bytesQueued, 0);
+  },
+);
+
+onAnyBackend(
+  "Datagram.sendSegments: refuses data, sizes and addresses before anything is sent",
+  (stage) => {
+    for (const options of WAYS) {
+      const receiver = receiverOf(stage, options);
+      const messages = messagesOf(receiver);
+      const sender = stage.reactor.datagram({ ...LOCAL, ...options });
+      const { address } = receiver;
+      const data = patternOf(100);
+      for (const size of [0, -1, 1.5, NaN, Infinity, "7" as never]) {
+        assertThrows(
+          () => sender.sendSegments(data, size, address),
+          RangeError,
+          `Cannot send messages of ${size} bytes`,
+        );
+      }
+      assertThrows(() => sender.sendSegments("x" as never, 1), TypeError);
+      const wrong = { hostname: "::1", port: 1 };
+      assertThrows(() => sender.sendSegments(data, 10, wrong), TypeError);
+      const outOfRange = { hostname: "127.0.0.1", port: 65_536 };
+      assertThrows(() => sender.sendSegments(data, 10, outOfRange), RangeError);
+      sender.sendSegments(data, 1000, address);
+      stage.until(() => messages.length > 0, "the one message");
+      assertEquals(messages, [data]);
+      receiver.close();
+      sender.close();
+    }
+  },
+);
+
+onAnyBackend(
+  "Datagram.sendSegments: messages that are too large are EMSGSIZE, each by itself",
+  (stage) => {
+    for (const options of WAYS) {
+      const receiver = receiverOf(stage, options);
+      const sender = stage.reactor.datagram({ ...LOCAL, ...options });
+      const errors: string[] = [];
+      sender.onError = (error) => errors.push(codeOf(error));
+      const messages = messagesOf(receiver);
+      sender.sendSegments(patternOf(2 * 65_508 + 3), 65_508, receiver.address);
+      stage.until(() => messages.length === 1, "the last");
+      stage.until(() => errors.length === 2, "the errors");
+      assertEquals([errors, messages[0]!.length], [
+        ["EMSGSIZE", "EMSGSIZE"],
+        3,
+      ]);
       receiver.close();
       sender.close();
     }

@@ -16,7 +16,7 @@ import {
   type SystemError,
 } from "../../backends/ffi/mod.ts";
 import { EVENT_READ, EVENT_WRITE } from "../../backends/mod.ts";
-import { type Connection, Reactor } from "../../reactor/mod.ts";
+import { type Connection, type Datagram, Reactor } from "../../reactor/mod.ts";
 import {
   bytesOf,
   drainSocket,
@@ -675,6 +675,53 @@ onEachBackend(
     }
     datagram.close();
   },
+);
+
+/** The errors by which the kernel refuses to split a message. */
+const UNSPLIT = ["EIO", "EINVAL", "EMSGSIZE", "EOPNOTSUPP"];
+
+onEachBackend(
+  "datagrams that the kernel refuses to split are sent one by one, and others lose one",
+  (stage) => {
+    const { reactor } = stage;
+    const options = { hostname: "127.0.0.1", offload: true };
+    const receiver = reactor.datagram(options);
+    const texts: string[] = [];
+    const errors: string[] = [];
+    receiver.onMessage = (data) => texts.push(textOf(data));
+    const expect = (expected: string[], causes: string[]): void => {
+      stage.until(() => texts.length === expected.length, expected.join());
+      stage.until(() => errors.length === causes.length, causes.join());
+      assertEquals([texts.splice(0), errors.splice(0)], [expected, causes]);
+      assertEquals(refusals(), 1);
+    };
+    // A new one each time: a refused size is not tried again for a while.
+    const newSender = (): Datagram => {
+      const sender = reactor.datagram(options);
+      sender.onError = (error) => errors.push(causeOf(error));
+      return sender;
+    };
+    for (const code of [...UNSPLIT, ...PASSES, "ENOBUFS", "EPERM"]) {
+      const fails = code === "EPERM";
+      const [sender, echo] = [newSender(), newSender()];
+      refuse("sendmsg", code);
+      sender.sendSegments(bytesOf("aabbccd"), 2, receiver.address);
+      const all = ["aa", "bb", "cc", "d"];
+      expect(fails ? all.slice(1) : all, fails ? ["sendmsg EPERM"] : []);
+      // Two replies become one message.
+      echo.onMessage = (data) => echo.send(data, receiver.address);
+      for (const text of ["11", "22"]) {
+        receiver.send(bytesOf(text), echo.address);
+      }
+      refuse("sendmmsg", code);
+      const both = ["11", "22"];
+      expect(fails ? ["22"] : both, fails ? ["sendmmsg EPERM"] : []);
+      sender.close();
+      echo.close();
+    }
+    receiver.close();
+  },
+  { ignore: Deno.build.os !== "linux" },
 );
 
 onEachBackend("the waker may be interrupted, and may fail", (stage) => {
