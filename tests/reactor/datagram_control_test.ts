@@ -1,5 +1,5 @@
 /**
- * Options of the socket and control messages beside a `Datagram`: packet information,
+ * Options of the socket and control messages of a `Datagram`: packet information,
  * marks of congestion, multicast.
  */
 

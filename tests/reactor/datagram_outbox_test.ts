@@ -99,7 +99,7 @@ onAnyBackend(
   },
 );
 
-/** What a callback does after two replies, which have to leave first. */
+/** The acts of a callback before which its replies leave. */
 const LEAVING: readonly (readonly [string, (server: Datagram) => void])[] = [
   ["close()", (server) => server.close()],
   ["connect()", (server) => server.connect({ ...LOCAL, port: 9 })],
@@ -198,7 +198,7 @@ onEachBackend(
 );
 
 onEachBackend(
-  "Datagram.send: of gathered replies, the refused ones are reported, each by itself",
+  "Datagram.send: of gathered replies, each refused one is reported, and the others are sent",
   (stage) => {
     const target = plainSocket(stage);
     const server = stage.reactor.datagram(LOCAL);

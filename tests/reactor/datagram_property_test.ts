@@ -1,6 +1,6 @@
 /**
- * Random datagrams beside plain sockets: a `Datagram` receives what recvfrom(2) returns,
- * and its replies are what sendto(2) would send. Each kind of socket, each set of
+ * Random datagrams, compared with plain sockets: a `Datagram` receives the messages of
+ * recvfrom(2), and its replies are those of sendto(2). Each kind of socket, each set of
  * options; on loopback, and between network namespaces.
  */
 
@@ -106,7 +106,7 @@ function plain(stage: Stage, address: SocketAddress | null): Socket {
   return socket;
 }
 
-/** A server with random callbacks, the lines of its messages, and what it does to them. */
+/** A server with random callbacks, and the lines of its messages. */
 class Subject {
   readonly lines: string[] = [];
   readonly datagram: Datagram;

@@ -220,7 +220,7 @@ onAnyBackend(
 );
 
 onAnyBackend(
-  "Datagram.sendSegments: messages that are too large are EMSGSIZE, each by itself",
+  "Datagram.sendSegments: each message that is too large is EMSGSIZE, and the others are sent",
   (stage) => {
     for (const options of WAYS) {
       const receiver = receiverOf(stage, options);

@@ -120,7 +120,7 @@ test(
   }),
 );
 
-test("encodeDestination: refuses what a known hostname does not make right", () => {
+test("encodeDestination: refuses a wrong port and another domain, although it knows the hostname", () => {
   encodeDestination({ hostname: "127.0.0.1", port: 1 }, "IPv4");
   for (const port of [-1, 65_536, 1.5, NaN, "1" as unknown as number]) {
     const wrong = { hostname: "127.0.0.1", port };
