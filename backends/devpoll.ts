@@ -36,7 +36,7 @@ import { addressOf, libc } from "./ffi/libc.ts";
 import { openFile } from "./ffi/open_path.ts";
 import { holding } from "./ffi/parked_call.ts";
 import { devPollConstants, DvPoll } from "./ffi/structs/dvpoll.ts";
-import { PollFds } from "./ffi/structs/pollfd.ts";
+import { PollFds, posixPollfd } from "./ffi/structs/pollfd.ts";
 import { toMilliseconds } from "./ffi/structs/time.ts";
 
 const FIRST_CAPACITY = 64;
@@ -93,10 +93,10 @@ function systemCalls(): DevPollCalls {
 /** An open `/dev/poll`, with the calls and buffers of a selector. */
 export class DevPollInstance {
   readonly #calls: DevPollCalls = standIn ?? systemCalls();
-  readonly #change = new PollFds(2);
+  readonly #change = new PollFds(2, posixPollfd);
   readonly #request = new DvPoll();
   /** The buffer of the next wait. */
-  #fds = new PollFds(FIRST_CAPACITY);
+  #fds = new PollFds(FIRST_CAPACITY, posixPollfd);
   /** The buffer of the last wait: `reserve` may have replaced it since. */
   #found = this.#fds;
   #fd: number;
@@ -125,7 +125,8 @@ export class DevPollInstance {
   /** Makes room for as many events in one wait. */
   reserve(capacity: number): void {
     if (capacity <= this.#fds.capacity) return;
-    this.#fds = new PollFds(Math.max(capacity, this.#fds.capacity * 2));
+    const room = Math.max(capacity, this.#fds.capacity * 2);
+    this.#fds = new PollFds(room, posixPollfd);
     this.#request.setBuffer(addressOf(this.#fds.bytes), this.#fds.capacity);
   }
 

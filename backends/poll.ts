@@ -24,10 +24,8 @@ import {
 } from "./deadline.ts";
 import { fileDescriptor, type FileObject } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
-import { holding } from "./ffi/parked_call.ts";
-import { libc } from "./ffi/libc.ts";
+import { callPoll, callPollParked } from "./ffi/poll_call.ts";
 import { PollFds } from "./ffi/structs/pollfd.ts";
-import { Timespec, toMilliseconds } from "./ffi/structs/time.ts";
 
 // <poll.h>. All except the last are the same on every system that Deno runs on.
 
@@ -46,8 +44,6 @@ export const POLLNVAL = 0x020;
 /** The peer has half-closed the connection; Linux only. */
 export const POLLRDHUP = 0x2000;
 
-const timespec = new Timespec();
-
 /**
  * Calls `poll(fds, count, timeout)` once.
  *
@@ -60,14 +56,7 @@ export function pollOnce(
   count: number,
   timeout: number,
 ): number {
-  const { poll, ppoll } = libc();
-  let result: number;
-  if (timeout > 0 && timeout < 1 && ppoll !== null) {
-    timespec.set(timeout);
-    result = ppoll(fds.bytes, count, timespec.bytes, null);
-  } else {
-    result = poll(fds.bytes, count, toMilliseconds(timeout));
-  }
+  const result = callPoll(fds, count, timeout);
   if (result >= 0) return result;
   if (isTransient(-result, timeout)) return -1;
   throw systemError("poll", -result);
@@ -84,12 +73,7 @@ export async function pollParked(
   timeout: number,
   referenced: boolean,
 ): Promise<number> {
-  const { bytes } = fds;
-  const result = await holding(
-    referenced,
-    libc().pollParked(bytes, count, toMilliseconds(timeout)),
-    bytes,
-  );
+  const result = await callPollParked(fds, count, timeout, referenced);
   return result >= 0 ? result : restIfFailed(pollOnce(fds, count, 0));
 }
 

@@ -9,6 +9,7 @@
  * - One closed descriptor fails the whole call with EBADF, which does not say which.
  * - A hang-up is readable (and writable), urgent data is exceptional.
  * - Regular files are always ready.
+ * - Winsock's has arrays of sockets instead of bits, and no limit: `select_call.ts`.
  *
  * Sources: select(2), POSIX.1-2017 `<sys/select.h>`.
  *
@@ -18,19 +19,20 @@
 import { checkTimeout, isTransient, waitFully } from "./deadline.ts";
 import { fileDescriptor, type FileObject } from "./ffi/descriptor.ts";
 import { systemError } from "./ffi/errors.ts";
-import { holding } from "./ffi/parked_call.ts";
-import { libc } from "./ffi/libc.ts";
-import { FdSet } from "./ffi/structs/fd_set.ts";
-import { Timeval } from "./ffi/structs/time.ts";
+import {
+  callSelect,
+  type DescriptorSet,
+  descriptorSet,
+} from "./ffi/select_call.ts";
 
 /** The three sets of a call: the interest before, the result after. */
 export class SelectSets {
   /** The descriptors to read from. */
-  readonly readable: FdSet = new FdSet();
+  readonly readable: DescriptorSet = descriptorSet();
   /** The descriptors to write to. */
-  readonly writable: FdSet = new FdSet();
+  readonly writable: DescriptorSet = descriptorSet();
   /** The descriptors that may have urgent data. */
-  readonly exceptional: FdSet = new FdSet();
+  readonly exceptional: DescriptorSet = descriptorSet();
 
   /** Copies other sets. */
   copyFrom(other: SelectSets): void {
@@ -47,14 +49,6 @@ export class SelectSets {
   }
 }
 
-const timeval = new Timeval();
-
-function timevalOf(timeout: number): Timeval["bytes"] | null {
-  if (timeout === Infinity) return null;
-  timeval.set(timeout);
-  return timeval.bytes;
-}
-
 /**
  * Calls `select(nfds, …, timeout)` once, on sets that it overwrites.
  *
@@ -69,42 +63,10 @@ export function selectOnce(
   nfds: number,
   timeout: number,
 ): number {
-  const result = libc().select(
-    nfds,
-    sets.readable.bytes,
-    sets.writable.bytes,
-    sets.exceptional.bytes,
-    timevalOf(timeout),
-  );
+  const result = callSelect(nfds, sets, timeout);
   if (result >= 0) return result;
   if (isTransient(-result, timeout)) return -1;
   throw systemError("select", -result);
-}
-
-/** As `selectOnce`, on another thread; -1 for every failure, without its number. */
-export function selectParked(
-  sets: SelectSets,
-  nfds: number,
-  timeout: number,
-  referenced: boolean,
-): Promise<number> {
-  const { readable, writable, exceptional } = sets;
-  const bytes = timevalOf(timeout)?.slice() ?? null;
-  const call = libc().selectParked(
-    nfds,
-    readable.bytes,
-    writable.bytes,
-    exceptional.bytes,
-    bytes,
-  );
-  return holding(
-    referenced,
-    call,
-    readable.bytes,
-    writable.bytes,
-    exceptional.bytes,
-    bytes,
-  );
 }
 
 /**
@@ -116,7 +78,7 @@ export function selectParked(
  * @param timeout Milliseconds. 0 or less does not wait. Default: no timeout
  * @returns the ready file objects of each list
  * @throws {TypeError} if a file object has no descriptor, or the timeout is not a number
- * @throws {RangeError} if a descriptor is negative or above 1023
+ * @throws {RangeError} if a descriptor is negative or, except on Windows, above 1023
  * @throws {SystemError} `Deno.errors.BadResource` if one of them is closed
  *
  * @example
@@ -160,7 +122,7 @@ export function select<
 }
 
 function fill<F extends FileObject>(
-  set: FdSet,
+  set: DescriptorSet,
   list: Iterable<F>,
 ): { fileobjs: F[]; fds: number[] } {
   const fileobjs = [...list];

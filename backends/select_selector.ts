@@ -1,5 +1,5 @@
 /**
- * The selector for every system, up to descriptor 1023. The head of `select.ts` explains select.
+ * The selector for every system, up to descriptor 1023 except on Windows. The head of `select.ts` explains select.
  *
  * @module
  */
@@ -8,8 +8,8 @@ import { BaseSelector } from "./base_selector.ts";
 import type { Platform } from "./ffi/system.ts";
 import { restIfFailed } from "./deadline.ts";
 import { isOpen } from "./ffi/descriptor.ts";
-import { FD_SETSIZE } from "./ffi/structs/fd_set.ts";
-import { selectOnce, selectParked, SelectSets } from "./select.ts";
+import { callSelectParked, firstTooLarge } from "./ffi/select_call.ts";
+import { selectOnce, SelectSets } from "./select.ts";
 import {
   EVENT_PRIORITY,
   EVENT_READ,
@@ -33,7 +33,7 @@ export class SelectSelector<T, F extends FileObject = FileObject>
 
   /** Creates a selector. It needs neither a system call nor a descriptor. */
   constructor() {
-    super(EVENT_PRIORITY, FD_SETSIZE);
+    super(EVENT_PRIORITY, firstTooLarge);
   }
 
   /** Starts to watch a descriptor. */
@@ -91,7 +91,7 @@ export class SelectSelector<T, F extends FileObject = FileObject>
       { length: nfds },
       (_, fd) => this.registrations.generation(fd),
     );
-    const count = await selectParked(found, nfds, timeout, referenced);
+    const count = await callSelectParked(nfds, found, timeout, referenced);
     if (this.closed) return;
     if (count < 0) restIfFailed(this.#look(0));
     else if (count > 0) this.#decode(found, nfds, generations);

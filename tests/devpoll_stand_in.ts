@@ -6,7 +6,7 @@
 import type { DevPollCalls } from "../backends/devpoll.ts";
 import { close, pipe, read, write } from "../backends/ffi/descriptor.ts";
 import { openFile } from "../backends/ffi/open_path.ts";
-import { POLLFD_BYTES, PollFds } from "../backends/ffi/structs/pollfd.ts";
+import { PollFds, posixPollfd } from "../backends/ffi/structs/pollfd.ts";
 import { system } from "../backends/ffi/current_system.ts";
 import { POLLIN, pollOnce, pollParked } from "../backends/poll.ts";
 
@@ -47,13 +47,13 @@ export class DevPollStandIn implements DevPollCalls {
 
   write(fd: number, bytes: Uint8Array<ArrayBuffer>): number {
     const { interest, wake } = this.#file(fd);
-    if (bytes.byteLength % POLLFD_BYTES !== 0) return failure("EINVAL");
+    if (bytes.byteLength % posixPollfd.size !== 0) return failure("EINVAL");
     const view = new DataView(
       bytes.buffer,
       bytes.byteOffset,
       bytes.byteLength,
     );
-    for (let start = 0; start < bytes.byteLength; start += POLLFD_BYTES) {
+    for (let start = 0; start < bytes.byteLength; start += posixPollfd.size) {
       const watched = view.getInt32(start, true);
       const events = view.getUint16(start + 4, true);
       if (events === POLLREMOVE) interest.delete(watched);
@@ -112,7 +112,7 @@ function decodeRequest(dvpoll: Uint8Array<ArrayBuffer>): Request {
   const capacity = Number(view.getBigUint64(8, true));
   const memory = Deno.UnsafePointerView.getArrayBuffer(
     pointer,
-    capacity * POLLFD_BYTES,
+    capacity * posixPollfd.size,
   );
   return {
     fds: new DataView(memory),
@@ -140,7 +140,7 @@ function copyReady(
   let count = 0;
   for (let index = 0; index < size && count < capacity; index++) {
     if (found.returned(index) === 0) continue;
-    const start = count++ * POLLFD_BYTES;
+    const start = count++ * posixPollfd.size;
     fds.setInt32(start, found.fd(index), true);
     fds.setUint16(start + 4, found.events(index), true);
     fds.setUint16(start + 6, found.returned(index), true);

@@ -47,12 +47,18 @@ export class Timespec {
 
 /**
  * `struct timeval`: 64-bit `time_t` seconds, and `suseconds_t` microseconds of 64 or
- * 32 bits, padded to 64.
+ * 32 bits, padded to 64. On Windows both are `long`, which has 32 bits.
  */
 export class Timeval {
   /** The struct's bytes, for the call that reads them. */
   readonly bytes: Uint8Array<ArrayBuffer> = new Uint8Array(new ArrayBuffer(16));
   readonly #words = new Int32Array(this.bytes.buffer);
+  readonly #microseconds: number;
+
+  /** @param field The bytes of a field */
+  constructor(field: 4 | 8 = 8) {
+    this.#microseconds = field / 4;
+  }
 
   /** Sets it to milliseconds, rounded up to a microsecond. */
   set(timeout: number): void {
@@ -64,6 +70,6 @@ export class Timeval {
       microseconds = 0;
     }
     this.#words[0] = seconds;
-    this.#words[2] = microseconds;
+    this.#words[this.#microseconds] = microseconds;
   }
 }

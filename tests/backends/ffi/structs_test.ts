@@ -11,7 +11,7 @@ import { FD_SETSIZE, FdSet } from "../../../backends/ffi/structs/fd_set.ts";
 import { kqueueConstants } from "../../../backends/ffi/kqueue_library.ts";
 import { DvPoll } from "../../../backends/ffi/structs/dvpoll.ts";
 import { keventLayout, Kevents } from "../../../backends/ffi/structs/kevent.ts";
-import { PollFds } from "../../../backends/ffi/structs/pollfd.ts";
+import { PollFds, posixPollfd } from "../../../backends/ffi/structs/pollfd.ts";
 import {
   LONGEST_WAIT,
   Timespec,
@@ -144,7 +144,7 @@ Deno.test("fd_set is copied and emptied whole", () => {
 });
 
 Deno.test("struct pollfd keeps its fields where the kernel looks", () => {
-  const fds = new PollFds(2);
+  const fds = new PollFds(2, posixPollfd);
   fds.set(1, 0x1234_5678, 0xffff);
   const view = new DataView(fds.bytes, 8);
   assertEquals(view.getInt32(0, true), 0x1234_5678);
@@ -154,7 +154,7 @@ Deno.test("struct pollfd keeps its fields where the kernel looks", () => {
 });
 
 Deno.test("an array of struct pollfd keeps its structs when it grows", () => {
-  const fds = new PollFds(1);
+  const fds = new PollFds(1, posixPollfd);
   fds.set(0, 7, 3);
   const { bytes } = fds;
   fds.reserve(100);
