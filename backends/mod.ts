@@ -1,6 +1,6 @@
 /**
  * Readiness of any file descriptor: Python's `selectors` for Deno, on top of
- * `select`, `poll`, `epoll`, `kqueue` and `/dev/poll`, and these calls themselves.
+ * `select`, `poll`, `epoll`, `kqueue`, `/dev/poll` and AFD, and these calls themselves.
  *
  * @example Wait for a socket
  * ```ts
@@ -26,6 +26,17 @@
  * @module
  */
 
+export {
+  Afd,
+  AFD_POLL_ABORT,
+  AFD_POLL_ACCEPT,
+  AFD_POLL_CONNECT_FAIL,
+  AFD_POLL_DISCONNECT,
+  AFD_POLL_LOCAL_CLOSE,
+  AFD_POLL_RECEIVE,
+  AFD_POLL_RECEIVE_EXPEDITED,
+  AFD_POLL_SEND,
+} from "./afd.ts";
 export { DefaultSelector } from "./default_selector.ts";
 export { DevPoll } from "./devpoll.ts";
 export {

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { AfdSelector as AfdSelectorClass } from "./afd_selector.ts";
 import { DevpollSelector as DevpollSelectorClass } from "./devpoll_selector.ts";
 import { EpollSelector as EpollSelectorClass } from "./epoll_selector.ts";
 import { system } from "./ffi/current_system.ts";
@@ -20,6 +21,7 @@ export const SELECTOR_NAMES = [
   "epoll",
   "kqueue",
   "devpoll",
+  "afd",
   "poll",
   "select",
 ] as const;
@@ -38,6 +40,7 @@ const SELECTORS: Readonly<Record<SelectorName, SelectorClass>> = {
   epoll: EpollSelectorClass,
   kqueue: KqueueSelectorClass,
   devpoll: DevpollSelectorClass,
+  afd: AfdSelectorClass,
   poll: PollSelectorClass,
   select: SelectSelectorClass,
 };
@@ -257,6 +260,46 @@ export interface DevpollSelector<T, F extends FileObject = FileObject>
  */
 export const DevpollSelector: new <T, F extends FileObject = FileObject>() =>
 DevpollSelector<T, F> = DevpollSelectorClass;
+
+/**
+ * A selector on AFD and a completion port, for Windows. A wait costs as much as is
+ * ready. It takes sockets only, and supports `EVENT_PRIORITY`, `EVENT_HANG_UP` and
+ * `MODE_ONE_SHOT`. An event may be over by the time of its wait, if the program has
+ * read or written since the wait before.
+ *
+ * @typeParam T The data that is registered with each file object
+ * @typeParam F The type of the file objects. Default: any
+ *
+ * @example
+ * ```ts
+ * import { AfdSelector, EVENT_READ } from "@pollux/reactor/selectors";
+ * import { socketPair } from "@pollux/reactor/socket";
+ * import { assertEquals } from "@std/assert";
+ *
+ * if (Deno.build.os === "windows") {
+ *   using selector = new AfdSelector<string>();
+ *   const [left, right] = socketPair();
+ *   selector.register(right, EVENT_READ, "right");
+ *   left.send(new Uint8Array(1));
+ *   assertEquals(selector.select(1000).length, 1);
+ *   selector.unregister(right);
+ *   left.close();
+ *   right.close();
+ * }
+ * ```
+ */
+export interface AfdSelector<T, F extends FileObject = FileObject>
+  extends LoopSelector<T, F> {}
+
+/**
+ * Creates a selector with a completion port.
+ *
+ * It throws `Deno.errors.NotSupported` on a system without AFD,
+ * `Deno.errors.NotCapable` without `--allow-ffi`, and a `SystemError` if the system
+ * lacks memory or handles.
+ */
+export const AfdSelector: new <T, F extends FileObject = FileObject>() =>
+AfdSelector<T, F> = AfdSelectorClass;
 
 /**
  * A selector on poll, for every POSIX system. It takes any number of descriptors,

@@ -4,6 +4,7 @@
  */
 
 import {
+  AfdSelector,
   DefaultSelector,
   DevpollSelector,
   EpollSelector,
@@ -20,7 +21,7 @@ import {
 import { withDevPollCalls } from "../backends/devpoll.ts";
 import { HostedWasiSelector } from "./adapters/wasi/hosted_selector.ts";
 import { DevPollStandIn } from "./devpoll_stand_in.ts";
-import { emulated } from "./util.ts";
+import { anyFile, emulated, wine } from "./util.ts";
 
 /** The properties of a backend that `supported` does not say. */
 export interface Traits {
@@ -44,6 +45,12 @@ export interface Traits {
   readonly followsClose: boolean;
   /** Whether another selector can watch the selector's descriptor. */
   readonly nests: boolean;
+  /** Whether pipes, terminals and regular files can be watched, and not sockets alone. */
+  readonly anyFile: boolean;
+  /** Whether a signal interrupts a wait. */
+  readonly signals: boolean;
+  /** Whether `EVENT_HANG_UP` is reported while there are bytes to read. */
+  readonly hangUpBehindData: boolean;
 }
 
 /** The bits of `supported` that a case can need. */
@@ -69,6 +76,8 @@ export interface Backend {
   make<T>(): LoopSelector<T>;
 }
 
+const onWindows = Deno.build.os === "windows";
+
 const epoll: Traits = {
   maxFd: Infinity,
   refusesClosed: true,
@@ -81,6 +90,9 @@ const epoll: Traits = {
   limitsWaits: true,
   ownFd: true,
   nests: true,
+  anyFile,
+  signals: anyFile,
+  hangUpBehindData: true,
 };
 
 const poll: Traits = {
@@ -88,15 +100,26 @@ const poll: Traits = {
   refusesClosed: false,
   reportsClosed: true,
   regularFile: "always ready",
-  briefWaits: true,
+  // The clock of Windows' waits ticks 64 times a second.
+  briefWaits: !onWindows,
   keepsErrors: true,
   followsClose: true,
   limitsWaits: false,
   ownFd: false,
   nests: false,
+  anyFile,
+  signals: anyFile,
+  hangUpBehindData: true,
 };
 
-const select: Traits = { ...poll, maxFd: 1024 };
+const select: Traits = { ...poll, maxFd: onWindows ? Infinity : 1024 };
+
+const afd: Traits = {
+  ...poll,
+  refusesClosed: true,
+  // Wine's AFD finds the end behind data only when the data is read.
+  hangUpBehindData: !wine,
+};
 
 const devpoll: Traits = {
   ...poll,
@@ -171,6 +194,7 @@ const all: readonly Backend[] = [
     makeKqueue,
   ),
   backend("DevpollSelector", devpoll, makeDevpoll),
+  backend("AfdSelector", afd, () => new AfdSelector()),
   backend("PollSelector", poll, () => new PollSelector()),
   backend("SelectSelector", select, () => new SelectSelector()),
   backend("WasiSelector", poll, makeWasi),
@@ -195,6 +219,7 @@ export const required: Readonly<Record<string, readonly string[]>> = {
   linux: ["EpollSelector", "PollSelector", "SelectSelector"],
   darwin: ["KqueueSelector", "PollSelector", "SelectSelector"],
   freebsd: ["KqueueSelector", "PollSelector", "SelectSelector"],
+  windows: ["AfdSelector", "PollSelector", "SelectSelector"],
 };
 
 function makeKqueue<T>(): LoopSelector<T> {

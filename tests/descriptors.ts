@@ -5,6 +5,7 @@
 import { assert } from "@std/assert";
 import { system } from "../backends/ffi/current_system.ts";
 import { close, dup, hasPipes, isOpen } from "../backends/ffi/descriptor.ts";
+import { Socket } from "../backends/ffi/socket.ts";
 import { openFile } from "../backends/ffi/open_path.ts";
 import { systemError } from "../backends/ffi/errors.ts";
 import { fcntl, libc } from "../backends/ffi/libc.ts";
@@ -31,10 +32,18 @@ export function dup2(fd: number, number: number): void {
 /** Copies that a number may take on Windows, which has no dup2, until it is free again. */
 const MOST_COPIES = 2000;
 
+/**
+ * An open number below those of the tests. To copy a socket, Winsock opens a handle for
+ * the time of the call, and that takes the lowest free number.
+ */
+let spare = callDup2 === null ? Socket.create() : null;
+
 /** Windows gives out free numbers again: it makes copies until one has the number. */
 function duplicateTo(fd: number, number: number): void {
+  if (fd === number) return;
   if (isOpen(number)) close(number);
   const surplus: number[] = [];
+  spare?.close();
   try {
     for (let count = 0; count < MOST_COPIES; count++) {
       const copy = dup(fd);
@@ -42,6 +51,7 @@ function duplicateTo(fd: number, number: number): void {
       surplus.push(copy);
     }
   } finally {
+    spare = Socket.create();
     for (const copy of surplus) close(copy);
   }
   throw new Deno.errors.NotSupported(`Windows does not give out ${number}`);

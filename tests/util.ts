@@ -151,6 +151,9 @@ export function test(
  */
 export const emulated = Deno.env.get("POLLUX_EMULATED") === "1";
 
+/** Whether this is Wine, whose Winsock is not that of Windows in every point. */
+export const wine = Deno.env.get("POLLUX_WINE") === "1";
+
 /** Waits for an iteration of Deno's event loop. */
 export function nextTurn(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 1));

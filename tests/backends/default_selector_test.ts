@@ -41,10 +41,10 @@ for (const { system, names } of choices) {
   });
 }
 
-Deno.test("SELECTOR_NAMES: epoll comes first, then kqueue, then /dev/poll", () => {
+Deno.test("SELECTOR_NAMES: those come first whose interest the system keeps", () => {
   assertEquals<string[]>(
     [...SELECTOR_NAMES],
-    ["epoll", "kqueue", "devpoll", "poll", "select"],
+    ["epoll", "kqueue", "devpoll", "afd", "poll", "select"],
   );
 });
 
@@ -62,7 +62,7 @@ test("createSelector(): an unknown name is a TypeError, a missing call NotSuppor
     "io_uring",
   );
   if (Deno.build.os !== "linux") return;
-  for (const name of ["kqueue", "devpoll"] as const) {
+  for (const name of ["kqueue", "devpoll", "afd"] as const) {
     assertThrows(() => createSelector(name), Deno.errors.NotSupported, "Linux");
   }
 });

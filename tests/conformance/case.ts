@@ -19,8 +19,8 @@ type Ability = {
 export interface Case {
   /** A sentence of which the selector is the subject or the place. */
   readonly name: string;
-  /** Only backends with this capability keep it. */
-  readonly needs?: Ability;
+  /** Only backends with this capability keep it, or with all of these. */
+  readonly needs?: Ability | readonly Ability[];
   /** Only backends without this capability keep it. */
   readonly lacks?: Ability;
   /** The systems on which it applies. Default: all */

@@ -83,6 +83,7 @@ export const hangUp: Cases = [
   {
     name:
       "a closed read end of a full pipe makes the write end writable, by an error alone [C04] [C05]",
+    needs: "anyFile",
     run(stage): void {
       const { selector } = stage;
       const { reader, writer } = stage.pipe();
@@ -126,7 +127,7 @@ export const hangUp: Cases = [
   },
   {
     name: "EVENT_HANG_UP reports a half-close while bytes are still unread",
-    needs: "hangUp",
+    needs: ["hangUp", "hangUpBehindData"],
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.connection();
@@ -139,7 +140,7 @@ export const hangUp: Cases = [
   },
   {
     name: "EVENT_HANG_UP alone reports only a hang-up or an error",
-    needs: "hangUp",
+    needs: ["hangUp", "hangUpBehindData"],
     run(stage): void {
       const { selector } = stage;
       for (const end of [(peer: Socket) => peer.shutdown("write"), reset]) {

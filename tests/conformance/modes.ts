@@ -107,7 +107,7 @@ export const modes: Cases = [
   {
     name:
       "MODE_EDGE of a regular file is one event, and no wait spins [D02] [B24]",
-    needs: "edge",
+    needs: ["edge", "anyFile"],
     run(stage): void {
       const { selector } = stage;
       const file = stage.fd(openFile(new URL(import.meta.url).pathname));
@@ -154,7 +154,7 @@ export const modes: Cases = [
   {
     name:
       "MODE_ONE_SHOT of a regular file is one event, until modify() arms it again [D03]",
-    needs: "oneShot",
+    needs: ["oneShot", "anyFile"],
     run(stage): void {
       const { selector } = stage;
       const file = stage.fd(openFile(new URL(import.meta.url).pathname));
@@ -169,7 +169,7 @@ export const modes: Cases = [
   {
     name:
       "MODE_EDGE and MODE_ONE_SHOT together report pending data at once when armed again [D04]",
-    needs: "oneShot",
+    needs: ["edge", "oneShot"],
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();

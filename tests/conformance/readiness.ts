@@ -400,6 +400,7 @@ export const readiness: Cases = [
   },
   {
     name: "a regular file is readable, even at its end [B23] [B24] [B25]",
+    needs: "anyFile",
     run(stage): void {
       const { selector } = stage;
       const file = stage.fd(openFile(new URL(import.meta.url).pathname));
@@ -412,6 +413,7 @@ export const readiness: Cases = [
   },
   {
     name: "a regular file does not hide others [B24]",
+    needs: "anyFile",
     run(stage): void {
       const { selector } = stage;
       const { left, right } = stage.pair();

@@ -30,8 +30,8 @@ export const cases: Cases = [
 
 /** Whether a backend keeps a promise on this system. */
 function applies(promise: Case, { capabilities }: Backend): boolean {
-  const { needs, lacks, systems } = promise;
-  return (needs === undefined || capabilities[needs]) &&
+  const { needs = [], lacks, systems } = promise;
+  return [needs].flat().every((ability) => capabilities[ability]) &&
     (lacks === undefined || !capabilities[lacks]) &&
     (systems === undefined || systems.includes(Deno.build.os));
 }

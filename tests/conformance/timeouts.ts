@@ -10,9 +10,16 @@ import {
   assertLessOrEqual,
   assertThrows,
 } from "@std/assert";
-import { openFile } from "../../backends/ffi/mod.ts";
+import { openFile, type Socket } from "../../backends/ffi/mod.ts";
 import { EVENT_READ, EVENT_WRITE } from "../../backends/mod.ts";
-import { bytesOf, elapsed, eventually, PATIENCE, summary } from "../util.ts";
+import {
+  bytesOf,
+  denoProgram,
+  elapsed,
+  eventually,
+  PATIENCE,
+  summary,
+} from "../util.ts";
 import type { Cases, Stage } from "./case.ts";
 
 /** Waits many times. None may end early. */
@@ -52,6 +59,14 @@ async function underSignals(
     await eventually(() => signals > 0, "a signal");
     Deno.removeSignalListener("SIGUSR1", count);
   }
+}
+
+/** Starts a process that connects to a listener, which takes it a while. */
+function startConnecting(listener: Socket): Deno.ChildProcess {
+  const { hostname, port } = listener.localAddress as Deno.NetAddr;
+  const address = JSON.stringify({ hostname, port });
+  const program = `(await Deno.connect(${address})).close();`;
+  return new Deno.Command(denoProgram(), { args: ["eval", program] }).spawn();
 }
 
 /** A named pipe, for another process to write to. */
@@ -154,6 +169,7 @@ export const timeouts: Cases = [
   },
   {
     name: "select() without a timeout waits for an event [E07]",
+    needs: "anyFile",
     async run(stage): Promise<void> {
       const { selector } = stage;
       const path = await makeFifo();
@@ -164,6 +180,19 @@ export const timeouts: Cases = [
         args: ["-c", `sleep 0.1; echo > ${path}`],
       }).spawn();
       assertEquals(summary(selector.select()), [["fifo", EVENT_READ]]);
+      await child.status;
+    },
+  },
+  {
+    name: "select() without a timeout waits for a connection [E07]",
+    lacks: "anyFile",
+    async run(stage): Promise<void> {
+      const { selector } = stage;
+      const listener = stage.listener();
+      selector.register(listener, EVENT_READ, "listener");
+      const child = startConnecting(listener);
+      assertEquals(summary(selector.select()), [["listener", EVENT_READ]]);
+      listener.accept()!.close();
       await child.status;
     },
   },
@@ -194,6 +223,7 @@ export const timeouts: Cases = [
   },
   {
     name: "signals during a wait neither end it nor shorten it [E09] [E10]",
+    needs: "signals",
     async run({ selector }): Promise<void> {
       let took = 0;
       await underSignals(400, () => {
@@ -205,6 +235,7 @@ export const timeouts: Cases = [
   },
   {
     name: "an event among many signals is reported [E09]",
+    needs: "signals",
     async run(stage): Promise<void> {
       const { selector } = stage;
       const { left, right } = stage.pair();

@@ -38,7 +38,7 @@ in_root() {
   env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/home WINEPREFIX=/home/.wine \
     WINESERVER=/usr/lib/wine/wineserver64 WINEDEBUG=-all \
     WINEDLLOVERRIDES=mscoree,mshtml,winemenubuilder.exe,winedbg.exe=d \
-    DENO_DIR='Z:\home\deno_dir' DENO_NO_UPDATE_CHECK=1 NO_COLOR=1 \
+    DENO_DIR='Z:\home\deno_dir' DENO_NO_UPDATE_CHECK=1 NO_COLOR=1 POLLUX_WINE=1 \
     ${POLLUX_SEED:+"POLLUX_SEED=$POLLUX_SEED"} \
     unshare --root="$root" --wd=/project "$@"
 }
