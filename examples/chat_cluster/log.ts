@@ -6,6 +6,7 @@
  */
 
 import {
+  DeliverPolicy,
   DiscardPolicy,
   jetstream,
   JetStreamApiCodes,
@@ -38,8 +39,14 @@ const MEMORY = 10 * 60 * 1000;
 /** How long a request may take, and the pause before the next try, in milliseconds. */
 const TIMEOUT = 1000, PAUSE = 250;
 
-/** A broker whose connection is silent for twice as long is asked again, in milliseconds. */
+/** A consumer that is silent for twice as long is replaced, in milliseconds. */
 const HEARTBEAT = 500;
+
+/** Events of a consumer that its broker does not have, or whose broker is silent. */
+const SILENCE: ReadonlySet<string> = new Set([
+  "consumer_not_found",
+  "heartbeats_missed",
+]);
 
 /** "Stream name already in use with a different configuration". */
 const OTHER_CONFIGURATION = 10058;
@@ -127,17 +134,33 @@ export class Log {
     const { state } = await this.#manager.streams.info(STREAM);
     const caughtUp = Promise.withResolvers<void>();
     if (state.messages === 0) caughtUp.resolve();
-    // Its consumer is ordered: it starts again after a gap, and after a lost connection.
-    const consumer = await this.#client.consumers.get(STREAM);
-    await consumer.consume({
-      idle_heartbeat: HEARTBEAT,
-      callback: (message) => {
-        this.#receive(message, callback);
-        if (message.info.pending === 0) caughtUp.resolve();
-      },
-    });
+    this.#consume((message) => {
+      this.#receive(message, callback);
+      if (message.info.pending === 0) caughtUp.resolve();
+    }).catch(caughtUp.reject);
     await caughtUp.promise;
     return state.first_seq;
+  }
+
+  /**
+   * Receives messages until the connection is closed. The consumer is an object of one
+   * broker. If that is gone, another one starts after the last message.
+   */
+  async #consume(callback: (message: JsMsg) => void): Promise<void> {
+    while (!this.isClosed) {
+      const consumer = await this.#untilAnswered(() =>
+        this.#client.consumers.get(STREAM, {
+          deliver_policy: DeliverPolicy.StartSequence,
+          opt_start_seq: this.#last + 1,
+        })
+      );
+      const options = { idle_heartbeat: HEARTBEAT, callback };
+      const messages = await consumer.consume(options);
+      for await (const { type } of messages.status()) {
+        if (SILENCE.has(type)) break;
+      }
+      messages.stop();
+    }
   }
 
   #receive(message: JsMsg, callback: (numbered: Numbered) => void): void {
