@@ -157,7 +157,11 @@ export class DenoTurn {
   }
 
   async #takeIoTurn(longest: number): Promise<void> {
-    if (this.#unlinkable) return await briefCall();
+    if (this.#unlinkable) {
+      // The result of a call comes before timers: alone it would starve them.
+      await briefCall();
+      return await this.runTimers();
+    }
     if (this.#link === null) return await this.#takeTimerTurns(longest);
     while (this.#fresh > 0) await this.runTimers();
     if (this.#link === null) return;

@@ -5,6 +5,7 @@
  */
 
 import { now } from "../clock.ts";
+import { denoTurn } from "./deno_turn.ts";
 import { parking, type Seat } from "../parking.ts";
 import type { ParkedWaits, ServedLoop } from "./shared_loop.ts";
 import { Sharing } from "./sharing.ts";
@@ -65,9 +66,12 @@ export class Serving implements ParkedWaits {
     if (loop.isDone()) loop.stop();
     if (loop.ending() || loop.timeout() === 0) return 0;
     const start = now();
-    await (this.#parkForAlarm(start, wakeAfter) ?? this.#parkOnThread(start));
+    const alarm = this.#parkForAlarm(start, wakeAfter);
+    await (alarm ?? this.#parkOnThread(start));
     const waited = now() - start;
     if (!loop.closed) loop.turn(0);
+    // The result of a call on a thread comes before timers: alone it would starve them.
+    if (alarm === null && !loop.ending()) await denoTurn.runTimers();
     return waited;
   }
 

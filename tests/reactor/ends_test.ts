@@ -9,7 +9,7 @@ import { systemError } from "../../backends/ffi/errors.ts";
 import { type InternetAddress, Socket } from "../../backends/ffi/mod.ts";
 import type { SocketAddress } from "../../backends/ffi/mod.ts";
 import type { Connection, ListenOptions, Reactor } from "../../reactor/mod.ts";
-import { bytesOf, openFds } from "../util.ts";
+import { bytesOf, NEEDS_UNIX_SOCKETS, openFds } from "../util.ts";
 import {
   codeOf,
   isPattern,
@@ -321,6 +321,7 @@ onAnyBackend(
       }
     }
   },
+  NEEDS_UNIX_SOCKETS,
 );
 
 onAnyBackend(

@@ -13,7 +13,7 @@ import {
   socketPair,
 } from "../../backends/ffi/mod.ts";
 import type { Connection } from "../../reactor/mod.ts";
-import { bytesOf } from "../util.ts";
+import { bytesOf, NEEDS_UNIX_SOCKETS } from "../util.ts";
 import {
   Log,
   onAnyBackend,
@@ -81,6 +81,7 @@ onAnyBackend(
     stage.reactor.listen({ socket }, nothing).close();
     assert(Deno.lstatSync(path).isSocket);
   },
+  NEEDS_UNIX_SOCKETS,
 );
 
 onAnyBackend(
@@ -100,6 +101,7 @@ onAnyBackend(
     acceptor.close();
     assertThrows(() => acceptor.detach(), Deno.errors.BadResource);
   },
+  NEEDS_UNIX_SOCKETS,
 );
 
 onEachBackend(

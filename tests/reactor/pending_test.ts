@@ -8,7 +8,14 @@ import { system } from "../../backends/ffi/current_system.ts";
 import { systemError } from "../../backends/ffi/errors.ts";
 import { type InternetAddress, Socket } from "../../backends/ffi/mod.ts";
 import { type Conn, type Listener, Reactor } from "../../reactor/mod.ts";
-import { eventually, fillSocket, nextTurn, test } from "../util.ts";
+import {
+  anyFile,
+  eventually,
+  fillSocket,
+  nextTurn,
+  posixTest,
+  test,
+} from "../util.ts";
 import { codeOf, onEachBackend, type Stage } from "./stage.ts";
 
 /** More than any socket takes at once. */
@@ -138,7 +145,7 @@ const ends: {
 ];
 
 for (const { name, end, pending, later } of ends) {
-  test(`Conn: ${name} settles pending and later calls`, async () => {
+  posixTest(`Conn: ${name} settles pending and later calls`, async () => {
     await using scene = await Scene.open();
     const { client } = scene;
     await fill(client);
@@ -170,21 +177,24 @@ for (const { name, end, pending, later } of ends) {
   });
 }
 
-test("Conn: a refused registration is the error of pending and later calls", async () => {
-  await using scene = await Scene.open();
-  const { client, reactor } = scene;
-  await fill(client);
-  const outcomes = new Outcomes();
-  outcomes.follow("read", client.read(new Uint8Array(1)));
-  refuseChanges(reactor);
-  // It is registered to read: to wait for room as well is a change.
-  outcomes.follow("write", client.write(LOADS));
-  assertEquals(await outcomes.all(), ["read: Error", "write: Error"]);
-  outcomes.follow("read", client.read(new Uint8Array(1)));
-  assertEquals(await outcomes.all(), ["read: Error"]);
-  assertEquals([client.closed, client.fd], [true, -1]);
-  assertEquals(codeOf(client.error!), "ENOMEM");
-});
+posixTest(
+  "Conn: a refused registration is the error of pending and later calls",
+  async () => {
+    await using scene = await Scene.open();
+    const { client, reactor } = scene;
+    await fill(client);
+    const outcomes = new Outcomes();
+    outcomes.follow("read", client.read(new Uint8Array(1)));
+    refuseChanges(reactor);
+    // It is registered to read: to wait for room as well is a change.
+    outcomes.follow("write", client.write(LOADS));
+    assertEquals(await outcomes.all(), ["read: Error", "write: Error"]);
+    outcomes.follow("read", client.read(new Uint8Array(1)));
+    assertEquals(await outcomes.all(), ["read: Error"]);
+    assertEquals([client.closed, client.fd], [true, -1]);
+    assertEquals(codeOf(client.error!), "ENOMEM");
+  },
+);
 
 test("Conn: a read after the idle timeout fails with it, though the read before took all bytes", async () => {
   await using scene = await Scene.open();
@@ -199,7 +209,7 @@ test("Conn: a read after the idle timeout fails with it, though the read before 
   assertEquals(await outcomes.all(), ["read: TimedOut"]);
 });
 
-test("Conn: a reset of the peer settles all pending calls", async () => {
+posixTest("Conn: a reset of the peer settles all pending calls", async () => {
   await using scene = await Scene.open();
   const { client, server } = scene;
   await fill(client);
@@ -356,4 +366,5 @@ onEachBackend(
       "look-up: Interrupted",
     ]);
   },
+  { ignore: !anyFile },
 );
