@@ -104,14 +104,20 @@ export class Bursts implements Load {
 
     let answered = 0;
     let heard = start;
+    let now = start;
     for (let pending = this.connections; pending > 0;) {
+      const before = now;
       const count = this.#incoming.receive(fd);
-      const now = performance.now();
+      now = performance.now();
       if (count > 0) {
         heard = now;
         answered += this.#take(count, now, latencies);
-      } else if (now > heard + PATIENCE) {
-        throw new LoadError("the server does not answer");
+      } else {
+        // The scheduler may have stopped this process: answers may have come since.
+        this.#giveUp(before - LOSS_MS);
+        if (before > heard + PATIENCE) {
+          throw new LoadError("the server does not answer");
+        }
       }
       pending -= this.#beginFinished(now, now < end);
       this.#outgoing.send(fd);
@@ -142,15 +148,21 @@ export class Bursts implements Load {
     this.#outgoing.add(peer * this.#messages, this.#messages);
   }
 
-  /** Begins bursts of peers that have all answers. @returns how many peers end instead */
+  /** Counts the missing answers to all bursts that were sent before a time as lost. */
+  #giveUp(time: number): void {
+    for (let peer = 0; peer < this.connections; peer++) {
+      const missing = this.#missing[peer]!;
+      if (missing <= 0 || this.#sentAt[peer]! > time) continue;
+      this.lost += missing;
+      this.#missing[peer] = 0;
+    }
+  }
+
+  /** Begins bursts of peers that miss no answer. @returns how many peers end instead */
   #beginFinished(now: number, again: boolean): number {
     let ended = 0;
     for (let peer = 0; peer < this.connections; peer++) {
-      const missing = this.#missing[peer]!;
-      if (missing < 0) continue;
-      const isLate = now > this.#sentAt[peer]! + LOSS_MS;
-      if (missing > 0 && !isLate) continue;
-      this.lost += missing;
+      if (this.#missing[peer] !== 0) continue;
       this.#missing[peer] = -1;
       if (again) this.#begin(peer, now);
       else {
