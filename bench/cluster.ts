@@ -91,13 +91,17 @@ class Path {
 
   row(unit: Path): string[] {
     const { p50, p99 } = this.latencies.percentiles()!;
-    const ratios = this.medians.map((value, i) => value / unit.medians[i]!);
+    const ratios = (of: (path: Path) => number[]): string =>
+      spread(of(this).map((value, i) => value / of(unit)[i]!));
+    // The load costs CPU time, too.
+    const isAlone = this.#load === null;
     return [
       this.name,
       (p50 / 1000).toFixed(2),
       (p99 / 1000).toFixed(1),
-      spread(ratios),
-      this.#load === null ? median(this.costs).toFixed(0) : "",
+      ratios(({ medians }) => medians),
+      isAlone ? median(this.costs).toFixed(0) : "",
+      isAlone ? ratios(({ costs }) => costs) : "",
     ];
   }
 
@@ -166,7 +170,14 @@ if (import.meta.main) {
     title:
       `A line from one process of the chat to another, ${LINES} in a round`,
     circumstances: where,
-    headings: ["processes", "p50 ms", "p99 ms", "p50, × two", "CPU µs/line"],
+    headings: [
+      "processes",
+      "p50 ms",
+      "p99 ms",
+      "p50, × two",
+      "CPU µs/line",
+      "CPU, × two",
+    ],
     rows: await measure(rounds),
     notes: [],
   }, markdown);
