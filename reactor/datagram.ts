@@ -25,8 +25,7 @@ import { flushOutbox } from "./datagram_outbox.ts";
 import { DatagramReceiver } from "./datagram_receiver.ts";
 import { DatagramSender } from "./datagram_sender.ts";
 import type { DatagramSocket } from "./datagram_socket.ts";
-import { Endpoint, loopOf } from "./endpoint.ts";
-import { callbackName, DESCRIBE } from "./endpoint_state.ts";
+import { DESCRIBE, Endpoint, loopOf } from "./endpoint.ts";
 import type { Loop } from "./loop.ts";
 import type { Timer } from "./timers.ts";
 
@@ -348,11 +347,7 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     bytesQueued: number,
     paused: boolean,
   ] {
-    const { onMessage, onSegments, paused } = this.#receiver;
-    const name = onSegments
-      ? callbackName(onSegments, "onSegments")
-      : callbackName(onMessage, "onMessage");
-    return [name, this.bufferedAmount, paused];
+    return ["", this.bufferedAmount, this.#receiver.paused];
   }
 
   static readonly #onReady = (fileobj: FileObject, events: number): void => {

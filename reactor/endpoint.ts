@@ -6,7 +6,6 @@
  */
 
 import type { Callback } from "./callback.ts";
-import { DESCRIBE } from "./endpoint_state.ts";
 import type { Loop } from "./loop.ts";
 import { DESTROY, PLACE } from "./owned.ts";
 
@@ -18,6 +17,12 @@ const UNREFERENCED = 1 << 16;
 const STANDBY = 1 << 17;
 /** The loop counts the registration as unreferenced. */
 const COUNTED = 1 << 18;
+
+/**
+ * Describes an endpoint: a symbol, because programs hold these objects. Its method
+ * returns the name of the callback for input, the queued bytes, and whether it is paused.
+ */
+export const DESCRIBE: unique symbol = Symbol("describe");
 
 /** The loop of an endpoint, for the classes that extend it. */
 export let loopOf: (endpoint: Endpoint) => Loop;

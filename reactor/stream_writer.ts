@@ -8,8 +8,7 @@
 import { WOULD_BLOCK } from "../backends/ffi/descriptor.ts";
 import { bytesOf, copyOf } from "../backends/ffi/memory.ts";
 import type { StreamSettings } from "./connection_options.ts";
-import { Endpoint, loopOf } from "./endpoint.ts";
-import { DESCRIBE } from "./endpoint_state.ts";
+import { DESCRIBE, Endpoint, loopOf } from "./endpoint.ts";
 import { interrupted } from "./interrupted.ts";
 import type { Loop } from "./loop.ts";
 import { WriteQueue } from "./send_queue.ts";

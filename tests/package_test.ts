@@ -132,3 +132,25 @@ Deno.test("package: its files alone type-check and run, by every entry point", a
     await Deno.remove(folder, { recursive: true });
   }
 });
+
+/** The modules that a file of the package loads, also by a dynamic import. */
+async function modulesOf(path: string): Promise<string[]> {
+  const { modules } = JSON.parse(
+    await deno(ROOT, "info", "--json", path),
+  ) as { modules: { specifier: string }[] };
+  return modules.map(({ specifier }) => specifier);
+}
+
+Deno.test("package: ./otel has the one dependency", async () => {
+  const { exports } = JSON.parse(
+    await Deno.readTextFile(new URL("deno.json", ROOT)),
+  ) as { exports: Record<string, string> };
+  const dependencies: [entry: string, specifier: string][] = [];
+  for (const [entry, path] of Object.entries(exports)) {
+    for (const specifier of await modulesOf(path)) {
+      if (/^(?:file|node):/.test(specifier)) continue;
+      dependencies.push([entry, specifier.replace(/^npm:\/?|@[\d.]+$/g, "")]);
+    }
+  }
+  assertEquals(dependencies, [["./otel", "@opentelemetry/api"]]);
+});

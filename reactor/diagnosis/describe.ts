@@ -14,8 +14,7 @@ import { Connection } from "../connection.ts";
 import { Datagram } from "../datagram.ts";
 import { Conn } from "../deno_net/conn.ts";
 import { Listener } from "../deno_net/listener.ts";
-import { Endpoint } from "../endpoint.ts";
-import { callbackName, DESCRIBE } from "../endpoint_state.ts";
+import { DESCRIBE, Endpoint } from "../endpoint.ts";
 import type { Loop } from "../loop.ts";
 import { Stream } from "../stream.ts";
 import { rareOf } from "../stream_writer.ts";
@@ -122,10 +121,23 @@ function roleOf(fileobj: FileObject): DescriptorDescription["role"] {
 
 /** Returns the name of the program's callback behind that of an endpoint, or null. */
 function endpointCallback(fileobj: FileObject): string | null {
-  if (!(fileobj instanceof Endpoint)) return null;
-  if (!(fileobj instanceof Stream)) return fileobj[DESCRIBE]()[0];
-  const isPulled = (rareOf(fileobj)?.reader ?? null) !== null;
-  return isPulled ? "readable" : callbackName(fileobj.onData, "onData");
+  if (fileobj instanceof Stream) {
+    const isPulled = (rareOf(fileobj)?.reader ?? null) !== null;
+    return isPulled ? "readable" : propertyName(fileobj.onData, "onData");
+  }
+  if (fileobj instanceof Datagram) {
+    return propertyName(fileobj.onSegments, "onSegments") ||
+      propertyName(fileobj.onMessage, "onMessage");
+  }
+  return fileobj instanceof Endpoint ? fileobj[DESCRIBE]()[0] : null;
+}
+
+/** Returns the name of a callback: that of the function, or else of its property. */
+function propertyName(
+  callback: { readonly name: string } | null | undefined,
+  property: string,
+): string {
+  return callback ? callback.name || property : "";
 }
 
 /** Returns the name of the callback of a ready file object. */
