@@ -97,15 +97,18 @@ export function errorByValue(
  *
  * @param template Uses its own parameters alone
  * @param length The number of parameters in the list
+ * @param name Distinguishes the text from others: V8 has one record of the functions
+ *   that were seen in a call for all functions of the same text
  */
 export function withParameters<F extends (...parameters: never[]) => unknown>(
   template: F,
   length: number,
+  name: string = "",
 ): F {
   const list = Array.from({ length }, (_, index) => `p${index}`).join();
   const text = String(template).replaceAll("...parameters", list);
   try {
-    return new Function(`return ${text}`)();
+    return new Function(`/* ${name} */ return ${text}`)();
   } catch (error) {
     if (error instanceof EvalError) return template;
     throw error;

@@ -30,20 +30,20 @@ function openFunction(key: string, table: Table): unknown {
   return openFunctions({ [key]: { ...definition, name } })[key];
 }
 
+/** Puts another function in the place of one. */
+type Setter = (call: unknown) => void;
+
 /** Adds a getter for a function, which opens it at its first use. */
-function addFunction(target: object, key: string, table: Table): void {
+function addFunction(target: object, key: string, table: Table): Setter {
   let opened: unknown;
   const get = (): unknown =>
     opened === undefined ? opened = openFunction(key, table) : opened;
-  Object.defineProperty(target, key, {
-    get,
-    enumerable: true,
-    configurable: true,
-  });
+  Object.defineProperty(target, key, { get, enumerable: true });
+  return (call) => opened = call;
 }
 
-/** Every object that `lazyFunctions()` made. */
-const made: object[] = [];
+/** Every object that `lazyFunctions()` made, with the setters of its functions. */
+const made = new Map<object, ReadonlyMap<string, Setter>>();
 
 /**
  * Makes an object with a getter for each function. Opening all of them takes 9 ms, and
@@ -54,10 +54,13 @@ export function lazyFunctions<T extends Table>(
   tables: readonly Table[],
 ): Calls<T> {
   const lazy = {};
+  const setters = new Map<string, Setter>();
   for (const table of tables) {
-    for (const key of Object.keys(table)) addFunction(lazy, key, table);
+    for (const key of Object.keys(table)) {
+      setters.set(key, addFunction(lazy, key, table));
+    }
   }
-  made.push(lazy);
+  made.set(lazy, setters);
   return lazy as Calls<T>;
 }
 
@@ -78,24 +81,17 @@ export type AnyCall = (...parameters: never[]) => unknown;
 
 /**
  * Replaces a function by a wrapper, as to count its calls. Callers find it at their next
- * call, so nothing is added to a call before.
+ * call, so nothing is added to a call before. There is no way back: once V8 has seen two
+ * functions at a call, it compiles neither into the caller.
  *
  * @param wrap Returns the wrapper of a function; not called where the system lacks it
- * @returns restores the function
  */
 export function wrapFunction(
   key: keyof Libc,
   wrap: (call: AnyCall) => AnyCall,
-): () => void {
-  const before = Object.getOwnPropertyDescriptor(lazy, key)!;
-  let wrapped: AnyCall | null | undefined;
-  const get = (): AnyCall | null => {
-    if (wrapped !== undefined) return wrapped;
-    const call = before.get!() as AnyCall | null;
-    return wrapped = call === null ? null : wrap(call);
-  };
-  Object.defineProperty(lazy, key, { ...before, get });
-  return () => Object.defineProperty(lazy, key, before);
+): void {
+  const call = lazy[key] as AnyCall | null;
+  if (call !== null) made.get(lazy)!.get(key)!(wrap(call));
 }
 
 /**
@@ -116,7 +112,8 @@ export function wrapFunction(
  * ```
  */
 export function openLibrary(calls?: object): void {
-  for (const lazy of calls === undefined ? made : [calls]) openAll(lazy);
+  const all = calls === undefined ? made.keys() : [calls];
+  for (const lazy of all) openAll(lazy);
 }
 
 function openAll(lazy: object): void {

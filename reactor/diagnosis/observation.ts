@@ -14,9 +14,8 @@ import { fileDescriptor } from "../../backends/ffi/descriptor.ts";
 import {
   bytesReadOf,
   bytesWrittenOf,
+  countTransfers,
   movesOf,
-  unwatchTransfers,
-  watchTransfers,
 } from "../../backends/ffi/transfers.ts";
 import { isReady, unreadBytes } from "../../backends/ffi/unread_input.ts";
 import { EVENT_WRITE, type FileObject } from "../../backends/selector.ts";
@@ -66,12 +65,11 @@ export class Observation implements Observer {
     this.#channels = channels;
     this.#sampler = sampler;
     described.loop.dispatcher.observer = this;
-    watchTransfers();
+    countTransfers();
   }
 
   end(): void {
     this.#described.loop.dispatcher.observer = null;
-    unwatchTransfers();
     this.#sampler?.close();
   }
 
