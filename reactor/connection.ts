@@ -212,10 +212,11 @@ export class Connection<A extends SocketAddress = SocketAddress>
     fields.opened?.resolve(connection);
     loopOf(connection).dispatcher.observer?.connectionOpened(connection);
     loopOf(connection).forgetTurn(connection);
-    loopOf(connection).callSoon(() => {
+    const onConnect = (): void => {
       if (connection.closed) return;
       connection.guard(() => fields.onConnect?.(connection));
-    });
+    };
+    loopOf(connection).callSoon(onConnect);
     connection.flushGuarded();
   }
 

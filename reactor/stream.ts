@@ -384,7 +384,8 @@ export class Stream extends StreamWriter
     settingsOf(this).released();
     // Most short-lived connections have no onClose: then nothing is called.
     if (this.#onClose !== null || rareOf(this)?.onWritable) {
-      loopOf(this).callSoon(() => this.#reportClose());
+      const onClose = (): void => this.#reportClose();
+      loopOf(this).callSoon(onClose);
     } else this.state |= CLOSE_UNREPORTED;
   }
 

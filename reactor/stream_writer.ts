@@ -327,7 +327,9 @@ export abstract class StreamWriter extends Endpoint {
       callback();
     }
     this.updateInterest();
-    if (this.#isDrained()) loopOf(this).callSoon(() => this.#drain());
+    if (!this.#isDrained()) return;
+    const onDrain = (): void => this.#drain();
+    loopOf(this).callSoon(onDrain);
   }
 
   #sendQueue(queue: WriteQueue): void {
