@@ -12,7 +12,6 @@
 import {
   type Attributes,
   type BatchObservableResult,
-  type Meter,
   metrics,
 } from "@opentelemetry/api";
 import { checkOptions, type OptionNames } from "../../backends/ffi/options.ts";
@@ -22,21 +21,19 @@ import { createInstruments, type Instruments } from "./instruments.ts";
 /** Options of `instrument()`. */
 export interface InstrumentOptions {
   /** Attributes of all metrics, as to distinguish the reactors of a process. Default: none. */
-  readonly attributes?: Attributes;
+  readonly attributes?: Readonly<Record<string, string | number | boolean>>;
   /** Milliseconds between two samples of the loop's lag. Default: 100. */
   readonly lagInterval?: number;
-  /** The meter to record with. Default: that of the global provider, "@pollux/reactor". */
-  readonly meter?: Meter;
 }
 
 const INSTRUMENT_OPTIONS: OptionNames<InstrumentOptions> = {
   attributes: true,
   lagInterval: true,
-  meter: true,
 };
 
 /**
  * Records the metrics of a reactor, until the result is disposed or the reactor closed.
+ * The meter is "@pollux/reactor" of the `MeterProvider` that is registered with the API.
  * `docs/observability.md` lists the metrics. They are collected by Deno's loop, so not
  * during `run()`. The timer of the lag keeps neither `run()` nor the process alive.
  *
@@ -60,7 +57,7 @@ export function instrument(
 ): Disposable {
   checkOptions(options, INSTRUMENT_OPTIONS);
   const { attributes = {}, lagInterval = 100 } = options;
-  const meter = options.meter ?? metrics.getMeter("@pollux/reactor");
+  const meter = metrics.getMeter("@pollux/reactor");
   const instruments = createInstruments(meter);
   const lag = sampleLag(reactor, lagInterval, (seconds) => {
     instruments.lag.record(seconds, attributes);

@@ -3,10 +3,11 @@
  * collector.
  */
 
-import type {
-  BatchObservableCallback,
-  Meter,
-  Observable,
+import {
+  type BatchObservableCallback,
+  type Meter,
+  metrics,
+  type Observable,
 } from "@opentelemetry/api";
 import {
   assert,
@@ -56,15 +57,23 @@ class FakeMeter {
   }
 }
 
-function fakeMeter(): { fake: FakeMeter; meter: Meter } {
+/** Registers a provider of a meter, in place of an exporter's. */
+function fakeMeter(): FakeMeter {
   const fake = new FakeMeter();
-  return { fake, meter: fake as unknown as Meter };
+  metrics.disable();
+  metrics.setGlobalMeterProvider({
+    getMeter: (name) => {
+      assertEquals(name, "@pollux/reactor");
+      return fake as unknown as Meter;
+    },
+  });
+  return fake;
 }
 
 test("instrument(): a collection has the values of stats()", () => {
   using reactor = new Reactor();
-  const { fake, meter } = fakeMeter();
-  using _metrics = instrument(reactor, { meter });
+  const fake = fakeMeter();
+  using _metrics = instrument(reactor);
   const acceptor = reactor.listen(
     { hostname: "127.0.0.1", port: 0 },
     () => reactor.stop(),
@@ -89,8 +98,8 @@ test("instrument(): a collection has the values of stats()", () => {
 
 test("instrument(): events a turn are those since the last collection", () => {
   using reactor = new Reactor();
-  const { fake, meter } = fakeMeter();
-  using _metrics = instrument(reactor, { meter });
+  const fake = fakeMeter();
+  using _metrics = instrument(reactor);
   reactor.runOnce();
   fake.collect();
   reactor.runOnce();
@@ -100,8 +109,8 @@ test("instrument(): events a turn are those since the last collection", () => {
 
 test("instrument(): a callback that blocks is a lag of the loop", () => {
   using reactor = new Reactor();
-  const { fake, meter } = fakeMeter();
-  using _metrics = instrument(reactor, { meter, lagInterval: 5 });
+  const fake = fakeMeter();
+  using _metrics = instrument(reactor, { lagInterval: 5 });
   const begin = performance.now();
   reactor.callSoon(() => {
     while (performance.now() < begin + 50);
@@ -114,23 +123,23 @@ test("instrument(): a callback that blocks is a lag of the loop", () => {
 
 test("instrument(): neither the timer nor a collection keeps run() alive", () => {
   using reactor = new Reactor();
-  const { meter } = fakeMeter();
-  using _metrics = instrument(reactor, { meter, lagInterval: 1 });
+  fakeMeter();
+  using _metrics = instrument(reactor, { lagInterval: 1 });
   reactor.run();
 });
 
 test("instrument(): dispose ends the timer and the collections", () => {
   using reactor = new Reactor();
-  const { fake, meter } = fakeMeter();
-  instrument(reactor, { meter })[Symbol.dispose]();
+  const fake = fakeMeter();
+  instrument(reactor)[Symbol.dispose]();
   assertEquals(reactor.stats().timers, 0);
   assertEquals(fake.collect(), {});
 });
 
 test("instrument(): a closed reactor has no values", () => {
   const reactor = new Reactor();
-  const { fake, meter } = fakeMeter();
-  using _metrics = instrument(reactor, { meter });
+  const fake = fakeMeter();
+  using _metrics = instrument(reactor);
   reactor.close();
   assertEquals(fake.collect(), {});
 });

@@ -2,7 +2,7 @@
 
 import { assertEquals, assertGreater } from "@std/assert";
 import { close, pipe, read, Socket, write } from "../../../backends/ffi/mod.ts";
-import { MessageBatch } from "../../../backends/ffi/message_batch.ts";
+import { ReceiveBatch } from "../../../backends/ffi/receive_batch.ts";
 import {
   bytesReadOf,
   bytesWrittenOf,
@@ -46,7 +46,7 @@ test("countTransfers(): each message of a batch counts", () => {
   countTransfers();
   using pair = pairOf("datagram");
   for (const text of ["1", "", "12345"]) pair.left.send(bytesOf(text));
-  const batch = new MessageBatch(4, 64);
+  const batch = new ReceiveBatch(4, 64, false);
   const count = batch.receive(pair.right.fd);
   assertGreater(count, 0);
   batch.reset(count);

@@ -8,8 +8,15 @@ import {
   assertRejects,
 } from "@std/assert";
 import { EVENT_READ, EVENT_WRITE } from "../../../backends/mod.ts";
-import { close, dup, pipe, socketPair } from "../../../backends/ffi/mod.ts";
 import {
+  close,
+  dup,
+  type InternetAddress,
+  pipe,
+  socketPair,
+} from "../../../backends/ffi/mod.ts";
+import {
+  type Datagram,
   type DescriptorDescription,
   Reactor,
   type TimerDescription,
@@ -290,3 +297,28 @@ test("diagnose(): an unknown option and a threshold of 0 are refused", async () 
     RangeError,
   );
 });
+
+onAnyBackend(
+  "describe(): a datagram socket has the bytes of its messages, also of batches",
+  async (stage) => {
+    const { reactor } = stage;
+    await reactor.diagnose();
+    const [left, right] = [0, 0].map((port) =>
+      reactor.datagram({ hostname: "127.0.0.1", port })
+    ) as [Datagram<InternetAddress>, Datagram<InternetAddress>];
+    let received = 0;
+    right.onMessage = function count(data): void {
+      received += data.length;
+    };
+    const data = new Uint8Array(100);
+    const { address } = right;
+    for (let count = 0; count < 5; count++) {
+      left.sendMany(Array.from({ length: 10 }, () => ({ data, address })));
+      stage.until(() => received === (count + 1) * 1000, "the messages");
+    }
+    const sent = await rowOf(reactor, left.fd);
+    const row = await rowOf(reactor, right.fd);
+    assertEquals([sent.bytesWritten, row.bytesRead], [5000, 5000]);
+    assertEquals([row.callback, row.idle], ["count", 0]);
+  },
+);
