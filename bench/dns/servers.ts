@@ -56,6 +56,7 @@ export const nsd: DnsServer = {
   xfrdfile: "${directory}/xfrd"
   zonelistfile: "${directory}/zones"
   rrl-ratelimit: 0
+  minimal-responses: yes
 remote-control:
   control-enable: no
 zone:

@@ -2,6 +2,8 @@
 
 import { assertEquals, assertMatch } from "@std/assert";
 import { absenceOf, assertFailed, type Program } from "../program.ts";
+import { RunningServer } from "../../bench/dns/running_server.ts";
+import { nsd } from "../../bench/dns/servers.ts";
 import { Rcode } from "../../examples/dns_server/zone.ts";
 import { Socket } from "../../mod.ts";
 import { chooseSeed, eventually, Random } from "../util.ts";
@@ -11,6 +13,7 @@ import { startExample, testExamples } from "./start.ts";
 const PERMISSIONS = ["--allow-ffi", "--allow-read=."];
 
 const digAbsence = await absenceOf("dig", "-v");
+const nsdAbsence = await nsd.version() === null ? "there is no nsd" : undefined;
 const dnsperfAbsence = await absenceOf("dnsperf", "-h");
 
 function startServer(...args: string[]): Program {
@@ -80,6 +83,53 @@ for (
       assertEquals(await dig(port, ...words, protocol), lines);
     }
   }, digAbsence);
+}
+
+/** Names of the zone, above it and below them. */
+const NAMES = [
+  ...["example.org", "EXAMPLE.org", "www.example.org", "chain.example.org"],
+  ...["elsewhere.example.org", "weather.example.org", "many.example.org"],
+  ...["below.example.org", "deep.below.example.org", "no.example.org"],
+  ...["x.weather.example.org", "x.www.example.org", "org", "example.com", "."],
+];
+
+const KINDS = ["A", "AAAA", "NS", "SOA", "MX", "TXT", "PTR", "SRV", "TYPE999"];
+
+testExamples(
+  "dns_server: answers as nsd does, with all names and types",
+  async () => {
+    await using server = startServer();
+    await using reference = await RunningServer.start(nsd);
+    const questions = NAMES.flatMap((name) =>
+      KINDS.flatMap((kind) => [name, kind])
+    );
+    for (const way of ["+edns", "+noedns", "+tcp"]) {
+      const options = [way, "+ignore", ...questions];
+      const [ours, theirs] = await Promise.all([
+        digAll(await server.port(), options),
+        digAll(reference.port, options),
+      ]);
+      assertEquals(ours, theirs);
+      assertEquals(ours.filter((line) => line.includes("status:")).length, 135);
+    }
+  },
+  digAbsence,
+  nsdAbsence,
+);
+
+/** The statuses, flags and records of the answers to many questions. */
+async function digAll(
+  port: number,
+  options: readonly string[],
+): Promise<string[]> {
+  const text = await output(
+    ...["dig", "@127.0.0.1", "-p", `${port}`, "+noall", "+comments"] as const,
+    ...["+answer", "+authority", "+norec", ...options],
+  );
+  // nsd also explains a refusal by an option of EDNS.
+  return text.split("\n")
+    .filter((line) => /^[^;]|status:|flags: [a-z ]+; QUERY/.test(line))
+    .map((line) => line.replace(/id: \d+|ADDITIONAL: \d+/g, ""));
 }
 
 testExamples(
