@@ -7,7 +7,7 @@
  * @module
  */
 
-import { system } from "./current_system.ts";
+import { isWindows, system } from "./current_system.ts";
 import { isSystemError } from "./errors.ts";
 import { fileCalls } from "./file_calls.ts";
 import { statusOf } from "./file_status.ts";
@@ -125,8 +125,15 @@ export function describeFile(fd: number): FileDescription {
   }
 }
 
-/** Returns the type of a file, one of S_IF*; null if the number is not open. */
+/**
+ * Returns the type of a file, one of S_IF*; null if the number is not open. Windows has
+ * sockets alone.
+ */
 function typeOf(fd: number): number | null {
+  if (isWindows) {
+    const type = socketOption(fd, system().constants.SO_TYPE);
+    return type === null ? null : S_IFSOCK;
+  }
   try {
     return fileType(statusOf(fd).mode);
   } catch (error) {

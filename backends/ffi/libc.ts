@@ -90,8 +90,18 @@ export function wrapFunction(
   key: keyof Libc,
   wrap: (call: AnyCall) => AnyCall,
 ): void {
-  const call = lazy[key] as AnyCall | null;
+  const call = openIfAny(key);
   if (call !== null) made.get(lazy)!.get(key)!(wrap(call));
+}
+
+/** Returns a function; null where the system lacks it, as Windows does some. */
+function openIfAny(key: keyof Libc): AnyCall | null {
+  try {
+    return lazy[key] as AnyCall | null;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotSupported) return null;
+    throw error;
+  }
 }
 
 /**
