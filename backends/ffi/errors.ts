@@ -109,8 +109,9 @@ function windowsMessage({ FormatMessageW }: Winsock, number: number): string {
     text.length,
     null,
   );
+  // Without a text, 317 is ERROR_MR_MID_NOT_FOUND, in the words of Rust and Deno.
   return String.fromCharCode(...text.subarray(0, length)).trimEnd() ||
-    `Unknown error ${number}`;
+    `OS Error ${number} (FormatMessageW() returned error 317)`;
 }
 
 /**

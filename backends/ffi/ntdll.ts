@@ -14,7 +14,7 @@
  * @module
  */
 
-import { system } from "./current_system.ts";
+import { isWindows, system } from "./current_system.ts";
 import { type SystemError, systemError } from "./errors.ts";
 import { type Calls, lazyFunctions } from "./libc.ts";
 import { parked, u32 } from "./symbols.ts";
@@ -91,7 +91,7 @@ const table = {
 /** The calls of Windows NT, each opened at its first use. */
 export type Ntdll = Calls<typeof table>;
 
-let lazy: Ntdll | undefined;
+const calls: Ntdll | null = isWindows ? lazyFunctions([table]) : null;
 
 /**
  * The calls of Windows NT.
@@ -100,11 +100,8 @@ let lazy: Ntdll | undefined;
  * @throws {Deno.errors.NotSupported} on another system
  */
 export function ntdll(purpose: string): Ntdll {
-  const { os, name } = system();
-  if (os !== "windows") {
-    throw new Deno.errors.NotSupported(`${name} has no ${purpose}`);
-  }
-  return lazy ??= lazyFunctions([table]);
+  if (calls !== null) return calls;
+  throw new Deno.errors.NotSupported(`${system().name} has no ${purpose}`);
 }
 
 /** Whether a status is a failure: its two highest bits are set. */
