@@ -81,7 +81,8 @@ export class Incoming {
 
   #create(): ReceiveBatch {
     const capacity = this.#joined ? JOINED_BATCH : BATCH;
-    return new ReceiveBatch(capacity, MESSAGE_BYTES, this.#joined);
+    const isSeen = this.#copies === null;
+    return new ReceiveBatch(capacity, MESSAGE_BYTES, this.#joined, isSeen);
   }
 }
 

@@ -24,8 +24,14 @@ const LARGEST_GATHERED = 4096;
 /** Gathered messages leave after about so many milliseconds, if callbacks are slow. */
 const LONGEST_DELAY = 1;
 
-/** The clock is read at every eighth received message: a reading costs 50 ns and more. */
-const CLOCK_MASK = 7;
+/**
+ * The clock is read after so many received messages, and then after twice as many, while
+ * callbacks are fast. A reading takes as long as a message.
+ */
+const FIRST_READING = 4;
+
+/** The most messages between two readings. */
+const LAST_READING = 64;
 
 /** The sender of gathered messages. */
 export interface Gatherer {
@@ -54,8 +60,9 @@ let outbox: Outbox | undefined;
 let gathering: object | null = null;
 /** When the first messages were gathered that have not left. */
 let since = 0;
-/** How many messages were received. */
-let received = 0;
+/** How many messages are received until the clock is read, and after how many last time. */
+let left = 0;
+let interval = FIRST_READING;
 
 /** Returns the outbox with the messages of a sender; those of others leave before. */
 export function outboxOf(sender: Gatherer): Outbox {
@@ -85,6 +92,7 @@ export function flushOutbox(sender: Gatherer): void {
 export function beginGathering(loop: object): void {
   gathering = loop;
   since = now();
+  left = interval = FIRST_READING;
 }
 
 /**
@@ -103,9 +111,12 @@ export function isGathered(loop: object, data: Uint8Array): boolean {
 
 /** Called with each received message: sends gathered ones that have waited for long. */
 export function flushOverdue(): void {
-  if ((++received & CLOCK_MASK) !== 0 || gathering === null) return;
+  if (--left > 0 || gathering === null) return;
   const time = now();
-  if (time - since < LONGEST_DELAY) return;
+  const isOverdue = time - since >= LONGEST_DELAY;
+  interval = isOverdue ? FIRST_READING : Math.min(2 * interval, LAST_READING);
+  left = interval;
+  if (!isOverdue) return;
   since = time;
   outbox?.owner?.flushGathered();
 }

@@ -82,7 +82,8 @@ export class DatagramReceiver<Target> {
     try {
       count = batch.receive(fd);
       // A single reply leaves at once.
-      if (count > 1) beginGathering(this.#loop);
+      const areMany = count > 1 || (count === 1 && batch.segmentSize(0) > 0);
+      if (areMany) beginGathering(this.#loop);
       for (let index = 0; index < count; index++) this.#take(batch, index);
     } catch (error) {
       this.#owner.failed(error);

@@ -22,16 +22,22 @@ import { IOVEC_BYTES, MessageHeaders } from "./structs/message.ts";
 import { receiveWindowsMessage } from "./windows_message.ts";
 import { winsock } from "./winsock.ts";
 
+/** How many messages there is room for at first; it doubles whenever all is used. */
+const FIRST_ROOM = 8;
+
 /** Room for the control messages of a message, in bytes. */
 const CONTROL_BYTES = 512;
 
-/** Messages that one call receives, each into memory of its own. */
+/** Messages that one call receives, each into a place of its own. */
 export class ReceiveBatch {
-  /** How many messages there is room for. */
+  /** How many messages there is room for at the most. */
   readonly capacity: number;
   /** How many bytes each may have. */
   readonly messageBytes: number;
+  /** The places; each has a buffer of its own if programs see it. */
   readonly #memory: Uint8Array<ArrayBuffer>[] = [];
+  /** All places in one buffer, if programs do not see it: unused pages cost nothing. */
+  readonly #whole: Uint8Array<ArrayBuffer> | null;
   /** The last view of each memory: a message is often as long as the one before. */
   readonly #views: Uint8Array<ArrayBuffer>[] = [];
   readonly #headers: MessageHeaders;
@@ -48,28 +54,38 @@ export class ReceiveBatch {
    * @param capacity How many messages
    * @param messageBytes How many bytes each may have
    * @param joins Whether a message may consist of datagrams that the kernel has joined
+   * @param seen Whether programs see the memory, and may transfer it
    */
-  constructor(capacity: number, messageBytes: number, joins: boolean) {
+  constructor(
+    capacity: number,
+    messageBytes: number,
+    joins: boolean,
+    seen: boolean,
+  ) {
     this.capacity = capacity;
     this.messageBytes = messageBytes;
+    this.#whole = seen ? null : pageAligned(capacity * messageBytes);
     this.#headers = new MessageHeaders(system().msghdr, capacity);
     this.#iovecs = new BigUint64Array(new ArrayBuffer(capacity * IOVEC_BYTES));
     this.#names = wordsFor(capacity, SOCKADDR_STORAGE_BYTES);
     this.#control = joins ? wordsFor(capacity, CONTROL_BYTES) : null;
     this.#sizes = joins ? new SegmentSizes() : null;
+    this.#connect();
+    this.#grow(FIRST_ROOM);
+  }
+
+  /** Points the structs at each other. */
+  #connect(): void {
     const [iovecs, names] = [addressOf(this.#iovecs), addressOf(this.#names)];
-    const control = this.#control === null ? 0n : addressOf(this.#control);
-    for (let index = 0; index < capacity; index++) {
-      const place = BigInt(index);
-      const iovec = iovecs + place * BigInt(IOVEC_BYTES);
+    const control = this.#control === null ? null : addressOf(this.#control);
+    for (let index = 0; index < this.capacity; index++) {
+      const iovec = iovecs + BigInt(index * IOVEC_BYTES);
       this.#headers.setPieces(index, iovec, 1);
-      const name = names + place * BigInt(SOCKADDR_STORAGE_BYTES);
+      const name = names + BigInt(index * SOCKADDR_STORAGE_BYTES);
       this.#headers.setName(index, name, SOCKADDR_STORAGE_BYTES);
-      if (joins) {
-        const room = control + place * BigInt(CONTROL_BYTES);
-        this.#headers.setControl(index, room, CONTROL_BYTES);
-      }
-      this.#place(index);
+      if (control === null) continue;
+      const room = control + BigInt(index * CONTROL_BYTES);
+      this.#headers.setControl(index, room, CONTROL_BYTES);
     }
   }
 
@@ -84,7 +100,7 @@ export class ReceiveBatch {
     const headers = this.#headers.from(0);
     for (;;) {
       const count = recvmmsg !== null
-        ? recvmmsg(fd, headers, this.capacity, 0, null)
+        ? recvmmsg(fd, headers, this.#memory.length, 0, null)
         : winsock === null
         ? libc().recvmsg(fd, headers, 0)
         : receiveWindowsMessage(winsock, fd, headers, this.messageBytes, 0);
@@ -99,6 +115,7 @@ export class ReceiveBatch {
 
   /** Prepares messages that were received for the next receive. */
   reset(count: number): void {
+    if (count === this.#memory.length) this.#grow(2 * count);
     for (let index = 0; index < count; index++) {
       this.#headers.setNameLength(index, SOCKADDR_STORAGE_BYTES);
       if (this.#control === null) continue;
@@ -108,7 +125,7 @@ export class ReceiveBatch {
 
   /** Replaces memory that was transferred by a program that has seen it. */
   renew(): void {
-    for (let index = 0; index < this.capacity; index++) {
+    for (let index = 0; index < this.#memory.length; index++) {
       if (this.#memory[index]!.length === 0) this.#place(index);
     }
   }
@@ -152,9 +169,19 @@ export class ReceiveBatch {
     );
   }
 
-  /** Gives the struct at `index` new memory, which nothing else has seen. */
+  /** Makes room for more messages, up to the capacity: few sockets need all of it. */
+  #grow(count: number): void {
+    const room = Math.min(count, this.capacity);
+    for (let index = this.#memory.length; index < room; index++) {
+      this.#place(index);
+    }
+  }
+
+  /** Gives the struct at `index` a place that nothing else has seen. */
   #place(index: number): void {
-    const memory = pageAligned(this.messageBytes);
+    const start = index * this.messageBytes;
+    const memory = this.#whole?.subarray(start, start + this.messageBytes) ??
+      pageAligned(this.messageBytes);
     this.#memory[index] = this.#views[index] = memory;
     const { address, length } = system().iovec;
     this.#iovecs[2 * index + address] = addressOf(memory);

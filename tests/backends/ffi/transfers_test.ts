@@ -46,7 +46,7 @@ test("countTransfers(): each message of a batch counts", () => {
   countTransfers();
   using pair = pairOf("datagram");
   for (const text of ["1", "", "12345"]) pair.left.send(bytesOf(text));
-  const batch = new ReceiveBatch(4, 64, false);
+  const batch = new ReceiveBatch(4, 64, false, false);
   const count = batch.receive(pair.right.fd);
   assertGreater(count, 0);
   batch.reset(count);
