@@ -30,30 +30,27 @@ export interface PulledStream {
 }
 
 /** Serves the `readable` of a stream. */
-export class PullReader implements Source, TurnBound {
+export class PullReader extends RequestQueue<number | null>
+  implements Source, TurnBound {
   /** The Web Stream. */
   readonly readable: ReadableStream<Uint8Array<ArrayBuffer>>;
   /** Whether nothing reads any more. */
   isCancelled = false;
   readonly #stream: PulledStream;
-  readonly #requests = new RequestQueue<number | null>(
-    "read into",
-    (buffer) => this.#receive(buffer),
-    (count) => count === 0 ? null : count,
-  );
   /** A reader is likely to read again: its interest stays until an event. */
   #keepsInterest = false;
   #ended = false;
   #error: unknown = null;
 
   constructor(stream: PulledStream) {
+    super();
     this.#stream = stream;
     this.readable = readableOf(this);
   }
 
   /** Whether no read is pending. */
   get isIdle(): boolean {
-    return this.#requests.length === 0;
+    return this.length === 0;
   }
 
   /** Whether the stream should wait for input. */
@@ -66,16 +63,16 @@ export class PullReader implements Source, TurnBound {
     if (this.#stream.readEnded()) return request.resolve(null);
     const error = this.#stream.endError();
     if (error !== null) return request.reject(error);
-    this.#requests.push(request);
+    this.push(request);
     this.#keepsInterest = true;
     this.#stream.waits();
     this.#stream.changed();
   }
 
   /** Serves the pending reads after an event. */
-  serve(): void {
+  override serve(): void {
     if (this.isIdle) this.#keepsInterest = false;
-    this.#requests.serve();
+    super.serve();
     if (this.#error !== null) this.#stream.failed(this.#error);
     else if (this.#ended) this.#stream.ended();
     else this.#stream.changed();
@@ -90,19 +87,22 @@ export class PullReader implements Source, TurnBound {
     this.#stream.cancelled();
   }
 
-  /** Fails the pending reads at the end of the stream. */
-  fail(error: Error): void {
-    this.#requests.fail(() => error);
-  }
-
   /** Called by the loop. */
   [UNSERVED](error: Error): void {
-    this.fail(error);
+    this.fail(() => error);
     this.#stream.changed();
   }
 
+  protected override get verb(): string {
+    return "read into";
+  }
+
+  protected override resultOf(count: number): number | null {
+    return count === 0 ? null : count;
+  }
+
   /** The end of file and an error hold for all reads that are pending. */
-  #receive(buffer: Uint8Array<ArrayBuffer>): number {
+  protected override transfer(buffer: Uint8Array<ArrayBuffer>): number {
     if (this.#error !== null) throw this.#error;
     if (this.#ended) return 0;
     try {

@@ -13,70 +13,73 @@ export interface Request<Result> {
   /** The length of the buffer at the time of the call. */
   readonly length: number;
   /** Called with the number of bytes. */
-  readonly resolve: (result: Result) => void;
-  readonly reject: (error: unknown) => void;
+  resolve(result: Result): void;
+  reject(error: unknown): void;
 }
 
 /** A pending read; its result is null at end of file. */
 export type ReadRequest = Request<number | null>;
 
-/** Requests in the order of their calls. */
-export class RequestQueue<Result> {
-  readonly #requests: Request<Result>[] = [];
-  readonly #verb: string;
-  readonly #transfer: (
+/** Requests in the order of their calls. There is seldom more than one. */
+export abstract class RequestQueue<Result> {
+  #first: Request<Result> | null = null;
+  #later: Request<Result>[] | null = null;
+
+  /** The action of a request, for messages: "read into" or "write". */
+  protected abstract get verb(): string;
+
+  /** Receives or sends. Returns the number of bytes, or `WOULD_BLOCK`. */
+  protected abstract transfer(
     buffer: Uint8Array<ArrayBuffer>,
     length: number,
-  ) => number;
-  readonly #resultOf: (count: number) => Result;
+  ): number;
 
-  /**
-   * @param verb The action of a request, for messages: "read into" or "write"
-   * @param transfer Receives or sends. Returns the number of bytes, or `WOULD_BLOCK`
-   * @param resultOf The result of a request by its number of bytes
-   */
-  constructor(
-    verb: string,
-    transfer: (buffer: Uint8Array<ArrayBuffer>, length: number) => number,
-    resultOf: (count: number) => Result,
-  ) {
-    this.#verb = verb;
-    this.#transfer = transfer;
-    this.#resultOf = resultOf;
-  }
+  /** The result of a request by its number of bytes. */
+  protected abstract resultOf(count: number): Result;
 
   /** How many requests are pending. */
   get length(): number {
-    return this.#requests.length;
+    if (this.#first === null) return 0;
+    return this.#later === null ? 1 : 1 + this.#later.length;
   }
 
   /** Appends a request. */
   push(request: Request<Result>): void {
-    this.#requests.push(request);
+    if (this.#first === null) this.#first = request;
+    else (this.#later ??= []).push(request);
   }
 
   /** Settles the requests in their order, until one would block. */
   serve(): void {
-    while (this.#requests.length > 0) {
-      const { buffer, length, resolve, reject } = this.#requests[0]!;
+    for (let request = this.#first; request !== null; request = this.#first) {
+      const { buffer, length } = request;
       let count: number;
       try {
-        if (buffer.length < length) throw goneError(this.#verb);
-        count = this.#transfer(buffer, length);
+        if (buffer.length < length) throw goneError(this.verb);
+        count = this.transfer(buffer, length);
       } catch (error) {
-        this.#requests.shift();
-        reject(error);
+        this.#shift();
+        request.reject(error);
         continue;
       }
       if (count === WOULD_BLOCK) return;
-      this.#requests.shift();
-      resolve(this.#resultOf(count));
+      this.#shift();
+      request.resolve(this.resultOf(count));
     }
   }
 
   /** Fails all requests. */
   fail(errorOf: () => Error): void {
-    for (const { reject } of this.#requests.splice(0)) reject(errorOf());
+    const first = this.#first;
+    const later = this.#later ?? [];
+    this.#first = this.#later = null;
+    first?.reject(errorOf());
+    for (const request of later) request.reject(errorOf());
+  }
+
+  #shift(): void {
+    this.#first = this.#later?.shift() ?? null;
+    if (this.#later?.length === 0) this.#later = null;
   }
 }
 

@@ -378,7 +378,7 @@ export class Stream extends StreamWriter
     this.closing(error);
     this.leave();
     this.discardQueue();
-    this.#reader?.fail(error ?? interrupted());
+    this.#reader?.fail(() => error ?? interrupted());
     rareOf(this)?.stop();
     this.file?.close();
     settingsOf(this).released();

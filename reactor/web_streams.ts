@@ -46,68 +46,67 @@ export function readableOf(
   return new ReadableStream(new ByteSource(source));
 }
 
-/** Asks a source for one chunk at a time. */
-class ByteSource implements UnderlyingByteSource {
-  readonly type = "bytes";
+/** A stream whose writes resolve when the system has taken the bytes. */
+export function writableOf(
+  sink: Sink,
+): WritableStream<Uint8Array<ArrayBufferLike>> {
+  return new WritableStream(new ByteSink(sink));
+}
+
+/**
+ * Asks a source for one chunk at a time. It is its own request, with methods instead of
+ * functions: a thousand idle streams pay for every object.
+ */
+class ByteSource implements UnderlyingByteSource, ReadRequest {
+  buffer: Uint8Array<ArrayBuffer> = sharedMemory();
+  length = 0;
   readonly #source: Source;
   #controller: ReadableByteStreamController | null = null;
+  /** The memory of the reader, if it has any. */
+  #byobRequest: ReadableStreamBYOBRequest | null = null;
   /** One read at a time, because its answer asks for the next one. */
   #reading = false;
-  readonly #request: ReadRequest;
 
   constructor(source: Source) {
     this.#source = source;
-    const buffer = received ??= new Uint8Array(new ArrayBuffer(RECEIVED_BYTES));
-    this.#request = this.#requestFor(buffer, (count) => {
-      // Made from a view, the memory is not cleared before it is copied into.
-      this.#controller!.enqueue(new Uint8Array(buffer.subarray(0, count)));
-    });
   }
 
-  start(controller: ReadableByteStreamController): void {
-    this.#controller = controller;
+  get type(): "bytes" {
+    return "bytes";
   }
 
   pull(controller: ReadableByteStreamController): void {
     if (this.#reading) return;
     this.#reading = true;
+    this.#controller = controller;
     const { byobRequest } = controller;
-    this.#source.read(
-      byobRequest === null ? this.#request : this.#requestInto(byobRequest),
-    );
+    this.#byobRequest = byobRequest;
+    this.buffer = byobRequest === null ? sharedMemory() : memoryOf(byobRequest);
+    this.length = this.buffer.length;
+    this.#source.read(this);
   }
 
   cancel(): void {
     this.#source.close();
   }
 
-  #requestInto(byobRequest: ReadableStreamBYOBRequest): ReadRequest {
-    const { buffer, byteOffset, byteLength } = byobRequest.view!;
-    const memory = new Uint8Array(
-      buffer as ArrayBuffer,
-      byteOffset,
-      byteLength,
-    );
-    return this.#requestFor(memory, (count) => byobRequest.respond(count));
+  /** Delivers the bytes, or the end of file. */
+  resolve(count: number | null): void {
+    const byobRequest = this.#byobRequest;
+    this.#byobRequest = null;
+    this.#reading = false;
+    if (count === null) this.#end();
+    else if (byobRequest !== null) byobRequest.respond(count);
+    else {
+      // Made from a view, the memory is not cleared before it is copied into.
+      const chunk = new Uint8Array(this.buffer.subarray(0, count));
+      this.#controller!.enqueue(chunk);
+    }
   }
 
-  #requestFor(
-    buffer: Uint8Array<ArrayBuffer>,
-    deliver: (count: number) => void,
-  ): ReadRequest {
-    return {
-      buffer,
-      length: buffer.length,
-      resolve: (count) => {
-        this.#reading = false;
-        if (count === null) this.#end();
-        else deliver(count);
-      },
-      reject: (error) => {
-        this.#source.close();
-        this.#controller!.error(error);
-      },
-    };
+  reject(error: unknown): void {
+    this.#source.close();
+    this.#controller!.error(error);
   }
 
   #end(): void {
@@ -117,34 +116,54 @@ class ByteSource implements UnderlyingByteSource {
   }
 }
 
-/** A stream whose writes resolve when the system has taken the bytes. */
-export function writableOf(
-  sink: Sink,
-): WritableStream<Uint8Array<ArrayBufferLike>> {
-  const fail = (
-    error: unknown,
+function sharedMemory(): Uint8Array<ArrayBuffer> {
+  return received ??= new Uint8Array(new ArrayBuffer(RECEIVED_BYTES));
+}
+
+function memoryOf(
+  { view }: ReadableStreamBYOBRequest,
+): Uint8Array<ArrayBuffer> {
+  const { buffer, byteOffset, byteLength } = view!;
+  return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+}
+
+/** Passes chunks on to a sink. */
+class ByteSink implements UnderlyingSink<Uint8Array<ArrayBufferLike>> {
+  readonly #sink: Sink;
+
+  constructor(sink: Sink) {
+    this.#sink = sink;
+  }
+
+  write(
+    chunk: Uint8Array<ArrayBufferLike>,
     controller: WritableStreamDefaultController,
-  ): never => {
+  ): void | Promise<void> {
+    try {
+      const bytes = bytesOf(chunk, "write");
+      const { length } = bytes;
+      const count = this.#sink.write(bytes);
+      if (count === length) return;
+      return writeRest(this.#sink, bytes, length, count)
+        .catch((error) => this.#fail(error, controller));
+    } catch (error) {
+      this.#fail(error, controller);
+    }
+  }
+
+  close(): void | Promise<void> {
+    return this.#sink.close();
+  }
+
+  abort(reason: unknown): void {
+    this.#sink.abort(reason);
+  }
+
+  #fail(error: unknown, controller: WritableStreamDefaultController): never {
     controller.error(error);
-    sink.abort(error);
+    this.#sink.abort(error);
     throw error;
-  };
-  return new WritableStream({
-    write(chunk, controller): void | Promise<void> {
-      try {
-        const bytes = bytesOf(chunk, "write");
-        const { length } = bytes;
-        const count = sink.write(bytes);
-        if (count === length) return;
-        return writeRest(sink, bytes, length, count)
-          .catch((error) => fail(error, controller));
-      } catch (error) {
-        fail(error, controller);
-      }
-    },
-    close: () => sink.close(),
-    abort: (reason) => sink.abort(reason),
-  });
+  }
 }
 
 async function writeRest(

@@ -27,13 +27,25 @@ import { DESTROY } from "../owned.ts";
 import { peerAddress } from "../connection.ts";
 import { EDGE_READ, socketTransport } from "../transport.ts";
 import { UNSERVED } from "../turn_waits.ts";
+import { ConnReads, ConnWrites, END } from "./conn_calls.ts";
 import { denoAddr, localAddrOf } from "./address.ts";
 import { connectionClosed } from "./errors.ts";
-import { type ReadRequest, RequestQueue } from "../request_queue.ts";
-import { readableOf, writableOf } from "../web_streams.ts";
+import type { ReadRequest } from "../request_queue.ts";
+import {
+  readableOf,
+  type Sink,
+  type Source,
+  writableOf,
+} from "../web_streams.ts";
 
-/** In place of bytes: the half-close of `closeWrite()`. */
-const END: Uint8Array<ArrayBuffer> = new Uint8Array(0);
+type AnyConn = Conn<Deno.NetAddr | Deno.UnixAddr>;
+
+/** Called by the streams of a connection. */
+let readBy: (conn: AnyConn, request: ReadRequest) => void;
+let writeNow: (
+  conn: AnyConn,
+  bytes: Uint8Array<ArrayBuffer>,
+) => number | Promise<number>;
 
 const INPUT = EVENT_READ | EVENT_PRIORITY | EVENT_HANG_UP;
 
@@ -66,21 +78,8 @@ export class Conn<
   readonly #socket: Socket;
   /** Whether edges are reported, so that the registration can stay. */
   readonly #usesEdge: boolean;
-  readonly #reads = new RequestQueue<number | null>(
-    "read into",
-    (buffer) => this.#mayRead ? this.#receive(buffer) : WOULD_BLOCK,
-    (count) => count === 0 ? null : count,
-  );
-  readonly #writes = new RequestQueue<number>(
-    "write",
-    (buffer, length) =>
-      buffer === END ? this.#shutDown() : this.#send(buffer, length),
-    (count) => count,
-  );
-  /** Whether a receive may find bytes: else the next read need not try. */
-  #mayRead = true;
-  /** Whether a short receive may have left bytes or the end of file behind. */
-  #mayStopShort = false;
+  readonly #reads: ConnReads;
+  readonly #writes: ConnWrites;
   /** Level-triggered only: a reader is likely to read again, so its interest stays. */
   #keepsReadInterest = false;
   /** Whether the pending calls are tried again in the next iteration. */
@@ -88,7 +87,6 @@ export class Conn<
   #ended = false;
   #closed = false;
   #error: Error | undefined;
-  #idle: IdleWatch | null = null;
   #localAddr: Address | undefined;
   #remoteAddr: Address | undefined;
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
@@ -102,6 +100,8 @@ export class Conn<
   constructor(loop: Loop, socket: Socket) {
     super(loop);
     this.#socket = socket;
+    this.#reads = new ConnReads(socket);
+    this.#writes = new ConnWrites(socket);
     this.#usesEdge = (loop.selector.supported & EDGE_READ) === EDGE_READ &&
       socketTransport.drains(socket);
     loop.dispatcher.observer?.connectionOpened(this);
@@ -194,7 +194,7 @@ export class Conn<
   async closeWrite(): Promise<void> {
     const wrong = this.#endError();
     if (wrong !== null) throw wrong;
-    if (this.#writes.length === 0) this.#shutDown();
+    if (this.#writes.length === 0) this.#writes.shutDown();
     else await this.#enqueue(END);
   }
 
@@ -229,14 +229,15 @@ export class Conn<
    */
   setIdleTimeout(milliseconds: number): void {
     checkTime(milliseconds, "an idle timeout");
-    this.#idle?.stop();
-    this.#idle = milliseconds === 0 || this.#ended
+    this.#reads.idle?.stop();
+    const idle = milliseconds === 0 || this.#ended
       ? null
       : new IdleWatch(loopOf(this), milliseconds, () => {
         const message = "Connection was idle for too long";
         this.abort(new Deno.errors.TimedOut(message));
       });
-    if (this.unreferenced) this.#idle?.unref();
+    if (this.unreferenced) idle?.unref();
+    this.#reads.idle = this.#writes.idle = idle;
   }
 
   /** Sends small writes at once instead of gathering them. Default: true. */
@@ -254,30 +255,23 @@ export class Conn<
   /** Lets pending calls keep the process alive. This is the default. */
   override ref(): void {
     super.ref();
-    this.#idle?.ref();
+    this.#reads.idle?.ref();
   }
 
   /** Lets the process end although calls are pending. */
   override unref(): void {
     super.unref();
-    this.#idle?.unref();
+    this.#reads.idle?.unref();
   }
 
   /** The received bytes as a stream. Its end or its cancellation closes the connection. */
   get readable(): ReadableStream<Uint8Array<ArrayBuffer>> {
-    return this.#readable ??= readableOf({
-      read: (request) => this.#readBy(request),
-      close: () => this[Symbol.dispose](),
-    });
+    return this.#readable ??= readableOf(new Ends(this as AnyConn));
   }
 
   /** A stream of bytes to send. To close or to abort it closes the connection. */
   get writable(): WritableStream<Uint8Array<ArrayBufferLike>> {
-    return this.#writable ??= writableOf({
-      write: (bytes) => this.#writeNow(bytes),
-      close: () => this[Symbol.dispose](),
-      abort: () => this[Symbol.dispose](),
-    });
+    return this.#writable ??= writableOf(new Ends(this as AnyConn));
   }
 
   /** Closes the connection at the end of a `using` scope. */
@@ -306,9 +300,9 @@ export class Conn<
   }
 
   #readyToRead(events: number): void {
-    this.#mayRead = true;
+    this.#reads.mayRead = true;
     // No edge follows for an end of file that is here, nor behind urgent data.
-    if ((events & (INPUT & ~EVENT_READ)) !== 0) this.#mayStopShort = true;
+    if ((events & (INPUT & ~EVENT_READ)) !== 0) this.#reads.mayStopShort = true;
     if (this.#reads.length > 0) return this.#read();
     if (this.#usesEdge) return;
     // Nothing reads any more: level-triggered readiness would wake every wait.
@@ -322,7 +316,7 @@ export class Conn<
     if (wrong !== null) return request.reject(wrong);
     this.#reads.push(request);
     if (this.#reads.length > 1) return;
-    if (!this.#mayRead) this.#updateInterest();
+    if (!this.#reads.mayRead) this.#updateInterest();
     else if (loopOf(this).promises.mayResolve()) this.#read();
     else this.#trySoon();
   }
@@ -330,14 +324,6 @@ export class Conn<
   #read(): void {
     this.#reads.serve();
     this.#updateInterest();
-  }
-
-  #receive(buffer: Uint8Array<ArrayBuffer>): number {
-    const count = this.#socket.recv(buffer);
-    if (count > 0 && this.#idle !== null) this.#idle.active = true;
-    const gotAll = count > 0 && count < buffer.length && !this.#mayStopShort;
-    if (count === WOULD_BLOCK || gotAll) this.#mayRead = false;
-    return count;
   }
 
   /** Sends the bytes that the system takes at once, unless other writes come first. */
@@ -349,17 +335,11 @@ export class Conn<
       this.#trySoon();
       return this.#enqueue(buffer);
     }
-    const count = this.#send(buffer, buffer.length);
+    const count = this.#writes.send(buffer, buffer.length);
     if (count !== WOULD_BLOCK) return count;
     const written = this.#enqueue(buffer);
     this.#updateInterest();
     return written;
-  }
-
-  #send(buffer: Uint8Array<ArrayBuffer>, length: number): number {
-    const count = this.#socket.send(buffer, length);
-    if (count > 0 && this.#idle !== null) this.#idle.active = true;
-    return count;
   }
 
   #enqueue(buffer: Uint8Array<ArrayBuffer>): Promise<number> {
@@ -372,16 +352,6 @@ export class Conn<
   #write(): void {
     this.#writes.serve();
     this.#updateInterest();
-  }
-
-  /** Half-closes. A peer that is gone needs no end of file, and Deno reports no error. */
-  #shutDown(): number {
-    try {
-      this.#socket.shutdown("write");
-    } catch (error) {
-      if (!(error instanceof Deno.errors.NotConnected)) throw error;
-    }
-    return 0;
   }
 
   /** Tries calls in the next iteration that were not tried, so that no edge follows. */
@@ -427,7 +397,7 @@ export class Conn<
     // Deno's connections know their addresses after the end.
     this.#localAddr ??= localAddrOf(this.#socket) as Address | undefined;
     this.leave();
-    this.#idle?.stop();
+    this.#reads.idle?.stop();
     this.#socket.close();
     this.#failCalls(() => error ?? interrupted());
   }
@@ -445,5 +415,35 @@ export class Conn<
 
   #checkOpen(): void {
     if (this.#closed) throw connectionClosed();
+  }
+
+  static {
+    readBy = (conn, request): void => conn.#readBy(request);
+    writeNow = (conn, bytes): number | Promise<number> => conn.#writeNow(bytes);
+  }
+}
+
+/** The other end of a stream of a connection. */
+class Ends implements Source, Sink {
+  readonly #conn: AnyConn;
+
+  constructor(conn: AnyConn) {
+    this.#conn = conn;
+  }
+
+  read(request: ReadRequest): void {
+    readBy(this.#conn, request);
+  }
+
+  write(bytes: Uint8Array<ArrayBuffer>): number | Promise<number> {
+    return writeNow(this.#conn, bytes);
+  }
+
+  close(): void {
+    this.#conn[Symbol.dispose]();
+  }
+
+  abort(): void {
+    this.#conn[Symbol.dispose]();
   }
 }
