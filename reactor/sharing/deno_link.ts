@@ -11,12 +11,16 @@
 
 import { close, hasPipes, pipe, write } from "../../backends/ffi/descriptor.ts";
 
-const ONE_BYTE = new Uint8Array(new ArrayBuffer(1));
+/** Deno reads into it; a byte other than 0 shows that a read has got something. */
+const RECEIVED_WORDS = 4;
+
+const ONE_BYTE = Uint8Array.of(1);
 
 /** The part of Node's pipe handle that the link uses. */
 interface PipeHandle {
-  onread: ((chunk: ArrayBuffer | undefined) => void) | null;
+  onread: (() => void) | null;
   open(fd: number): number;
+  useUserBuffer(buffer: Uint8Array): void;
   readStart(): number;
   ref(): void;
   unref(): void;
@@ -72,8 +76,13 @@ export class DenoLink {
   ) {
     this.#handle = handle;
     this.#source = source;
-    handle.onread = (chunk) => {
-      if (chunk === undefined && this.#closing === null) onEnd();
+    // Deno would allocate 64 KiB for each read.
+    const received = new Int32Array(new ArrayBuffer(4 * RECEIVED_WORDS));
+    handle.useUserBuffer(new Uint8Array(received.buffer));
+    handle.onread = () => {
+      const nothing = received.every((word) => word === 0);
+      received.fill(0);
+      if (nothing && this.#closing === null) onEnd();
       else onRead();
     };
     handle.readStart();
