@@ -130,7 +130,7 @@ onEachBackend(
     const order: number[] = [];
     const timed = servers.map(({ reactor }, index) =>
       new Promise<void>((resolve) =>
-        reactor.callLater(40 - 10 * index, () => {
+        reactor.callLater(200 - 50 * index, () => {
           order.push(index);
           resolve();
         })
