@@ -71,7 +71,8 @@ function oneOf<Name extends string>(
   refuse(`Cannot use "${value}": it must be one of ${names.join(", ")}`);
 }
 
-await main(async () => {
+// Not awaited: a pending `await` at top level would be work of Deno's loop.
+main(async () => {
   const { address, values } = parseCommandLine({
     mode: { type: "string", default: "run" },
     selector: { type: "string" },

@@ -23,7 +23,8 @@ export interface ReactorOptions {
   readonly onError?: (error: unknown) => void;
   /**
    * Milliseconds of `serve()` between two turns of Deno's loop, while busy. While Deno
-   * has neither timers nor I/O, the time may be twice as long. Default: 1.
+   * has neither timers nor I/O, the time may be twice as long, and 50 ms while nothing
+   * of Deno keeps the process alive. Default: 1.
    */
   readonly yieldInterval?: number;
   /**

@@ -7,6 +7,7 @@
 interface DenoCore {
   hasTickScheduled?(): boolean;
   getActiveImmediateCount?(): number;
+  eventLoopHasMoreWork?(): boolean;
 }
 
 interface NodeProcess {
@@ -26,6 +27,15 @@ const core = internal === undefined
 export function callsDue(): boolean {
   return core?.hasTickScheduled?.() === true ||
     (core?.getActiveImmediateCount?.() ?? 0) > 0;
+}
+
+/**
+ * Returns whether Deno's loop has something to do that keeps the process alive: an
+ * operation, a timer, a module whose top-level `await` is pending. Only Deno's internals
+ * know; without them the answer is true.
+ */
+export function hasWork(): boolean {
+  return core?.eventLoopHasMoreWork?.() ?? true;
 }
 
 /**

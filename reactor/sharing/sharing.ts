@@ -5,7 +5,7 @@
  */
 
 import { now } from "../clock.ts";
-import { callsDue } from "./deno_core.ts";
+import { callsDue, hasWork } from "./deno_core.ts";
 import { denoTurn } from "./deno_turn.ts";
 import type {
   InternalWatches,
@@ -36,6 +36,16 @@ const SLICE = 0.4;
 const LONG_SLICE = 2;
 
 /**
+ * The same while Deno has nothing to do at all, in milliseconds. It is checked before
+ * each wait. Timers and new operations that keep nothing alive do not count: they may be
+ * late by so much.
+ */
+const RESTING = 50;
+
+/** Milliseconds between two queries of Deno's work while it has some. */
+const WORK_QUERY_INTERVAL = 10;
+
+/**
  * The part of an interval that one turn of the reactor may take. Time is checked
  * between turns only, so the length of a turn is an estimate.
  */
@@ -57,13 +67,15 @@ const HOPS_BEFORE_SLEEP = 24;
 /**
  * The mean pause between events, in milliseconds, from which on the reactor parks after
  * each event. A parked wait ends through a turn of Deno's loop, which costs more than a
- * sleep of its own. The ends of slices cost still more if few events share them.
+ * sleep of its own. The ends of slices cost still more if few events share them: more
+ * than one while Deno has nothing to do, about seven otherwise.
  */
 const PARKING_PAUSE = 0.3;
+const RESTING_PARKING_PAUSE = 20;
 
 /** The part of the latest pause in the mean, and the longest pause that counts. */
 const LATEST = 0.25;
-const LONGEST_PAUSE = 1;
+const LONGEST_PAUSE = 50;
 
 /**
  * When the link to Deno's loop is made, in milliseconds of a pause or of a busy start.
@@ -88,6 +100,8 @@ export class Sharing {
   #nextIo = 0;
   /** The mean pause between two turns with events. */
   #pause = 0;
+  /** Earliest time of the next query of Deno's work. */
+  #nextWorkQuery = 0;
   /** Whether this reactor keeps the process alive by Deno's link. */
   #referenced = false;
 
@@ -126,10 +140,29 @@ export class Sharing {
         const end = now();
         if (events > 0) this.#adaptBatch(events, end - start);
         this.#notePause(this.#clock.sleeps ? (end - start) / (events + 1) : 0);
-        if (this.#pause < PARKING_PAUSE) await this.#yield(end);
-        else await this.#park();
+        if (this.#shallPark(end)) await this.#park();
+        else await this.#yield(end);
       }
     }
+  }
+
+  /** Returns whether the next event is so far away that the reactor parks. */
+  #shallPark(time: number): boolean {
+    if (this.#pause < PARKING_PAUSE) return false;
+    return this.#pause >= RESTING_PARKING_PAUSE || !this.#denoRests(time);
+  }
+
+  /** Returns whether Deno has nothing to do, and its epoll would show external events. */
+  #denoRests(time: number): boolean {
+    if (time < this.#nextWorkQuery) return false;
+    const seen = this.#waits.alone() && denoTurn.epoll !== null &&
+      this.#loop.keepsAlive();
+    if (seen) {
+      this.#setRef(false);
+      if (!hasWork()) return true;
+    }
+    this.#nextWorkQuery = time + WORK_QUERY_INTERVAL;
+    return false;
   }
 
   #notePause(milliseconds: number): void {
@@ -153,24 +186,20 @@ export class Sharing {
     const clock = this.#clock;
     const start = now();
     const shortest = SLICE * this.#interval;
-    clock.start(start, shortest, this.#calmSliceAt(start) * this.#interval);
+    const resting = this.#denoRests(start);
+    clock.start(start, shortest, resting ? RESTING : this.#calmSliceAt(start));
     watch.watch(true);
     for (;;) {
+      // A callback may have given Deno something to do.
+      if (resting && !this.#denoRests(start)) return;
       watch.ready = false;
       // `process.nextTick` and `setImmediate` run before a wait that may sleep.
       const calls = callsDue();
       const timeout = calls ? 0 : clock.timeout();
       const ready = loop.turn(timeout, this.#batch);
       if (loop.ending()) return;
-      if (ready > 0) {
-        let before: number;
-        do {
-          before = loop.promises.resolvedWithoutTurn;
-          await hop(clock.sleeps ? HOPS_BEFORE_SLEEP : HOPS);
-        } while (loop.promises.resolvedWithoutTurn > before);
-      } else if (calls) await denoTurn.runTimers();
-      // Timers and `callSoon()` may have resolved promises.
-      else await hop(HOPS_BEFORE_SLEEP);
+      if (calls && ready === 0) await denoTurn.runTimers();
+      else await this.#runPromises(ready);
       if (loop.ending() || (calls ? clock.passed() : clock.over(ready))) {
         return;
       }
@@ -180,10 +209,23 @@ export class Sharing {
     }
   }
 
-  /** Returns the length of a slice with a pause, in intervals. */
+  /** Lets promises continue that a turn has resolved. */
+  async #runPromises(ready: number): Promise<void> {
+    // Timers and `callSoon()` may have resolved some.
+    if (ready === 0) return await hop(HOPS_BEFORE_SLEEP);
+    const { promises } = this.#loop;
+    let before: number;
+    do {
+      before = promises.resolvedWithoutTurn;
+      await hop(this.#clock.sleeps ? HOPS_BEFORE_SLEEP : HOPS);
+    } while (promises.resolvedWithoutTurn > before);
+  }
+
+  /** Returns the length of a slice with a pause. */
   #calmSliceAt(time: number): number {
     const alone = this.#waits.alone() && !denoTurn.mayHaveTimers(time);
-    return alone && denoTurn.epoll !== null ? LONG_SLICE : SLICE;
+    const long = alone && denoTurn.epoll !== null;
+    return (long ? LONG_SLICE : SLICE) * this.#interval;
   }
 
   /** Takes Deno's part: its timers, and once an interval its pending I/O. */
@@ -223,7 +265,7 @@ export class Sharing {
     do {
       this.#setRef(this.#loop.keepsAlive());
       this.#notePause(await this.#waits.park(this.#wakeAfter));
-    } while (this.#pause >= PARKING_PAUSE && !this.#loop.ending());
+    } while (!this.#loop.ending() && this.#shallPark(now()));
     if (linking !== null) clearTimeout(linking);
   }
 
