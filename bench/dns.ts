@@ -11,11 +11,12 @@
  */
 
 import { parseArgs } from "node:util";
+import { requirePrograms } from "./arguments.ts";
 import { circumstances } from "./circumstances.ts";
 import { ask, type Run, writeQuestions } from "./dns/dnsperf.ts";
 import { RunningServer } from "./dns/running_server.ts";
 import { type DnsServer, knot, nsd, pollux } from "./dns/servers.ts";
-import { firstLine, which } from "./peers/peer.ts";
+import { firstLine } from "./peers/peer.ts";
 import { progress } from "./progress.ts";
 import { median, spread } from "./statistics.ts";
 import { print } from "./table.ts";
@@ -55,14 +56,14 @@ async function measure(
 
 /** Starts the installed servers, and measures them in turn. */
 async function measureAll(
-  installed: readonly (readonly [string, DnsServer])[],
+  entries: readonly (readonly [string, DnsServer])[],
 ): Promise<Subject[]> {
   await using servers = new AsyncDisposableStack();
   const questions = await Deno.makeTempFile({ prefix: "pollux-bench-" });
   servers.defer(() => Deno.remove(questions));
   await writeQuestions(questions);
   const all: Subject[] = [];
-  for (const [name, one] of installed) {
+  for (const [name, one] of entries) {
     const server = servers.use(await RunningServer.start(one));
     all.push({ name, server, runs: [] });
   }
@@ -106,31 +107,39 @@ function checkCodes(all: readonly Subject[]): void {
   if (codes.size > 1) throw new Error(`Other codes: ${[...codes].join("; ")}`);
 }
 
-const names: (readonly [string, DnsServer])[] = [];
-const versions: string[] = [];
-for (const server of [nsd, knot, pollux]) {
-  const version = await server.version();
-  if (version === null) console.error(`skipped ${server.name}: not installed`);
-  else {
-    names.push([server.name, server]);
-    if (version !== "") versions.push(version);
+/** The servers that are installed, with their versions. */
+async function installedServers(): Promise<Map<DnsServer, string>> {
+  const installed = new Map<DnsServer, string>();
+  for (const server of [nsd, knot, pollux]) {
+    const version = await server.version();
+    if (version !== null) installed.set(server, version);
+    else console.error(`skipped ${server.name}: not installed`);
   }
+  return installed;
 }
-if (await which("dnsperf") === null) {
-  console.error("Cannot measure: there is no dnsperf");
-  Deno.exit(1);
+
+async function dnsperfVersion(): Promise<string> {
+  const line = await firstLine("sh", "-c", "dnsperf -h | grep '^Version'");
+  return line.replace("Version", "dnsperf");
 }
-versions.push(
-  await firstLine("sh", "-c", "dnsperf -h | grep -o 'Version .*'")
-    .then((line) => `dnsperf ${line.replace("Version ", "")}`),
-);
-const [first] = names;
-const rounds = Number(values.rounds);
-const where = circumstances({ versions, rounds });
-const all = await measureAll(
-  names.toSpliced(1, 0, [`${first![0]}, again`, first![1]]),
-);
-checkCodes(all);
+
+await requirePrograms("dnsperf");
+const installed = await installedServers();
+const servers = [...installed.keys()];
+const yardstick = servers[0]!;
+const where = circumstances({
+  versions: [
+    ...[...installed.values()].filter((version) => version !== ""),
+    await dnsperfVersion(),
+  ],
+  rounds: Number(values.rounds),
+});
+const subjects = await measureAll([
+  [yardstick.name, yardstick],
+  [`${yardstick.name}, again`, yardstick],
+  ...servers.slice(1).map((server) => [server.name, server] as const),
+]);
+checkCodes(subjects);
 print({
   title: "DNS: 10 clients, 100 open queries",
   circumstances: where,
@@ -139,14 +148,14 @@ print({
     "queries/s",
     "mean latency µs",
     "CPU µs/query",
-    `CPU, × ${first![0]}`,
+    `CPU, × ${yardstick.name}`,
     "server's CPU",
     "lost",
   ],
-  rows: all.map((subject) => row(subject, all[0]!)),
+  rows: subjects.map((subject) => row(subject, subjects[0]!)),
   notes: [
     `A round has ${
       Number(values.queries).toLocaleString("en")
-    } queries. Response codes: ${all[0]!.runs[0]!.codes}`,
+    } queries. Response codes: ${subjects[0]!.runs[0]!.codes}`,
   ],
 }, values.markdown);
