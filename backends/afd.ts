@@ -96,8 +96,11 @@ export const BATCH = 256;
 /** How long a close waits for cancelled polls to end, in milliseconds. */
 const DRAIN = 100;
 
-/** The memory of polls that did not end at a close: the kernel may still write to it. */
-const undrained: AfdPolls[] = [];
+/**
+ * The memory of polls that did not end at a close, which is kept: the kernel may still
+ * write to it.
+ */
+export const undrained: AfdPolls[] = [];
 
 /** Room for `IO_STATUS_BLOCK`s that nothing reads. */
 const unread = new Uint8Array(new ArrayBuffer(IO_STATUS_BLOCK_BYTES));

@@ -64,7 +64,8 @@ export class AfdSelector<T, F extends FileObject = FileObject>
   /** The AFD_POLL_* bits that each poll asks for. */
   #asked = new Int32Array(32);
   /** The descriptors in the state QUEUED, and former ones. */
-  readonly #queue: number[] = [];
+  #queue = new Int32Array(64);
+  #queued = 0;
   /** Descriptors that a wait found closed; empty between waits. */
   readonly #invalid: number[] = [];
   #parked = false;
@@ -108,16 +109,16 @@ export class AfdSelector<T, F extends FileObject = FileObject>
     if (this.#states[fd]! > 0) this.#states[fd] = IDLE;
   }
 
-  /** Waits once, and fills `ready`. */
+  /** Waits once, and fills `ready`. Packets of cancelled polls end it early. */
   protected override fill(timeout: number): void {
-    const end = performance.now() + timeout;
     this.#startQueued();
-    let left = this.#timeout(timeout);
-    for (;;) {
-      const count = this.#afd.wait(left);
-      left = this.#after(count, end);
-      if (left < 0) return;
-    }
+    let left = this.ready.count > 0 ? 0 : timeout;
+    let count: number;
+    do {
+      count = this.#afd.wait(left);
+      this.#decode(count);
+      left = 0;
+    } while (count === BATCH);
   }
 
   /** Waits once on another thread, and fills `ready`. */
@@ -126,16 +127,16 @@ export class AfdSelector<T, F extends FileObject = FileObject>
     referenced: boolean,
   ): Promise<void> {
     const end = performance.now() + timeout;
-    this.#startQueued();
     this.#parked = true;
     try {
-      let left = this.#timeout(timeout);
-      while (left >= 0) {
-        const count = left === 0
-          ? this.#afd.wait(0)
-          : await this.#afd.waitParked(left, referenced);
+      for (let left = timeout;;) {
+        this.#startQueued();
+        if (this.ready.count > 0) return;
+        const count = await this.#afd.waitParked(left, referenced);
         if (this.closed) return;
-        left = this.#after(count, end);
+        this.#decode(count);
+        left = end - performance.now();
+        if (this.ready.count > 0 || left <= 0) return;
       }
     } finally {
       this.#parked = false;
@@ -147,47 +148,30 @@ export class AfdSelector<T, F extends FileObject = FileObject>
     this.#afd.close();
   }
 
-  /** How long to wait: not at all if closed sockets are to be reported. */
-  #timeout(timeout: number): number {
-    return this.ready.count > 0 ? 0 : timeout;
-  }
-
-  /**
-   * Takes the packets of a wait.
-   *
-   * @param end When the wait ends, on the monotonic clock
-   * @returns how long to wait again; -1 if the wait is over
-   */
-  #after(count: number, end: number): number {
-    this.#decode(count);
-    // There may be more.
-    if (count === BATCH) return 0;
-    if (this.ready.count > 0) return -1;
-    const left = end - performance.now();
-    if (left <= 0) return -1;
-    // Nothing was asked for: these polls have ended for other events.
-    this.#startQueued();
-    return this.#timeout(left);
-  }
-
   /** Starts the poll of a descriptor with the next wait, or now if that is under way. */
   #enqueue(fd: number, events: number): void {
     if (this.#states[fd] === QUEUED) return;
     if (this.#parked && this.#start(fd, events)) return;
+    this.#push(fd);
+  }
+
+  #push(fd: number): void {
     this.#states[fd] = QUEUED;
-    this.#queue.push(fd);
+    if (this.#queued === this.#queue.length) {
+      this.#queue = grown(this.#queue, this.#queued * 2);
+    }
+    this.#queue[this.#queued++] = fd;
   }
 
   #startQueued(): void {
-    const queue = this.#queue;
-    for (let index = 0; index < queue.length; index++) {
-      const fd = queue[index]!;
+    for (let index = 0; index < this.#queued; index++) {
+      const fd = this.#queue[index]!;
       if (this.#states[fd] !== QUEUED) continue;
       this.#states[fd] = IDLE;
       const events = this.registrations.events(fd);
       if (events !== 0 && !this.#start(fd, events)) this.#invalid.push(fd);
     }
-    queue.length = 0;
+    this.#queued = 0;
     this.#loseInvalid();
   }
 
@@ -241,11 +225,11 @@ export class AfdSelector<T, F extends FileObject = FileObject>
       this.ready.push(fd, this.registrations.generation(fd), events);
       if ((interest & MODE_ONE_SHOT) !== 0) return;
     }
-    this.#states[fd] = QUEUED;
-    this.#queue.push(fd);
+    this.#push(fd);
   }
 
   #loseInvalid(): void {
+    if (this.#invalid.length === 0) return;
     for (const fd of this.#invalid) this.lose(fd);
     this.#invalid.length = 0;
   }

@@ -118,6 +118,7 @@ function mayWait(fd: number): boolean {
     return type === S_IFIFO || type === S_IFSOCK || isTerminal(fd);
   } catch (error) {
     if (isSystemError(error)) return false; // closed: the first call reports it
+    if (error instanceof Deno.errors.NotSupported) return true; // Windows cannot say.
     throw error;
   }
 }

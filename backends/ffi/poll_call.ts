@@ -7,6 +7,7 @@
  */
 
 import { system } from "./current_system.ts";
+import { isOpen } from "./descriptor.ts";
 import { libc } from "./libc.ts";
 import { holding } from "./parked_call.ts";
 import type { PollFds } from "./structs/pollfd.ts";
@@ -57,19 +58,27 @@ function callWsaPoll(fds: PollFds, count: number, timeout: number): number {
   const { bytes } = fds;
   const result = winsock!.WSAPoll(bytes, count, toMilliseconds(timeout));
   if (result >= 0) return countReturned(fds, count);
-  if (result !== -system().errno.EBADF!) return result;
-  return countReturned(fds, count, true);
+  // Microsoft documents WSAEINVAL, and Wine has WSAENOTSOCK.
+  const { EINVAL, EBADF } = system().errno;
+  if (result !== -EINVAL! && result !== -EBADF!) return result;
+  return markClosed(fds, count) || result;
+}
+
+/** Marks the closed sockets as poll does, and counts them. */
+function markClosed(fds: PollFds, count: number): number {
+  let closed = 0;
+  for (let index = 0; index < count; index++) {
+    if (isOpen(fds.fd(index))) continue;
+    fds.setInvalid(index);
+    closed++;
+  }
+  return closed;
 }
 
 /** Its result need not include closed sockets, though each has POLLNVAL. */
-function countReturned(
-  fds: PollFds,
-  count: number,
-  allClosed = false,
-): number {
+function countReturned(fds: PollFds, count: number): number {
   let found = 0;
   for (let index = 0; index < count; index++) {
-    if (allClosed) fds.setInvalid(index);
     if (fds.returned(index) !== 0) found++;
   }
   return found;

@@ -111,10 +111,13 @@ function park(
   return holding(referenced, call, ...memory);
 }
 
+/** Sets of the calls on this thread: a wait allocates nothing. */
+const [failing, urgent] = [new SocketArray(), new SocketArray()];
+
 function callWinsock(sets: ThreeSets<SocketArray>, timeout: number): number {
-  const failing = withWriters(sets);
+  addWriters(failing, sets);
   const { readable, writable } = sets;
-  if (readable.size + failing.size + writable.size === 0) return sleep(timeout);
+  if (readable.size + writable.size + failing.size === 0) return sleep(timeout);
   const result = libc().select(
     0,
     readable.bytes,
@@ -130,27 +133,27 @@ async function callWinsockParked(
   timeout: number,
   referenced: boolean,
 ): Promise<number> {
-  const failing = withWriters(sets);
+  const exceptional = new SocketArray();
+  addWriters(exceptional, sets);
   const { readable, writable } = sets;
-  if (readable.size + failing.size + writable.size === 0) {
+  if (readable.size + writable.size + exceptional.size === 0) {
     return await sleepParked(timeout, referenced);
   }
-  const passed = { readable, writable, exceptional: failing };
+  const passed = { readable, writable, exceptional };
   const result = await park(0, passed, timeout, referenced);
-  return result < 0 ? result : take(sets, failing);
+  return result < 0 ? result : take(sets, exceptional);
 }
 
-/** The exceptional set to pass: with the writers whose connect may fail. */
-function withWriters(
+/** Fills the exceptional set to pass: with the writers whose connect may fail, too. */
+function addWriters(
+  failing: SocketArray,
   { writable, exceptional }: ThreeSets<SocketArray>,
-): SocketArray {
-  const failing = new SocketArray();
+): void {
   failing.copyFrom(exceptional);
   for (let place = 0; place < writable.size; place++) {
     const fd = writable.at(place);
     if (!hasPeer(fd)) failing.add(fd);
   }
-  return failing;
 }
 
 /** Takes the result of a call, and counts it. */
@@ -158,15 +161,15 @@ function take(
   { readable, writable, exceptional }: ThreeSets<SocketArray>,
   failing: SocketArray,
 ): number {
-  for (const set of [readable, writable, failing]) set.find();
-  const urgent: number[] = [];
+  readable.find();
+  writable.find();
+  urgent.clear();
   for (let place = 0; place < failing.size; place++) {
     const fd = failing.at(place);
-    if (exceptional.has(fd)) urgent.push(fd);
+    if (exceptional.has(fd)) urgent.add(fd);
     if (!hasPeer(fd)) writable.add(fd);
   }
-  exceptional.clear();
-  for (const fd of urgent) exceptional.add(fd);
+  exceptional.copyFrom(urgent);
   return readable.size + writable.size + exceptional.size;
 }
 

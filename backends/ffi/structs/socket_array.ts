@@ -63,9 +63,10 @@ export class SocketArray {
   /** Copies another set. */
   copyFrom(other: SocketArray): void {
     this.#reserve(other.size);
-    const length = FIRST + STRIDE * other.size;
-    this.#words.set(other.#words.subarray(0, length));
-    this.find();
+    this.#words[0] = other.size;
+    for (let place = 0; place < other.size; place++) {
+      this.#put(other.at(place), place);
+    }
   }
 
   /** Finds the places of the sockets, after a call has changed the array. */
