@@ -9,6 +9,7 @@ import { Socket } from "../backends/ffi/socket.ts";
 import { openFile } from "../backends/ffi/open_path.ts";
 import { systemError } from "../backends/ffi/errors.ts";
 import { fcntl, libc } from "../backends/ffi/libc.ts";
+import { ntdll } from "../backends/ffi/ntdll.ts";
 import { openFunctions } from "../backends/ffi/library.ts";
 
 function openDup2(): (from: number, to: number) => number {
@@ -29,31 +30,85 @@ export function dup2(fd: number, number: number): void {
   if (result < 0) throw systemError("dup2", -result);
 }
 
-/** Copies that a number may take on Windows, which has no dup2, until it is free again. */
+/** Handles that a number may take on Windows, which has no dup2, until it is free again. */
 const MOST_COPIES = 2000;
 
-/**
- * An open number below those of the tests. To copy a socket, Winsock opens a handle for
- * the time of the call, and that takes the lowest free number.
- */
-let spare = callDup2 === null ? Socket.create() : null;
+// <winbase.h>, <winnt.h>
+const THIS_PROCESS = 0xffff_ffff_ffff_ffffn;
+const DUPLICATE_SAME_ACCESS = 2;
 
-/** Windows gives out free numbers again: it makes copies until one has the number. */
+function openDuplicateHandle(): (
+  fromProcess: bigint,
+  handle: number,
+  toProcess: bigint,
+  copy: Uint32Array<ArrayBuffer>,
+  access: number,
+  inherit: number,
+  options: number,
+) => number {
+  return openFunctions(
+    {
+      // BOOL DuplicateHandle(HANDLE hSourceProcessHandle, HANDLE hSourceHandle,
+      //   HANDLE hTargetProcessHandle, LPHANDLE lpTargetHandle,
+      //   DWORD dwDesiredAccess, BOOL bInheritHandle, DWORD dwOptions)
+      DuplicateHandle: {
+        parameters: ["u64", "u32", "u64", "buffer", "u32", "u32", "u32"],
+        result: "u32",
+      },
+    } as const,
+  ).DuplicateHandle;
+}
+
+const callDuplicateHandle = hasPipes ? null : openDuplicateHandle();
+
+/**
+ * Copies a handle. The copy gets the lowest free number, as that of dup(2) does, but
+ * Winsock does not know it.
+ */
+function duplicateHandle(handle: number): number {
+  const copy = new Uint32Array(2);
+  const done = callDuplicateHandle!(
+    THIS_PROCESS,
+    handle,
+    THIS_PROCESS,
+    copy,
+    0,
+    0,
+    DUPLICATE_SAME_ACCESS,
+  );
+  if (done === 0) throw new Deno.errors.BadResource(`No handle ${handle}`);
+  return copy[0]!;
+}
+
+function closeHandle(handle: number): void {
+  ntdll("dup2").NtClose(handle);
+}
+
+/** A socket with a low number, which can be freed. */
+let spare = hasPipes ? null : Socket.create();
+
+/**
+ * To copy a socket, Winsock first opens a handle for the time of the call. So two
+ * numbers have to be the lowest free ones: any, and then the wanted one.
+ */
 function duplicateTo(fd: number, number: number): void {
   if (fd === number) return;
   if (isOpen(number)) close(number);
-  const surplus: number[] = [];
-  spare?.close();
-  try {
-    for (let count = 0; count < MOST_COPIES; count++) {
-      const copy = dup(fd);
-      if (copy === number) return;
-      surplus.push(copy);
-    }
-  } finally {
-    spare = Socket.create();
-    for (const copy of surplus) close(copy);
+  const taken: number[] = [];
+  do taken.push(duplicateHandle(fd)); while (
+    taken.at(-1) !== number && taken.length < MOST_COPIES
+  );
+  const lower = taken.find((handle) => handle < number);
+  if (lower === undefined) spare!.close();
+  else closeHandle(lower);
+  if (taken.includes(number)) closeHandle(number);
+  const copy = dup(fd);
+  if (lower === undefined) spare = Socket.create();
+  for (const handle of taken) {
+    if (handle !== lower && handle !== number) closeHandle(handle);
   }
+  if (copy === number) return;
+  close(copy);
   throw new Deno.errors.NotSupported(`Windows does not give out ${number}`);
 }
 

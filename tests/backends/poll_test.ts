@@ -4,6 +4,8 @@
 
 import { assertEquals, assertGreaterOrEqual, assertThrows } from "@std/assert";
 import { close, pipe } from "../../backends/ffi/mod.ts";
+import { firstTooLarge } from "../../backends/ffi/select_call.ts";
+import { wakePair } from "../../backends/ffi/wake_pair.ts";
 import {
   Poll,
   POLLERR,
@@ -39,7 +41,7 @@ test("Poll: poll() returns descriptors with their bits, in the order of registra
 
 test("Poll: a number that is not open is POLLNVAL, and the others still work [B29]", () => {
   using pair = pairOf();
-  const [reader, writer] = pipe();
+  const [reader, writer] = wakePair();
   close(writer);
   close(reader);
   const poll = new Poll();
@@ -145,14 +147,15 @@ test("select(): empty lists wait for the timeout", () => {
 });
 
 test("select(): a closed descriptor fails the call [B28]", () => {
-  const [reader, writer] = pipe();
+  const [reader, writer] = wakePair();
   close(reader);
   close(writer);
   assertThrows(() => select([reader], [], [], 0), Deno.errors.BadResource);
 });
 
 test("select(): descriptors without a bit are refused [P02]", () => {
-  for (const fd of [-1, 1024, 2 ** 20]) {
+  const tooLarge = firstTooLarge === Infinity ? [] : [1024, 2 ** 20];
+  for (const fd of [-1, ...tooLarge]) {
     for (const lists of [[[fd], [], []], [[], [fd], []], [[], [], [fd]]]) {
       assertThrows(
         () => select(lists[0]!, lists[1]!, lists[2]!, 0),

@@ -32,7 +32,11 @@ import {
 } from "../other_deno.ts";
 import { debianSource } from "./debian_source.ts";
 
-const DEFAULT_TESTS = ["tests/conformance_test.ts", "tests/backends/"];
+const DEFAULT_TESTS = [
+  "tests/conformance_test.ts",
+  "tests/backends/",
+  "tests/windows/",
+];
 
 /** A release of Debian whose Wine runs Deno: that of the one before, Wine 8, does not. */
 const DEBIAN = "trixie";
