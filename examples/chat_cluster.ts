@@ -24,6 +24,7 @@ import {
   parsePort,
   report,
 } from "./command_line.ts";
+import { INSPECT, inspect } from "./inspector/option.ts";
 import { serveBrowsers } from "./web_chat/browsers.ts";
 import { serveTerminals } from "./web_chat/terminals.ts";
 
@@ -34,10 +35,12 @@ await main(async () => {
   const { address, values } = parseCommandLine({
     "web-port": { type: "string", default: "8080" },
     broker: { type: "string", default: "127.0.0.1:4222" },
+    ...INSPECT,
   });
   const webPort = orRefuse(() => parsePort(String(values["web-port"])));
   await using reactor = new Reactor({ onError: report });
   const served = reactor.serve();
+  await inspect(reactor, values);
   const connection = await connectBroker(reactor, String(values.broker));
   const room = await joinRoom(reactor, connection);
   const shared = { ...address, reusePort: true };

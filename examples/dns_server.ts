@@ -17,6 +17,7 @@ import {
   Reactor,
 } from "../mod.ts";
 import { main, parseCommandLine, Refusal, report } from "./command_line.ts";
+import { INSPECT, runOrInspect } from "./inspector/option.ts";
 import { Responder } from "./dns_server/responder.ts";
 import { answerQueries } from "./dns_server/tcp.ts";
 import { Zone } from "./dns_server/zone.ts";
@@ -61,9 +62,10 @@ function answerDatagrams(
   datagrams.onError = report;
 }
 
-await main(() => {
+await main(async () => {
   const { address, values } = parseCommandLine({
     zone: { type: "string", default: ZONE },
+    ...INSPECT,
   });
   const responder = new Responder(readZone(values.zone as string));
   using reactor = new Reactor({ onError: report });
@@ -73,5 +75,5 @@ await main(() => {
   const server = reactor.listen({ ...address, ...CONNECTIONS }, answer);
   answerDatagrams(reactor, server.address, responder);
   console.log(`Server start at: ${formatAddress(server.address)}`);
-  reactor.run();
+  await runOrInspect(reactor, values);
 });

@@ -25,6 +25,7 @@ import {
   refuse,
   report,
 } from "./command_line.ts";
+import { INSPECT, runOrInspect } from "./inspector/option.ts";
 
 /** How long connections may take to finish after Ctrl-C, in milliseconds. */
 const GRACE = 2000;
@@ -77,6 +78,7 @@ main(async () => {
     mode: { type: "string", default: "run" },
     selector: { type: "string" },
     "own-chunks": { type: "boolean", default: false },
+    ...INSPECT,
   });
   const mode = oneOf(MODES, values.mode);
   const reactor = makeReactor(oneOf(SELECTOR_NAMES, values.selector));
@@ -84,6 +86,7 @@ main(async () => {
   const options = { ...address, reuseBuffer: !values["own-chunks"] };
   if (mode === "serve") onInterrupt(() => reactor.shutdown({ timeout: GRACE }));
   listen(reactor, options);
-  if (mode === "serve") await reactor.serve();
-  else reactor.run();
+  const isPlain = mode === "serve" && values.inspect === undefined;
+  if (isPlain) await reactor.serve();
+  else await runOrInspect(reactor, values);
 });

@@ -13,6 +13,7 @@
 import { takeOver } from "../adapters/systemd/mod.ts";
 import { type Connection, formatAddress, Reactor } from "../mod.ts";
 import { main, onInterrupt, parseCommandLine, report } from "./command_line.ts";
+import { INSPECT, inspect } from "./inspector/option.ts";
 
 /** An abstract name of Linux has no file. Elsewhere, pass a path. */
 const MEETING = "@pollux-hot-restart";
@@ -36,10 +37,12 @@ function answer(connection: Connection): void {
 await main(async () => {
   const { address, values } = parseCommandLine({
     path: { type: "string", default: MEETING },
+    ...INSPECT,
   });
   await using reactor = new Reactor({ onError: report });
   onInterrupt(() => reactor.shutdown({ timeout: GRACE }));
   const served = reactor.serve();
+  await inspect(reactor, values);
   const path = String(values.path).replace(/^@/, "\0");
   using restart = await takeOver(reactor, path);
   const socket = restart.socket("server");

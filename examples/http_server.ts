@@ -18,6 +18,7 @@ import type { AddressInfo } from "node:net";
 import { attach } from "../adapters/node/mod.ts";
 import { Reactor } from "../mod.ts";
 import { main, onInterrupt, parseCommandLine, report } from "./command_line.ts";
+import { INSPECT, inspect } from "./inspector/option.ts";
 
 const PATH = "/tmp/http_server";
 
@@ -42,10 +43,12 @@ if (import.meta.main) {
   await main(async () => {
     const { address, values } = parseCommandLine({
       path: { type: "string", default: PATH },
+      ...INSPECT,
     });
     const path = String(values.path);
     await using reactor = new Reactor({ onError: report });
     const served = reactor.serve();
+    await inspect(reactor, values);
 
     const pages = createServer(getRequestListener(application.fetch));
     const status = createServer((_request, response) => {

@@ -15,17 +15,20 @@ import type { TLSSocket } from "node:tls";
 import { attach } from "../adapters/node/mod.ts";
 import { Reactor } from "../mod.ts";
 import { main, onInterrupt, parseCommandLine, report } from "./command_line.ts";
+import { INSPECT, inspect } from "./inspector/option.ts";
 
 if (import.meta.main) {
   await main(async () => {
     const { address, values } = parseCommandLine({
       cert: { type: "string", default: "cert.pem" },
       key: { type: "string", default: "key.pem" },
+      ...INSPECT,
     });
     const cert = await Deno.readTextFile(String(values.cert));
     const key = await Deno.readTextFile(String(values.key));
     await using reactor = new Reactor({ onError: report });
     const served = reactor.serve();
+    await inspect(reactor, values);
 
     const server = createServer({ cert, key }, (request, response) => {
       const protocol = (request.socket as TLSSocket).getProtocol();

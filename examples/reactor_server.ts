@@ -9,6 +9,7 @@
 
 import { type Connection, formatAddress, Reactor } from "../mod.ts";
 import { main, parseCommandLine, report } from "./command_line.ts";
+import { INSPECT, runOrInspect } from "./inspector/option.ts";
 import { addressRepr, bytesRepr } from "./python_notation.ts";
 
 const encoder = new TextEncoder();
@@ -29,10 +30,10 @@ function reply(connection: Connection, message: string): void {
   if (!connection.write(encoder.encode(message))) connection.pause();
 }
 
-await main(() => {
-  const { address } = parseCommandLine();
+await main(async () => {
+  const { address, values } = parseCommandLine(INSPECT);
   using reactor = new Reactor({ onError: report });
   const server = reactor.listen(address, welcome);
   console.log(`Server start at: ${formatAddress(server.address)}`);
-  reactor.run();
+  await runOrInspect(reactor, values);
 });

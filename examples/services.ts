@@ -20,6 +20,7 @@ import {
   Reactor,
 } from "../mod.ts";
 import {
+  type CommandLine,
   HOST,
   main,
   orRefuse,
@@ -27,6 +28,7 @@ import {
   parsePort,
   report,
 } from "./command_line.ts";
+import { INSPECT, runOrInspect } from "./inspector/option.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -134,21 +136,26 @@ function isServed(port: number, base: InternetAddress): boolean {
 }
 
 /** The address to listen on, with the base port. */
-function parse(): InternetAddress {
+function parse(): CommandLine {
   const { values } = parseArgs({
     options: {
       host: { type: "string", default: HOST },
       "base-port": { type: "string", default: "8000" },
+      ...INSPECT,
     },
   });
   const base = parsePort(values["base-port"]);
   for (const { port } of SERVICES) parsePort(String(base + port));
-  return { hostname: parseHost(values.host), port: base };
+  const { inspect } = values;
+  return {
+    address: { hostname: parseHost(values.host), port: base },
+    values: { inspect },
+  };
 }
 
-await main(() => {
-  const base = orRefuse(parse);
+await main(async () => {
+  const { address: base, values } = orRefuse(parse);
   using reactor = new Reactor({ onError: report });
   for (const service of SERVICES) open(reactor, service, base);
-  reactor.run();
+  await runOrInspect(reactor, values);
 });

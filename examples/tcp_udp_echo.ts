@@ -15,6 +15,7 @@ import {
   Reactor,
 } from "../mod.ts";
 import { main, parseCommandLine, report } from "./command_line.ts";
+import { INSPECT, runOrInspect } from "./inspector/option.ts";
 
 /** TCP is a stream: while the peer does not read, its data is not read. */
 function echo(connection: Connection): void {
@@ -48,12 +49,12 @@ function isAnswered(sender: InternetAddress, own: InternetAddress): boolean {
   return sender.port !== own.port && sender.port !== 0;
 }
 
-await main(() => {
-  const { address } = parseCommandLine();
+await main(async () => {
+  const { address, values } = parseCommandLine(INSPECT);
   using reactor = new Reactor({ onError: report });
   // For port 0 the system chooses a TCP port, and UDP uses the same.
   const chosen = listen(reactor, address);
   bind(reactor, chosen);
   console.log(`Server start at: ${formatAddress(chosen)}`);
-  reactor.run();
+  await runOrInspect(reactor, values);
 });

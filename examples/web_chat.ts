@@ -20,6 +20,7 @@ import {
   parsePort,
   report,
 } from "./command_line.ts";
+import { INSPECT, inspect } from "./inspector/option.ts";
 import { serveBrowsers } from "./web_chat/browsers.ts";
 import { LocalRoom } from "./web_chat/local_room.ts";
 import { serveTerminals } from "./web_chat/terminals.ts";
@@ -30,10 +31,12 @@ const GRACE = 1000;
 await main(async () => {
   const { address, values } = parseCommandLine({
     "web-port": { type: "string", default: "8080" },
+    ...INSPECT,
   });
   const webPort = orRefuse(() => parsePort(String(values["web-port"])));
   await using reactor = new Reactor({ onError: report });
   const served = reactor.serve();
+  await inspect(reactor, values);
   const room = new LocalRoom();
   const page = serveBrowsers(reactor, room, { ...address, port: webPort });
   const terminals = serveTerminals(reactor, room, address);
