@@ -42,6 +42,7 @@ onAnyBackend(
   (stage) => {
     const target = stage.use(Socket.create("IPv4", "datagram"));
     target.bind({ ...LOCAL, port: 0 });
+    target.setBlocking(true);
     target.setRawOption(IPPROTO_IP, IP_RECVTOS, 1);
     const server = stage.reactor.datagram({ ...LOCAL, offload: true });
     let count = 0;
@@ -72,6 +73,7 @@ onAnyBackend(
     const target = stage.use(Socket.create("IPv4", "datagram"));
     target.bind({ hostname: "0.0.0.0", port: 0 });
     target.setOption("receivePacketInfo", true);
+    target.setBlocking(true);
     const { port } = target.localAddress as InternetAddress;
     const sender = stage.reactor.datagram({ ...LOCAL, offload: true });
     const hostnames = ["127.0.0.1", "127.0.0.2"];
