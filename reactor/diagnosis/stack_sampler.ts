@@ -15,7 +15,7 @@ const LONGEST_INTERVAL = 10;
 const SAMPLES = 10;
 
 /** Milliseconds after which a profile begins anew, so that it stays small. */
-const RENEWAL = 10_000;
+const RENEWAL = 60_000;
 
 /** A call in a profile of V8: `Profiler.ProfileNode` of the DevTools protocol. */
 interface ProfileNode {
