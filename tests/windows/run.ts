@@ -72,22 +72,30 @@ if (import.meta.main) {
 }
 
 async function runTests(tests: string[]): Promise<number> {
+  // Types do not depend on the machine, and Wine is slow.
+  const options = ["-A", "--no-check", "--no-lock"];
+  const { program, args } = await windowsDeno(["test", ...options, ...tests]);
+  return await inForeground(program, args);
+}
+
+/**
+ * Returns the command that runs Deno on Windows: this Deno, or the one under Wine. Its
+ * working directory is that of the package.
+ *
+ * @throws {CannotRunError} if Wine cannot run here
+ */
+export async function windowsDeno(
+  args: readonly string[],
+): Promise<{ program: string; args: readonly string[] }> {
   const { os, arch } = Deno.build;
-  if (os === "windows") {
-    return await inForeground(Deno.execPath(), ["test", "-A", ...tests]);
-  }
+  if (os === "windows") return { program: Deno.execPath(), args };
   if (os !== "linux" || arch !== "x86_64") {
     throw new CannotRunError(`Cannot run Wine on ${os} ${arch}`);
   }
   const cache = cacheFolder("pollux-windows");
   const folder = `${cache}/${Deno.version.deno}-${DEBIAN}`;
   await prepareOnce(folder, prepare);
-  // Types do not depend on the machine, and Wine is slow.
-  const options = ["-A", "--no-check", "--no-lock"];
-  return await inForeground(
-    wine,
-    [folder, project, DENO, "test", ...options, ...tests],
-  );
+  return { program: wine, args: [folder, project, DENO, ...args] };
 }
 
 async function prepare(folder: string): Promise<void> {
