@@ -79,6 +79,8 @@ export interface GuestStream {
   readonly kind: "stream";
   /** The file object to wait for. */
   readonly fileobj: FileObject;
+  /** Whether there is nothing to wait for it by. */
+  readonly isAlwaysReady?: boolean;
   /** `FILETYPE_*`. */
   readonly filetype: number;
   /** `RIGHTS_*` of the descriptor itself. */

@@ -8,6 +8,7 @@ import { read, WOULD_BLOCK, write } from "../../backends/ffi/mod.ts";
 import {
   fileDescriptor,
   type FileObject,
+  hasPipes,
   isBlocking,
 } from "../../backends/ffi/descriptor.ts";
 import { isSystemError } from "../../backends/ffi/errors.ts";
@@ -113,7 +114,7 @@ function isTerminal(fd: number): boolean {
 /** Whether a long write may block. Files and other devices never do. */
 function mayWait(fd: number): boolean {
   try {
-    if (!isBlocking(fd)) return false;
+    if (!hasPipes || !isBlocking(fd)) return false;
     const type = fileType(statusOf(fd).mode);
     return type === S_IFIFO || type === S_IFSOCK || isTerminal(fd);
   } catch (error) {

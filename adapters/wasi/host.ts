@@ -18,7 +18,7 @@ import { FdTable } from "./fd_table.ts";
 import type { Guest, GuestCall, GuestCalls } from "./guest.ts";
 import { type GuestDescriptor, GuestDirectory } from "./guest_file.ts";
 import { GuestSocket } from "./guest_socket.ts";
-import { GuestStdio } from "./guest_stdio.ts";
+import { standardStream } from "./guest_console.ts";
 import { GuestMemory } from "./memory.ts";
 import { clockOf, createNodeWasi, nodeCalls } from "./node_wasi.ts";
 import { PATH_CALLS } from "./paths.ts";
@@ -335,9 +335,9 @@ export class WasiHost {
 /** Creates the descriptors that a program starts with. */
 function initialTable(options: WasiHostOptions): FdTable<GuestDescriptor> {
   const table = new FdTable<GuestDescriptor>(mostDescriptors(options));
-  table.add(new GuestStdio(options.stdin ?? 0, "input"));
-  table.add(new GuestStdio(options.stdout ?? 1, "output"));
-  table.add(new GuestStdio(options.stderr ?? 2, "output"));
+  table.add(standardStream(options.stdin ?? 0, "input"));
+  table.add(standardStream(options.stdout ?? 1, "output"));
+  table.add(standardStream(options.stderr ?? 2, "output"));
   for (const [name, path] of Object.entries(options.preopens ?? {})) {
     requireRead(path);
     table.add(new GuestDirectory(-1, mayWrite(path), name));

@@ -97,9 +97,12 @@ export class PollRequest {
   ): void {
     const entry = table.get(fd);
     this.errors[index] = 0;
-    this.streams[index] = entry?.kind === "stream" ? entry : undefined;
+    const stream = entry?.kind === "stream" && !entry.isAlwaysReady
+      ? entry
+      : undefined;
+    this.streams[index] = stream;
     if (entry === undefined) this.fail(index, EBADF);
-    else if (entry.kind !== "stream") this.immediate = true;
+    else if (stream === undefined) this.immediate = true;
   }
 
   #readClock(index: number, view: DataView, at: number, now: Now): void {

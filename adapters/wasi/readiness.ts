@@ -11,7 +11,7 @@
 
 import { createSelector } from "../../backends/selectors.ts";
 import type { FileObject } from "../../backends/ffi/descriptor.ts";
-import type { LoopSelector } from "../../backends/selector.ts";
+import { EVENT_READ, type LoopSelector } from "../../backends/selector.ts";
 import { EBADF, errnoOf } from "../../backends/wasi/errno.ts";
 
 /** A descriptor of the host that the guest has waited for. */
@@ -114,6 +114,22 @@ export class Readiness implements Disposable {
       throw new Deno.errors.BadResource("The program has ended");
     }
     return this.#opened = this.#open();
+  }
+
+  /**
+   * Waits on another thread, for a selector without a descriptor of its own.
+   *
+   * @param end Ends the wait when it is readable
+   */
+  async park(end: number): Promise<void> {
+    const selector = this.#selector as LoopSelector<Watch | undefined>;
+    // It has no watch: its event is none of the guest's.
+    selector.register(end, EVENT_READ, undefined);
+    try {
+      await selector.park(Infinity);
+    } finally {
+      if (!this.#disposed) selector.unregister(end, { closing: true });
+    }
   }
 
   #look(timeout: number): number {

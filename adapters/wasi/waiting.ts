@@ -4,6 +4,8 @@
  * @module
  */
 
+import { close, write } from "../../backends/ffi/descriptor.ts";
+import { wakePair } from "../../backends/ffi/wake_pair.ts";
 import type { Reactor } from "../../reactor/reactor.ts";
 import type { Readiness } from "./readiness.ts";
 import { suspending } from "./suspending.ts";
@@ -117,7 +119,9 @@ export class Suspension implements Waiting, Disposable {
       : undefined;
     try {
       for (;;) {
-        await this.#reactor.readable(readiness.waitFd, { signal });
+        const { waitFd } = readiness;
+        if (waitFd < 0) await this.#park(readiness, signal);
+        else await this.#reactor.readable(waitFd, { signal });
         const count = readiness.wait(0);
         if (count > 0) return count;
       }
@@ -128,6 +132,31 @@ export class Suspension implements Waiting, Disposable {
       timer?.cancel();
       this.#wait = undefined;
       this.#resume();
+    }
+  }
+
+  /** Waits on another thread until a file is ready, or the reactor is closed. */
+  async #park(readiness: Readiness, signal: AbortSignal): Promise<void> {
+    const [reader, writer] = wakePair();
+    const wake = (): void => void write(writer, new Uint8Array(1));
+    const done = new AbortController();
+    let failure: unknown;
+    const ended = this.#reactor.readable(reader, { signal: done.signal })
+      .then(() => {}, (error) => {
+        failure = error;
+        wake();
+      });
+    signal.addEventListener("abort", wake);
+    try {
+      await readiness.park(reader);
+      signal.throwIfAborted();
+      if (failure !== undefined) throw failure;
+    } finally {
+      signal.removeEventListener("abort", wake);
+      done.abort();
+      await ended;
+      close(reader);
+      close(writer);
     }
   }
 

@@ -5,7 +5,7 @@
 import { assert, assertEquals } from "@std/assert";
 import { pipe, Socket, write } from "../../../backends/ffi/mod.ts";
 import { close } from "../../../backends/ffi/mod.ts";
-import { bytesOf, fillSocket, pairOf, test } from "../../util.ts";
+import { bytesOf, fillSocket, pairOf, posixTest, test } from "../../util.ts";
 import {
   CLOCKID_MONOTONIC,
   CLOCKID_PROCESS_CPUTIME_ID,
@@ -130,23 +130,26 @@ test("poll_oneoff: an empty datagram is not an end of file", () => {
   }, "datagram");
 });
 
-test("poll_oneoff: the next call reports an error that it has consumed", () => {
-  using listener = listening();
-  using client = Socket.create("IPv4", "stream");
-  client.connect(listener.localAddress);
-  runProgram({ sockets: [listener] }, (program) => {
-    const { fd } = program.accept(3);
-    client.setRawOption(...lingerZero());
-    client.close();
-    assertEquals(program.poll(onFd("read", fd)), [hungUp(0n)]);
-    assertEquals(program.receive(fd).errno, "ECONNRESET");
-    assertEquals(program.receive(fd), {
-      errno: "ESUCCESS",
-      text: "",
-      flags: 0,
+posixTest(
+  "poll_oneoff: the next call reports an error that it has consumed",
+  () => {
+    using listener = listening();
+    using client = Socket.create("IPv4", "stream");
+    client.connect(listener.localAddress);
+    runProgram({ sockets: [listener] }, (program) => {
+      const { fd } = program.accept(3);
+      client.setRawOption(...lingerZero());
+      client.close();
+      assertEquals(program.poll(onFd("read", fd)), [hungUp(0n)]);
+      assertEquals(program.receive(fd).errno, "ECONNRESET");
+      assertEquals(program.receive(fd), {
+        errno: "ESUCCESS",
+        text: "",
+        flags: 0,
+      });
     });
-  });
-});
+  },
+);
 
 /** SO_LINGER without time: close() sends a reset. */
 function lingerZero(): [number, number, Uint8Array<ArrayBuffer>] {
@@ -380,7 +383,7 @@ test("poll_oneoff: pointers need no alignment", () => {
   });
 });
 
-test("poll_oneoff: a regular file is always ready", async () => {
+posixTest("poll_oneoff: a regular file is always ready", async () => {
   const directory = await Deno.makeTempDir();
   try {
     await Deno.writeTextFile(`${directory}/file`, "text");
@@ -405,7 +408,7 @@ test("poll_oneoff: a regular file is always ready", async () => {
   }
 });
 
-test("poll_oneoff: standard input is readable once it has input", () => {
+posixTest("poll_oneoff: standard input is readable once it has input", () => {
   const [reader, writer] = pipe();
   try {
     runProgram({ stdin: reader }, (program) => {
@@ -419,7 +422,7 @@ test("poll_oneoff: standard input is readable once it has input", () => {
   }
 });
 
-test("poll_oneoff: the end of standard input is HANGUP", () => {
+posixTest("poll_oneoff: the end of standard input is HANGUP", () => {
   const [reader, writer] = pipe();
   close(writer);
   runProgram({ stdin: reader }, (program) => {

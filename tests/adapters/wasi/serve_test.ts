@@ -7,11 +7,11 @@ import { createSelector } from "../../../backends/mod.ts";
 import {
   close,
   type InternetAddress,
-  pipe,
   read,
   Socket,
   write,
 } from "../../../backends/ffi/mod.ts";
+import { wakePair } from "../../../backends/ffi/wake_pair.ts";
 import { WasiHost } from "../../../adapters/wasi/mod.ts";
 import { type Callback, Reactor } from "../../../reactor/mod.ts";
 import { bytesOf, test } from "../../util.ts";
@@ -78,7 +78,7 @@ test("WasiHost.serve: Deno's loop runs while the guest waits", async () => {
 test(
   `WasiHost.serve: a guest in C serves two clients at a time${noCompiler}`,
   async () => {
-    const [stdin, stdout] = pipe();
+    const [stdin, stdout] = wakePair();
     await beside(compiled as WebAssembly.Module, async (listener) => {
       const { hostname, port } = listener.localAddress as InternetAddress;
       using idle = await Deno.connect({ hostname, port });
@@ -243,8 +243,8 @@ test("WasiHost.serve: an aborted signal prevents the start", async () => {
 
 test("WasiHost.serve: the guest reads standard input as it arrives", async () => {
   const { constant, call, store, load, drop } = op;
-  const [stdin, input] = pipe();
-  const [output, stdout] = pipe();
+  const [stdin, input] = wakePair();
+  const [output, stdout] = wakePair();
   // fd_read(0, 16, 1, 0), then fd_write(1, 16, 1, 0) of as many bytes.
   const copy = assemble([["fd_read", 4], ["fd_write", 4]], [
     ...[...constant(16), ...constant(64), ...store],

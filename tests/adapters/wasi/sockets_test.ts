@@ -11,7 +11,7 @@ import {
   setBlocking,
   Socket,
 } from "../../../backends/ffi/mod.ts";
-import { bytesOf, fillSocket, pairOf, test } from "../../util.ts";
+import { bytesOf, fillSocket, pairOf, posixTest, test } from "../../util.ts";
 import {
   FDFLAGS_NONBLOCK,
   FILETYPE_SOCKET_DGRAM,
@@ -57,20 +57,26 @@ function withListener(
   });
 }
 
-test("WasiHost: the sockets are numbered after the directories", async () => {
-  const directory = await Deno.makeTempDir();
-  using pair = pairOf();
-  const options = { preopens: { "/a": directory, "/b": directory } };
-  runProgram({ ...options, sockets: [pair.left] }, (program) => {
-    const at = program.allocate(8);
-    program.must("fd_prestat_get", 3, at);
-    program.must("fd_prestat_get", 4, at);
-    // Here wasi-libc stops to look for directories.
-    assertEquals(wasiErrnoName(program.call("fd_prestat_get", 5, at)), "EBADF");
-    assertEquals(program.send(5, ["x"]).errno, "ESUCCESS");
-  });
-  await Deno.remove(directory);
-});
+posixTest(
+  "WasiHost: the sockets are numbered after the directories",
+  async () => {
+    const directory = await Deno.makeTempDir();
+    using pair = pairOf();
+    const options = { preopens: { "/a": directory, "/b": directory } };
+    runProgram({ ...options, sockets: [pair.left] }, (program) => {
+      const at = program.allocate(8);
+      program.must("fd_prestat_get", 3, at);
+      program.must("fd_prestat_get", 4, at);
+      // Here wasi-libc stops to look for directories.
+      assertEquals(
+        wasiErrnoName(program.call("fd_prestat_get", 5, at)),
+        "EBADF",
+      );
+      assertEquals(program.send(5, ["x"]).errno, "ESUCCESS");
+    });
+    await Deno.remove(directory);
+  },
+);
 
 test("fd_fdstat_get: a listener has the type and rights that guests look for", () => {
   withListener((program) => {
@@ -266,7 +272,7 @@ test("sock_recv, sock_send: unknown flags are EINVAL", () => {
   });
 });
 
-test("sock_send: NONBLOCK sends as many bytes as fit, then EAGAIN", () => {
+posixTest("sock_send: NONBLOCK sends as many bytes as fit, then EAGAIN", () => {
   withPair(
     (program) => {
       program.must("fd_fdstat_set_flags", 3, FDFLAGS_NONBLOCK);
@@ -281,14 +287,14 @@ test("sock_send: NONBLOCK sends as many bytes as fit, then EAGAIN", () => {
   );
 });
 
-test("sock_send: a closed peer is EPIPE, without a signal", () => {
+posixTest("sock_send: a closed peer is EPIPE, without a signal", () => {
   withPair((program, peer) => {
     peer.close();
     assertEquals(program.send(3, ["x"]).errno, "EPIPE");
   });
 });
 
-test("sock_shutdown: it ends the given direction", () => {
+posixTest("sock_shutdown: it ends the given direction", () => {
   withPair((program, peer) => {
     program.must("sock_shutdown", 3, SDFLAGS_WR);
     assertEquals(peer.recv(new Uint8Array(1)), 0);
@@ -336,7 +342,7 @@ test("fd_renumber: a socket replaces another, which is closed", () => {
   });
 });
 
-test("fd_renumber: a socket replaces a standard stream", () => {
+posixTest("fd_renumber: a socket replaces a standard stream", () => {
   const [reader, writer] = pipe();
   using pair = pairOf();
   runProgram({ sockets: [pair.left], stdout: writer }, (program) => {
@@ -380,45 +386,54 @@ function openFile(program: GuestProgram, directory: number): number {
   return program.view.getUint32(stored, true);
 }
 
-test("fd_renumber: a socket replaces a file, which is closed", async () => {
-  const text = await withFile((program, peer) => {
-    program.must("fd_renumber", 4, 5);
-    assertEquals(program.send(5, ["socket"]).count, 6);
-    assertEquals(peer.recv(new Uint8Array(8)), 6);
-    assertEquals(program.receive(4).errno, "EBADF");
-    // The number that is free now is the next one's.
-    assertEquals(openFile(program, 3), 4);
-    assertEquals(program.send(4, ["file"], "fd_write").count, 4);
-    peer.send(bytesOf("x"));
-    assertEquals(program.poll(onFd("read", 5)).length, 1);
-  });
-  assertEquals(text, "file");
-});
+posixTest(
+  "fd_renumber: a socket replaces a file, which is closed",
+  async () => {
+    const text = await withFile((program, peer) => {
+      program.must("fd_renumber", 4, 5);
+      assertEquals(program.send(5, ["socket"]).count, 6);
+      assertEquals(peer.recv(new Uint8Array(8)), 6);
+      assertEquals(program.receive(4).errno, "EBADF");
+      // The number that is free now is the next one's.
+      assertEquals(openFile(program, 3), 4);
+      assertEquals(program.send(4, ["file"], "fd_write").count, 4);
+      peer.send(bytesOf("x"));
+      assertEquals(program.poll(onFd("read", 5)).length, 1);
+    });
+    assertEquals(text, "file");
+  },
+);
 
-test("fd_renumber: a file replaces a socket, which is closed", async () => {
-  const text = await withFile((program, peer) => {
-    // Waited for once, so that the number has a past.
-    program.poll(onFd("write", 4));
-    program.must("fd_renumber", 5, 4);
-    assertEquals(peer.recv(new Uint8Array(1)), 0);
-    assertEquals(program.send(4, ["file"], "fd_write").count, 4);
-    assertEquals(program.receive(4).errno, "ENOTSOCK");
-    assertEquals(program.poll(onFd("read", 4)).length, 1);
-    assertEquals(program.receive(5).errno, "EBADF");
-  });
-  assertEquals(text, "file");
-});
+posixTest(
+  "fd_renumber: a file replaces a socket, which is closed",
+  async () => {
+    const text = await withFile((program, peer) => {
+      // Waited for once, so that the number has a past.
+      program.poll(onFd("write", 4));
+      program.must("fd_renumber", 5, 4);
+      assertEquals(peer.recv(new Uint8Array(1)), 0);
+      assertEquals(program.send(4, ["file"], "fd_write").count, 4);
+      assertEquals(program.receive(4).errno, "ENOTSOCK");
+      assertEquals(program.poll(onFd("read", 4)).length, 1);
+      assertEquals(program.receive(5).errno, "EBADF");
+    });
+    assertEquals(text, "file");
+  },
+);
 
-test("fd_renumber: a file replaces standard output, and a directory a socket", async () => {
-  const text = await withFile((program, peer) => {
-    program.must("fd_renumber", 5, 1);
-    assertEquals(program.send(1, ["out"], "fd_write").count, 3);
-    program.must("fd_renumber", 3, 4);
-    assertEquals(peer.recv(new Uint8Array(1)), 0);
-    assertEquals(openFile(program, 4), 3);
-  });
-  assertEquals(text, "out");
-});
+posixTest(
+  "fd_renumber: a file replaces standard output, and a directory a socket",
+  async () => {
+    const text = await withFile((program, peer) => {
+      program.must("fd_renumber", 5, 1);
+      assertEquals(program.send(1, ["out"], "fd_write").count, 3);
+      program.must("fd_renumber", 3, 4);
+      assertEquals(peer.recv(new Uint8Array(1)), 0);
+      assertEquals(openFile(program, 4), 3);
+    });
+    assertEquals(text, "out");
+  },
+);
 
 test("fd_renumber: a closed number is EBADF", () => {
   withPair((program, peer) => {
@@ -457,7 +472,7 @@ test("sock_*: a standard stream is ENOTSOCK", () => {
   });
 });
 
-test("WasiHost: a program can use directories and sockets", async () => {
+posixTest("WasiHost: a program can use directories and sockets", async () => {
   const directory = await Deno.makeTempDir();
   using pair = pairOf();
   const options = { preopens: { "/": directory }, sockets: [pair.left] };
@@ -540,7 +555,7 @@ test("WasiHost: an instance without a memory or a _start is refused", () => {
   );
 });
 
-test("fd_write: a full pipe is EAGAIN only with NONBLOCK", () => {
+posixTest("fd_write: a full pipe is EAGAIN only with NONBLOCK", () => {
   const [reader, writer] = pipe();
   fillSocket(writer);
   runProgram({ stdout: writer }, (program) => {
@@ -551,7 +566,7 @@ test("fd_write: a full pipe is EAGAIN only with NONBLOCK", () => {
   close(writer);
 });
 
-test("fd_write: a blocking pipe takes as many bytes as fit", () => {
+posixTest("fd_write: a blocking pipe takes as many bytes as fit", () => {
   const [reader, writer] = pipe();
   setBlocking(writer, true);
   runProgram({ stdout: writer }, (program) => {
