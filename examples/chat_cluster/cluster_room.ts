@@ -77,10 +77,12 @@ export class ClusterRoom implements Room {
     const { id } = line;
     const isKnown = key !== null && id !== undefined;
     const entry = { kind: "said", name, text } as const;
-    await this.#log.append(
+    const outcome = await this.#log.append(
       isKnown ? { ...entry, id } : entry,
       isKnown ? `${hash(key)}.${id}` : `${this.#process}.${this.#said++}`,
     );
+    // The page may have missed it, and would wait for it.
+    if (isKnown && outcome === "repeated") guest.send({ kind: "stored", id });
   }
 
   /** Stores that a guest has left, unless another has taken its place. */
@@ -133,7 +135,7 @@ export class ClusterRoom implements Room {
       this.#arrivals.set(id, { guest, id, resolve: arrived.resolve });
       const entry = { name, key, process: this.#process, id };
       const outcome = await this.#store(entry, last?.number ?? 0);
-      if (outcome === "stored") {
+      if (outcome === "stored" || outcome === "repeated") {
         await arrived.promise;
         return null;
       }

@@ -15,6 +15,7 @@ import {
   type JetStreamManager,
   jetstreamManager,
   type JsMsg,
+  type PubAck,
   StorageType,
 } from "@nats-io/jetstream";
 import { nanos, type NatsConnection } from "@nats-io/transport-node";
@@ -51,8 +52,11 @@ const SILENCE: ReadonlySet<string> = new Set([
 /** "Stream name already in use with a different configuration". */
 const OTHER_CONFIGURATION = 10058;
 
-/** The fate of an entry. "outdated": another entry about the name came first. */
-export type Outcome = "stored" | "outdated" | "closed";
+/**
+ * The fate of an entry. "repeated": it was stored before. "outdated": another entry about
+ * the name came first. "closed": so was the connection.
+ */
+export type Outcome = "stored" | "repeated" | "outdated" | "closed";
 
 /** An entry with its place in the log. */
 export interface Numbered {
@@ -103,11 +107,11 @@ export class Log {
       timeout: TIMEOUT,
       ...(before !== undefined && { expect: { lastSubjectSequence: before } }),
     };
-    const store = (): Promise<unknown> =>
+    const store = (): Promise<PubAck> =>
       this.#client.publish(subject, JSON.stringify(entry), options);
     try {
-      await this.#untilAnswered(store);
-      return "stored";
+      const { duplicate } = await this.#untilAnswered(store);
+      return duplicate ? "repeated" : "stored";
     } catch (error) {
       if (this.isClosed) return "closed";
       if (isOutdated(error)) return "outdated";
@@ -115,12 +119,12 @@ export class Log {
     }
   }
 
-  /** The last entry about a name; null without one. */
+  /** The last entry about a name; null without one, and if the connection was closed. */
   async last(name: string): Promise<Numbered | null> {
     const query = { last_by_subj: `${NAMES}.${name}` };
     const stored = await this.#untilAnswered(() =>
       this.#manager.streams.getMessage(STREAM, query)
-    );
+    ).catch(() => null);
     const entry = stored && parseEntry(stored.data);
     return entry && { entry, number: stored.seq };
   }
@@ -136,7 +140,8 @@ export class Log {
     if (state.messages === 0) caughtUp.resolve();
     this.#consume((message) => {
       this.#receive(message, callback);
-      if (message.info.pending === 0) caughtUp.resolve();
+      // Other processes go on to append, so the number of pending ones is never zero.
+      if (message.seq >= state.last_seq) caughtUp.resolve();
     }).catch(caughtUp.reject);
     await caughtUp.promise;
     return state.first_seq;

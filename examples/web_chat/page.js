@@ -66,6 +66,9 @@ const receive = {
     }
     addNotice(`${name} has left`);
   },
+  stored({ id }) {
+    confirm(id);
+  },
   said({ name: author, text, number, id }) {
     if (number !== undefined) {
       if (last !== null && number <= last) return;

@@ -44,6 +44,8 @@ export type Message =
   | Said
   | Welcome
   | { readonly kind: "refused"; readonly reason: string }
+  /** The room had a line of a page already, by its number of the page. */
+  | { readonly kind: "stored"; readonly id: number }
   | { readonly kind: "joined" | "left"; readonly name: string };
 
 /** A guest, and its connection. */

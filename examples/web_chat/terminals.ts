@@ -78,6 +78,8 @@ function guestOf(connection: Connection, entry: string): Guest {
     key: null,
     after: isNumbered ? Number(number) : null,
     send: (message) => {
+      // Only pages number their lines.
+      if (message.kind === "stored") return;
       // The terminal shows its own lines already.
       if (message.kind === "said" && message.name === name) return;
       connection.write(`${textOf(message, isNumbered)}\n`);
@@ -86,7 +88,10 @@ function guestOf(connection: Connection, entry: string): Guest {
   };
 }
 
-function textOf(message: Message, isNumbered: boolean): string {
+function textOf(
+  message: Exclude<Message, { kind: "stored" }>,
+  isNumbered: boolean,
+): string {
   switch (message.kind) {
     case "welcome": {
       const others = message.others.join(", ") || "no other guest";

@@ -217,7 +217,7 @@ testExamples(
       late.messages.map((message) =>
         message.kind === "said" ? message.text : message.kind
       ),
-      ["first", "welcome", "second"],
+      ["first", "welcome", "stored", "second"],
     );
     assertEquals(
       bob.messages.map(({ kind }) => kind),
@@ -257,6 +257,25 @@ testExamples(
 );
 
 testExamples(
+  "chat_cluster: a process joins while lines are said, of which the oldest are removed",
+  async () => {
+    await using broker = await NatsServer.start();
+    await using one = await joinCluster(broker);
+    await using page = new RegularPage(one.webPort, "page");
+    await page.say(510);
+    const meanwhile = page.say(800);
+    await using two = await joinCluster(broker);
+    await using late = new RegularPage(two.webPort, "late");
+    await late.entered(1);
+    await meanwhile;
+    await late.hears("page", "1309");
+    assertOnce("late", late.heard);
+  },
+  natsAbsence,
+  absence.task,
+);
+
+testExamples(
   "chat_cluster: a process that is stopped leaves, and comes back with its guests",
   async () => {
     await using broker = await NatsServer.start();
@@ -279,6 +298,28 @@ testExamples(
     }
     assertEquals(bob.messages.map(({ kind }) => kind), ["welcome", "said"]);
     assertEquals(await othersIn(one), ["ann", "bob"]);
+  },
+  natsAbsence,
+  absence.task,
+);
+
+testExamples(
+  "chat_cluster: Ctrl-C ends a process whose broker is away, and guests that wait",
+  async () => {
+    await using broker = await NatsServer.start();
+    await using server = await joinCluster(broker);
+    await using ann = await Visitor.enter(server, "ann");
+    await using bob = await Visitor.connect(server);
+    await broker.kill();
+    ann.say("never stored", 1);
+    bob.enter("bob");
+    // The process has received both when it answers a request.
+    const page = await fetch(`http://${HOST}:${server.webPort}/`);
+    await page.text();
+    server.program.kill("SIGINT");
+    const { code, errors, lines } = await server.program.ending();
+    assertEquals([code, errors, lines.at(-1)], [0, "", "Goodbye"]);
+    assertEquals(await ann.closed, 1001);
   },
   natsAbsence,
   absence.task,

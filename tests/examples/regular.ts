@@ -7,7 +7,7 @@ import { eventually } from "../util.ts";
 const PAUSE = 100;
 
 /** How long a test waits for guests that come back, in milliseconds. */
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 /** A line with its place in the log. */
 export type Heard = Pick<Said, "name" | "text"> & { readonly number: number };
@@ -114,7 +114,10 @@ export class RegularPage extends Regular {
     this.#socket?.close();
   }
 
-  #receive(socket: WebSocket, message: Welcome | Heard & Said): void {
+  #receive(
+    socket: WebSocket,
+    message: Welcome | Heard & Said | { kind: "stored"; id: number },
+  ): void {
     if (message.kind === "welcome") {
       this.entries++;
       this.#socket = socket;
@@ -124,10 +127,16 @@ export class RegularPage extends Regular {
     } else if (message.kind === "said") {
       this.heard.push(message);
       this.#after = message.number;
-      if (message.name !== this.name) return;
-      this.said = message.id! + 1;
-      this.#sayNext();
+      if (message.name === this.name) this.#confirm(message.id!);
+    } else if (message.kind === "stored") {
+      this.#confirm(message.id);
     }
+  }
+
+  #confirm(id: number): void {
+    if (id < this.said) return;
+    this.said = id + 1;
+    this.#sayNext();
   }
 
   #sayNext(): void {
