@@ -53,8 +53,8 @@ const SILENCE: ReadonlySet<string> = new Set([
 const OTHER_CONFIGURATION = 10058;
 
 /**
- * The fate of an entry. "repeated": it was stored before. "outdated": another entry about
- * the name came first. "closed": so was the connection.
+ * The fate of an entry. It is "repeated" if it was stored before, and "outdated" if another
+ * entry about the name came first. With a closed connection nothing is stored.
  */
 export type Outcome = "stored" | "repeated" | "outdated" | "closed";
 
