@@ -8,23 +8,19 @@
  * @module
  */
 
-import { windowsDeno } from "../tests/windows/run.ts";
 import { draw, type Point } from "./chart.ts";
 
 const ROUNDS = 3;
 const FILE = new URL("../docs/img/wake_up_on_windows.svg", import.meta.url);
 
 async function measure(): Promise<Point[]> {
-  const { program, args } = await windowsDeno([
-    "run",
-    "-A",
-    "--no-check",
-    "--no-lock",
-    "bench/scaling.ts",
-    "--points",
-  ]);
-  const { stdout, success } = await new Deno.Command(program, {
-    args: [...args],
+  const { stdout, success } = await new Deno.Command(Deno.execPath(), {
+    args: [
+      ...["run", "-A", "tests/windows/run.ts", "--deno"],
+      ...["run", "-A", "--no-check", "--no-lock"],
+      ...["bench/scaling.ts", "--points"],
+    ],
+    cwd: new URL("..", import.meta.url),
     stderr: "inherit",
   }).output();
   if (!success) throw new Error("bench/scaling.ts has failed");

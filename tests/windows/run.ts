@@ -9,6 +9,7 @@
  * ```sh
  * deno task test:windows                # the default suites
  * deno task test:windows tests/reactor/ # other files, or options
+ * deno task test:windows --deno run -A examples/demo.ts # another command of Deno
  * ```
  *
  * The first run unpacks Deno (from npm) and Wine (from Debian) into a cache folder. It
@@ -71,31 +72,23 @@ if (import.meta.main) {
   }
 }
 
-async function runTests(tests: string[]): Promise<number> {
+async function runTests(args: string[]): Promise<number> {
+  if (args[0] === "--deno") return await runDeno(args.slice(1));
   // Types do not depend on the machine, and Wine is slow.
-  const options = ["-A", "--no-check", "--no-lock"];
-  const { program, args } = await windowsDeno(["test", ...options, ...tests]);
-  return await inForeground(program, args);
+  return await runDeno(["test", "-A", "--no-check", "--no-lock", ...args]);
 }
 
-/**
- * Returns the command that runs Deno on Windows: this Deno, or the one under Wine. Its
- * working directory is that of the package.
- *
- * @throws {CannotRunError} if Wine cannot run here
- */
-export async function windowsDeno(
-  args: readonly string[],
-): Promise<{ program: string; args: readonly string[] }> {
+/** Runs the Deno of Windows in the folder of the package, and returns its exit status. */
+async function runDeno(args: readonly string[]): Promise<number> {
   const { os, arch } = Deno.build;
-  if (os === "windows") return { program: Deno.execPath(), args };
+  if (os === "windows") return await inForeground(Deno.execPath(), args);
   if (os !== "linux" || arch !== "x86_64") {
     throw new CannotRunError(`Cannot run Wine on ${os} ${arch}`);
   }
   const cache = cacheFolder("pollux-windows");
   const folder = `${cache}/${Deno.version.deno}-${DEBIAN}`;
   await prepareOnce(folder, prepare);
-  return { program: wine, args: [folder, project, DENO, ...args] };
+  return await inForeground(wine, [folder, project, DENO, ...args]);
 }
 
 async function prepare(folder: string): Promise<void> {
