@@ -295,9 +295,12 @@ export class Sharing {
   }
 }
 
+/** For `hop()`: an await of any other value makes a promise of it. */
+const settled = Promise.resolve();
+
 /** Lets promises continue, by so many microtask steps. */
 async function hop(steps: number): Promise<void> {
-  for (let step = 0; step < steps; step++) await undefined;
+  for (let step = 0; step < steps; step++) await settled;
 }
 
 /** Watches Deno's epoll instance by the reactor's selector. */
