@@ -353,7 +353,7 @@ onBoth("a failed connect or bind has the same error", async (net, say) => {
   await say("no such path", () => {
     return net.connect({ transport: "unix", path: "/nonexistent/socket" });
   });
-});
+}, NOT_DENO_OF_WINDOWS);
 
 onBoth("an aborted signal is the connect's error", async (net, say) => {
   const signal = AbortSignal.abort(new Error("why not"));

@@ -312,6 +312,17 @@ Deno.test("Windows: the constants of descriptors are NotSupported, by name", () 
   }
 });
 
+Deno.test("Windows: WSAMSG and WSABUF are laid out as in <ws2def.h>", () => {
+  const { msghdr, iovec } = windows("x86_64");
+  // LPSOCKADDR name; INT namelen; LPWSABUF lpBuffers; ULONG dwBufferCount;
+  // WSABUF Control { ULONG len; CHAR *buf; }; ULONG dwFlags;
+  const { name, namelen, iov, iovlen, controllen, control, flags } = msghdr;
+  const offsets = [name, namelen, iov, iovlen, controllen, control, flags];
+  assertEquals(offsets, [0, 8, 16, 24, 32, 40, 48]);
+  assertEquals(msghdr.size, 56);
+  assertEquals([iovec.length, iovec.address], [0, 1]);
+});
+
 winsockTest(
   "an error has Deno's class, and the code that programs expect",
   () => {
