@@ -87,6 +87,15 @@ function closeHandle(handle: number): void {
 /** A socket with a low number, which can be freed. */
 let spare = hasPipes ? null : Socket.create();
 
+/** Lets the next number that a test opens be above that of the spare socket. */
+export function reserveLowNumber(): void {
+  if (spare === null) return;
+  const other = Socket.create();
+  const [low, high] = other.fd < spare.fd ? [other, spare] : [spare, other];
+  high.close();
+  spare = low;
+}
+
 /**
  * To copy a socket, Winsock first opens a handle for the time of the call. So two
  * numbers have to be the lowest free ones: any, and then the wanted one.

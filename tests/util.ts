@@ -6,6 +6,7 @@
 import { assert, assertEquals, fail } from "@std/assert";
 import { hasPipes, isOpen } from "../backends/ffi/descriptor.ts";
 import { openLibrary } from "../backends/ffi/libc.ts";
+import { reserveLowNumber } from "./descriptors.ts";
 import { openDenoDescriptors } from "../reactor/sharing/deno_descriptors.ts";
 import {
   type FileObject,
@@ -112,6 +113,7 @@ function withFdCheck(
   body: () => void | Promise<void>,
 ): () => Promise<void> {
   return async () => {
+    reserveLowNumber();
     const before = openFds();
     await body();
     const end = performance.now() + PATIENCE;

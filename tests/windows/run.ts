@@ -33,10 +33,19 @@ import {
 } from "../other_deno.ts";
 import { debianSource } from "./debian_source.ts";
 
+/** Those that need pipes, or functions that only the C library of POSIX has. */
+const POSIX_TESTS = [
+  "tests/backends/ffi/calls_test.ts",
+  "tests/backends/ffi/file_description_test.ts",
+  "tests/backends/ffi/foreign_memory_test.ts",
+  "tests/backends/ffi/transfers_test.ts",
+];
+
 const DEFAULT_TESTS = [
   "tests/conformance_test.ts",
   "tests/backends/",
   "tests/windows/",
+  `--ignore=${POSIX_TESTS.join()}`,
 ];
 
 /** A release of Debian whose Wine runs Deno: that of the one before, Wine 8, does not. */
