@@ -4,7 +4,7 @@
 
 import { assert, assertEquals, assertMatch } from "@std/assert";
 import * as selectors from "../../backends/mod.ts";
-import { denoProgram, test } from "../util.ts";
+import { denoProgram, posixTest } from "../util.ts";
 
 /** How many descriptors the processes may have. */
 const LIMIT = 64;
@@ -119,8 +119,10 @@ function isPossible(Selector: new () => selectors.Selector<unknown>): boolean {
 
 for (const name of possibleSelectors()) {
   for (const way of ["run()", "serve()"]) {
-    test(`${name}, ${way}: eight clients beyond the limit are reported once, and served later`, () =>
-      starve(name, way));
+    posixTest(
+      `${name}, ${way}: eight clients beyond the limit are reported once, and served later`,
+      () => starve(name, way),
+    );
   }
 }
 
@@ -176,13 +178,16 @@ async function outcome(
   return { stdout: text(stdout).trim(), stderr: text(stderr).trim() };
 }
 
-test("serve(): with too few descriptors to start with, it rejects with EMFILE", async () => {
-  for (const free of [0, 2, 4, 7]) {
-    const { stdout } = await outcome(STARTER, String(free));
-    assertEquals(stdout, "EMFILE", `${free} free`);
-  }
-  assertEquals((await outcome(STARTER, "20")).stdout, "served");
-});
+posixTest(
+  "serve(): with too few descriptors to start with, it rejects with EMFILE",
+  async () => {
+    for (const free of [0, 2, 4, 7]) {
+      const { stdout } = await outcome(STARTER, String(free));
+      assertEquals(stdout, "EMFILE", `${free} free`);
+    }
+    assertEquals((await outcome(STARTER, "20")).stdout, "served");
+  },
+);
 
 /** Accepts without a free descriptor, then with some, on Deno's network or the reactor's. */
 const ACCEPTER = `
@@ -226,24 +231,33 @@ clients.kill("SIGKILL");
 Deno.exit();
 `;
 
-test("Listener: accept() rejects without a free descriptor, and works again with one, as Deno's", async () => {
-  const expected = await outcome(ACCEPTER, "Deno");
-  assertMatch(expected.stdout, /EMFILE.*tcp, tcp$/);
-  const { stdout } = await outcome(ACCEPTER, "Pollux");
-  assertEquals(stdout, expected.stdout);
-});
+posixTest(
+  "Listener: accept() rejects without a free descriptor, and works again with one, as Deno's",
+  async () => {
+    const expected = await outcome(ACCEPTER, "Deno");
+    assertMatch(expected.stdout, /EMFILE.*tcp, tcp$/);
+    const { stdout } = await outcome(ACCEPTER, "Pollux");
+    assertEquals(stdout, expected.stdout);
+  },
+);
 
-test("the default onError prints any error without a stack where there is no descriptor for it", async () => {
-  const { stdout, stderr } = await outcome(THROWER);
-  assertEquals(stdout, "alive");
-  assertEquals(stderr, "TypeError: mistaken");
-});
+posixTest(
+  "the default onError prints any error without a stack where there is no descriptor for it",
+  async () => {
+    const { stdout, stderr } = await outcome(THROWER);
+    assertEquals(stdout, "alive");
+    assertEquals(stderr, "TypeError: mistaken");
+  },
+);
 
-test("an EMFILE that is thrown and not caught is printed, and does not make Deno panic", async () => {
-  const { stderr } = await outcome(`
+posixTest(
+  "an EMFILE that is thrown and not caught is printed, and does not make Deno panic",
+  async () => {
+    const { stderr } = await outcome(`
 import { dup } from "${root}backends/ffi/mod.ts";
 for (;;) dup(0);
 `);
-  assertMatch(stderr, /Uncaught.*Error: Too many open files/);
-  assert(!stderr.includes("panicked"));
-});
+    assertMatch(stderr, /Uncaught.*Error: Too many open files/);
+    assert(!stderr.includes("panicked"));
+  },
+);

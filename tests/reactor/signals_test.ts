@@ -243,3 +243,18 @@ test("onSignal(): cancelling a watch leaves Deno's listeners alone", async () =>
   `);
   assertEquals(outcome, ["", null]);
 });
+
+Deno.test({
+  name: "onSignal(): Windows has the signals of its console, and no others",
+  ignore: Deno.build.os !== "windows",
+  // The worker ends later.
+  sanitizeOps: false,
+  sanitizeResources: false,
+  fn: () => {
+    using reactor = new Reactor();
+    for (const signal of ["SIGINT", "SIGBREAK", "SIGHUP"] as const) {
+      assertEquals(reactor.onSignal(signal, () => {}).cancel(), true, signal);
+    }
+    assertThrows(() => reactor.onSignal("SIGUSR1", () => {}), TypeError);
+  },
+});
