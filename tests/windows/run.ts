@@ -20,6 +20,7 @@
  * @module
  */
 
+import { fileURLToPath } from "node:url";
 import {
   cacheFolder,
   CannotRunError,
@@ -33,7 +34,7 @@ import {
 } from "../other_deno.ts";
 import { debianSource } from "./debian_source.ts";
 
-/** Those that need pipes, or functions that only the C library of POSIX has. */
+/** Tests that need pipes, or functions that only the C library of POSIX has. */
 const POSIX_TESTS = [
   "tests/backends/ffi/calls_test.ts",
   "tests/backends/ffi/file_description_test.ts",
@@ -41,13 +42,16 @@ const POSIX_TESTS = [
   "tests/backends/ffi/transfers_test.ts",
 ];
 
-const DEFAULT_TESTS = [
-  "tests/conformance_test.ts",
-  "tests/backends/",
-  "tests/windows/",
-  // Deno compares these with paths of Windows.
-  `--ignore=${POSIX_TESTS.join().replaceAll("/", "\\")}`,
-];
+/** The files of the default suites. */
+function defaultTests(): string[] {
+  const files = ["tests/backends", "tests/backends/ffi", "tests/windows"]
+    .flatMap((folder) =>
+      [...Deno.readDirSync(`${project}/${folder}`)]
+        .map(({ name }) => `${folder}/${name}`)
+    )
+    .filter((file) => file.endsWith("_test.ts") && !POSIX_TESTS.includes(file));
+  return ["tests/conformance_test.ts", ...files.sort()];
+}
 
 /** A release of Debian whose Wine runs Deno: that of the one before, Wine 8, does not. */
 const DEBIAN = "trixie";
@@ -69,12 +73,14 @@ const ZLIB = "usr/x86_64-w64-mingw32/lib/zlib1.dll";
 const DLLS = "usr/lib/x86_64-linux-gnu/wine/x86_64-windows";
 const SYSTEM32 = "home/.wine/drive_c/windows/system32";
 
-const project = new URL("../..", import.meta.url).pathname;
-const wine = new URL("wine.sh", import.meta.url).pathname;
+const project = fileURLToPath(new URL("../..", import.meta.url));
+const wine = fileURLToPath(new URL("wine.sh", import.meta.url));
 
 if (import.meta.main) {
   try {
-    Deno.exit(await runTests(Deno.args.length > 0 ? Deno.args : DEFAULT_TESTS));
+    Deno.exit(
+      await runTests(Deno.args.length > 0 ? Deno.args : defaultTests()),
+    );
   } catch (error) {
     if (!(error instanceof CannotRunError)) throw error;
     console.log(`test:windows: ${error.message}`);
