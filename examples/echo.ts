@@ -25,7 +25,7 @@ import {
   refuse,
   report,
 } from "./command_line.ts";
-import { INSPECT, runOrInspect } from "./inspector/option.ts";
+import { INSPECT, inspect } from "./inspector/option.ts";
 
 /** How long connections may take to finish after Ctrl-C, in milliseconds. */
 const GRACE = 2000;
@@ -80,13 +80,13 @@ main(async () => {
     "own-chunks": { type: "boolean", default: false },
     ...INSPECT,
   });
-  const mode = oneOf(MODES, values.mode);
+  const mode = oneOf(MODES, values.inspect ? "serve" : values.mode);
   const reactor = makeReactor(oneOf(SELECTOR_NAMES, values.selector));
   // Each chunk is written before the next is received, so one buffer is enough.
   const options = { ...address, reuseBuffer: !values["own-chunks"] };
+  await inspect(reactor, values);
   if (mode === "serve") onInterrupt(() => reactor.shutdown({ timeout: GRACE }));
   listen(reactor, options);
-  const isPlain = mode === "serve" && values.inspect === undefined;
-  if (isPlain) await reactor.serve();
-  else await runOrInspect(reactor, values);
+  if (mode === "serve") await reactor.serve();
+  else reactor.run();
 });
