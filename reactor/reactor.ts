@@ -32,6 +32,7 @@ import type { Described } from "./diagnosis/describe.ts";
 import type { Description } from "./diagnosis/description.ts";
 import type { DiagnosisOptions } from "./diagnosis/diagnosis.ts";
 import { type Handler, HandlerPairs } from "./handler_pairs.ts";
+import { lateModule } from "./late_module.ts";
 import type { ListenOptions } from "./listen_options.ts";
 import { listen } from "./listening.ts";
 import { Loop } from "./loop.ts";
@@ -52,6 +53,9 @@ import { checkSignal, Signals, type SignalWatch } from "./signals.ts";
 import type { ReactorStatistics } from "./statistics.ts";
 import type { Stream } from "./stream.ts";
 import type { Timer } from "./timers.ts";
+
+const describeModule = lateModule(() => import("./diagnosis/describe.ts"));
+const diagnoseModule = lateModule(() => import("./diagnosis/diagnose.ts"));
 
 /** Returns the loop of a reactor, for other parts of this package. */
 export let loopOf: (reactor: Reactor) => Loop;
@@ -657,7 +661,7 @@ export class Reactor implements Disposable, AsyncDisposable {
    * ```
    */
   async *describe(): AsyncGenerator<Description, void> {
-    const { describe } = await import("./diagnosis/describe.ts");
+    const { describe } = await describeModule();
     yield* describe(this.#described());
   }
 
@@ -695,7 +699,7 @@ export class Reactor implements Disposable, AsyncDisposable {
    */
   async diagnose(options: DiagnosisOptions | false = {}): Promise<void> {
     this.#loop.checkOpen();
-    const { diagnose } = await import("./diagnosis/diagnose.ts");
+    const { diagnose } = await diagnoseModule();
     await diagnose(this.#described(), options);
   }
 

@@ -29,8 +29,8 @@
 import { hasTimers } from "./deno_core.ts";
 import { DenoLink, type LinkSource, PipeSource } from "./deno_link.ts";
 import { DenoEpoll } from "../../backends/deno_epoll.ts";
-import type { SelectorAlarm } from "../../backends/selector_alarm.ts";
 import { briefCall } from "../../backends/ffi/brief_call.ts";
+import { SelectorAlarm } from "../../backends/selector_alarm.ts";
 import { now } from "../clock.ts";
 import { parking, type Seat } from "../parking.ts";
 import { Waker } from "../waker.ts";
@@ -100,11 +100,9 @@ export class DenoTurn {
    */
   async link(): Promise<void> {
     await this.runTimers();
-    // The start of `serve()` does not need it, and is earlier without it.
-    const { SelectorAlarm } = await import("../../backends/selector_alarm.ts");
     if (this.linked || this.#users === 0) return;
     this.#link = DenoLink.create(
-      () => openSource(SelectorAlarm.create<Seat>()),
+      openSource,
       () => this.#wasRead(),
       () => void this.#unlink(),
     );
@@ -239,7 +237,8 @@ export class DenoTurn {
 }
 
 /** Opens the source of the link: the alarm of parked reactors, where there is one. */
-function openSource(alarm: SelectorAlarm<Seat> | null): LinkSource {
+function openSource(): LinkSource {
+  const alarm = SelectorAlarm.create<Seat>();
   parking.useAlarm(alarm);
   return alarm ?? new PipeSource();
 }
