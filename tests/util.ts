@@ -33,23 +33,49 @@ const PROBED_FDS = 4096;
  */
 export const anyFile: boolean = hasPipes;
 
+/** The options of a test. */
+export interface TestOptions
+  extends Omit<Deno.TestDefinition, "name" | "fn" | "ignore"> {
+  readonly ignore?: boolean;
+  /** Why the test is ignored, if it is: the end of its name. */
+  readonly reason?: string;
+}
+
+/** The options of a test of pipes, terminals, files and other calls of POSIX. */
+export const NEEDS_POSIX = {
+  ignore: !anyFile,
+  reason: "Windows has no such descriptors or calls",
+} as const satisfies TestOptions;
+
+/** The options of a test that applies to Linux only. */
+export const ONLY_LINUX = {
+  ignore: Deno.build.os !== "linux",
+  reason: "only Linux has this",
+} as const satisfies TestOptions;
+
 /** As `test()`, for pipes, terminals, files and other calls of POSIX. */
 export function posixTest(
   name: string,
   body: () => void | Promise<void>,
-  options: Omit<Deno.TestDefinition, "name" | "fn"> = {},
+  options: TestOptions = {},
 ): void {
-  const ignore = !anyFile || options.ignore === true;
-  test(name, body, { ...options, ignore });
+  test(name, body, anyFile ? options : { ...options, ...NEEDS_POSIX });
 }
 
 /** Whether this system has Unix sockets; Wine has none. */
 export const unixSockets: boolean = hasUnixSockets();
 
 /** The options of a test of Unix sockets. */
-export const NEEDS_UNIX_SOCKETS: { readonly ignore: boolean } = {
+export const NEEDS_UNIX_SOCKETS = {
   ignore: !unixSockets,
-};
+  reason: "this system has no Unix sockets",
+} as const satisfies TestOptions;
+
+/** The options of a test of Unix sockets for datagrams. */
+export const NEEDS_UNIX_DATAGRAMS = {
+  ignore: !anyFile,
+  reason: "Windows has no Unix sockets for datagrams",
+} as const satisfies TestOptions;
 
 function hasUnixSockets(): boolean {
   try {
@@ -141,10 +167,12 @@ function openPermanentResources(): void {
 export function test(
   name: string,
   body: () => void | Promise<void>,
-  options: Omit<Deno.TestDefinition, "name" | "fn"> = {},
+  { reason, ...options }: TestOptions = {},
 ): void {
   openPermanentResources();
-  Deno.test({ ...options, name, fn: withFdCheck(body) });
+  const why = options.ignore && reason !== undefined;
+  const fullName = why ? `${name} (ignored: ${reason})` : name;
+  Deno.test({ ...options, name: fullName, fn: withFdCheck(body) });
 }
 
 /**

@@ -1,27 +1,32 @@
 /**
  * The unread input of a descriptor. It shows whether a call of any library has read.
  *
- * Sources: ioctl_tty(2), ip(7), unix(7), pipe(7) for FIONREAD; poll(2).
+ * Sources: ioctl_tty(2), ip(7), unix(7), pipe(7) for FIONREAD; poll(2); "ioctlsocket
+ * function" in the Winsock reference.
  *
  * @module
  */
 
-import { isWindows, system } from "./current_system.ts";
-import { ioctl, libc } from "./libc.ts";
+import { system } from "./current_system.ts";
+import { ioctl } from "./libc.ts";
+import { callPoll } from "./poll_call.ts";
 import { PollFds } from "./structs/pollfd.ts";
+import { winsock } from "./winsock.ts";
 
 /** `<asm-generic/ioctls.h>` of Linux. */
 const FIONREAD_LINUX = 0x541b;
-/** `<sys/filio.h>` of macOS, the BSDs and illumos: `_IOR('f', 127, int)`. */
+/** `<sys/filio.h>` of macOS, the BSDs and illumos, `<winsock2.h>`: `_IOR('f', 127, int)`. */
 const FIONREAD = 0x4004667f;
 
 const count = new Int32Array(new ArrayBuffer(4));
 
 /** Returns how many bytes wait to be read; -1 where the file or the system has no number. */
 export function unreadBytes(fd: number): number {
-  if (isWindows) return -1;
   const request = system().os === "linux" ? FIONREAD_LINUX : FIONREAD;
-  return ioctl(fd, request, count) < 0 ? -1 : count[0]!;
+  const result = winsock === null
+    ? ioctl(fd, request, count)
+    : winsock.ioctlsocket(fd, request, count);
+  return result < 0 ? -1 : count[0]!;
 }
 
 // <poll.h>: the same on every system
@@ -31,13 +36,12 @@ const POLLOUT = 0x004;
 
 const pollfd = new PollFds(1);
 
-/** Returns whether a descriptor is ready now, without waiting; false on Windows. */
+/** Returns whether a descriptor is ready now, without waiting. */
 export function isReady(
   fd: number,
   wanted: { readonly read: boolean; readonly write: boolean },
 ): boolean {
-  if (isWindows) return false;
   const input = wanted.read ? POLLIN | POLLPRI : 0;
   pollfd.set(0, fd, input | (wanted.write ? POLLOUT : 0));
-  return libc().poll(pollfd.bytes, 1, 0) > 0;
+  return callPoll(pollfd, 1, 0) > 0;
 }

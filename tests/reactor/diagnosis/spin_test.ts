@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { EVENT_READ, EVENT_WRITE } from "../../../backends/mod.ts";
 import type { Socket } from "../../../backends/ffi/mod.ts";
 import type { Diagnosis, Spin } from "../../../reactor/mod.ts";
-import { bytesOf, drainSocket, fillSocket } from "../../util.ts";
+import { bytesOf, drainSocket, fillSocket, NEEDS_POSIX } from "../../util.ts";
 import { onAnyBackend, onEachBackend, type Stage } from "../stage.ts";
 
 /** More turns than the events that make a spin. */
@@ -128,6 +128,7 @@ onAnyBackend(
     close();
     assertEquals(spins, []);
   },
+  NEEDS_POSIX,
 );
 
 onAnyBackend(
@@ -169,7 +170,11 @@ onAnyBackend(
       const [socket] = readable(stage);
       reactor.register(socket, EVENT_READ, function forgetful(): void {});
       spin(stage);
-      assertEquals(lines, [
+      // A pair of Windows is of TCP, and has addresses.
+      const stripped = lines.map((line) =>
+        line.replace(/socket [\d.:]+ to [\d.:]+/, "socket")
+      );
+      assertEquals(stripped, [
         `Spin: descriptor ${socket.fd} (socket) was ready 1000 times in a row, ` +
         "while forgetful moved no data",
       ]);
