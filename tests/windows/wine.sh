@@ -30,6 +30,9 @@ if [ "${POLLUX_KEEP-}" != 1 ]; then
   mount -t overlay overlay "$root/home" \
     -o "lowerdir=$root/home,upperdir=$root/tmp/changed,workdir=$root/tmp/work"
 fi
+# Wine asks the C library for addresses of names.
+mkdir -p "$root/etc"
+printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"
 mkdir -p "$folder/deno_dir" "$root/home/deno_dir"
 mount --bind "$folder/deno_dir" "$root/home/deno_dir"
 
