@@ -144,6 +144,25 @@ export async function inForeground(
   return (await child.status).code;
 }
 
+/** As `inForeground()`, and also returns the output. */
+export async function withOutput(
+  program: string,
+  args: readonly string[],
+): Promise<{ readonly status: number; readonly output: string }> {
+  const options = { args: [...args], env: { NO_COLOR: "1" } };
+  const child = new Deno.Command(program, { ...options, stdout: "piped" })
+    .spawn();
+  const decoder = new TextDecoder();
+  let output = "";
+  for await (const chunk of child.stdout) {
+    output += decoder.decode(chunk, { stream: true });
+    for (let at = 0; at < chunk.length;) {
+      at += Deno.stdout.writeSync(chunk.subarray(at));
+    }
+  }
+  return { status: (await child.status).code, output };
+}
+
 /** The one file of a folder whose name starts with `prefix`. */
 export async function find(folder: string, prefix: string): Promise<string> {
   for await (const { name } of Deno.readDir(folder)) {

@@ -24,7 +24,7 @@ import {
   SelectSelector,
 } from "../../backends/mod.ts";
 import { close, dup, pipe } from "../../backends/ffi/mod.ts";
-import { test } from "../util.ts";
+import { ONLY_LINUX, test } from "../util.ts";
 
 const choices = [
   { system: linux("x86_64"), names: ["epoll", "poll", "select"] },
@@ -91,5 +91,5 @@ test(
       for (const fd of taken) close(fd);
     }
   },
-  { ignore: Deno.build.os !== "linux" },
+  ONLY_LINUX,
 );

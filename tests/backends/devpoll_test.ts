@@ -19,7 +19,13 @@ import {
 import { close, pipe } from "../../backends/ffi/mod.ts";
 import { supportedBy } from "../backends.ts";
 import { DevPollStandIn } from "../devpoll_stand_in.ts";
-import { anyFile, bytesOf, pairOf, test } from "../util.ts";
+import {
+  bytesOf,
+  ONLY_LINUX,
+  pairOf,
+  posixTest,
+  type TestOptions,
+} from "../util.ts";
 
 /** A stand-in that records the bytes of its calls. */
 class Recorder extends DevPollStandIn {
@@ -41,9 +47,9 @@ class Recorder extends DevPollStandIn {
 function testDevPoll(
   name: string,
   body: () => void | Promise<void>,
-  { ignore = false } = {},
+  options: TestOptions = {},
 ): void {
-  test(name, body, { ignore: ignore || !anyFile });
+  posixTest(name, body, options);
 }
 
 /** A `DevPoll` on a stand-in. */
@@ -130,7 +136,7 @@ testDevPoll(
     devPoll.unregister(reader);
     assertEquals(devPoll.poll(0), []);
   },
-  { ignore: Deno.build.os !== "linux" },
+  ONLY_LINUX,
 );
 
 testDevPoll(
@@ -180,4 +186,7 @@ testDevPoll("DevPoll: after close() every call is BadResource", () => {
 
 testDevPoll("DevPoll: a system without it is NotSupported, by name", () => {
   assertThrows(() => new DevPoll(), Deno.errors.NotSupported, "/dev/poll");
-}, { ignore: ["illumos", "solaris"].includes(Deno.build.os) });
+}, {
+  ignore: ["illumos", "solaris"].includes(Deno.build.os),
+  reason: "this system has it",
+});

@@ -17,7 +17,7 @@ import {
   select,
 } from "../../backends/mod.ts";
 import { supportedBy } from "../backends.ts";
-import { bytesOf, elapsed, pairOf, test } from "../util.ts";
+import { bytesOf, elapsed, ONLY_LINUX, pairOf, test } from "../util.ts";
 
 for (const name of ["PollSelector", "SelectSelector"]) {
   test(`${name}: supports urgent data, and no mode`, () => {
@@ -72,7 +72,7 @@ test(
     assertEquals((found.get(first[0]) ?? 0) & (POLLHUP | POLLERR), POLLHUP);
     assertEquals((found.get(second[1]) ?? 0) & POLLERR, POLLERR);
   },
-  { ignore: Deno.build.os !== "linux" },
+  ONLY_LINUX,
 );
 
 test("Poll: POLLRDHUP reports a half-close", () => {
@@ -81,7 +81,7 @@ test("Poll: POLLRDHUP reports a half-close", () => {
   poll.register(pair.right, POLLRDHUP);
   pair.left.shutdown("write");
   assertEquals(poll.poll(1000), [[pair.right.fd, POLLRDHUP]]);
-}, { ignore: Deno.build.os !== "linux" });
+}, ONLY_LINUX);
 
 test("Poll: a second register() changes the events, as does modify()", () => {
   using pair = pairOf();

@@ -17,7 +17,7 @@ function createAlarm(): SelectorAlarm<Waiting> | null {
   return SelectorAlarm.create<Waiting>();
 }
 
-const needed = { ignore: !hasAlarms() };
+const needed = { ignore: !hasAlarms(), reason: "only Linux has AIO polls" };
 
 function hasAlarms(): boolean {
   const alarm = createAlarm();

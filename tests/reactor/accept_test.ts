@@ -16,6 +16,7 @@ import {
   bytesOf,
   denoProgram,
   NEEDS_UNIX_SOCKETS,
+  ONLY_LINUX,
   openFds,
   PATIENCE,
   posixTest,
@@ -385,7 +386,7 @@ onAnyBackend(
     );
   },
   // The BSDs do not shut a listening socket down.
-  { ignore: Deno.build.os !== "linux" },
+  ONLY_LINUX,
 );
 
 onAnyBackend(

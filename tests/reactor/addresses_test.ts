@@ -6,7 +6,7 @@
 import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import type { InternetAddress } from "../../backends/ffi/mod.ts";
 import { Reactor } from "../../reactor/mod.ts";
-import { NEEDS_UNIX_SOCKETS, posixTest, test } from "../util.ts";
+import { NEEDS_UNIX_SOCKETS, ONLY_LINUX, posixTest, test } from "../util.ts";
 import { onAnyBackend } from "./stage.ts";
 
 const REFUSED = "refused";
@@ -197,7 +197,7 @@ onAnyBackend(
     assertEquals(await named, "AddrNotAvailable");
     assertEquals(await numbered, "AddrNotAvailable");
   },
-  { ignore: Deno.build.os !== "linux" },
+  ONLY_LINUX,
 );
 
 onAnyBackend(

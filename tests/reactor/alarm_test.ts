@@ -11,7 +11,10 @@ import { test } from "../util.ts";
 const PROGRAM = new URL("alarm_program.ts", import.meta.url).pathname;
 
 /** Linux has it, except in sandboxes without AIO. */
-const needed = { ignore: AioPolls.create() === null };
+const needed = {
+  ignore: AioPolls.create() === null,
+  reason: "only Linux has AIO polls",
+};
 
 /** Runs the program, and returns its output. */
 async function run(

@@ -5,11 +5,10 @@
 
 import { assertEquals } from "@std/assert";
 import { type InternetAddress, Socket } from "../../backends/ffi/mod.ts";
-import { bytesOf } from "../util.ts";
+import { bytesOf, ONLY_LINUX } from "../util.ts";
 import { onAnyBackend, patternOf, textOf } from "./stage.ts";
 
 const LOCAL = { hostname: "127.0.0.1" };
-const linuxOnly = { ignore: Deno.build.os !== "linux" };
 
 /** `<linux/in.h>` */
 const IPPROTO_IP = 0;
@@ -34,7 +33,7 @@ onAnyBackend(
     stage.until(() => lengths.length === 5, "all messages");
     assertEquals(lengths, [1000, 1000, 1000, 500, 70]);
   },
-  linuxOnly,
+  ONLY_LINUX,
 );
 
 onAnyBackend(
@@ -64,7 +63,7 @@ onAnyBackend(
       [..."01234567"].map((text) => [text, Number(text) % 4]),
     );
   },
-  linuxOnly,
+  ONLY_LINUX,
 );
 
 onAnyBackend(
@@ -91,7 +90,7 @@ onAnyBackend(
       hostnames.flatMap((hostname) => Array(3).fill([10, hostname])),
     );
   },
-  linuxOnly,
+  ONLY_LINUX,
 );
 
 onAnyBackend(
@@ -111,5 +110,5 @@ onAnyBackend(
     stage.until(() => texts.length === 3, "all messages");
     assertEquals(texts, ["one", "two", "six"]);
   },
-  linuxOnly,
+  ONLY_LINUX,
 );

@@ -17,7 +17,7 @@ import {
   SECOND,
   vethPair,
 } from "../network_namespaces.ts";
-import { type Random, withSeed } from "../util.ts";
+import { NEEDS_UNIX_DATAGRAMS, type Random, withSeed } from "../util.ts";
 import { joined, onAnyBackend, type Stage } from "./stage.ts";
 
 /** Where the sockets of a test are. */
@@ -244,6 +244,7 @@ for (const [name, place] of Object.entries(PLACES)) {
         }
       })();
     },
+    name.startsWith("Unix") ? NEEDS_UNIX_DATAGRAMS : {},
   );
 }
 

@@ -14,6 +14,7 @@ import {
   patternOf,
   type Stage,
 } from "./stage.ts";
+import { NEEDS_UNIX_DATAGRAMS } from "../util.ts";
 
 /** Each way to send and to receive. */
 const WAYS: readonly DatagramOptions[] = [
@@ -166,6 +167,7 @@ onEachBackend(
     assert(isPattern(joined(messages.slice(0, 401))));
     assertEquals(messages.at(-1), copy.subarray(0, 7));
   },
+  NEEDS_UNIX_DATAGRAMS,
 );
 
 onAnyBackend(
@@ -187,6 +189,7 @@ onAnyBackend(
     assertEquals(client.sendSegments(patternOf(2000), 1000, { path }), false);
     assertEquals(stage.reactor.stats().bytesQueued, 0);
   },
+  NEEDS_UNIX_DATAGRAMS,
 );
 
 onAnyBackend(

@@ -20,7 +20,13 @@ import {
   type DatagramOptions,
   Reactor,
 } from "../../reactor/mod.ts";
-import { anyFile, bytesOf, elapsed, PATIENCE } from "../util.ts";
+import {
+  bytesOf,
+  elapsed,
+  NEEDS_POSIX,
+  ONLY_LINUX,
+  PATIENCE,
+} from "../util.ts";
 import {
   codeOf,
   isPattern,
@@ -99,7 +105,7 @@ onEachBackend("Datagram: IPv6 and Unix sockets do the same [B15]", (stage) => {
     assertEquals(received, ["hello"]);
     datagram.close();
   }
-}, { ignore: !anyFile });
+}, NEEDS_POSIX);
 
 onAnyBackend(
   "Datagram.address: is of the kind that the options name, also by its type",
@@ -115,7 +121,7 @@ onAnyBackend(
     const either: Datagram = reactor.datagram(options);
     assert("port" in either.address);
   },
-  { ignore: !anyFile },
+  NEEDS_POSIX,
 );
 
 onAnyBackend("Datagram: a Unix client needs no name", (stage) => {
@@ -125,7 +131,7 @@ onAnyBackend("Datagram: a Unix client needs no name", (stage) => {
   client.send(bytesOf("log line"), { path });
   stage.until(() => received.length === 1, "the message");
   assertEquals([received, senders], [["log line"], [{ path: "" }]]);
-}, { ignore: !anyFile });
+}, NEEDS_POSIX);
 
 onEachBackend(
   "Datagram: a closed port is reported to onError, and the socket stays open [B13] [K24]",
@@ -148,7 +154,7 @@ onEachBackend(
     assert(!datagram.closed);
     assertEquals(received, []);
   },
-  { needs: "keepsErrors", ignore: !anyFile },
+  { needs: "keepsErrors", ...NEEDS_POSIX },
 );
 
 // The sockets of Windows do not report ICMP messages: see windows_socket.ts.
@@ -175,7 +181,7 @@ onEachBackend(
     assertEquals(errors.map(codeOf), ["ECONNREFUSED"]);
     assert(errors[0] instanceof Deno.errors.ConnectionRefused);
   },
-  { needs: "keepsErrors", ignore: !anyFile },
+  { needs: "keepsErrors", ...NEEDS_POSIX },
 );
 
 onEachBackend(
@@ -190,7 +196,7 @@ onEachBackend(
     stage.until(() => errors.length > 0, "the error");
     assertEquals(errors.map(codeOf), ["ECONNREFUSED"]);
   },
-  { needs: "keepsErrors", ignore: !anyFile },
+  { needs: "keepsErrors", ...NEEDS_POSIX },
 );
 
 onEachBackend(
@@ -225,7 +231,7 @@ onAnyBackend(
     const [error] = stage.errors.splice(0);
     assertEquals(codeOf(error as Error), "ECONNREFUSED");
   },
-  { ignore: !anyFile },
+  NEEDS_POSIX,
 );
 
 onAnyBackend("Datagram: a callback may be unset by undefined", (stage) => {
@@ -288,7 +294,7 @@ onEachBackend(
     assertEquals(received, texts);
     assertEquals(client.bufferedAmount, 0);
   },
-  { ignore: !anyFile },
+  NEEDS_POSIX,
 );
 
 onAnyBackend(
@@ -317,7 +323,7 @@ onAnyBackend(
     assert(inOrder);
     assertEquals(sender.bufferedAmount, 0);
   },
-  { ignore: !anyFile },
+  NEEDS_POSIX,
 );
 
 /** A client whose messages wait for a receiver that has paused. */
@@ -364,7 +370,7 @@ onEachBackend(
     const numbers = received.filter((text) => text.length === 1000).map(Number);
     assertEquals(numbers, Array.from({ length: taken }, (_, index) => index));
   },
-  { ignore: !anyFile },
+  NEEDS_POSIX,
 );
 
 onEachBackend(
@@ -389,7 +395,7 @@ onEachBackend(
       messages.slice(0, taken).map(({ data }) => textOf(data)),
     );
   },
-  { ignore: !anyFile },
+  NEEDS_POSIX,
 );
 
 onAnyBackend(
@@ -423,7 +429,7 @@ onAnyBackend(
     assertEquals(client.bufferedAmount, 0);
     assertEquals(client.send(new Uint8Array(0), { path }), false);
   },
-  { ignore: !anyFile },
+  NEEDS_POSIX,
 );
 
 onAnyBackend(
@@ -463,7 +469,6 @@ function crowded(stage: Stage): {
 }
 
 const LARGE = "large".padEnd(10_000, ".");
-const linuxOnly = { ignore: Deno.build.os !== "linux" };
 
 onAnyBackend(
   "Datagram.send: after ENOBUFS a message waits for room, and nothing spins",
@@ -485,7 +490,7 @@ onAnyBackend(
     assertEquals(received, [LARGE, "second", "third"]);
     assertEquals(client.bufferedAmount, 0);
   },
-  linuxOnly,
+  ONLY_LINUX,
 );
 
 onAnyBackend(
@@ -504,7 +509,7 @@ onAnyBackend(
     assertEquals([errors, received], [["ENOBUFS"], ["first", "last"]]);
     assertGreaterOrEqual(took, 990);
   },
-  linuxOnly,
+  ONLY_LINUX,
 );
 
 onAnyBackend(
@@ -526,7 +531,7 @@ onAnyBackend(
     assertEquals([reactor.stats().timers, client.bufferedAmount], [0, 0]);
     reactor.run();
   },
-  linuxOnly,
+  ONLY_LINUX,
 );
 
 onEachBackend(
@@ -575,7 +580,7 @@ onEachBackend(
     assert(receiver.closed);
     assertEquals(reactor.runOnce(), false);
   },
-  { ignore: !anyFile },
+  NEEDS_POSIX,
 );
 
 onAnyBackend("Datagram: a kept message does not change", (stage) => {
@@ -598,7 +603,7 @@ onAnyBackend(
     assertThrows(() => datagramOf(stage, { port }), Deno.errors.AddrInUse);
     second.datagram.close();
   },
-  { ignore: !anyFile },
+  NEEDS_POSIX,
 );
 
 onAnyBackend(
@@ -691,7 +696,7 @@ onEachBackend(
     }, "all messages");
     assertEquals(lengths, Array.from({ length: 8 }, () => [100_000, 5]).flat());
   },
-  { ignore: !anyFile },
+  NEEDS_POSIX,
 );
 
 onEachBackend(
@@ -710,7 +715,7 @@ onEachBackend(
       "Cannot receive a datagram of more than 65536 bytes",
     ]);
   },
-  { ignore: !anyFile },
+  NEEDS_POSIX,
 );
 
 onEachBackend(
@@ -765,7 +770,7 @@ onEachBackend(
     stage.until(() => received.length > 0, "the small one");
     assertEquals(stage.takeErrors(), ["thrown"]);
   },
-  { ignore: !anyFile },
+  NEEDS_POSIX,
 );
 
 onEachBackend(

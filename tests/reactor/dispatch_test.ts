@@ -15,7 +15,7 @@ import { close, Socket } from "../../backends/ffi/mod.ts";
 import { EVENT_READ, EVENT_WRITE } from "../../backends/mod.ts";
 import { dup2 } from "../descriptors.ts";
 import type { Connection } from "../../reactor/mod.ts";
-import { anyFile, bytesOf, drainSocket, unixSockets } from "../util.ts";
+import { bytesOf, drainSocket, NEEDS_POSIX, unixSockets } from "../util.ts";
 import { Log, onAnyBackend, onEachBackend, type Stage } from "./stage.ts";
 
 /** Sockets that are readable at once. */
@@ -126,7 +126,7 @@ onEachBackend(
       reactor.unregister(fileobj);
     });
   },
-  { ignore: !anyFile },
+  NEEDS_POSIX,
 );
 
 onEachBackend(
@@ -181,7 +181,7 @@ onEachBackend(
     reactor.runOnce(1000);
     assertEquals(log.lines, ["reader", "new writer"]);
   },
-  { ignore: !anyFile },
+  NEEDS_POSIX,
 );
 
 onEachBackend(

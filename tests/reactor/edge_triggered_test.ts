@@ -9,7 +9,7 @@ import { close, type Socket } from "../../backends/ffi/mod.ts";
 import { addressOf, libc } from "../../backends/ffi/libc.ts";
 import { GatheredMessage } from "../../backends/ffi/gathered_message.ts";
 import type { Connection } from "../../reactor/mod.ts";
-import { bytesOf } from "../util.ts";
+import { bytesOf, ONLY_LINUX } from "../util.ts";
 import {
   isPattern,
   joined,
@@ -253,5 +253,5 @@ onAnyBackend(
     assertEquals(joined(chunks), bytesOf("beforebehind"));
     assertEquals(chunks.length, 2, "the receive did not stop short");
   },
-  { ignore: Deno.build.os !== "linux" },
+  ONLY_LINUX,
 );

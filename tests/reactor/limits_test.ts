@@ -17,7 +17,7 @@ import {
   Reactor,
   type ReactorOptions,
 } from "../../reactor/mod.ts";
-import { anyFile, pairOf, posixTest, runDeno, test } from "../util.ts";
+import { NEEDS_POSIX, pairOf, posixTest, runDeno, test } from "../util.ts";
 import { Log, onAnyBackend, onEachBackend } from "./stage.ts";
 
 const MIB = 1024 * 1024;
@@ -220,7 +220,7 @@ test(
       assert(reactor.stats().turns - before < 100);
     });
   },
-  { ignore: !anyFile },
+  NEEDS_POSIX,
 );
 
 test("Datagram: queued messages for a Unix peer are sent once it reads", () => {
@@ -243,7 +243,7 @@ test("Datagram: queued messages for a Unix peer are sent once it reads", () => {
   patience.cancel();
   assertEquals([received, sender.bufferedAmount], [100, 0]);
   Deno.removeSync(directory, { recursive: true });
-}, { ignore: !anyFile });
+}, NEEDS_POSIX);
 
 /** Runs a test with a reactor, a pipe that is always readable, and the reported errors. */
 function withReadable(

@@ -5,7 +5,7 @@
 
 import { assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { Reactor } from "../../reactor/mod.ts";
-import { anyFile, NEEDS_UNIX_SOCKETS, test } from "../util.ts";
+import { NEEDS_POSIX, NEEDS_UNIX_SOCKETS, test } from "../util.ts";
 
 /** The calls of both networks. */
 interface Network {
@@ -57,7 +57,7 @@ function onBoth(
 }
 
 /** On Windows Deno never fills a socket, and WSAESHUTDOWN has no class of its own. */
-const NOT_DENO_OF_WINDOWS = { ignore: !anyFile };
+const NOT_DENO_OF_WINDOWS = NEEDS_POSIX;
 
 async function pair(network: Network): Promise<[Deno.TcpConn, Deno.TcpConn]> {
   using listener = network.listen({ hostname: "127.0.0.1", port: 0 });

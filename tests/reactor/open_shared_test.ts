@@ -18,7 +18,7 @@ import {
 import { openedMode } from "../../backends/ffi/open_file.ts";
 import { PolledFile } from "../../backends/ffi/shared_file.ts";
 import { openTerminal } from "../descriptors.ts";
-import { bytesOf } from "../util.ts";
+import { bytesOf, ONLY_LINUX } from "../util.ts";
 import {
   isPattern,
   joined,
@@ -29,8 +29,6 @@ import {
   type Stage,
   textOf,
 } from "./stage.ts";
-
-const onlyLinux = { ignore: Deno.build.os !== "linux" };
 
 /** Makes a descriptor blocking, as those of a shell are, and returns a second one. */
 function sharedBlocking(stage: Stage, fd: number): number {
@@ -169,7 +167,7 @@ onEachBackend(
     stream.close();
     peer.close();
   },
-  onlyLinux,
+  ONLY_LINUX,
 );
 
 onEachBackend(
@@ -186,7 +184,7 @@ onEachBackend(
     stream.close();
     close(slave);
   },
-  onlyLinux,
+  ONLY_LINUX,
 );
 
 for (const kind of ["pipe", "terminal"] as const) {
@@ -212,7 +210,7 @@ for (const kind of ["pipe", "terminal"] as const) {
       file.close();
       close(reader);
     },
-    kind === "terminal" ? onlyLinux : {},
+    kind === "terminal" ? ONLY_LINUX : {},
   );
 }
 

@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { close, openFile, write } from "../../backends/ffi/mod.ts";
 import { openMaster } from "../descriptors.ts";
 import { Program } from "../program.ts";
-import { bytesOf, denoProgram, test } from "../util.ts";
+import { bytesOf, denoProgram, ONLY_LINUX, test } from "../util.ts";
 
 const MODULE = new URL("../../mod.ts", import.meta.url).href;
 
@@ -105,8 +105,6 @@ function isNonBlocking(line: string): boolean {
   return (parseInt(line.slice("flags:".length), 8) & 0x800) !== 0;
 }
 
-const onlyLinux = { ignore: Deno.build.os !== "linux" };
-
 for (const selector of ["epoll", "poll", "select"]) {
   for (const [name, kind] of Object.entries(KINDS)) {
     test(
@@ -117,7 +115,7 @@ for (const selector of ["epoll", "poll", "select"]) {
           assertEquals(JSON.parse(lines[0]!), [kind.text, null]);
           assertEquals(isNonBlocking(lines[1]!), false);
         }),
-      onlyLinux,
+      ONLY_LINUX,
     );
   }
 }

@@ -7,11 +7,9 @@ import { assert, assertEquals, assertNotEquals } from "@std/assert";
 import { close, openFile } from "../../backends/ffi/mod.ts";
 
 import { openMaster } from "../descriptors.ts";
-import { denoProgram, test } from "../util.ts";
+import { denoProgram, ONLY_LINUX, test } from "../util.ts";
 import { Program } from "../program.ts";
 import { onAnyBackend, type Stage } from "./stage.ts";
-
-const onlyLinux = { ignore: Deno.build.os !== "linux" };
 
 const MODULE = new URL("../../mod.ts", import.meta.url).href;
 
@@ -46,7 +44,7 @@ for (const ending of ["close", "abort"] as const) {
       stream[ending]();
       assertEquals(await settingsOf(path), found);
     },
-    onlyLinux,
+    ONLY_LINUX,
   );
 }
 
@@ -61,7 +59,7 @@ onAnyBackend(
     reactor.close();
     assertEquals(await settingsOf(path), found);
   },
-  onlyLinux,
+  ONLY_LINUX,
 );
 
 onAnyBackend(
@@ -76,7 +74,7 @@ onAnyBackend(
     _stream.close();
     assertEquals(await settingsOf(path), found);
   },
-  onlyLinux,
+  ONLY_LINUX,
 );
 
 onAnyBackend(
@@ -97,7 +95,7 @@ onAnyBackend(
       assertEquals(await settingsOf(path), found);
     }
   },
-  onlyLinux,
+  ONLY_LINUX,
 );
 
 onAnyBackend(
@@ -111,7 +109,7 @@ onAnyBackend(
     streams[1]!.close();
     assertEquals(await settingsOf(path), found);
   },
-  onlyLinux,
+  ONLY_LINUX,
 );
 
 const ENDINGS: Readonly<Record<string, string>> = {
@@ -151,6 +149,6 @@ for (const [name, statement] of Object.entries(ENDINGS)) {
       await program.ending();
       assertEquals(await settingsOf(path), found);
     },
-    onlyLinux,
+    ONLY_LINUX,
   );
 }

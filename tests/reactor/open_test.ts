@@ -17,7 +17,7 @@ import { EventFd } from "../../backends/ffi/event_fd.ts";
 import { EpollSelector } from "../../backends/mod.ts";
 import type { Stream } from "../../reactor/mod.ts";
 import { openTerminal } from "../descriptors.ts";
-import { bytesOf, runDeno, test } from "../util.ts";
+import { bytesOf, ONLY_LINUX, runDeno, test } from "../util.ts";
 import {
   isPattern,
   joined,
@@ -28,8 +28,6 @@ import {
   type Stage,
   textOf,
 } from "./stage.ts";
-
-const onlyLinux = { ignore: Deno.build.os !== "linux" };
 
 /** A path in a directory that is removed at the end, with content if it is given. */
 function pathOf(stage: Stage, content?: string | Uint8Array): string {
@@ -190,7 +188,7 @@ onEachBackend(
     stage.until(() => log.lines.length > 0, "the error");
     assertEquals(log.lines, ["close ENOSPC"]);
   },
-  onlyLinux,
+  ONLY_LINUX,
 );
 
 onEachBackend(
@@ -207,7 +205,7 @@ onEachBackend(
     assertEquals(counts, [3n, 4n]);
     stream.close();
   },
-  onlyLinux,
+  ONLY_LINUX,
 );
 
 onEachBackend(
@@ -228,7 +226,7 @@ onEachBackend(
     assertEquals(text, "a key\r\nyou typed a key\r\n");
     screen.close();
   },
-  onlyLinux,
+  ONLY_LINUX,
 );
 
 onEachBackend(
@@ -444,5 +442,5 @@ test(
     const { stdout, stderr } = await runDeno(NARROW, [ffiPermissionFlag()]);
     assertEquals({ stdout, stderr }, { stdout: "some text\n", stderr: "" });
   },
-  onlyLinux,
+  ONLY_LINUX,
 );

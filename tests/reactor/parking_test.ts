@@ -6,7 +6,14 @@ import { assert, assertEquals } from "@std/assert";
 import type { Socket } from "../../backends/ffi/mod.ts";
 import { EVENT_READ, type LoopSelector } from "../../backends/mod.ts";
 import { type Callback, Reactor } from "../../reactor/mod.ts";
-import { anyFile, denoProgram, nextTurn, PATIENCE, test } from "../util.ts";
+import {
+  denoProgram,
+  NEEDS_POSIX,
+  nextTurn,
+  ONLY_LINUX,
+  PATIENCE,
+  test,
+} from "../util.ts";
 import {
   onAnyBackend,
   onEachBackend,
@@ -186,7 +193,7 @@ onEachBackend(
     await within(ready.promise);
     await within(served.stop());
   },
-  { ignore: !anyFile },
+  NEEDS_POSIX,
 );
 
 /** Serves a Unix socket, and connects to it, without a network. */
@@ -245,7 +252,7 @@ test(
       await Deno.remove(directory, { recursive: true });
     }
   },
-  { ignore: !unshare },
+  { ignore: !unshare, reason: "there are no network namespaces here" },
 );
 
 /**
@@ -305,5 +312,5 @@ test(
     assertEquals((await child.status).code, 0);
     clearTimeout(killing);
   },
-  { ignore: Deno.build.os !== "linux" },
+  ONLY_LINUX,
 );

@@ -9,9 +9,9 @@ import { systemError } from "../../backends/ffi/errors.ts";
 import { type InternetAddress, Socket } from "../../backends/ffi/mod.ts";
 import { type Conn, type Listener, Reactor } from "../../reactor/mod.ts";
 import {
-  anyFile,
   eventually,
   fillSocket,
+  NEEDS_POSIX,
   nextTurn,
   posixTest,
   test,
@@ -366,5 +366,5 @@ onEachBackend(
       "look-up: Interrupted",
     ]);
   },
-  { ignore: !anyFile },
+  NEEDS_POSIX,
 );

@@ -9,11 +9,11 @@ import { EVENT_READ } from "../../backends/mod.ts";
 import type { Readiness } from "../../reactor/mod.ts";
 import { dup2 } from "../descriptors.ts";
 import {
-  anyFile,
   bytesOf,
   drainSocket,
   eventually,
   fillSocket,
+  NEEDS_POSIX,
 } from "../util.ts";
 import { Log, onAnyBackend, onEachBackend, type Stage } from "./stage.ts";
 
@@ -405,7 +405,7 @@ onEachBackend(
     reactor.register(left, EVENT_READ, () => {});
     await assertRejects(() => waiting, BadResource, "closed");
   },
-  { ignore: !anyFile },
+  NEEDS_POSIX,
 );
 
 onEachBackend(

@@ -6,12 +6,11 @@
 import { assertEquals, assertGreaterOrEqual, assertLess } from "@std/assert";
 import { setTimeout as pause } from "node:timers/promises";
 import { startDeno } from "../program.ts";
-import { test } from "../util.ts";
+import { ONLY_LINUX, test } from "../util.ts";
 
 const PROGRAM = new URL("resting_program.ts", import.meta.url).pathname;
 
 /** Other systems do not show whether Deno has I/O. */
-const linux = { ignore: Deno.build.os !== "linux" };
 
 /** A slice takes 50 ms while Deno has nothing to do: half of it is the mean delay. */
 const PROMPT = 15;
@@ -47,7 +46,7 @@ test(
     assertLess(await resultOf("resting"), 0.25);
     assertGreaterOrEqual(await resultOf("awaited"), 1);
   },
-  linux,
+  ONLY_LINUX,
 );
 
 for (
@@ -64,7 +63,7 @@ for (
     async () => {
       assertLess(await resultOf(mode), PROMPT);
     },
-    linux,
+    ONLY_LINUX,
   );
 }
 
@@ -73,5 +72,5 @@ test(
   async () => {
     assertLess(await resultOf("unreferenced"), 3 * 50);
   },
-  linux,
+  ONLY_LINUX,
 );

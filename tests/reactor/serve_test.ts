@@ -8,7 +8,13 @@ import { PassThrough } from "node:stream";
 import { socketPair } from "../../backends/ffi/mod.ts";
 import { EVENT_READ, EVENT_WRITE, SelectSelector } from "../../backends/mod.ts";
 import { Reactor } from "../../reactor/mod.ts";
-import { anyFile, denoProgram, PATIENCE, test } from "../util.ts";
+import {
+  denoProgram,
+  NEEDS_POSIX,
+  ONLY_LINUX,
+  PATIENCE,
+  test,
+} from "../util.ts";
 import { bytesOf } from "../util.ts";
 import { onAnyBackend, onEachBackend } from "./stage.ts";
 
@@ -307,7 +313,7 @@ onAnyBackend(
     reactor.stop();
     await served;
   },
-  { ignore: !SEES_DENO },
+  { ignore: !SEES_DENO, reason: "only Linux shows Deno's epoll instance" },
 );
 
 onAnyBackend(
@@ -595,7 +601,10 @@ test(
   async () => {
     assertEquals(await statusOf(STARVING), 0);
   },
-  { ignore: Deno.build.os === "windows" },
+  {
+    ignore: Deno.build.os === "windows",
+    reason: "Windows has no limit of open descriptors",
+  },
 );
 
 test("serve(): it closes its descriptors if it cannot begin", async () => {
@@ -605,13 +614,16 @@ test("serve(): it closes its descriptors if it cannot begin", async () => {
   const sockets = Array.from({ length: 520 }, () => socketPair()).flat();
   await assertRejects(() => reactor.serve(), RangeError, "0 to 1023");
   for (const socket of sockets) socket.close();
-}, { ignore: !anyFile });
+}, NEEDS_POSIX);
 
 for (const how of ["run()", "serve()"]) {
   test(`${how}: Ctrl-C ends the program`, async () => {
     const program = `${WATCHING} console.log("ready"); reactor.${how};`;
     assertEquals(await statusOf(program, "SIGINT"), 130);
-  }, { ignore: Deno.build.os === "windows" });
+  }, {
+    ignore: Deno.build.os === "windows",
+    reason: "a process of Windows gets no signal from another",
+  });
 }
 
 /** Prints the CPU time that an idle reactor takes in half a second. */
@@ -634,7 +646,7 @@ const IDLE = `
 
 test("serve(): while idle it takes no CPU time", async () => {
   assertEquals(await statusOf(IDLE), 0);
-}, { ignore: Deno.build.os !== "linux" });
+}, ONLY_LINUX);
 
 test("serve(): promises of callSoon() and timers continue before the next wait", async () => {
   const STEPS = 200;

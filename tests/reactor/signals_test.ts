@@ -14,7 +14,11 @@ openLibrary();
  * tests do not count descriptors, except one.
  */
 function test(name: string, fn: () => void | Promise<void>): void {
-  Deno.test({ name, ignore: Deno.build.os === "windows", fn });
+  const ignore = Deno.build.os === "windows";
+  const reason = ignore
+    ? " (ignored: a process of Windows gets no signal from another)"
+    : "";
+  Deno.test({ name: name + reason, ignore, fn });
 }
 
 function kill(signal: Deno.Signal): void {

@@ -21,7 +21,7 @@ import {
   type Stream,
 } from "../../reactor/mod.ts";
 import { type Backend, backends, type Capabilities } from "../backends.ts";
-import { anyFile, bytesOf, PATIENCE, test } from "../util.ts";
+import { anyFile, bytesOf, PATIENCE, test, type TestOptions } from "../util.ts";
 
 /** How long the reactor waits at most before a peer is looked at again. */
 const LOOK = 2;
@@ -41,18 +41,17 @@ export const reactorBackends: readonly Backend[] = backends.filter(
 export function onEachBackend(
   name: string,
   run: (stage: Stage) => void | Promise<void>,
-  { needs, ignore = false }: {
+  { needs, ...options }: TestOptions & {
     readonly needs?: keyof Capabilities;
-    readonly ignore?: boolean;
   } = {},
 ): void {
   for (const backend of reactorBackends) {
     if (needs !== undefined && !backend.capabilities[needs]) continue;
-    const reason = backend.absent && ` (ignored: ${backend.absent})`;
+    const { absent } = backend;
     test(
-      `${backend.name}: ${name}${reason ?? ""}`,
+      `${backend.name}: ${name}`,
       () => perform(backend, run),
-      { ignore: ignore || reason !== undefined },
+      absent === undefined ? options : { ignore: true, reason: absent },
     );
   }
 }
@@ -61,7 +60,7 @@ export function onEachBackend(
 export function onAnyBackend(
   name: string,
   run: (stage: Stage) => void | Promise<void>,
-  options: { readonly ignore?: boolean } = {},
+  options: TestOptions = {},
 ): void {
   const backend = backends.find(({ name }) => name === "DefaultSelector")!;
   test(name, () => perform(backend, run), options);

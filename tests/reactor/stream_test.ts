@@ -7,7 +7,7 @@ import { openFile, pipe, read, write } from "../../backends/ffi/mod.ts";
 import { close } from "../../backends/ffi/descriptor.ts";
 import { libc } from "../../backends/ffi/libc.ts";
 import type { ConnectionOptions, Stream } from "../../reactor/mod.ts";
-import { bytesOf, fillSocket } from "../util.ts";
+import { bytesOf, fillSocket, ONLY_LINUX } from "../util.ts";
 import {
   isPattern,
   joined,
@@ -192,7 +192,7 @@ function openTerminal(): { master: number; path: string } {
   return { master, path: `/dev/pts/${number[0]}` };
 }
 
-const withoutTerminals = { ignore: Deno.build.os !== "linux" };
+const withoutTerminals = ONLY_LINUX;
 
 onAnyBackend(
   "Stream: a terminal is written and read, and EIO is its end of file",

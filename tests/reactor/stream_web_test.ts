@@ -6,7 +6,7 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { close, pipe, write } from "../../backends/ffi/mod.ts";
 import type { Stream } from "../../reactor/mod.ts";
 import { openTerminal } from "../descriptors.ts";
-import { bytesOf, nextTurn } from "../util.ts";
+import { bytesOf, nextTurn, ONLY_LINUX } from "../util.ts";
 import {
   isPattern,
   joined,
@@ -16,8 +16,6 @@ import {
   type Stage,
   textOf,
 } from "./stage.ts";
-
-const onlyLinux = { ignore: Deno.build.os !== "linux" };
 
 /** Two streams of a pipe, on a reactor that serves until the end of the test. */
 function servedPipe(stage: Stage): { input: Stream; output: Stream } {
@@ -85,7 +83,7 @@ onEachBackend(
     setTimeout(() => close(slave), 5);
     assertEquals(await textOfStream(stage.reactor.open(master)), "last words");
   },
-  onlyLinux,
+  ONLY_LINUX,
 );
 
 onEachBackend(
@@ -209,7 +207,7 @@ onEachBackend(
     );
     assert(input.closed);
   },
-  onlyLinux,
+  ONLY_LINUX,
 );
 
 onAnyBackend(

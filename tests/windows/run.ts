@@ -31,27 +31,11 @@ import {
   prepareOnce,
   runner,
   unpackDeno,
+  withOutput,
 } from "../other_deno.ts";
 import { debianSource } from "./debian_source.ts";
-
-/** Tests that need pipes, or functions that only the C library of POSIX has. */
-const POSIX_TESTS = [
-  "tests/backends/ffi/calls_test.ts",
-  "tests/backends/ffi/file_description_test.ts",
-  "tests/backends/ffi/foreign_memory_test.ts",
-  "tests/backends/ffi/transfers_test.ts",
-];
-
-/** The files of the default suites. */
-function defaultTests(): string[] {
-  const files = ["tests/backends", "tests/backends/ffi", "tests/windows"]
-    .flatMap((folder) =>
-      [...Deno.readDirSync(`${project}/${folder}`)]
-        .map(({ name }) => `${folder}/${name}`)
-    )
-    .filter((file) => file.endsWith("_test.ts") && !POSIX_TESTS.includes(file));
-  return ["tests/conformance_test.ts", ...files.sort()];
-}
+import { ignoredSummary } from "./ignored.ts";
+import { defaultTests } from "./suites.ts";
 
 /** A release of Debian whose Wine runs Deno: that of the one before, Wine 8, does not. */
 const DEBIAN = "trixie";
@@ -79,7 +63,7 @@ const wine = fileURLToPath(new URL("wine.sh", import.meta.url));
 if (import.meta.main) {
   try {
     Deno.exit(
-      await runTests(Deno.args.length > 0 ? Deno.args : defaultTests()),
+      await runTests(Deno.args.length > 0 ? Deno.args : defaultTests(project)),
     );
   } catch (error) {
     if (!(error instanceof CannotRunError)) throw error;
@@ -90,21 +74,32 @@ if (import.meta.main) {
 
 async function runTests(args: string[]): Promise<number> {
   if (args[0] === "--deno") return await runDeno(args.slice(1));
+  let output = "";
   // Types do not depend on the machine, and Wine is slow.
-  return await runDeno(["test", "-A", "--no-check", "--no-lock", ...args]);
+  const test = ["test", "-A", "--no-check", "--no-lock", ...args];
+  const status = await runDeno(test, async (program, args) => {
+    const ended = await withOutput(program, args);
+    output = ended.output;
+    return ended.status;
+  });
+  console.log(ignoredSummary(output));
+  return status;
 }
 
 /** Runs the Deno of Windows in the folder of the package, and returns its exit status. */
-async function runDeno(args: readonly string[]): Promise<number> {
+async function runDeno(
+  args: readonly string[],
+  run: typeof inForeground = inForeground,
+): Promise<number> {
   const { os, arch } = Deno.build;
-  if (os === "windows") return await inForeground(Deno.execPath(), args);
+  if (os === "windows") return await run(Deno.execPath(), args);
   if (os !== "linux" || arch !== "x86_64") {
     throw new CannotRunError(`Cannot run Wine on ${os} ${arch}`);
   }
   const cache = cacheFolder("pollux-windows");
   const folder = `${cache}/${Deno.version.deno}-${DEBIAN}`;
   await prepareOnce(folder, prepare);
-  return await inForeground(wine, [folder, project, DENO, ...args]);
+  return await run(wine, [folder, project, DENO, ...args]);
 }
 
 async function prepare(folder: string): Promise<void> {

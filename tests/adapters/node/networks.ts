@@ -14,7 +14,7 @@ import {
   type CreateConnectionOptions,
 } from "../../../adapters/node/mod.ts";
 import { Reactor } from "../../../reactor/mod.ts";
-import { PATIENCE, test } from "../../util.ts";
+import { PATIENCE, test, type TestOptions } from "../../util.ts";
 import { Peer } from "./peer.ts";
 
 /** A connection on either network: the members that tests use. */
@@ -85,12 +85,13 @@ export function onBridge(
   name: string,
   body: (bridge: Bridge) => Promise<unknown>,
   expected: unknown,
+  options: TestOptions = {},
 ): void {
   test(name, async () => {
     await using bridge = new Bridge();
     const result = await runOn(bridge, () => body(bridge));
     assertEquals(result, expected);
-  });
+  }, options);
 }
 
 /** The sockets that servers have accepted. */
@@ -111,6 +112,7 @@ export function onBoth(
   name: string,
   body: (network: Network) => Promise<unknown>,
   expected?: unknown,
+  options: TestOptions = {},
 ): void {
   test(name, async () => {
     const node = await runOn(nodeNetwork, body);
@@ -118,7 +120,7 @@ export function onBoth(
     const result = await runOn(bridge, body);
     assertEquals(result, node, "bridge, node");
     if (expected !== undefined) assertEquals(result, expected);
-  });
+  }, options);
 }
 
 /** Runs a body on a network, in time. Its peers are closed in any case. */

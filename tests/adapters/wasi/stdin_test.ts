@@ -2,9 +2,10 @@
  * Standard input of a program in a process of its own, which comes late.
  */
 
+import { fileURLToPath } from "node:url";
 import { assert, assertEquals } from "@std/assert";
 import { Program } from "../../program.ts";
-import { denoProgram, test } from "../../util.ts";
+import { anyFile, denoProgram, test } from "../../util.ts";
 
 /** Polls standard input with a clock of a minute, and reads it, until it ends. */
 const PROGRAM = `
@@ -37,7 +38,7 @@ test("WasiHost: a program waits for its standard input and its end of file", asy
   {
     await using program = new Program(denoProgram(), [
       ...["run", "--no-check", "--allow-ffi"],
-      ...[`--config=${new URL("deno.json", root).pathname}`, file],
+      ...[`--config=${fileURLToPath(new URL("deno.json", root))}`, file],
     ], { hasInput: true });
     await program.line(/^waiting$/);
     const start = performance.now();
@@ -51,7 +52,8 @@ test("WasiHost: a program waits for its standard input and its end of file", asy
       "waiting",
       "type 1 flags 0",
       "read 4",
-      "type 1 flags 1",
+      // On Windows only a read finds the end.
+      ...anyFile ? ["type 1 flags 1"] : ["type 1 flags 0", "read 0"],
     ]);
     assertEquals(code, 0);
   }

@@ -26,11 +26,10 @@ import {
   write,
 } from "../../../backends/ffi/mod.ts";
 import { onStack, padded } from "../../../backends/ffi/variadic.ts";
-import { emulated, runDeno, test } from "../../util.ts";
+import { emulated, ONLY_LINUX, runDeno, test } from "../../util.ts";
 import { compiler, reason, withCompiled } from "./c_compiler.ts";
 
 const { EAGAIN, EBADF, EINVAL, ENOENT, ESRCH } = system().errno;
-const onLinux = { ignore: system().os !== "linux" };
 
 /** A number that no test opens. */
 const CLOSED = 1_000_000;
@@ -371,7 +370,7 @@ test("ioctl: a number and no argument are passed", () => {
   assertEquals(read(reader, new Uint8Array(1)), WOULD_BLOCK);
   close(reader);
   close(writer);
-}, onLinux);
+}, ONLY_LINUX);
 
 test("ioctl: a request that the file does not know is an error, a wrong number a RangeError", () => {
   const [reader, writer] = pipe();

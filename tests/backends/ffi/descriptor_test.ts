@@ -23,6 +23,7 @@ import {
   denoProgram,
   drainSocket,
   fillSocket,
+  ONLY_LINUX,
   posixTest,
   test,
 } from "../../util.ts";
@@ -190,5 +191,5 @@ test(
     assertEquals((await child.status).code, 0);
     await Deno.remove(file);
   },
-  { ignore: Deno.build.os !== "linux" },
+  ONLY_LINUX,
 );

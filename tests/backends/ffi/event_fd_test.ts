@@ -11,10 +11,8 @@ import {
 } from "../../../backends/ffi/calls.ts";
 import { EVENT_READ, EVENT_WRITE, PollSelector } from "../../../mod.ts";
 import { isCloseOnExec } from "../../descriptors.ts";
-import { runDeno, test } from "../../util.ts";
+import { ONLY_LINUX, runDeno, test } from "../../util.ts";
 import { reason, withCompiled } from "./c_compiler.ts";
-
-const onLinux = { ignore: system().os !== "linux" };
 
 test("EventFd: a read takes the sum of all writes", () => {
   using counter = new EventFd({ initial: 2 });
@@ -22,7 +20,7 @@ test("EventFd: a read takes the sum of all writes", () => {
   assertEquals(counter.read(), 2n ** 40n + 6n);
   assertEquals(counter.read(), null);
   assert(isCloseOnExec(counter.fd));
-}, onLinux);
+}, ONLY_LINUX);
 
 test("EventFd: a read of a semaphore takes 1", () => {
   using counter = new EventFd({ initial: 2, semaphore: true });
@@ -31,7 +29,7 @@ test("EventFd: a read of a semaphore takes 1", () => {
     1n,
     null,
   ]);
-}, onLinux);
+}, ONLY_LINUX);
 
 test("EventFd: a full counter is not writable, and write() is false", () => {
   using counter = new EventFd();
@@ -42,7 +40,7 @@ test("EventFd: a full counter is not writable, and write() is false", () => {
   assertEquals(selector.select(0)[0]![1], EVENT_READ);
   counter.read();
   assertEquals(selector.select(0)[0]![1], EVENT_WRITE);
-}, onLinux);
+}, ONLY_LINUX);
 
 test(
   "EventFd: wrong values and options are refused, and a closed counter",
@@ -58,7 +56,7 @@ test(
     assertThrows(() => counter.read(), Deno.errors.BadResource);
     assertEquals(counter.fd, -1);
   },
-  onLinux,
+  ONLY_LINUX,
 );
 
 test("TimerFd: it is ready once its time is over, not earlier", () => {
@@ -72,7 +70,7 @@ test("TimerFd: it is ready once its time is over, not earlier", () => {
   assert(performance.now() - start >= 20);
   assertEquals(timer.read(), { expirations: 1, clockWasSet: false });
   assertEquals(timer.read(), null);
-}, onLinux);
+}, ONLY_LINUX);
 
 test(
   "TimerFd: an interval expires again and again, until it is disarmed",
@@ -89,7 +87,7 @@ test(
     timer.set(0);
     assertEquals(selector.select(5), []);
   },
-  onLinux,
+  ONLY_LINUX,
 );
 
 test("TimerFd: a time of day expires then, one in the past at once", () => {
@@ -104,7 +102,7 @@ test("TimerFd: a time of day expires then, one in the past at once", () => {
   timer.setAt(1);
   selector.select();
   assertEquals(timer.read()?.expirations, 1);
-}, onLinux);
+}, ONLY_LINUX);
 
 test("TimerFd: wrong times and clocks are refused, and a closed timer", () => {
   const timer = new TimerFd();
@@ -125,13 +123,16 @@ test("TimerFd: wrong times and clocks are refused, and a closed timer", () => {
   timer.close();
   assertThrows(() => timer.set(1), Deno.errors.BadResource);
   assertThrows(() => timer.read(), Deno.errors.BadResource);
-}, onLinux);
+}, ONLY_LINUX);
 
 test("EventFd, TimerFd: a system without them is named", () => {
   for (const make of [() => new EventFd(), () => new TimerFd()]) {
     assertThrows(make, Deno.errors.NotSupported, system().name);
   }
-}, { ignore: system().os === "linux" });
+}, {
+  ignore: system().os === "linux",
+  reason: "this system has eventfd(2)",
+});
 
 /** Prints the flags of timerfd_settime, and fails each read with ECANCELED. */
 const CLOCK_IS_SET = `

@@ -7,9 +7,7 @@ import { close, pipe, Socket } from "../../../backends/ffi/mod.ts";
 import { TimerFd } from "../../../backends/ffi/timer_fd.ts";
 import { Epoll } from "../../../backends/mod.ts";
 import { openFile } from "../../../backends/ffi/open_path.ts";
-import { pairOf, test } from "../../util.ts";
-
-const onLinux = { ignore: Deno.build.os !== "linux" };
+import { ONLY_LINUX, pairOf, test } from "../../util.ts";
 
 test("describeFile: both ends of a pipe are a pipe", () => {
   const ends = pipe();
@@ -69,4 +67,4 @@ test("describeFile: epoll, eventfd and timerfd have their own kinds", () => {
   using timer = new TimerFd();
   const kinds = [epoll, counter, timer].map(({ fd }) => describeFile(fd).kind);
   assertEquals(kinds, ["epoll", "eventfd", "timerfd"]);
-}, onLinux);
+}, ONLY_LINUX);

@@ -18,7 +18,7 @@ import { freebsd } from "../../../backends/ffi/systems/freebsd.ts";
 import { illumos } from "../../../backends/ffi/systems/illumos.ts";
 import { linux } from "../../../backends/ffi/systems/linux.ts";
 import { netbsd } from "../../../backends/ffi/systems/netbsd.ts";
-import { type Random, test, withSeed } from "../../util.ts";
+import { ONLY_LINUX, type Random, test, withSeed } from "../../util.ts";
 
 const systems = [
   linux("x86_64"),
@@ -275,7 +275,7 @@ test("an interface may have a name, and is a number when it is decoded", () => {
     hostname: `fe80::1%${number}`,
     port: 1,
   });
-}, { ignore: Deno.build.os !== "linux" });
+}, ONLY_LINUX);
 
 Deno.test(
   "a path of any bytes comes back from its text",

@@ -31,14 +31,13 @@ import {
   denoProgram,
   emulated,
   eventually,
+  ONLY_LINUX,
   PATIENCE,
   posixTest,
   runDeno,
   test,
 } from "../../util.ts";
 import { printedByC, reason } from "./c_compiler.ts";
-
-const onLinux = { ignore: system().os !== "linux" };
 
 function waitFor(socket: Socket): void {
   using selector = new PollSelector();
@@ -72,7 +71,7 @@ for (const type of ["stream", "datagram", "seqpacket"] as const) {
       assertEquals(read(reader, buffer), 1);
       closeAll([reader, writer, ...message.descriptors, left.fd, right.fd]);
     },
-    { ignore: type === "seqpacket" && system().os !== "linux" },
+    type === "seqpacket" ? ONLY_LINUX : {},
   );
 }
 
@@ -238,7 +237,7 @@ for (const hostname of ["127.0.0.1", "::1"]) {
       left.close();
       right.close();
     },
-    onLinux,
+    ONLY_LINUX,
   );
 }
 
@@ -257,7 +256,7 @@ test(
     left.close();
     right.close();
   },
-  { ignore: system().os !== "linux" || emulated },
+  emulated ? { ignore: true } : ONLY_LINUX,
 );
 
 test("sendMessage: packetInfo chooses the source address", () => {
@@ -279,7 +278,7 @@ test("sendMessage: packetInfo chooses the source address", () => {
     );
   }
   for (const socket of [left, right, any]) socket.close();
-}, onLinux);
+}, ONLY_LINUX);
 
 test(
   "sendMessage, receiveMessage: control messages without a name are passed by number",
@@ -302,7 +301,7 @@ test(
     left.close();
     right.close();
   },
-  onLinux,
+  ONLY_LINUX,
 );
 
 test("peerCredentials: of a socket pair they are this process", () => {
@@ -311,7 +310,7 @@ test("peerCredentials: of a socket pair they are this process", () => {
   assertEquals([pid, uid, gid], [Deno.pid, Deno.uid(), Deno.gid()]);
   left.close();
   right.close();
-}, onLinux);
+}, ONLY_LINUX);
 
 test(
   "peerCredentials: of a connection they are those of the peer",
@@ -342,7 +341,7 @@ test(
     await child.status;
     await Deno.remove(directory, { recursive: true });
   },
-  { ignore: system().os !== "linux" || emulated },
+  emulated ? { ignore: true } : ONLY_LINUX,
 );
 
 const layouts = ["linux", "darwin", "freebsd", "netbsd", "illumos"].map((os) =>

@@ -36,14 +36,15 @@ import {
   bytesOf,
   drainSocket,
   fillSocket,
+  NEEDS_POSIX,
   NEEDS_UNIX_SOCKETS,
+  ONLY_LINUX,
   PATIENCE,
   test,
-  unixSockets,
+  type TestOptions,
 } from "../../util.ts";
 
 const { BadResource } = Deno.errors;
-const NEEDS_POSIX = { ignore: !anyFile };
 
 /** Whether calls on a socket wait; Windows cannot be asked. */
 function waits(socket: { readonly fd: number }): boolean {
@@ -56,7 +57,7 @@ const LOOPBACK = { hostname: "127.0.0.1", port: 0 };
 function testWith(
   name: string,
   body: (scope: DisposableStack) => void | Promise<void>,
-  options: { readonly ignore?: boolean } = {},
+  options: TestOptions = {},
 ): void {
   test(name, async () => {
     using scope = new DisposableStack();
@@ -110,7 +111,7 @@ for (const [domain, type] of kinds) {
         true,
       ]);
     },
-    { ignore: domain === "unix" && !unixSockets },
+    domain === "unix" ? NEEDS_UNIX_SOCKETS : {},
   );
 }
 
@@ -128,7 +129,7 @@ for (const [domain, address] of domains) {
       const socket = scope.use(Socket.createFor(address));
       assertEquals(socket.domain, domain);
     },
-    { ignore: domain === "unix" && !unixSockets },
+    domain === "unix" ? NEEDS_UNIX_SOCKETS : {},
   );
 }
 
@@ -150,7 +151,7 @@ for (const type of ["stream", "datagram", "seqpacket"] as const) {
       left!.send(bytesOf("two"));
       assertEquals(textOf(right!), type === "stream" ? "onetwo" : "one");
     },
-    { ignore: type === "seqpacket" && !anyFile },
+    type === "seqpacket" ? NEEDS_POSIX : {},
   );
 }
 
@@ -585,7 +586,10 @@ testWith(
     answering!.sendTo(bytesOf("answer"), address!);
     assertEquals(textOf(asking!), "answer");
   },
-  { ignore: !system().abstractSockets },
+  {
+    ignore: !system().abstractSockets,
+    reason: "this system has no abstract names",
+  },
 );
 
 testWith("2^31 bytes or more are sent and received in parts", (scope) => {
@@ -607,7 +611,7 @@ testWith("an interface of a multicast group may be named", (scope) => {
   socket.leaveGroup(group, "lo");
   assertThrows(() => socket.joinGroup(group, "nonexistent"), TypeError);
   assertThrows(() => socket.joinGroup(group, -1), TypeError);
-}, { ignore: Deno.build.os !== "linux" });
+}, ONLY_LINUX);
 
 test("adopt() refuses a descriptor that is no socket", () => {
   const [reader, writer] = pipe();

@@ -21,10 +21,9 @@ import { darwin } from "../../../backends/ffi/systems/darwin.ts";
 import { freebsd } from "../../../backends/ffi/systems/freebsd.ts";
 import { linux } from "../../../backends/ffi/systems/linux.ts";
 import { EVENT_READ, PollSelector } from "../../../mod.ts";
-import { PATIENCE, test } from "../../util.ts";
+import { ONLY_LINUX, PATIENCE, test } from "../../util.ts";
 import { printedByC, reason } from "./c_compiler.ts";
 
-const onLinux = { ignore: system().os !== "linux" };
 const x86 = linux("x86_64");
 
 const addresses: [AnyAddress, number, string][] = [
@@ -182,7 +181,7 @@ test("Socket.create: a netlink socket dumps the interfaces", () => {
     done = linksIn(buffer.subarray(0, bytes), names);
   }
   assert(names.includes("lo"), names.join());
-}, onLinux);
+}, ONLY_LINUX);
 
 test(
   "Socket.adopt: an adopted netlink socket has its domain and addresses",
@@ -193,7 +192,7 @@ test(
     assertEquals(adopted.recvFrom(new Uint8Array(9)), null);
     assertThrows(() => adopted.bind({ path: "" }), TypeError, "netlink");
   },
-  onLinux,
+  ONLY_LINUX,
 );
 
 /** The reason for which this process may not have a socket, or null. */
