@@ -11,6 +11,7 @@ const FOLDERS = [
   "tests/reactor/diagnosis",
   "tests/adapters/node",
   "tests/adapters/wasi",
+  "tests/adapters/wasmedge",
   "tests/windows",
 ];
 

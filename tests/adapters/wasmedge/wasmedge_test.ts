@@ -4,7 +4,7 @@
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { type InternetAddress, Socket } from "../../../backends/ffi/mod.ts";
-import { bytesOf, test } from "../../util.ts";
+import { bytesOf, NEEDS_UNIX_SOCKETS, test } from "../../util.ts";
 import { FDFLAGS_NONBLOCK } from "../../../backends/wasi/abi.ts";
 import { wasiErrnoName } from "../../../backends/wasi/errno.ts";
 import { WasiHost } from "../../../adapters/wasi/mod.ts";
@@ -186,63 +186,71 @@ test("sock_send_to, sock_recv_from: datagrams carry their addresses", () => {
   });
 });
 
-test("sock_connect: a program connects to the path of a Unix socket", async () => {
-  const directory = await Deno.makeTempDir();
-  const path = `${directory}/socket`;
-  using listener = Socket.create("unix", "stream");
-  listener.bind({ path });
-  listener.listen();
-  allowing([path], (program) => {
-    const fd = open(program, UNIX);
-    const bytes = [UNIX, 0, ...bytesOf(path), 0];
-    program.must("sock_connect", fd, addressOf(program, bytes, 128), 0);
-    const other = [UNIX, 0, ...bytesOf(`${path}2`), 0];
-    const address = addressOf(program, other, 128);
-    assertEquals(
-      wasiErrnoName(
-        program.call("sock_connect", open(program, UNIX), address, 0),
-      ),
-      "EACCES",
-    );
-  });
-  await Deno.remove(directory, { recursive: true });
-});
-
-test("sock_connect: a path is EACCES once a link has replaced it or its directory", async () => {
-  const directory = await Deno.makeTempDir();
-  const secret = `${directory}/secret`;
-  await Deno.mkdir(`${directory}/own`);
-  const path = `${directory}/own/socket`;
-  using own = Socket.create("unix", "stream");
-  own.bind({ path });
-  own.listen();
-  await Deno.mkdir(secret);
-  using other = Socket.create("unix", "stream");
-  other.bind({ path: `${secret}/socket` });
-  other.listen();
-  allowing([path], (program) => {
-    const connect = (): string => {
+test(
+  "sock_connect: a program connects to the path of a Unix socket",
+  async () => {
+    const directory = await Deno.makeTempDir();
+    const path = `${directory}/socket`;
+    using listener = Socket.create("unix", "stream");
+    listener.bind({ path });
+    listener.listen();
+    allowing([path], (program) => {
+      const fd = open(program, UNIX);
       const bytes = [UNIX, 0, ...bytesOf(path), 0];
-      const address = addressOf(program, bytes, 128);
-      return wasiErrnoName(
-        program.call("sock_connect", open(program, UNIX), address, 0),
+      program.must("sock_connect", fd, addressOf(program, bytes, 128), 0);
+      const other = [UNIX, 0, ...bytesOf(`${path}2`), 0];
+      const address = addressOf(program, other, 128);
+      assertEquals(
+        wasiErrnoName(
+          program.call("sock_connect", open(program, UNIX), address, 0),
+        ),
+        "EACCES",
       );
-    };
-    assertEquals(connect(), "ESUCCESS");
-    Deno.renameSync(path, `${path}2`);
-    Deno.symlinkSync("../secret/socket", path);
-    assertEquals(connect(), "EACCES");
-    Deno.removeSync(path);
-    Deno.renameSync(`${directory}/own`, `${directory}/old`);
-    Deno.symlinkSync("secret", `${directory}/own`);
-    assertEquals(connect(), "EACCES");
-    Deno.removeSync(`${directory}/own`);
-    Deno.renameSync(`${directory}/old`, `${directory}/own`);
-    Deno.renameSync(`${path}2`, path);
-    assertEquals(connect(), "ESUCCESS");
-  });
-  await Deno.remove(directory, { recursive: true });
-});
+    });
+    await Deno.remove(directory, { recursive: true });
+  },
+  NEEDS_UNIX_SOCKETS,
+);
+
+test(
+  "sock_connect: a path is EACCES once a link has replaced it or its directory",
+  async () => {
+    const directory = await Deno.makeTempDir();
+    const secret = `${directory}/secret`;
+    await Deno.mkdir(`${directory}/own`);
+    const path = `${directory}/own/socket`;
+    using own = Socket.create("unix", "stream");
+    own.bind({ path });
+    own.listen();
+    await Deno.mkdir(secret);
+    using other = Socket.create("unix", "stream");
+    other.bind({ path: `${secret}/socket` });
+    other.listen();
+    allowing([path], (program) => {
+      const connect = (): string => {
+        const bytes = [UNIX, 0, ...bytesOf(path), 0];
+        const address = addressOf(program, bytes, 128);
+        return wasiErrnoName(
+          program.call("sock_connect", open(program, UNIX), address, 0),
+        );
+      };
+      assertEquals(connect(), "ESUCCESS");
+      Deno.renameSync(path, `${path}2`);
+      Deno.symlinkSync("../secret/socket", path);
+      assertEquals(connect(), "EACCES");
+      Deno.removeSync(path);
+      Deno.renameSync(`${directory}/own`, `${directory}/old`);
+      Deno.symlinkSync("secret", `${directory}/own`);
+      assertEquals(connect(), "EACCES");
+      Deno.removeSync(`${directory}/own`);
+      Deno.renameSync(`${directory}/old`, `${directory}/own`);
+      Deno.renameSync(`${path}2`, path);
+      assertEquals(connect(), "ESUCCESS");
+    });
+    await Deno.remove(directory, { recursive: true });
+  },
+  NEEDS_UNIX_SOCKETS,
+);
 
 test("wasmEdge: an address that is not allowed is EACCES", () => {
   allowing(["127.0.0.1:1", "[::1]:2"], (program) => {
