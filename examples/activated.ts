@@ -9,6 +9,7 @@
 //
 // Ctrl-C ends it, and so does `systemctl stop`.
 
+import { parseArgs } from "node:util";
 import {
   inheritedSockets,
   notify,
@@ -20,7 +21,8 @@ import {
   Reactor,
   type Socket,
 } from "../mod.ts";
-import { main, refuse, report } from "./command_line.ts";
+import { main, orRefuse, refuse, report } from "./command_line.ts";
+import { INSPECT, inspect } from "./inspector/option.ts";
 
 /** How long connections may take to finish after a signal, in milliseconds. */
 const GRACE = 2000;
@@ -70,6 +72,7 @@ function shutDown(reactor: Reactor): void {
 }
 
 await main(async () => {
+  const { values } = orRefuse(() => parseArgs({ options: INSPECT }));
   await using reactor = new Reactor({ onError: report });
   const count = serveAll(reactor);
   if (count === 0) {
@@ -80,6 +83,7 @@ await main(async () => {
   for (const signal of ["SIGINT", "SIGTERM"] as const) {
     Deno.addSignalListener(signal, () => shutDown(reactor));
   }
+  await inspect(reactor, values);
   feedWatchdog(reactor);
   notify({ ready: true, status: `Serves ${count} sockets` });
   await reactor.serve();
