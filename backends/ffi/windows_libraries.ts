@@ -37,7 +37,7 @@ let started = false;
 function startWinsock(path: string): void {
   if (started) return;
   // int WSAStartup(WORD wVersionRequested, LPWSADATA lpWSAData), which returns an error
-  // deno-lint-ignore pollux/bare-symbol
+  // deno-lint-ignore pollux/bare-symbol -- it returns the error itself
   const { symbols: { WSAStartup: start } } = Deno.dlopen(
     path,
     { WSAStartup: { parameters: ["u16", "buffer"], result: "u32" } } as const,
