@@ -16,6 +16,7 @@ import {
   ConnectionDuplex,
 } from "./connection_duplex.ts";
 import { nodeError, withCode } from "./errors.ts";
+import { guardParser } from "./parser_guard.ts";
 import { handleOf, internalsOf } from "./server_handle.ts";
 
 /** The address to listen on, and limits, as those of `Reactor.listen`. */
@@ -58,6 +59,7 @@ export function attach(
     (connection) => accept(server, connection),
   );
   bind(server, acceptor);
+  guardSecure(server);
   return acceptor;
 }
 
@@ -80,6 +82,14 @@ function bind(server: Server, acceptor: Acceptor): void {
   });
 }
 
+/** Guards the parsers of `node:https`, which gets streams of `node:tls`. */
+function guardSecure(server: Server): void {
+  const event = "secureConnection";
+  if (!server.listeners(event).includes(guardParser)) {
+    server.on(event, guardParser);
+  }
+}
+
 function accept(server: Server, connection: Connection): void {
   const internals = internalsOf(server);
   const { maxConnections } = server;
@@ -99,6 +109,7 @@ function accept(server: Server, connection: Connection): void {
     internals._emitCloseIfDrained();
   });
   server.emit("connection", duplex);
+  guardParser(duplex);
   addDirectReads(duplex);
 }
 

@@ -51,7 +51,7 @@ export class DirectReads {
   readonly #native: NativeParser;
   readonly #kOnExecute: number;
   /** The listener in whose place the bytes are parsed. */
-  #listener: Listener | null;
+  readonly #listener: Listener;
   /** The context in which the connection was accepted. */
   readonly #context = presentContext();
 
@@ -109,25 +109,12 @@ export class DirectReads {
 
   /** Whether the stream would do nothing but emit the bytes, for the parser alone. */
   #isHeard(): boolean {
-    if (this.#listener === null) return false;
     const socket = this.#socket;
-    if (socket.parser !== this.#parser) {
-      this.#end(this.#listener);
-      return false;
-    }
+    // It is given back at an upgrade, and after a malformed request.
+    if (socket.parser !== this.#parser) return false;
     if (!socket.readableFlowing || socket.readableLength > 0) return false;
     const listeners = socket.rawListeners("data");
     return listeners.length === 1 && listeners[0] === this.#listener;
-  }
-
-  /**
-   * Ends the way after an upgrade or a malformed request. After the latter the listener
-   * is still there, and the parser may serve another connection, whose requests the
-   * bytes would become.
-   */
-  #end(listener: Listener): void {
-    this.#socket.off("data", listener);
-    this.#listener = null;
   }
 }
 

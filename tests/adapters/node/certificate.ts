@@ -21,6 +21,8 @@ export async function makeCertificate(
       ...["req", "-x509", "-newkey", "ec", "-nodes", "-days", "1"],
       ...["-pkeyopt", "ec_paramgen_curve:prime256v1", "-subj", "/CN=localhost"],
       ...["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+      // Clients of Deno refuse a server with the certificate of an authority.
+      ...["-addext", "basicConstraints=critical,CA:FALSE"],
       ...["-keyout", keyFile, "-out", certFile],
     ],
     stdout: "null",

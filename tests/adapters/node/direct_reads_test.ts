@@ -241,34 +241,6 @@ onBoth(
 );
 
 onBridge(
-  "direct reads: bytes after a malformed request are not parsed for another connection",
-  async (bridge) => {
-    const requests: string[] = [];
-    const server = http.createServer((request, response) => {
-      requests.push(request.url!);
-      response.end("body:1;");
-    });
-    // The parser is free from here on, and the connection is open.
-    server.on("clientError", (_error, socket) => socket.write("body:bad;"));
-    const port = await bridge.listen(server);
-    using bad = await Peer.connect(port);
-    await bad.send("GARBAGE\r\n\r\n");
-    await bad.until(/body:bad;/);
-    using good = await Peer.connect(port);
-    await good.send("GET /good HTTP/1.1\r\nHost: a\r\nX: ");
-    await bad.send(`evil\r\n\r\n${get("/smuggled")}`);
-    using other = await Peer.connect(port);
-    await other.send(get("/other"));
-    await other.until(/body:1;/);
-    await good.send("1\r\n\r\n");
-    await good.until(/body:1;/);
-    await stop(server);
-    return requests;
-  },
-  ["/other", "/good"],
-);
-
-onBridge(
   "direct reads: a context that a listener enters is not that of other connections",
   async (bridge) => {
     const storage = new AsyncLocalStorage<string>();

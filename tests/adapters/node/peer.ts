@@ -5,11 +5,11 @@ import { PATIENCE } from "../../util.ts";
 /** A connection to a server of a test. */
 export class Peer implements Disposable {
   static readonly #open = new Set<Peer>();
-  readonly #conn: Deno.TcpConn | Deno.UnixConn;
+  readonly #conn: Deno.TcpConn | Deno.UnixConn | Deno.TlsConn;
   /** Received bytes that no read took yet, as Latin-1. */
   #received = "";
 
-  private constructor(conn: Deno.TcpConn | Deno.UnixConn) {
+  private constructor(conn: Deno.TcpConn | Deno.UnixConn | Deno.TlsConn) {
     this.#conn = conn;
     Peer.#open.add(this);
   }
@@ -26,6 +26,12 @@ export class Peer implements Disposable {
 
   static async connectAt(path: string): Promise<Peer> {
     return new Peer(await Deno.connect({ transport: "unix", path }));
+  }
+
+  /** Connects by TLS to a server with a certificate. */
+  static async connectTls(port: number, cert: string): Promise<Peer> {
+    const address = { hostname: "127.0.0.1", port };
+    return new Peer(await Deno.connectTls({ ...address, caCerts: [cert] }));
   }
 
   /** Sends a text of Latin-1. */
@@ -57,13 +63,17 @@ export class Peer implements Disposable {
     }
   }
 
-  /** Receives up to the end; a reset counts as one, and is noted. */
+  /**
+   * Receives up to the end. A reset counts as one, and is noted. So does a close of TLS
+   * without a `close_notify`.
+   */
   async rest(): Promise<string> {
     try {
       while (await this.#receive());
     } catch (error) {
-      if (!(error instanceof Deno.errors.ConnectionReset)) throw error;
-      this.#received += "<reset>";
+      if (error instanceof Deno.errors.ConnectionReset) {
+        this.#received += "<reset>";
+      } else if (!(error instanceof Deno.errors.UnexpectedEof)) throw error;
     }
     return this.#take(this.#received.length);
   }
