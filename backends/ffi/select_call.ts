@@ -3,9 +3,10 @@
  *
  * Winsock's takes any number of sockets, and refuses three empty sets. It reports a
  * connect that has failed as an exceptional condition alone. Elsewhere such a socket is
- * writable, so writers without a peer are in both sets, and come back in the one.
+ * writable, so writers without a connection are in both sets, and come back in the one.
  *
- * Source: select(2); "select function" in the Winsock reference.
+ * Source: select(2); "select function" and "SOL_SOCKET socket options" in the Winsock
+ * reference.
  *
  * @module
  */
@@ -17,6 +18,12 @@ import { sleep, sleepParked } from "./sleep.ts";
 import { FD_SETSIZE, FdSet } from "./structs/fd_set.ts";
 import { SocketArray } from "./structs/socket_array.ts";
 import { Timeval } from "./structs/time.ts";
+
+/** `<winsock2.h>` and `<mswsock.h>`: an option of Windows alone. */
+const SOL_SOCKET = 0xffff;
+const SO_CONNECT_TIME = 0x700c;
+/** The time of a socket that has no connection. */
+const NOT_CONNECTED = 0xffff_ffff;
 
 /** A set of descriptors, in the form that this system's call takes. */
 export interface DescriptorSet {
@@ -152,7 +159,7 @@ function addWriters(
   failing.copyFrom(exceptional);
   for (let place = 0; place < writable.size; place++) {
     const fd = writable.at(place);
-    if (!hasPeer(fd)) failing.add(fd);
+    if (!isConnected(fd)) failing.add(fd);
   }
 }
 
@@ -167,16 +174,27 @@ function take(
   for (let place = 0; place < failing.size; place++) {
     const fd = failing.at(place);
     if (exceptional.has(fd)) urgent.add(fd);
-    if (!hasPeer(fd)) writable.add(fd);
+    if (!isConnected(fd)) writable.add(fd);
   }
   exceptional.copyFrom(urgent);
   return readable.size + writable.size + exceptional.size;
 }
 
-const address = new Uint8Array(new ArrayBuffer(128));
+const seconds = new Uint32Array(new ArrayBuffer(4));
 const length = new Int32Array(new ArrayBuffer(4));
 
-function hasPeer(fd: number): boolean {
-  length[0] = address.length;
-  return libc().getpeername(fd, address, length) >= 0;
+/**
+ * Whether a socket has a connection. getpeername cannot say so: during a connect,
+ * Winsock may already return the address of the peer.
+ */
+function isConnected(fd: number): boolean {
+  length[0] = seconds.byteLength;
+  const result = libc().getsockopt(
+    fd,
+    SOL_SOCKET,
+    SO_CONNECT_TIME,
+    seconds,
+    length,
+  );
+  return result >= 0 && seconds[0] !== NOT_CONNECTED;
 }

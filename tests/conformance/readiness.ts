@@ -14,6 +14,7 @@ import {
   dup,
   openFile,
   type Socket,
+  type SocketAddress,
   WOULD_BLOCK,
 } from "../../backends/ffi/mod.ts";
 import {
@@ -85,6 +86,23 @@ function streamBothWays(
     }
   }
   return { sent, needless, woken };
+}
+
+/** Connects to a port that does not listen, and returns the error. */
+function refusal(
+  selector: LoopSelector<string>,
+  client: Socket,
+  address: SocketAddress,
+): Error | null {
+  try {
+    client.connect(address);
+  } catch (error) {
+    return error as Error;
+  }
+  selector.register(client, EVENT_WRITE, "client");
+  expectEvents(selector, [["client", EVENT_WRITE]]);
+  selector.unregister(client);
+  return client.takeError();
 }
 
 export const readiness: Cases = [
@@ -249,20 +267,15 @@ export const readiness: Cases = [
     needs: "keepsErrors",
     run(stage): void {
       const { selector } = stage;
-      const listener = stage.listener();
-      const address = listener.localAddress;
-      listener.close();
-      const client = stage.socket();
-      let error: Error | null;
-      try {
-        client.connect(address);
-        selector.register(client, EVENT_WRITE, "client");
-        expectEvents(selector, [["client", EVENT_WRITE]]);
-        error = client.takeError();
-      } catch (thrown) {
-        error = thrown as Error;
+      // The port is taken, and does not listen.
+      const dead = stage.socket();
+      dead.bind({ hostname: "127.0.0.1", port: 0 });
+      // The connect fails at once, during the wait, or between the two.
+      for (let round = 0; round < 20; round++) {
+        using client = stage.socket();
+        const error = refusal(selector, client, dead.localAddress);
+        assertInstanceOf(error, Deno.errors.ConnectionRefused);
       }
-      assertInstanceOf(error, Deno.errors.ConnectionRefused);
     },
   },
   {
