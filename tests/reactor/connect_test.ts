@@ -22,23 +22,6 @@ import {
   type Stage,
 } from "./stage.ts";
 
-/** A port without a listener. */
-function deadPort(): number {
-  using socket = Socket.create();
-  socket.bind({ hostname: "127.0.0.1", port: 0 });
-  return (socket.localAddress as InternetAddress).port;
-}
-
-/** A listener with a full backlog: a connect to it stays pending. */
-function busyListener(stage: Stage): InternetAddress {
-  const listener = stage.silentListener(0);
-  const address = listener.localAddress as InternetAddress;
-  for (let count = 0; count < 4; count++) {
-    stage.use(Socket.create()).connect(address);
-  }
-  return address;
-}
-
 /** Records the callbacks of a connect. */
 function watch(connection: Connection, log: Log): void {
   connection.onConnect = log.note("connect");
@@ -68,7 +51,7 @@ onEachBackend(
   (stage) => {
     const log = new Log();
     const started = performance.now();
-    watch(stage.reactor.connect({ port: deadPort() }), log);
+    watch(stage.reactor.connect({ port: stage.deadPort() }), log);
     stage.until(() => log.lines.length > 0, "the failure");
     assert(performance.now() - started < 1000);
     stage.turns();
@@ -80,7 +63,7 @@ onEachBackend(
 onAnyBackend(
   "Reactor.connect: the message of a refusal names the address",
   (stage) => {
-    const port = deadPort();
+    const port = stage.deadPort();
     let message = "";
     stage.reactor.connect({ port }).onClose = (error) => {
       message = error!.message;
@@ -94,7 +77,7 @@ onEachBackend(
   "Reactor.connect: a timeout ends a connect to a silent peer, and frees its descriptor [J04]",
   (stage) => {
     const log = new Log();
-    const address = busyListener(stage);
+    const address = stage.fullListener();
     const target = { ...address, timeout: 50 };
     let ticks = 0;
     const ticking = stage.reactor.callEvery(5, () => ticks++);
@@ -129,7 +112,7 @@ onEachBackend(
   "Connection.write: bytes that were queued before a failure are discarded [J06]",
   (stage) => {
     const log = new Log();
-    const connection = stage.reactor.connect({ port: deadPort() });
+    const connection = stage.reactor.connect({ port: stage.deadPort() });
     watch(connection, log);
     connection.write(bytesOf("hello"));
     stage.until(() => log.lines.length > 0, "the failure");
@@ -219,7 +202,7 @@ onAnyBackend(
     const log = new Log();
     const controller = new AbortController();
     const { signal } = controller;
-    watch(stage.reactor.connect({ ...busyListener(stage), signal }), log);
+    watch(stage.reactor.connect({ ...stage.fullListener(), signal }), log);
     stage.turns();
     controller.abort(new Error("changed my mind"));
     stage.until(() => log.lines.length > 0, "the end");
@@ -307,7 +290,7 @@ onAnyBackend(
   "Reactor.stop: works in the onClose of a failed connect [J11]",
   (stage) => {
     const { reactor } = stage;
-    const connection = reactor.connect({ port: deadPort() });
+    const connection = reactor.connect({ port: stage.deadPort() });
     connection.onClose = () => reactor.stop();
     const waiting = reactor.callLater(5000, () => {});
     reactor.run();
@@ -357,7 +340,7 @@ onEachBackend(
   "Reactor.connect: a failed connect closes its descriptor once, before onClose [J05]",
   (stage) => {
     const { reactor } = stage;
-    const connection = reactor.connect({ port: deadPort() });
+    const connection = reactor.connect({ port: stage.deadPort() });
     let calls = 0;
     connection.onClose = () => {
       calls++;

@@ -133,16 +133,8 @@ onEachBackend(
   "connect(): an event of an earlier socket with its descriptor does not establish it [F04]",
   (stage) => {
     const { reactor } = stage;
-    const full = stage.silentListener(0);
-    // The backlog is full: further connects stay pending.
-    const filling = Array.from({ length: 3 }, () => {
-      const socket = stage.use(Socket.create());
-      socket.connect(full.localAddress);
-      return socket;
-    });
-    assertEquals(filling.length, 3);
+    const { port } = stage.fullListener();
     const log = new Log();
-    const { port } = full.localAddress as { port: number };
     const sockets = readySockets(stage, 2);
     for (const [index, socket] of sockets.entries()) {
       reactor.register(socket, EVENT_READ | EVENT_WRITE, () => {

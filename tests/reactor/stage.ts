@@ -20,6 +20,7 @@ import {
   type ReactorOptions,
   type Stream,
 } from "../../reactor/mod.ts";
+import { EVENT_READ, PollSelector } from "../../backends/mod.ts";
 import { type Backend, backends, type Capabilities } from "../backends.ts";
 import { anyFile, bytesOf, PATIENCE, test, type TestOptions } from "../util.ts";
 
@@ -121,6 +122,28 @@ export class Stage extends AsyncDisposableStack {
     socket.bind({ hostname: "127.0.0.1", port: 0 });
     socket.listen(backlog);
     return socket;
+  }
+
+  /** The port of a socket that does not listen. No other program can take it. */
+  deadPort(): number {
+    const socket = this.use(Socket.create());
+    socket.bind({ hostname: "127.0.0.1", port: 0 });
+    return (socket.localAddress as InternetAddress).port;
+  }
+
+  /** The address of a listener whose backlog is full: connects to it stay pending. */
+  fullListener(): InternetAddress {
+    const listener = this.silentListener(0);
+    const address = listener.localAddress as InternetAddress;
+    this.use(Socket.create()).connect(address);
+    using selector = new PollSelector<null>();
+    selector.register(listener, EVENT_READ, null);
+    assertEquals(selector.select(PATIENCE).length, 1);
+    // Linux has one place in the backlog. Others may have more.
+    for (let more = 0; more < 3; more++) {
+      this.use(Socket.create()).connect(address);
+    }
+    return address;
   }
 
   /** A path for a Unix socket, in a directory that is removed at the end. */
