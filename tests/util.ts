@@ -19,10 +19,13 @@ import {
 import type { Selector, SelectorKey } from "../backends/mod.ts";
 
 /** How long a test waits for an event, in milliseconds. */
-export const PATIENCE = 5000;
+export const PATIENCE = 30_000;
 
 /** How long a test waits to see that no event comes, in milliseconds. */
 const QUIET = 20;
+
+/** The same on a busy machine, where the kernel may do its part late. */
+export const LONG_QUIET = 100;
 
 /** Without /proc, how many descriptors are probed one by one. */
 const PROBED_FDS = 4096;
@@ -296,6 +299,25 @@ export async function eventually(
   while (!condition()) {
     if (performance.now() > end) fail(`Waited in vain for ${name}`);
     await nextTurn();
+  }
+}
+
+/**
+ * Calls a function until its promise stays pending, as a write does when the buffers to
+ * the peer are full. The promise is left: its end is not an error.
+ */
+export async function untilPending(
+  call: () => Promise<unknown>,
+): Promise<void> {
+  for (let waits = false; !waits;) {
+    const promise = call();
+    promise.catch(() => {});
+    let timer: ReturnType<typeof setTimeout>;
+    const quiet = new Promise<true>((resolve) => {
+      timer = setTimeout(() => resolve(true), LONG_QUIET);
+    });
+    waits = await Promise.race([promise.then(() => false), quiet]);
+    clearTimeout(timer!);
   }
 }
 

@@ -6,17 +6,17 @@
 import { assertEquals } from "@std/assert";
 import { system } from "../../backends/ffi/current_system.ts";
 import { systemError } from "../../backends/ffi/errors.ts";
-import { type InternetAddress, Socket } from "../../backends/ffi/mod.ts";
 import { type Conn, type Listener, Reactor } from "../../reactor/mod.ts";
 import {
   eventually,
   fillSocket,
+  LONG_QUIET,
   NEEDS_POSIX,
   nextTurn,
   posixTest,
   test,
 } from "../util.ts";
-import { codeOf, onEachBackend, type Stage } from "./stage.ts";
+import { codeOf, onEachBackend } from "./stage.ts";
 
 /** More than any socket takes at once. */
 const LOADS = new Uint8Array(16_000_000);
@@ -76,9 +76,14 @@ class Scene implements AsyncDisposable {
   }
 }
 
-/** Fills the buffers to the peer, so that the next write waits. */
+/**
+ * Fills the buffers to the peer, so that the next write waits. On a busy machine the
+ * kernel may move bytes from one to the other some time after they were written.
+ */
 async function fill(conn: Conn): Promise<void> {
-  while (await conn.write(LOADS) === LOADS.length);
+  while (fillSocket(conn) > 0) {
+    await new Promise((resolve) => setTimeout(resolve, LONG_QUIET));
+  }
 }
 
 /** Makes the system refuse changes of a registration. */
@@ -254,17 +259,6 @@ test("Connection: a whenWritable() callback that throws does not keep `onClose` 
   assertEquals(errors, [reason]);
 });
 
-/** A port whose backlog is full, so that connects wait. */
-function deafPort(stage: Stage): number {
-  const listener = stage.silentListener(0);
-  const address = listener.localAddress as InternetAddress;
-  for (let count = 0; count < 2; count++) {
-    const client = stage.use(Socket.create());
-    client.connect(address);
-  }
-  return address.port;
-}
-
 /** The calls of onClose by name, with their errors. */
 class Ends {
   readonly lines: string[] = [];
@@ -303,7 +297,7 @@ onEachBackend(
     begin(conn, outcomes);
 
     // Connects that are under way.
-    const deaf = deafPort(stage);
+    const deaf = stage.fullListener().port;
     outcomes.follow("connect", net.connect({ hostname, port: deaf }));
     reactor.connect({ hostname, port: deaf }).onClose = ends.note("connecting");
 
