@@ -346,14 +346,14 @@ onEachBackend(
   (stage) => {
     const { connection, peer } = stage.connection();
     connection.end();
-    connection.setIdleTimeout(100);
+    connection.setIdleTimeout(400);
     let sent = 0;
     const timer = stage.reactor.callEvery(10, () => {
       peer.send("x");
-      if (++sent === 20) timer.cancel();
+      if (++sent === 50) timer.cancel();
     });
-    stage.until(() => sent === 20 || connection.closed, "the bytes");
-    assertEquals([sent, connection.closed], [20, false]);
+    stage.until(() => sent === 50 || connection.closed, "the bytes");
+    assertEquals([sent, connection.closed], [50, false]);
     stage.until(() => connection.closed, "the timeout");
     assertEquals(connection.error?.name, "TimedOut");
   },
@@ -401,15 +401,15 @@ onEachBackend("Connection: one that only writes is not idle", (stage) => {
   const log = new Log();
   log.watch(connection);
   connection.onData = null;
-  connection.setIdleTimeout(100);
+  connection.setIdleTimeout(400);
   let writes = 0;
   const timer = stage.reactor.callEvery(10, () => {
     connection.write(bytesOf("x"));
-    if (++writes === 20) timer.cancel();
+    if (++writes === 50) timer.cancel();
   });
-  stage.until(() => writes === 20 || connection.closed, "the writes");
-  assertEquals([writes, connection.closed], [20, false]);
-  assertEquals(peer.readText(20).length, 20);
+  stage.until(() => writes === 50 || connection.closed, "the writes");
+  assertEquals([writes, connection.closed], [50, false]);
+  assertEquals(peer.readText(50).length, 50);
   stage.until(() => connection.closed, "the timeout");
   stage.turns(1);
   assertEquals(log.lines, ["close Nothing was sent or received in time"]);
