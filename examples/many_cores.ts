@@ -44,7 +44,7 @@ class ServingWorker {
     this.#worker = new Worker(PROGRAM, { type: "module", name });
     this.#worker.onmessage = ({ data }) => {
       if (data === "ready") ready.resolve();
-      else this.#end(ended.resolve);
+      else if (data === "ended") this.#end(ended.resolve);
       console.log(`${name}: ${data}`);
     };
     // Deno has printed the error.

@@ -39,6 +39,7 @@ function serve(fd: number): void {
     // its way. Without this callback it stays open, and answers.
     if (data === "retire") acceptor.onClose = null;
     reactor.shutdown({ timeout: data === "retire" ? GRACE : FINAL_GRACE });
+    self.postMessage("accepts no more");
   };
   reactor.serve().then(() => {
     self.postMessage("ended");

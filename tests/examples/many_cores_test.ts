@@ -86,7 +86,7 @@ testExamples(
     });
     assertEquals(await response.text(), "worker 1\n");
     server.kill("SIGHUP");
-    await server.shows("worker 2: ready\n");
+    await server.shows("worker 1: accepts no more\n");
     await connection.write(bytesOf("Host: localhost\r\n\r\n"));
     const answer = await new Response(connection.readable).text();
     assert(/\r\nConnection: close\r\n[^]*worker 1\n$/.test(answer), answer);
