@@ -7,7 +7,7 @@ import { assertEquals, assertMatch, fail } from "@std/assert";
 import { denoProgram } from "./util.ts";
 
 /** Default time after which a program that still runs is killed, in milliseconds. */
-const TIMEOUT = 30_000;
+const TIMEOUT = 120_000;
 
 const ROOT = new URL("../", import.meta.url);
 

@@ -4,7 +4,7 @@ import { assert, fail } from "@std/assert";
 import { absenceOf, Program } from "../program.ts";
 
 /** How long a page may take to meet a condition, in milliseconds. */
-const PATIENCE = 15_000;
+const PATIENCE = 60_000;
 
 /** How long the page itself waits, until it is asked again, in milliseconds. */
 const ROUND = 500;

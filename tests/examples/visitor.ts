@@ -6,7 +6,7 @@ import { eventually } from "../util.ts";
 import type { WebChat } from "./web_chat.ts";
 
 /** How long a visitor waits for a message, in milliseconds. Processes may be slow to end. */
-const PATIENCE = 20_000;
+const PATIENCE = 60_000;
 
 /** A WebSocket to the room, which the end of an `await using` scope closes. */
 export class Visitor implements AsyncDisposable {
