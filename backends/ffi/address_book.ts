@@ -28,6 +28,9 @@ const WAYS = 4;
 /** All peers that are known at a time: a thread keeps about 300 KiB for them. */
 const MOST_PEERS = 1024;
 
+/** Leaves so many bits of a word as an index of a peer has. */
+const SHIFT = 32 - Math.log2(MOST_PEERS);
+
 /** Hostnames whose encoding is known at a time; then all are dropped. */
 const MOST_HOSTNAMES = 1024;
 
@@ -170,7 +173,12 @@ export function addressAt(
   return added(new Peer(words, start, length), first).address;
 }
 
-/** The first of the places for a struct, by a hash of its words. */
+/**
+ * The first of the places for a struct, by a hash of its words.
+ *
+ * A product carries a difference only upwards, and peers of a network differ in the
+ * uppermost byte of a word. So the place is the uppermost bits, which depend on all.
+ */
 function firstPlace(
   words: Int32Array<ArrayBuffer>,
   start: number,
@@ -182,7 +190,7 @@ function firstPlace(
     hash = Math.imul(hash ^ wordAt(words, start, length, index), 0x9e3779b1);
     hash ^= hash >>> 15;
   }
-  return hash & MOST_PEERS - 1 & -WAYS;
+  return Math.imul(hash, 0x9e3779b1) >>> SHIFT & -WAYS;
 }
 
 /** Puts a peer into a free place with its hash, or into that of another. */
