@@ -18,6 +18,7 @@ import {
 } from "../mod.ts";
 import { main, parseCommandLine, Refusal, report } from "./command_line.ts";
 import { INSPECT, runOrInspect } from "./inspector/option.ts";
+import { PacketCache } from "./dns_server/packet_cache.ts";
 import { Responder } from "./dns_server/responder.ts";
 import { answerQueries } from "./dns_server/tcp.ts";
 import { Zone } from "./dns_server/zone.ts";
@@ -51,8 +52,14 @@ function answerDatagrams(
 ): void {
   // A response is made before the next message is received.
   const datagrams = reactor.datagram({ ...address, reuseBuffer: true });
-  datagrams.onMessage = (message, sender) => {
+  const cache = new PacketCache();
+  const respond = (message: Uint8Array): Uint8Array<ArrayBuffer> | null => {
     const response = responder.respond(message, "udp");
+    if (response !== null) cache.keep(message, response);
+    return response;
+  };
+  datagrams.onMessage = (message, sender) => {
+    const response = cache.find(message) ?? respond(message);
     // Port 0 cannot be answered. A full queue is emptied before more is received.
     if (response === null || sender.port === 0) return;
     if (!datagrams.send(response, sender)) datagrams.pause();
