@@ -84,20 +84,22 @@ export type AnyCall = (...parameters: never[]) => unknown;
  * call, so nothing is added to a call before. There is no way back: once V8 has seen two
  * functions at a call, it compiles neither into the caller.
  *
+ * @param calls An object of `lazyFunctions()`
  * @param wrap Returns the wrapper of a function; not called where the system lacks it
  */
-export function wrapFunction(
-  key: keyof Libc,
+export function wrapFunction<C extends object>(
+  calls: C,
+  key: keyof C & string,
   wrap: (call: AnyCall) => AnyCall,
 ): void {
-  const call = openIfAny(key);
-  if (call !== null) made.get(lazy)!.get(key)!(wrap(call));
+  const call = openIfAny(calls, key);
+  if (call !== null) made.get(calls)!.get(key)!(wrap(call));
 }
 
 /** Returns a function; null where the system lacks it, as Windows does some. */
-function openIfAny(key: keyof Libc): AnyCall | null {
+function openIfAny<C extends object>(calls: C, key: keyof C): AnyCall | null {
   try {
-    return lazy[key] as AnyCall | null;
+    return calls[key] as AnyCall | null;
   } catch (error) {
     if (error instanceof Deno.errors.NotSupported) return null;
     throw error;

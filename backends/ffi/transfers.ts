@@ -10,7 +10,9 @@
 
 import { system } from "./current_system.ts";
 import { withParameters } from "./errno.ts";
-import { type AnyCall, type Libc, wrapFunction } from "./libc.ts";
+import { type AnyCall, type Libc, libc, wrapFunction } from "./libc.ts";
+import { noteMessages } from "./windows_message.ts";
+import { winsock } from "./winsock.ts";
 
 /** The counts of all descriptors, by their numbers. They begin anew at a close. */
 interface Columns {
@@ -59,9 +61,12 @@ export function countTransfers(): void {
   counts = true;
   const entries = Object.entries(COUNTS) as [keyof Libc, Count][];
   for (const [key, count] of entries) {
-    wrapFunction(key, (call) => counting(call, count, key));
+    wrapFunction(libc(), key, (call) => counting(call, count, key));
   }
-  wrapFunction("close", forgetting);
+  wrapFunction(libc(), "close", forgetting);
+  if (winsock === null) return;
+  wrapFunction(winsock, "closesocket", forgetting);
+  noteMessages({ sent: addWritten, received: addRead });
 }
 
 /** Calls so far that moved data through a descriptor, or accepted a connection. */

@@ -48,6 +48,20 @@ type ReceiveMessage = (
   routine: null,
 ) => number;
 
+/** Calls with the bytes of each message. */
+export interface MessageNotes {
+  sent(socket: number, bytes: number): void;
+  received(socket: number, bytes: number): void;
+}
+
+/** Null until something counts the messages. */
+let notes: MessageNotes | null = null;
+
+/** Has a function called after each message: its call returns no length, but an error. */
+export function noteMessages(calls: MessageNotes): void {
+  notes = calls;
+}
+
 /** Null if there is none, or it must not be called. */
 let receiveMessage: ReceiveMessage | null | undefined;
 
@@ -77,7 +91,9 @@ export function sendWindowsMessage(
       null,
       null,
     );
-  return result < 0 ? result : count[0]!;
+  if (result < 0) return result;
+  notes?.sent(socket, count[0]!);
+  return count[0]!;
 }
 
 /**
@@ -104,11 +120,21 @@ export function receiveWindowsMessage(
   const result = withControl === null
     ? receiveFrom(winsock, socket, fields)
     : receiveWithControl(withControl, socket, message, fields);
-  if (result >= 0) return count[0]!;
+  if (result >= 0) {
+    noteReceived(socket, count[0]!);
+    return count[0]!;
+  }
   const { EMSGSIZE } = system().errno;
   if (-result !== EMSGSIZE) return result;
+  notes?.received(socket, room);
   fields.flags = flags[0]! | system().constants.MSG_TRUNC;
   return room;
+}
+
+/** A datagram may be empty; an empty receive of a stream is its end. */
+function noteReceived(socket: number, bytes: number): void {
+  if (notes === null) return;
+  if (bytes > 0 || isDatagram(socket)) notes.received(socket, bytes);
 }
 
 function receiveWithControl(
