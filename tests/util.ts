@@ -50,6 +50,18 @@ export const NEEDS_POSIX = {
   reason: "Windows has no such descriptors or calls",
 } as const satisfies TestOptions;
 
+/** The options of a test of pipes. */
+export const NEEDS_PIPES = {
+  ignore: !anyFile,
+  reason: "the pipes of Windows cannot be waited for",
+} as const satisfies TestOptions;
+
+/** The options of a test of regular files. */
+export const NEEDS_FILES = {
+  ignore: !anyFile,
+  reason: "the files of Windows are no descriptors",
+} as const satisfies TestOptions;
+
 /** The options of a test that applies to Linux only. */
 export const ONLY_LINUX = {
   ignore: Deno.build.os !== "linux",

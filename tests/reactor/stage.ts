@@ -5,7 +5,10 @@
 
 import { assertEquals, fail } from "@std/assert";
 import {
+  close,
+  type FileObject,
   type InternetAddress,
+  pipe,
   Socket,
   type SocketAddress,
   socketPair,
@@ -26,6 +29,9 @@ import { anyFile, bytesOf, PATIENCE, test, type TestOptions } from "../util.ts";
 
 /** How long the reactor waits at most before a peer is looked at again. */
 const LOOK = 2;
+
+/** About as many bytes as a pipe has room for. */
+const LITTLE_ROOM = 64 * 1024;
 
 /**
  * The backends that a reactor is run on. The general name is another's, and the
@@ -114,6 +120,39 @@ export class Stage extends AsyncDisposableStack {
   pair(): [left: Socket, right: Socket] {
     const [left, right] = socketPair();
     return [this.use(left), this.use(right)];
+  }
+
+  /** The streams of a pipe. Where there is none, sockets take its place. */
+  pipe(): { reader: Stream; writer: Stream } {
+    if (anyFile) {
+      const [reader, writer] = pipe().map((end) => this.reactor.open(end));
+      return { reader: reader!, writer: writer! };
+    }
+    const [reader, writer] = this.narrowPair()
+      .map((end) => this.reactor.adopt(end));
+    reader!.onEnd = () => reader!.end();
+    return { reader: reader!, writer: writer! };
+  }
+
+  /** As `pair()`, with less room than most. */
+  narrowPair(): [left: Socket, right: Socket] {
+    const pair = this.pair();
+    for (const socket of pair) {
+      socket.setOption("sendBufferSize", LITTLE_ROOM);
+      socket.setOption("receiveBufferSize", LITTLE_ROOM);
+    }
+    return pair;
+  }
+
+  /** As `pipe()`, with a writing end that is no stream. The stage closes it. */
+  pipeFrom(): { reader: Stream; from: FileObject } {
+    if (!anyFile) {
+      const [left, right] = this.pair();
+      return { reader: this.reactor.adopt(left), from: right };
+    }
+    const [reader, from] = pipe();
+    this.defer(() => close(from));
+    return { reader: this.reactor.open(reader), from };
   }
 
   /** A listening socket that never accepts. */

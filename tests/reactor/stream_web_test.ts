@@ -6,7 +6,15 @@ import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
 import { close, pipe, write } from "../../backends/ffi/mod.ts";
 import type { Stream } from "../../reactor/mod.ts";
 import { openTerminal } from "../descriptors.ts";
-import { bytesOf, nextTurn, ONLY_LINUX } from "../util.ts";
+import {
+  anyFile,
+  bytesOf,
+  NEEDS_FILES,
+  NEEDS_PIPES,
+  nextTurn,
+  ONLY_LINUX,
+  wine,
+} from "../util.ts";
 import {
   isPattern,
   joined,
@@ -17,14 +25,23 @@ import {
   textOf,
 } from "./stage.ts";
 
+/** The pairs of sockets of Windows are of TCP, whose peer gets a reset and loses data. */
+const UNREAD_IS_NO_RESET = {
+  ignore: !anyFile,
+  reason: "a close of TCP with unread input is a reset",
+} as const;
+
+/** Wine takes a send as a whole, and keeps what the kernel has no room for. */
+const CLOSE_KEEPS_BYTES = {
+  ignore: wine,
+  reason: "Wine loses the rest of a send when the socket is closed",
+} as const;
+
 /** Two streams of a pipe, on a reactor that serves until the end of the test. */
 function servedPipe(stage: Stage): { input: Stream; output: Stream } {
   serve(stage);
-  const [reader, writer] = pipe();
-  return {
-    input: stage.reactor.open(reader),
-    output: stage.reactor.open(writer),
-  };
+  const { reader, writer } = stage.pipe();
+  return { input: reader, output: writer };
 }
 
 function serve(stage: Stage): void {
@@ -72,6 +89,7 @@ onEachBackend(
       joined(chunks).length === content.length && isPattern(joined(chunks)),
     );
   },
+  NEEDS_FILES,
 );
 
 onEachBackend(
@@ -145,29 +163,25 @@ onEachBackend(
 onEachBackend(
   "Stream: a pending read keeps serve() going, and an idle readable does not",
   async (stage) => {
-    const [reader, writer] = pipe();
-    const input = stage.reactor.open(reader);
+    const { reader: input, from } = stage.pipeFrom();
     const chunks = input.readable.getReader();
-    setTimeout(() => write(writer, bytesOf("x")), 5);
+    setTimeout(() => write(from, bytesOf("x")), 5);
     const first = chunks.read();
     await stage.reactor.serve({ untilIdle: true });
     assertEquals(textOf((await first).value!), "x");
     input.close();
-    close(writer);
   },
 );
 
 onEachBackend(
   "Stream: unref() lets serve() end although a read is pending",
   async (stage) => {
-    const [reader, writer] = pipe();
-    const input = stage.reactor.open(reader);
+    const { reader: input } = stage.pipeFrom();
     input.unref();
     const pending = input.readable.getReader().read();
     await stage.reactor.serve({ untilIdle: true });
     input.close();
     await assertRejects(() => pending, Deno.errors.Interrupted);
-    close(writer);
   },
 );
 
@@ -213,20 +227,17 @@ onEachBackend(
 onAnyBackend(
   "Stream: a read without serve() is rejected after a second",
   async (stage) => {
-    const [reader, writer] = pipe();
-    const input = stage.reactor.open(reader);
+    const { reader: input } = stage.pipeFrom();
     await assertRejects(
       () => input.readable.getReader().read(),
       Deno.errors.NotSupported,
       "serve()",
     );
-    close(writer);
   },
 );
 
 onAnyBackend("Stream: onData and readable exclude each other", (stage) => {
-  const [reader, writer] = pipe();
-  const pushed = stage.reactor.open(reader);
+  const { reader: pushed } = stage.pipeFrom();
   pushed.onData = () => {};
   assertThrows(() => pushed.readable, TypeError, "onData");
   pushed.onData = null;
@@ -234,7 +245,6 @@ onAnyBackend("Stream: onData and readable exclude each other", (stage) => {
   assertThrows(() => pushed.onData = () => {}, TypeError, "onData");
   pushed.onData = null;
   pushed.close();
-  close(writer);
 });
 
 onEachBackend(
@@ -257,6 +267,7 @@ onEachBackend(
     );
     assert(output.closed && source.closed);
   },
+  NEEDS_FILES,
 );
 
 onEachBackend(
@@ -279,6 +290,7 @@ onEachBackend(
     await whole;
     assertEquals(received, 1_000_000);
   },
+  CLOSE_KEEPS_BYTES,
 );
 
 onEachBackend(
@@ -297,6 +309,7 @@ onEachBackend(
     );
     assert(output.closed);
   },
+  NEEDS_PIPES,
 );
 
 onAnyBackend(
@@ -304,14 +317,12 @@ onAnyBackend(
   async (stage) => {
     const reactor = stage.make({ maximumQueued: 1 });
     reactor.serve();
-    const [first, second] = [pipe(), pipe()];
-    reactor.open(first[1]).write(patternOf(200_000));
-    const writer = reactor.open(second[1]).writable.getWriter();
+    const [[first], [second]] = [stage.narrowPair(), stage.narrowPair()];
+    reactor.adopt(first).write(patternOf(2_000_000));
+    const writer = reactor.adopt(second).writable.getWriter();
     const closed = assertRejects(() => writer.closed, RangeError);
-    await assertRejects(() => writer.write(patternOf(200_000)), RangeError);
+    await assertRejects(() => writer.write(patternOf(2_000_000)), RangeError);
     await closed;
-    close(first[0]);
-    close(second[0]);
   },
 );
 
@@ -351,6 +362,7 @@ onAnyBackend(
     input.close();
     close(writer);
   },
+  NEEDS_PIPES,
 );
 
 onEachBackend(
@@ -406,6 +418,7 @@ onEachBackend(
     await Promise.all([ended(left!), ended(right!)]);
     assertEquals(answer, "answer");
   },
+  UNREAD_IS_NO_RESET,
 );
 
 onEachBackend(
@@ -431,17 +444,15 @@ onAnyBackend(
   "Stream: the bytes between two readers stay in the file",
   async (stage) => {
     serve(stage);
-    const [reader, writer] = pipe();
-    write(writer, bytesOf("one"));
-    const stream = stage.reactor.open(reader);
+    const { reader: stream, from } = stage.pipeFrom();
+    write(from, bytesOf("one"));
     const first = stream.readable.getReader();
     assertEquals(textOf((await first.read()).value!), "one");
     first.releaseLock();
-    write(writer, bytesOf("two"));
+    write(from, bytesOf("two"));
     await nextTurn();
     const second = stream.readable.getReader();
     assertEquals(textOf((await second.read()).value!), "two");
     stream.close();
-    close(writer);
   },
 );
