@@ -228,7 +228,8 @@ function makeKqueue<T>(): LoopSelector<T> {
 }
 
 function makeDevpoll<T>(): LoopSelector<T> {
-  return hasDevPoll
+  // The stand-in needs the poll(2) of POSIX.
+  return hasDevPoll || onWindows
     ? new DevpollSelector()
     : withDevPollCalls(devPollStandIn, () => new DevpollSelector<T>());
 }

@@ -11,7 +11,14 @@ import {
   setBlocking,
   Socket,
 } from "../../../backends/ffi/mod.ts";
-import { bytesOf, fillSocket, pairOf, posixTest, test } from "../../util.ts";
+import {
+  anyFile,
+  bytesOf,
+  fillSocket,
+  pairOf,
+  posixTest,
+  test,
+} from "../../util.ts";
 import {
   FDFLAGS_NONBLOCK,
   FILETYPE_SOCKET_DGRAM,
@@ -272,35 +279,50 @@ test("sock_recv, sock_send: unknown flags are EINVAL", () => {
   });
 });
 
-posixTest("sock_send: NONBLOCK sends as many bytes as fit, then EAGAIN", () => {
+test("sock_send: NONBLOCK sends as many bytes as fit, then EAGAIN", () => {
   withPair(
     (program) => {
       program.must("fd_fdstat_set_flags", 3, FDFLAGS_NONBLOCK);
       const text = "x".repeat(30_000);
-      const results = Array.from({ length: 64 }, () => program.send(3, [text]));
+      // More than TCP has room for, whose sockets are the pairs of Windows.
+      const results = Array.from(
+        { length: 640 },
+        () => program.send(3, [text]),
+      );
       const last = results.at(-1)!;
       assertEquals(last.errno, "EAGAIN");
       assert(results.some(({ count }) => count > 0));
     },
     "stream",
-    64,
+    640,
   );
 });
 
-posixTest("sock_send: a closed peer is EPIPE, without a signal", () => {
+test("sock_send: a closed peer is an error, without a signal", () => {
   withPair((program, peer) => {
     peer.close();
-    assertEquals(program.send(3, ["x"]).errno, "EPIPE");
+    let { errno } = program.send(3, ["x"]);
+    // The pairs of Windows are of TCP, which learns by a send that the peer is gone.
+    for (let sends = 0; errno === "ESUCCESS" && sends < 1000; sends++) {
+      ({ errno } = program.send(3, ["x"]));
+    }
+    const errors = anyFile ? ["EPIPE"] : ["ECONNRESET", "ECONNABORTED"];
+    assertEquals(errors.includes(errno), true, errno);
   });
 });
 
-posixTest("sock_shutdown: it ends the given direction", () => {
+test("sock_shutdown: it ends the sending direction", () => {
   withPair((program, peer) => {
     program.must("sock_shutdown", 3, SDFLAGS_WR);
     assertEquals(peer.recv(new Uint8Array(1)), 0);
     peer.send(bytesOf("x"));
     assertEquals(program.receive(3).text, "x");
     assertEquals(program.send(3, ["x"]).errno, "EPIPE");
+  });
+});
+
+test("sock_shutdown: it ends the receiving direction", () => {
+  withPair((program) => {
     program.must("sock_shutdown", 3, SDFLAGS_RD);
     assertEquals(program.receive(3), {
       errno: "ESUCCESS",
@@ -308,6 +330,9 @@ posixTest("sock_shutdown: it ends the given direction", () => {
       flags: 0,
     });
   });
+}, {
+  ignore: !anyFile,
+  reason: "Winsock has an error for a receive after that, no end of file",
 });
 
 test("sock_shutdown: no direction is EINVAL", () => {

@@ -7,13 +7,20 @@ import { close, pipe, Socket } from "../../../backends/ffi/mod.ts";
 import { TimerFd } from "../../../backends/ffi/timer_fd.ts";
 import { Epoll } from "../../../backends/mod.ts";
 import { openFile } from "../../../backends/ffi/open_path.ts";
-import { ONLY_LINUX, pairOf, test } from "../../util.ts";
+import {
+  NEEDS_FILES,
+  NEEDS_PIPES,
+  NEEDS_UNIX_DATAGRAMS,
+  ONLY_LINUX,
+  pairOf,
+  test,
+} from "../../util.ts";
 
 test("describeFile: both ends of a pipe are a pipe", () => {
   const ends = pipe();
   assertEquals(ends.map((fd) => describeFile(fd).kind), ["pipe", "pipe"]);
   for (const fd of ends) close(fd);
-});
+}, NEEDS_PIPES);
 
 test("describeFile: a number that is not open is closed, and so is -1", () => {
   assertEquals(describeFile(-1).kind, "closed");
@@ -42,7 +49,7 @@ test("describeFile: a pair of Unix sockets has no names", () => {
   const { kind, domain, type, localAddress } = describeFile(pair.left.fd);
   assertEquals([kind, domain, type], ["socket", "unix", "datagram"]);
   assertEquals(localAddress, { path: "" });
-});
+}, NEEDS_UNIX_DATAGRAMS);
 
 test("describeFile: a regular file and a directory have their paths", () => {
   const folder = Deno.realPathSync(Deno.makeTempDirSync());
@@ -53,13 +60,13 @@ test("describeFile: a regular file and a directory have their paths", () => {
   assertEquals(kind, "file");
   assertEquals(path, Deno.build.os === "linux" ? `${folder}/file` : null);
   Deno.removeSync(folder, { recursive: true });
-});
+}, NEEDS_FILES);
 
 test("describeFile: /dev/null is a device", () => {
   const file = openFile("/dev/null");
   assertEquals(describeFile(file).kind, "device");
   close(file);
-});
+}, NEEDS_FILES);
 
 test("describeFile: epoll, eventfd and timerfd have their own kinds", () => {
   using epoll = new Epoll();

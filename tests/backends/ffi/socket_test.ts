@@ -36,12 +36,14 @@ import {
   bytesOf,
   drainSocket,
   fillSocket,
+  NEEDS_PIPES,
   NEEDS_POSIX,
   NEEDS_UNIX_SOCKETS,
   ONLY_LINUX,
   PATIENCE,
   test,
   type TestOptions,
+  wine,
 } from "../../util.ts";
 
 const { BadResource } = Deno.errors;
@@ -368,9 +370,17 @@ testWith(
   (scope) => {
     const [left, right] = socketPair().map((end) => scope.use(end));
     right!.close();
-    assertThrows(() => left!.send(bytesOf("x")), Deno.errors.BrokenPipe);
+    if (anyFile) {
+      assertThrows(() => left!.send(bytesOf("x")), Deno.errors.BrokenPipe);
+      return;
+    }
+    // The pairs of Windows are of TCP, which learns by a send that the peer is gone.
+    const error = assertThrows(() => {
+      for (let sends = 0; sends < 1000; sends++) left!.send(bytesOf("x"));
+    });
+    assert(isSystemError(error));
+    assert(["ECONNRESET", "ECONNABORTED"].includes(error.code), error.code);
   },
-  NEEDS_POSIX,
 );
 
 testWith(
@@ -446,16 +456,13 @@ testWith("raw options are read in full, however often", (scope) => {
     const value = socket.getRawOption(SOL_SOCKET, SO_TYPE, 4);
     if (value[0] !== expected[0]) assertEquals(value, expected, `${round}`);
   }
-  socket.setRawOption(
-    SOL_SOCKET,
-    SO_LINGER,
-    new Uint8Array(Int32Array.of(1, 5).buffer),
-  );
-  assertEquals(
-    [...new Int32Array(socket.getRawOption(SOL_SOCKET, SO_LINGER, 8).buffer)],
-    [1, 5],
-  );
-}, NEEDS_POSIX);
+  // struct linger has two words, on Windows two half-words
+  const linger = anyFile ? Int32Array.of(1, 5) : Uint16Array.of(1, 5);
+  const bytes = new Uint8Array(linger.buffer);
+  socket.setRawOption(SOL_SOCKET, SO_LINGER, bytes);
+  const read = socket.getRawOption(SOL_SOCKET, SO_LINGER, bytes.length);
+  assertEquals(read, bytes);
+});
 
 testWith(
   "listen() sets an option, and refuses an invalid backlog",
@@ -519,7 +526,6 @@ testWith(
     owner.send(bytesOf("alive"));
     assertEquals(textOf(right!), "alive");
   },
-  NEEDS_POSIX,
 );
 
 testWith(
@@ -602,7 +608,7 @@ testWith("2^31 bytes or more are sent and received in parts", (scope) => {
   assertGreater(write(left!, huge), 0);
   assertGreater(read(right!, huge), 0);
   assertThrows(() => left!.send(huge, 2 ** 31 + 2), RangeError);
-}, NEEDS_POSIX);
+}, { ignore: wine, reason: "Wine copies for many seconds" });
 
 testWith("an interface of a multicast group may be named", (scope) => {
   const socket = scope.use(Socket.create("IPv6", "datagram"));
@@ -622,7 +628,7 @@ test("adopt() refuses a descriptor that is no socket", () => {
   assertThrows(() => Socket.adopt(1_000_000), BadResource);
   close(reader);
   close(writer);
-}, NEEDS_POSIX);
+}, NEEDS_PIPES);
 
 testWith("setBlocking() lets a plain client wait", (scope) => {
   const listener = listenerOn(scope, LOOPBACK);
