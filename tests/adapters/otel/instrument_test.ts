@@ -3,6 +3,7 @@
  * collector.
  */
 
+import { fileURLToPath } from "node:url";
 import {
   type BatchObservableCallback,
   type Meter,
@@ -167,7 +168,7 @@ let received = 0;
 right.onData = ({ length }) => {
   received += length;
   if (received < 10) return left.write("x");
-  left.write(new Uint8Array(1_000_000));
+  left.write(new Uint8Array(20_000_000)); // more than TCP has room for
   right.pause();
   const end = performance.now() + 50;
   while (performance.now() < end);
@@ -240,7 +241,7 @@ Deno.test("instrument(): Deno's exporter sends a collector the values of stats()
         "run",
         "-A",
         "--no-lock",
-        `--config=${new URL("deno.json", root).pathname}`,
+        `--config=${fileURLToPath(new URL("deno.json", root))}`,
         file,
       ],
       env: {
