@@ -144,23 +144,32 @@ export async function inForeground(
   return (await child.status).code;
 }
 
-/** As `inForeground()`, and also returns the output. */
-export async function withOutput(
+/**
+ * As `inForeground()`, and calls a function with each line of the output.
+ *
+ * @param limit Milliseconds after which the program is ended
+ */
+export async function withLines(
   program: string,
   args: readonly string[],
-): Promise<{ readonly status: number; readonly output: string }> {
-  const options = { args: [...args], env: { NO_COLOR: "1" } };
-  const child = new Deno.Command(program, { ...options, stdout: "piped" })
-    .spawn();
-  const decoder = new TextDecoder();
-  let output = "";
-  for await (const chunk of child.stdout) {
-    output += decoder.decode(chunk, { stream: true });
-    for (let at = 0; at < chunk.length;) {
-      at += Deno.stdout.writeSync(chunk.subarray(at));
-    }
+  onLine: (line: string) => void,
+  limit: number,
+): Promise<number> {
+  const child = new Deno.Command(program, {
+    args: [...args],
+    env: { NO_COLOR: "1" },
+    stdout: "piped",
+  }).spawn();
+  const watchdog = setTimeout(() => child.kill("SIGTERM"), limit);
+  let rest = "";
+  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split(/\r?\n/);
+    rest = lines.pop()!;
+    lines.forEach(onLine);
   }
-  return { status: (await child.status).code, output };
+  if (rest !== "") onLine(rest);
+  clearTimeout(watchdog);
+  return (await child.status).code;
 }
 
 /** The one file of a folder whose name starts with `prefix`. */

@@ -7,7 +7,7 @@
  * and the use of their results. They prove nothing about Windows itself.
  *
  * ```sh
- * deno task test:windows                # the default suites
+ * deno task test:windows                # the default suites, side by side
  * deno task test:windows tests/reactor/ # other files, or options
  * deno task test:windows --deno run -A examples/demo.ts # another command of Deno
  * ```
@@ -21,49 +21,25 @@
  */
 
 import { fileURLToPath } from "node:url";
-import {
-  cacheFolder,
-  CannotRunError,
-  downloadPackages,
-  exists,
-  find,
-  inForeground,
-  prepareOnce,
-  runner,
-  unpackDeno,
-  withOutput,
-} from "../other_deno.ts";
-import { debianSource } from "./debian_source.ts";
+import { CannotRunError, inForeground, withLines } from "../other_deno.ts";
 import { ignoredSummary } from "./ignored.ts";
-import { defaultTests } from "./suites.ts";
+import { npmFolder } from "./npm.ts";
+import { runSideBySide } from "./side_by_side.ts";
+import { defaultSuites } from "./suites.ts";
+import { denoUnderWine } from "./wine.ts";
 
-/** A release of Debian whose Wine runs Deno: that of the one before, Wine 8, does not. */
-const DEBIAN = "trixie";
-const DENO_PACKAGE = "@deno/win32-x64";
-const DENO = "Z:\\package\\deno.exe";
+/** Types do not depend on the machine, and Wine is slow. */
+const TEST = ["test", "-A", "--no-check", "--no-lock"];
 
-/** Wine, the libraries that it loads, and the zlib of Windows for Wine's user32.dll. */
-const WINE = [
-  ..."wine64 libwine libz-mingw-w64".split(" "),
-  ..."libc6 libgcc-s1 libunwind8 liblzma5 zlib1g".split(" "),
-];
-/**
- * Without FreeType each program prints twelve lines of complaints. With it, Wine
- * cannot make its drive: so it comes last.
- */
-const FREETYPE = "libfreetype6 libpng16-16t64 libbrotli1 libbz2-1.0".split(" ");
-
-const ZLIB = "usr/x86_64-w64-mingw32/lib/zlib1.dll";
-const DLLS = "usr/lib/x86_64-linux-gnu/wine/x86_64-windows";
-const SYSTEM32 = "home/.wine/drive_c/windows/system32";
+/** Tests that take longer hang. Then the last line shows where. */
+const LIMIT = 8 * 60_000;
 
 const project = fileURLToPath(new URL("../..", import.meta.url));
-const wine = fileURLToPath(new URL("wine.sh", import.meta.url));
 
 if (import.meta.main) {
   try {
     Deno.exit(
-      await runTests(Deno.args.length > 0 ? Deno.args : defaultTests(project)),
+      Deno.args.length > 0 ? await runAsAsked(Deno.args) : await runSuites(),
     );
   } catch (error) {
     if (!(error instanceof CannotRunError)) throw error;
@@ -72,106 +48,38 @@ if (import.meta.main) {
   }
 }
 
-async function runTests(args: string[]): Promise<number> {
-  if (args[0] === "--deno") return await runDeno(args.slice(1));
+/** Runs tests, or another command of Deno, and returns the exit status. */
+async function runAsAsked(args: readonly string[]): Promise<number> {
+  const [program, ...before] = await denoOfWindows();
+  if (args[0] === "--deno") {
+    return await inForeground(program, [...before, ...args.slice(1)]);
+  }
   let output = "";
-  // Types do not depend on the machine, and Wine is slow.
-  const test = ["test", "-A", "--no-check", "--no-lock", ...args];
-  const status = await runDeno(test, async (program, args) => {
-    const ended = await withOutput(program, args);
-    output = ended.output;
-    return ended.status;
-  });
+  const all = [...before, ...TEST, ...args];
+  const status = await withLines(program, all, (line) => {
+    output += `${line}\n`;
+    console.log(line);
+  }, LIMIT);
   console.log(ignoredSummary(output));
   return status;
 }
 
-/** Runs the Deno of Windows in the folder of the package, and returns its exit status. */
-async function runDeno(
-  args: readonly string[],
-  run: typeof inForeground = inForeground,
-): Promise<number> {
-  const { os, arch } = Deno.build;
-  if (os === "windows") return await run(Deno.execPath(), args);
-  if (os !== "linux" || arch !== "x86_64") {
-    throw new CannotRunError(`Cannot run Wine on ${os} ${arch}`);
-  }
-  const cache = cacheFolder("pollux-windows");
-  const folder = `${cache}/${Deno.version.deno}-${DEBIAN}`;
-  await prepareOnce(folder, prepare);
-  return await run(wine, [folder, project, DENO, ...args]);
+/** Runs the default suites, and returns 0 if all tests passed. */
+async function runSuites(): Promise<number> {
+  const [program, ...before] = await denoOfWindows();
+  const passed = await runSideBySide(
+    defaultSuites(project),
+    ({ files }, onLine) =>
+      withLines(program, [...before, ...TEST, ...files], onLine, LIMIT),
+  );
+  return passed ? 0 : 1;
 }
 
-async function prepare(folder: string): Promise<void> {
-  console.log(`Preparing Wine in ${folder}, once`);
-  await checkNamespaces(folder);
-  const root = `${folder}/root`;
-  const packages = `${folder}/packages`;
-  await makeRoot(root);
-  await download(packages);
-  await unpack(WINE, packages, root);
-  await unpackDeno(DENO_PACKAGE, "deno.exe", root);
-  await makeDrive(folder, root);
-  await unpack(FREETYPE, packages, root);
-  await Deno.remove(packages, { recursive: true });
-  const status = await inForeground(wine, [folder, project, DENO, "--version"]);
-  if (status !== 0) {
-    throw new CannotRunError(`Cannot run Deno under Wine: status ${status}`);
-  }
-}
-
-/** Fails early where the kernel gives no namespaces. */
-async function checkNamespaces(folder: string): Promise<void> {
-  const run = runner("make mount and process namespaces", folder);
-  const user = Deno.uid() === 0 ? [] : ["--map-root-user"];
-  await run("unshare", ...user, "--mount", "--pid", "--fork", "true");
-}
-
-async function makeRoot(root: string): Promise<void> {
-  for (const name of ["dev", "home", "proc", "project", "sys", "tmp"]) {
-    await Deno.mkdir(`${root}/${name}`, { recursive: true });
-  }
-  for (const name of ["bin", "lib", "lib64", "sbin"]) {
-    await Deno.symlink(`usr/${name}`, `${root}/${name}`);
-  }
-}
-
-async function download(packages: string): Promise<void> {
-  await Deno.mkdir(packages);
-  const sources = `${packages}/debian.sources`;
-  await Deno.writeTextFile(sources, debianSource(DEBIAN));
-  await downloadPackages(packages, [...WINE, ...FREETYPE], [
-    `-oDir::Etc::SourceList=${sources}`,
-    "-oDir::Etc::SourceParts=/dev/null",
-    // Nothing counts as installed: these packages are of another release.
-    "-oDir::State::status=/dev/null",
-  ]);
-}
-
-async function unpack(
-  names: readonly string[],
-  packages: string,
-  root: string,
-): Promise<void> {
-  const run = runner("unpack Wine", packages);
-  const extract = 'dpkg-deb --fsys-tarfile "$1" | tar -x -C "$2" ' +
-    "--keep-directory-symlink --exclude=./usr/share/doc " +
-    "--exclude=./usr/share/man --exclude=./usr/share/locale";
-  for (const name of names) {
-    const archive = await find(packages, `${name}_`);
-    await run("sh", "-c", extract, "sh", archive, root);
-  }
-}
-
-/** Makes Wine's drive C:. */
-async function makeDrive(folder: string, root: string): Promise<void> {
-  // Wine looks here for a DLL until there is a drive, then there.
-  await Deno.copyFile(`${root}/${ZLIB}`, `${root}/${DLLS}/zlib1.dll`);
-  // Its status is a failure: it also wants to install a part for 32 bits.
-  const env = { POLLUX_KEEP: "1" };
-  await inForeground(wine, [folder, project, "wineboot", "-i"], env);
-  if (!await exists(`${root}/${SYSTEM32}`)) {
-    throw new CannotRunError("Cannot make Wine's drive C:");
-  }
-  await Deno.copyFile(`${root}/${ZLIB}`, `${root}/${SYSTEM32}/zlib1.dll`);
+/** The command that runs the Deno of Windows in the folder of the package. */
+async function denoOfWindows(): Promise<[program: string, ...args: string[]]> {
+  if (Deno.build.os === "windows") return [Deno.execPath()];
+  const files = defaultSuites(project).flatMap(({ files }) =>
+    files.map((file) => `${project}/${file}`)
+  );
+  return await denoUnderWine(await npmFolder(files));
 }

@@ -1,60 +1,62 @@
 /**
- * The test files that run on Windows by default: all of some folders, except those
- * that are named here with the reason.
+ * The suites that run on Windows by default: the test files of some folders, except
+ * those that are named here with the reason.
  */
 
-/** Folders of which every test runs, apart from `LEFT_OUT`. */
-const FOLDERS = [
-  "tests/backends",
-  "tests/backends/ffi",
-  "tests/reactor",
-  "tests/reactor/diagnosis",
-  "tests/adapters/node",
-  "tests/adapters/wasi",
-  "tests/adapters/wasmedge",
-  "tests/windows",
-];
+/** Test files that one process runs. */
+export interface Suite {
+  readonly name: string;
+  readonly files: readonly string[];
+}
 
-/** Files of other folders, where most tests are of Unix. */
-const FILES = [
-  "tests/conformance_test.ts",
-  "tests/examples/io_multiplexing_test.ts",
-  "tests/examples/python_notation_test.ts",
-];
+/** The test folders and files of each suite. Those that take longest come first. */
+const SUITES: Readonly<Record<string, readonly string[]>> = {
+  reactor: ["reactor", "reactor/diagnosis"],
+  conformance: ["conformance_test.ts"],
+  adapters: [
+    "adapters/node",
+    "adapters/otel",
+    "adapters/serial/systems_test.ts",
+  ],
+  wasi: ["adapters/wasi", "adapters/wasmedge"],
+  backends: ["backends", "backends/ffi"],
+  examples: [
+    "examples/io_multiplexing_test.ts",
+    "examples/python_notation_test.ts",
+    "windows",
+  ],
+};
 
 /** Files that cannot pass, or cannot yet, and why. docs/windows.md has them, too. */
 const LEFT_OUT: ReadonlyMap<string, readonly string[]> = new Map([
-  ["Windows has no such descriptors or calls", [
-    "tests/backends/ffi/calls_test.ts",
-    "tests/backends/ffi/file_description_test.ts",
-    "tests/backends/ffi/foreign_memory_test.ts",
-    "tests/backends/ffi/transfers_test.ts",
-    "tests/reactor/open_shared_test.ts",
-    "tests/reactor/open_stdin_test.ts",
-    "tests/reactor/open_test.ts",
-    "tests/reactor/stream_test.ts",
-    "tests/reactor/stream_web_test.ts",
+  ["Reactor.open() and its pipes, files and terminals are NotSupported", [
+    "reactor/open_shared_test.ts",
+    "reactor/open_stdin_test.ts",
+    "reactor/open_test.ts",
   ]],
+  ["its calls are those of the C library", ["backends/ffi/calls_test.ts"]],
   ["a preopened directory is refused on Windows", [
-    "tests/adapters/wasi/fuzz_test.ts",
-    "tests/adapters/wasi/paths_test.ts",
-  ]],
-  ["closed numbers differ, or too slow under Wine", [
-    "tests/reactor/diagnosis/describe_test.ts",
-    "tests/reactor/write_test.ts",
-  ]],
-  ["needs packages of npm, which are not in the folder of Wine", [
-    "tests/adapters/node/databases_test.ts",
-    "tests/adapters/node/websocket_test.ts",
+    "adapters/wasi/fuzz_test.ts",
+    "adapters/wasi/paths_test.ts",
   ]],
 ]);
 
-/** The files of the default suites, below the folder of the package. */
-export function defaultTests(project: string): string[] {
+/** The suites that run by default, with the files below the folder of the package. */
+export function defaultSuites(project: string): Suite[] {
   const leftOut = new Set([...LEFT_OUT.values()].flat());
-  const files = FOLDERS.flatMap((folder) =>
-    [...Deno.readDirSync(`${project}/${folder}`)]
-      .map(({ name }) => `${folder}/${name}`)
-  ).filter((file) => file.endsWith("_test.ts") && !leftOut.has(file));
-  return [...FILES, ...files.sort()];
+  return Object.entries(SUITES).map(([name, places]) => ({
+    name,
+    files: places.flatMap((place) => filesOf(`${project}/tests`, place))
+      .filter((file) => !leftOut.has(file))
+      .map((file) => `tests/${file}`),
+  }));
+}
+
+/** A test file, or the test files of a folder. */
+function filesOf(tests: string, place: string): string[] {
+  if (place.endsWith(".ts")) return [place];
+  return [...Deno.readDirSync(`${tests}/${place}`)]
+    .map(({ name }) => `${place}/${name}`)
+    .filter((file) => file.endsWith("_test.ts"))
+    .sort();
 }

@@ -1,9 +1,10 @@
 #!/bin/sh
 #
-# Runs a program of Windows by Wine: wine.sh FOLDER PROJECT PROGRAM ARGUMENT...
+# Runs a program of Windows by Wine: wine.sh FOLDER PROJECT NPM PROGRAM ARGUMENT...
 #
 # FOLDER has the file system that Wine needs, in `root`, and Deno's cache. The program
-# starts in Z:\project, which is PROJECT.
+# starts in Z:\project, which is PROJECT. NPM has packages as Deno keeps them, or is
+# empty: under Wine it finds no host to download them from.
 #
 # It runs in mount and process namespaces of its own. So nothing has to be unmounted,
 # and wineserver, which outlives its programs by seconds, ends with this script.
@@ -17,8 +18,8 @@ if [ "${POLLUX_INSIDE-}" != 1 ]; then
   POLLUX_INSIDE=1 exec unshare $map --mount --pid --fork --kill-child "$0" "$@"
 fi
 
-folder=$1 project=$2
-shift 2
+folder=$1 project=$2 npm=$3
+shift 3
 root=$folder/root
 
 mount -t tmpfs tmpfs "$root/tmp"
@@ -30,11 +31,19 @@ if [ "${POLLUX_KEEP-}" != 1 ]; then
   mount -t overlay overlay "$root/home" \
     -o "lowerdir=$root/home,upperdir=$root/tmp/changed,workdir=$root/tmp/work"
 fi
-# Wine asks the C library for addresses of names.
+# Wine asks the C library for addresses of names. The file is not replaced while another
+# run reads it.
 mkdir -p "$root/etc"
-printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/etc/hosts"
+: >>"$root/etc/hosts"
+printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/tmp/hosts"
+mount --bind "$root/tmp/hosts" "$root/etc/hosts"
 mkdir -p "$folder/deno_dir" "$root/home/deno_dir"
 mount --bind "$folder/deno_dir" "$root/home/deno_dir"
+if [ -n "$npm" ]; then
+  mkdir -p "$root/home/deno_dir/npm" "$root/tmp/npm" "$root/tmp/npm_work"
+  mount -t overlay overlay "$root/home/deno_dir/npm" \
+    -o "lowerdir=$npm,upperdir=$root/tmp/npm,workdir=$root/tmp/npm_work"
+fi
 
 # Without winedbg, a crash is an exit status.
 in_root() {

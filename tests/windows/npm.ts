@@ -1,0 +1,17 @@
+/** The packages of npm that tests import, for a Deno that cannot download them. */
+
+import { inForeground } from "../other_deno.ts";
+
+/**
+ * Has this Deno download the packages that test files import, and returns its folder
+ * of packages. What it cannot get is an error of the tests themselves.
+ */
+export async function npmFolder(files: readonly string[]): Promise<string> {
+  const deno = Deno.execPath();
+  await inForeground(deno, ["cache", "--quiet", "--no-check", ...files]);
+  const { stdout } = await new Deno.Command(deno, { args: ["info", "--json"] })
+    .output();
+  const { npmCache } = JSON.parse(new TextDecoder().decode(stdout));
+  await Deno.mkdir(npmCache, { recursive: true });
+  return npmCache;
+}
