@@ -7,7 +7,6 @@ import { postgresAbsence, PostgresServer } from "./postgres_server.ts";
 import { absence, startExample, testExamples } from "./start.ts";
 
 const curlAbsence = await absenceOf("curl", "--version");
-const opensslAbsence = await absenceOf("openssl", "version");
 
 const PERMISSIONS = ["--allow-ffi", "--allow-read", "--allow-env"];
 
@@ -69,7 +68,6 @@ testExamples(
     }
   },
   curlAbsence,
-  opensslAbsence,
   absence.task,
 );
 
