@@ -160,7 +160,8 @@ export async function withLines(
     env: { NO_COLOR: "1" },
     stdout: "piped",
   }).spawn();
-  const watchdog = setTimeout(() => child.kill("SIGTERM"), limit);
+  // unshare(1) ignores SIGTERM while its child runs.
+  const watchdog = setTimeout(() => child.kill("SIGKILL"), limit);
   let rest = "";
   for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + text).split(/\r?\n/);

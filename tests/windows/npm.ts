@@ -4,7 +4,7 @@ import { inForeground } from "../other_deno.ts";
 
 /**
  * Has this Deno download the packages that test files import, and returns its folder
- * of packages. What it cannot get is an error of the tests themselves.
+ * of packages. A package that cannot be had is an error of the tests themselves.
  */
 export async function npmFolder(files: readonly string[]): Promise<string> {
   const deno = Deno.execPath();
