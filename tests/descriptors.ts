@@ -4,8 +4,16 @@
 
 import { assert } from "@std/assert";
 import { system } from "../backends/ffi/current_system.ts";
-import { close, dup, hasPipes, isOpen } from "../backends/ffi/descriptor.ts";
-import { Socket } from "../backends/ffi/socket.ts";
+import {
+  close,
+  dup,
+  hasPipes,
+  isOpen,
+  pipe,
+  read,
+  WOULD_BLOCK,
+} from "../backends/ffi/descriptor.ts";
+import { Socket, socketPair } from "../backends/ffi/socket.ts";
 import { openFile } from "../backends/ffi/open_path.ts";
 import { systemError } from "../backends/ffi/errors.ts";
 import { fcntl, libc } from "../backends/ffi/libc.ts";
@@ -119,6 +127,21 @@ function duplicateTo(fd: number, number: number): void {
   if (copy === number) return;
   close(copy);
   throw new Deno.errors.NotSupported(`Windows does not give out ${number}`);
+}
+
+/** The numbers of the ends of a pipe, or of two sockets where there is none. */
+export function pipeEnds(): [reader: number, writer: number] {
+  if (hasPipes) return pipe();
+  const [reader, writer] = socketPair();
+  return [reader.detach(), writer.detach()];
+}
+
+/** Reads once there is something, which on TCP may take a moment. */
+export function readSoon(fd: number, buffer: BufferSource): number {
+  for (;;) {
+    const count = read(fd, buffer);
+    if (count !== WOULD_BLOCK) return count;
+  }
 }
 
 /** Whether a descriptor is close-on-exec. */

@@ -155,6 +155,18 @@ export class Stage extends AsyncDisposableStack {
     return { reader: this.reactor.open(reader), from };
   }
 
+  /** A socket with a number that was closed. Windows may give out others before. */
+  successor(
+    number: number,
+    make: () => Socket = () => Socket.create(),
+  ): Socket {
+    for (let sockets = 0; sockets < 100; sockets++) {
+      const socket = this.use(make());
+      if (socket.fd === number) return socket;
+    }
+    fail(`The system does not give out ${number}`);
+  }
+
   /** A listening socket that never accepts. */
   silentListener(backlog?: number): Socket {
     const socket = this.use(Socket.create());

@@ -31,7 +31,7 @@ const UNREAD_IS_NO_RESET = {
   reason: "a close of TCP with unread input is a reset",
 } as const;
 
-/** Wine takes a send as a whole, and keeps what the kernel has no room for. */
+/** Wine takes a send as a whole, and keeps the bytes for which the kernel has no room. */
 const CLOSE_KEEPS_BYTES = {
   ignore: wine,
   reason: "Wine loses the rest of a send when the socket is closed",

@@ -11,14 +11,19 @@ import {
   type FileObject,
   isBlocking,
   openFile,
-  pipe,
   read,
   setBlocking,
   WOULD_BLOCK,
   write,
 } from "../../../backends/ffi/mod.ts";
-import { isCloseOnExec, openMaster } from "../../descriptors.ts";
 import {
+  isCloseOnExec,
+  openMaster,
+  pipeEnds,
+  readSoon,
+} from "../../descriptors.ts";
+import {
+  anyFile,
   bytesOf,
   denoProgram,
   drainSocket,
@@ -31,7 +36,7 @@ import {
 /** Calls a body with a pipe, and closes the ends that the body leaves open. */
 function withPipe(body: (reader: number, writer: number) => void): () => void {
   return () => {
-    const ends = pipe();
+    const ends = pipeEnds();
     try {
       body(...ends);
     } finally {
@@ -49,16 +54,16 @@ posixTest(
   }),
 );
 
-posixTest(
+test(
   "read() returns written bytes, then WOULD_BLOCK, then 0 at end of file",
   withPipe((reader, writer) => {
     const buffer = new Uint8Array(9);
     assertEquals(read(reader, buffer), WOULD_BLOCK);
     assertEquals(write(writer, bytesOf("hello")), 5);
-    assertEquals(read(reader, buffer), 5);
+    assertEquals(readSoon(reader, buffer), 5);
     assertEquals(new TextDecoder().decode(buffer.subarray(0, 5)), "hello");
     close(writer);
-    assertEquals(read(reader, buffer), 0);
+    assertEquals(readSoon(reader, buffer), 0);
   }),
 );
 
@@ -79,7 +84,7 @@ posixTest(
   }),
 );
 
-posixTest(
+test(
   "reading and writing nothing is 0",
   withPipe((reader, writer) => {
     assertEquals(write(writer, new Uint8Array(0)), 0);
@@ -87,7 +92,7 @@ posixTest(
   }),
 );
 
-posixTest("a closed number is BadResource to every call", () => {
+test("a closed number is BadResource to every call", () => {
   const closed = 1_000_000;
   const calls: (() => unknown)[] = [
     () => read(closed, new Uint8Array(1)),
@@ -95,7 +100,8 @@ posixTest("a closed number is BadResource to every call", () => {
     () => close(closed),
     () => dup(closed),
     () => setBlocking(closed, true),
-    () => isBlocking(closed),
+    // Windows cannot say.
+    ...(anyFile ? [() => isBlocking(closed)] : []),
   ];
   for (const call of calls) assertThrows(call, Deno.errors.BadResource);
 });
@@ -120,14 +126,14 @@ posixTest(
   }),
 );
 
-posixTest(
+test(
   "dup() is another number for the same file, close-on-exec",
   withPipe((reader, writer) => {
     const copy = dup(writer);
     assert(copy !== writer && isCloseOnExec(copy));
     write(copy, bytesOf("x"));
     close(copy);
-    assertEquals(read(reader, new Uint8Array(9)), 1);
+    assertEquals(readSoon(reader, new Uint8Array(9)), 1);
   }),
 );
 

@@ -7,6 +7,7 @@ import {
   bytesAt,
   cString,
   findLibrary,
+  libraryPath,
   textAt,
 } from "../../../backends/ffi/calls.ts";
 import { ffiPermissionFlag, openLibrary } from "../../../backends/ffi/mod.ts";
@@ -15,7 +16,7 @@ import { anyFile, emulated, runDeno, test } from "../../util.ts";
 const c = bindCalls({
   // char *strchr(const char *s, int c), which Windows has, too
   strchr: { parameters: ["buffer", "i32"], result: "pointer" },
-});
+}, anyFile ? libraryPath() : "ntdll.dll");
 openLibrary(c);
 
 /** The options of a test that finds the C library by its file name. */

@@ -1,14 +1,7 @@
 /** The counts of bytes by descriptor. */
 
 import { assertEquals, assertGreater } from "@std/assert";
-import {
-  close,
-  pipe,
-  read,
-  Socket,
-  socketPair,
-  write,
-} from "../../../backends/ffi/mod.ts";
+import { close, read, Socket, write } from "../../../backends/ffi/mod.ts";
 import { ReceiveBatch } from "../../../backends/ffi/receive_batch.ts";
 import {
   bytesReadOf,
@@ -17,20 +10,14 @@ import {
   countTransfers,
   movesOf,
 } from "../../../backends/ffi/transfers.ts";
-import { anyFile, bytesOf, pairOf, test } from "../../util.ts";
-
-/** The ends of a pipe, or of a pair of sockets where there is none. */
-function ends(): [reader: number, writer: number] {
-  if (anyFile) return pipe();
-  const [reader, writer] = socketPair();
-  return [reader.fd, writer.fd];
-}
+import { pipeEnds, readSoon } from "../../descriptors.ts";
+import { bytesOf, pairOf, test } from "../../util.ts";
 
 test("countTransfers(): reads and writes of a pipe count at their own ends", () => {
   countTransfers();
-  const [reader, writer] = ends();
+  const [reader, writer] = pipeEnds();
   write(writer, bytesOf("12345"));
-  read(reader, new Uint8Array(2));
+  readSoon(reader, new Uint8Array(2));
   assertEquals(bytesWrittenOf(writer), 5);
   assertEquals([bytesReadOf(reader), movesOf(reader)], [2, 1]);
   close(reader);
@@ -39,11 +26,11 @@ test("countTransfers(): reads and writes of a pipe count at their own ends", () 
 
 test("countTransfers(): the end of file and a call that would block count nothing", () => {
   countTransfers();
-  const [reader, writer] = ends();
+  const [reader, writer] = pipeEnds();
   const before = movesOf(reader);
   read(reader, new Uint8Array(2));
   close(writer);
-  read(reader, new Uint8Array(2));
+  readSoon(reader, new Uint8Array(2));
   assertEquals(movesOf(reader), before);
   close(reader);
 });
@@ -61,11 +48,13 @@ test("countTransfers(): each message of a batch counts", () => {
   using pair = pairOf("datagram");
   for (const text of ["1", "", "12345"]) pair.left.send(bytesOf(text));
   const batch = new ReceiveBatch(4, 64, false, false);
-  const count = batch.receive(pair.right.fd);
-  assertGreater(count, 0);
-  batch.reset(count);
-  const rest = 3 - count;
-  if (rest > 0) batch.reset(batch.receive(pair.right.fd));
+  // Some systems receive one message a call.
+  for (let received = 0; received < 3;) {
+    const count = batch.receive(pair.right.fd);
+    assertGreater(count, 0);
+    batch.reset(count);
+    received += count;
+  }
   assertEquals(bytesReadOf(pair.right.fd), 6);
 });
 
@@ -85,7 +74,7 @@ test("countTransfers(): an accepted connection is progress of its listener", () 
 
 test("countTransfers(): a close begins the counts of a number anew", () => {
   countTransfers();
-  const [reader, writer] = ends();
+  const [reader, writer] = pipeEnds();
   write(writer, bytesOf("12345"));
   const closes = closesOf(writer);
   close(writer);

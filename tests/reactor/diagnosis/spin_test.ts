@@ -4,7 +4,7 @@ import { assertEquals } from "@std/assert";
 import { EVENT_READ, EVENT_WRITE } from "../../../backends/mod.ts";
 import type { Socket } from "../../../backends/ffi/mod.ts";
 import type { Diagnosis, Spin } from "../../../reactor/mod.ts";
-import { bytesOf, drainSocket, fillSocket, NEEDS_POSIX } from "../../util.ts";
+import { bytesOf, drainSocket, fillSocket } from "../../util.ts";
 import { onAnyBackend, onEachBackend, type Stage } from "../stage.ts";
 
 /** More turns than the events that make a spin. */
@@ -128,7 +128,6 @@ onAnyBackend(
     close();
     assertEquals(spins, []);
   },
-  NEEDS_POSIX,
 );
 
 onAnyBackend(
@@ -205,7 +204,7 @@ onAnyBackend("spin: diagnose(false) ends the reports", async (stage) => {
   assertEquals(spins, []);
 });
 
-/** recv(2) of the C library, opened apart from this package. */
+/** recv(2) of the system, opened apart from this package. */
 function otherLibrary(): {
   symbols: {
     recv(
@@ -217,9 +216,11 @@ function otherLibrary(): {
   };
   close(): void;
 } {
-  const name = { linux: "libc.so.6", darwin: "libSystem.B.dylib" }[
-    Deno.build.os as "linux"
-  ] ?? "libc.so";
+  const name = {
+    linux: "libc.so.6",
+    darwin: "libSystem.B.dylib",
+    windows: "ws2_32.dll",
+  }[Deno.build.os as "linux"] ?? "libc.so";
   const library = Deno.dlopen(name, {
     recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
   });
