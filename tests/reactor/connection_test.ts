@@ -612,20 +612,20 @@ onEachBackend(
     const ended = Promise.withResolvers<Error | undefined>();
     connection.onData = () => {};
     connection.onClose = ended.resolve;
-    connection.setReadTimeout(60);
+    connection.setReadTimeout(400);
     const sending = reactor.callEvery(5, () => connection.write("x"));
     let messages = 0;
     const talking = reactor.callEvery(5, () => {
       peer.send("y");
-      if (++messages === 30) talking.cancel();
+      if (++messages === 100) talking.cancel();
     });
     const started = performance.now();
     const served = reactor.serve();
     const error = await ended.promise;
     assert(error instanceof Deno.errors.TimedOut);
     assertEquals(error.message, "Nothing was received in time");
-    // Thirty messages took 150 ms, in which the timeout did not end it.
-    assert(messages === 30 && performance.now() - started >= 200);
+    // A hundred messages took 500 ms, in which the timeout did not end it.
+    assert(messages === 100 && performance.now() - started >= 850);
     sending.cancel();
     reactor.stop();
     await served;

@@ -84,7 +84,7 @@ posixTest(
   }),
 );
 
-test(
+posixTest(
   "reading and writing nothing is 0",
   withPipe((reader, writer) => {
     assertEquals(write(writer, new Uint8Array(0)), 0);

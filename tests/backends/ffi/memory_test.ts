@@ -14,7 +14,7 @@ import {
   write,
 } from "../../../backends/ffi/mod.ts";
 import { pipeEnds, readSoon } from "../../descriptors.ts";
-import { test } from "../../util.ts";
+import { anyFile, test } from "../../util.ts";
 
 /** Values that are no memory, by the name that an error gives them. */
 const NO_MEMORY: readonly (readonly [name: string, value: unknown])[] = [
@@ -112,7 +112,10 @@ test(
       assertEquals(readSoon(reader, memory), 4);
     }
     assertEquals(write(writer, new Uint8Array(0)), 0);
-    assertEquals(read(reader, new DataView(new ArrayBuffer(0))), 0);
+    // A receive of nothing waits for something on Windows.
+    if (anyFile) {
+      assertEquals(read(reader, new DataView(new ArrayBuffer(0))), 0);
+    }
     close(reader);
     close(writer);
   },
