@@ -218,16 +218,19 @@ onEachBackend(
     const log = new Log();
     log.watch(connection);
     let wrote = 0;
-    while (connection.write(new Uint8Array(1000))) wrote++;
-    assert(connection.bufferedAmount > 10_000);
-    stage.turns();
-    assertEquals(log.lines, []);
+    // On a busy machine the kernel may have room again some time after a write.
+    do {
+      log.lines.length = 0;
+      do wrote++; while (connection.write(new Uint8Array(1000)));
+      assert(connection.bufferedAmount > 10_000);
+      stage.turns(50);
+    } while (log.lines.length > 0);
     let drainedAt = -1;
     connection.onDrain = () => {
       log.lines.push("drain");
       drainedAt = connection.bufferedAmount;
     };
-    peer.read((wrote + 1) * 1000);
+    peer.read(wrote * 1000);
     stage.until(() => log.lines.length > 0, "the drain");
     stage.turns();
     assertEquals(log.lines, ["drain"]);
