@@ -121,12 +121,17 @@ function signatureOf(pair: Bytes): Bytes {
 /** A field: its tag, its length, its contents. */
 function der(tag: number, ...contents: readonly Uint8Array[]): Bytes {
   const length = contents.reduce((sum, { length }) => sum + length, 0);
-  const lengthBytes = length < 0x80
-    ? [length]
-    : [0x82, length >> 8, length & 0xff];
-  return Uint8Array.from(
-    [tag, ...lengthBytes, ...contents.flatMap((part) => [...part])],
-  );
+  return Uint8Array.from([
+    ...[tag, ...lengthBytes(length)],
+    ...contents.flatMap((part) => [...part]),
+  ]);
+}
+
+/** A length in as few bytes as it needs. */
+function lengthBytes(length: number): number[] {
+  if (length < 0x80) return [length];
+  if (length < 0x100) return [0x81, length];
+  return [0x82, length >> 8, length & 0xff];
 }
 
 /** An integer, which is negative if its first bit is set. */
@@ -160,6 +165,6 @@ function utf8(text: string): Bytes {
 }
 
 function pem(label: string, bytes: Bytes): string {
-  const lines = bytes.toBase64().replace(/.{64}/g, "$&\n");
-  return `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`;
+  const lines = bytes.toBase64().replace(/.{1,64}/g, "$&\n");
+  return `-----BEGIN ${label}-----\n${lines}-----END ${label}-----\n`;
 }
