@@ -94,13 +94,15 @@ onBridge(
 onBridge(
   "attach(): idleTimeout ends a connection with ETIMEDOUT",
   async (bridge) => {
-    const server = net.createServer();
-    const connection = once(server, "connection");
+    const failure = Promise.withResolvers<NodeJS.ErrnoException>();
+    // The client may see its connection after that has ended.
+    const server = net.createServer((socket) =>
+      socket.once("error", failure.resolve)
+    );
     await Peer.connect(await bridge.listen(server, { idleTimeout: 20 }));
-    const [socket] = await connection;
-    const [error] = await once(socket, "error");
+    const { code } = await failure.promise;
     await stop(server);
-    return error.code;
+    return code;
   },
   "ETIMEDOUT",
 );

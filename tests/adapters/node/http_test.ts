@@ -383,9 +383,9 @@ onBoth(
     const server = http.createServer((_request, response) => response.end("x"));
     server.keepAliveTimeout = 50;
     using peer = await Peer.connect(await network.listen(server));
+    const start = performance.now();
     await peer.send("GET / HTTP/1.1\r\nHost: a\r\n\r\n");
     await peer.until(/\r\n\r\n/);
-    const start = performance.now();
     const rest = await peer.rest();
     const waited = performance.now() - start >= 40;
     await closed(server);
