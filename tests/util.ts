@@ -3,6 +3,7 @@
  * events, and make random values that can be repeated.
  */
 
+import process from "node:process";
 import { assert, assertEquals, fail } from "@std/assert";
 import { hasPipes, isOpen } from "../backends/ffi/descriptor.ts";
 import { openLibrary } from "../backends/ffi/libc.ts";
@@ -338,6 +339,17 @@ export function elapsed(body: () => void): number {
   const start = performance.now();
   body();
   return performance.now() - start;
+}
+
+/**
+ * How much CPU time this process takes during a function, in milliseconds. However busy
+ * the machine is, other processes do not count.
+ */
+export function cpuTime(body: () => void): number {
+  const before = process.cpuUsage();
+  body();
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1000;
 }
 
 /** The seed of random values: POLLUX_SEED, or else the time. */
