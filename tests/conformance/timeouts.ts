@@ -104,11 +104,13 @@ export const timeouts: Cases = [
       const { selector } = stage;
       const { right } = stage.pair();
       selector.register(right, EVENT_READ, "right");
-      for (let round = 0; round < 2; round++) {
-        const took = elapsed(() => assertEquals(selector.select(150), []));
-        assertGreaterOrEqual(took, 150);
-        assertLess(took, 450);
-      }
+      // The selector would delay each of them, a busy machine only some.
+      const times = Array.from(
+        { length: 3 },
+        () => elapsed(() => assertEquals(selector.select(150), [])),
+      );
+      assertGreaterOrEqual(Math.min(...times), 150);
+      assertLess(Math.min(...times), 450);
     },
   },
   {
@@ -225,12 +227,15 @@ export const timeouts: Cases = [
     name: "signals during a wait neither end it nor shorten it [E09] [E10]",
     needs: "signals",
     async run({ selector }): Promise<void> {
-      let took = 0;
-      await underSignals(400, () => {
-        took = elapsed(() => assertEquals(selector.select(300), []));
-      });
-      assertGreaterOrEqual(took, 300);
-      assertLess(took, 900);
+      let shortest = Infinity;
+      for (let round = 0; round < 3 && shortest >= 900; round++) {
+        await underSignals(400, () => {
+          const took = elapsed(() => assertEquals(selector.select(300), []));
+          assertGreaterOrEqual(took, 300);
+          shortest = Math.min(shortest, took);
+        });
+      }
+      assertLess(shortest, 900);
     },
   },
   {
