@@ -100,7 +100,7 @@ onEachBackend(
     const acceptor = stage.listen((peer) => {
       peer.onData = () => {};
       peer.onClose = (error) => ends.push(error);
-    }, { idleTimeout: 80 });
+    }, { idleTimeout: 400 });
     stage.dial(acceptor.address);
     const busy = stage.dial(acceptor.address);
     const ticker = stage.reactor.callEvery(10, () => busy.send("x"));
@@ -355,7 +355,7 @@ const listener = reactor.net.listen({ hostname: "127.0.0.1", port: 0 });
 const client = await reactor.net.connect({ port: listener.addr.port });
 const server = await listener.accept();
 listener.close();
-Deno.unrefTimer(setTimeout(() => (console.log("stays"), Deno.exit(1)), 3000));
+Deno.unrefTimer(setTimeout(() => (console.log("stays"), Deno.exit(1)), 30_000));
 const read = client.read(new Uint8Array(8));
 setTimeout(() => server.write(new Uint8Array(1)), 50);
 console.log(await read);

@@ -137,7 +137,7 @@ onEachBackend(
     const order: number[] = [];
     const timed = servers.map(({ reactor }, index) =>
       new Promise<void>((resolve) =>
-        reactor.callLater(200 - 50 * index, () => {
+        reactor.callLater(1000 - 250 * index, () => {
           order.push(index);
           resolve();
         })
