@@ -342,14 +342,19 @@ export function elapsed(body: () => void): number {
 }
 
 /**
- * How much CPU time this process takes during a function, in milliseconds. However busy
- * the machine is, other processes do not count.
+ * The CPU time of this process so far, in milliseconds. However busy the machine is, other
+ * processes do not count.
  */
-export function cpuTime(body: () => void): number {
-  const before = process.cpuUsage();
-  body();
-  const { user, system } = process.cpuUsage(before);
+export function cpuNow(): number {
+  const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
+}
+
+/** How much CPU time this process takes during a function, in milliseconds. */
+export function cpuTime(body: () => void): number {
+  const start = cpuNow();
+  body();
+  return cpuNow() - start;
 }
 
 /** The seed of random values: POLLUX_SEED, or else the time. */
