@@ -14,6 +14,10 @@ import { read } from "./transcripts.ts";
 
 const ROOT = new URL("../../", import.meta.url);
 
+/** Ports below those that a system chooses itself: no other socket takes one by chance. */
+const LOWEST_PORT = 20_000;
+const PORTS = 12_000;
+
 /** A tick of /proc: USER_HZ is 100 on Linux, for each tick rate of the kernel. */
 const MILLISECONDS_PER_TICK = 10;
 
@@ -206,6 +210,13 @@ export async function startServices(
 
 /** A port that no program uses. */
 export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
+  for (;;) {
+    const port = LOWEST_PORT + Math.floor(PORTS * Math.random());
+    try {
+      Deno.listen({ hostname: "127.0.0.1", port }).close();
+      return port;
+    } catch (error) {
+      if (!(error instanceof Deno.errors.AddrInUse)) throw error;
+    }
+  }
 }
