@@ -17,7 +17,14 @@ import {
   Reactor,
   type ReactorOptions,
 } from "../../reactor/mod.ts";
-import { NEEDS_POSIX, pairOf, posixTest, runDeno, test } from "../util.ts";
+import {
+  NEEDS_POSIX,
+  pairOf,
+  PATIENCE,
+  posixTest,
+  runDeno,
+  test,
+} from "../util.ts";
 import { Log, onAnyBackend, onEachBackend } from "./stage.ts";
 
 const MIB = 1024 * 1024;
@@ -238,7 +245,7 @@ test("Datagram: queued messages for a Unix peer are sent once it reads", () => {
     sender.send(new Uint8Array(100), { path });
   }
   reactor.callLater(50, () => peer.resume());
-  const patience = reactor.callLater(5000, () => reactor.stop());
+  const patience = reactor.callLater(PATIENCE, () => reactor.stop());
   reactor.run();
   patience.cancel();
   assertEquals([received, sender.bufferedAmount], [100, 0]);

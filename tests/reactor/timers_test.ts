@@ -11,7 +11,7 @@ import {
 } from "@std/assert";
 import { EVENT_READ } from "../../backends/mod.ts";
 import type { Timer } from "../../reactor/mod.ts";
-import { bytesOf, cpuTime, elapsed } from "../util.ts";
+import { bytesOf, cpuTime, elapsed, PATIENCE } from "../util.ts";
 import { Log, onAnyBackend, onEachBackend, type Stage } from "./stage.ts";
 
 /** Factor by which a machine that runs other tests may be late. */
@@ -302,7 +302,7 @@ onEachBackend(
     const timer = reactor.callEvery(Number.MIN_VALUE, () => {
       if (++calls === 20) timer.cancel();
     });
-    const enough = reactor.callLater(500, () => reactor.stop());
+    const enough = reactor.callLater(PATIENCE, () => reactor.stop());
     while (calls < 20 && enough.active) reactor.runOnce();
     enough.cancel();
     assertEquals(calls, 20);
