@@ -419,8 +419,8 @@ onEachBackend(
   "Connection: the idle timeout is never early, and 0 cancels it",
   (stage) => {
     const { connection } = stage.connection();
-    connection.setIdleTimeout(20);
     const start = performance.now();
+    connection.setIdleTimeout(20);
     stage.until(() => connection.closed, "the timeout");
     assertGreaterOrEqual(performance.now() - start, 20);
     const other = stage.connection().connection;
@@ -445,8 +445,8 @@ onAnyBackend(
     stage.reactor.callLater(timeout * 0.3, () => {
       // Ends just before the next check was due.
       while (performance.now() - start < timeout * 0.97);
-      connection.write(bytesOf("x"));
       active = performance.now();
+      connection.write(bytesOf("x"));
     });
     stage.until(() => connection.closed, "the timeout");
     assertGreaterOrEqual(performance.now() - active, timeout);
@@ -612,6 +612,7 @@ onEachBackend(
     const ended = Promise.withResolvers<Error | undefined>();
     connection.onData = () => {};
     connection.onClose = ended.resolve;
+    const started = performance.now();
     connection.setReadTimeout(400);
     const sending = reactor.callEvery(5, () => connection.write("x"));
     let messages = 0;
@@ -619,7 +620,6 @@ onEachBackend(
       peer.send("y");
       if (++messages === 100) talking.cancel();
     });
-    const started = performance.now();
     const served = reactor.serve();
     const error = await ended.promise;
     assert(error instanceof Deno.errors.TimedOut);

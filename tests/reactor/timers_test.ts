@@ -40,6 +40,7 @@ onEachBackend(
   (stage) => {
     const { reactor } = stage;
     const called: number[] = [];
+    const start = performance.now();
     for (let index = 1; index <= 10; index++) {
       reactor.callLater(index * 10, () => called.push(index));
     }
@@ -47,7 +48,8 @@ onEachBackend(
     const timer = reactor.callEvery(20, () => {
       if (++repeats === 5) timer.cancel();
     });
-    const took = elapsed(() => reactor.run());
+    reactor.run();
+    const took = performance.now() - start;
     assertEquals(called, [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     assertEquals(repeats, 5);
     assertGreaterOrEqual(took, 100);
@@ -396,8 +398,10 @@ onAnyBackend(
     const log = new Log();
     let timer = reactor.callLater(86_400_000, log.note("in a day"));
     timer.cancel();
-    timer = reactor.callLater(10, log.note("in a moment"));
-    const took = elapsed(() => reactor.run());
+    const took = elapsed(() => {
+      timer = reactor.callLater(10, log.note("in a moment"));
+      reactor.run();
+    });
     assertEquals([log.lines, timer.active], [["in a moment"], false]);
     assertGreaterOrEqual(took, 9.9);
     assertLess(took, GENEROUS);
@@ -409,6 +413,7 @@ onAnyBackend(
   (stage) => {
     const { reactor } = stage;
     const log = new Log();
+    const start = performance.now();
     let timer = reactor.callLater(20, log.note("put off"));
     let times = 0;
     // The replaced deadline is always the earlier one, however late the loop is.
@@ -418,9 +423,9 @@ onAnyBackend(
       timer = reactor.callLater(20, log.note("put off"));
       if (++times === 20) putOff.cancel();
     });
-    const took = elapsed(() => reactor.run());
+    reactor.run();
     assertEquals(log.lines, ["put off"]);
-    assertGreaterOrEqual(took, 59.9);
+    assertGreaterOrEqual(performance.now() - start, 59.9);
   },
 );
 
@@ -548,8 +553,10 @@ onAnyBackend(
       log.lines.push("set back");
       Date.now = () => now() + 86_400_000;
     });
-    reactor.callLater(20, log.note("set ahead"));
-    const took = elapsed(() => reactor.run());
+    const took = elapsed(() => {
+      reactor.callLater(20, log.note("set ahead"));
+      reactor.run();
+    });
     assertEquals(log.lines, ["set back", "before", "set ahead"]);
     assertGreaterOrEqual(took, 19.9);
     assertLess(took, GENEROUS);

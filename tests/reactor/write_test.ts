@@ -510,12 +510,12 @@ onAnyBackend(
     const log = new Log();
     log.watch(connection);
     log.watch(active.connection, "active");
+    const started = performance.now();
     connection.setIdleTimeout(400);
     active.connection.setIdleTimeout(400);
     const ticking = stage.reactor.callEvery(5, () => {
       active.connection.write(bytesOf("x"));
     });
-    const started = performance.now();
     stage.until(() => log.lines.length > 0, "the timeout");
     assert(performance.now() - started >= 400);
     assertEquals(log.lines, ["close Nothing was sent or received in time"]);
