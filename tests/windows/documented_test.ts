@@ -1,6 +1,7 @@
 /**
  * The behaviour that Pollux relies on, and only Windows itself can show. Each expectation
- * is Microsoft's or, where Microsoft documents nothing, that of a named source. Wine
+ * has its source, and the statement there. Microsoft documents nothing about AFD: a test
+ * says so where its expectation is that of another source, or of a similar call. Wine
  * differs in some: there the test is ignored, and its name says how.
  */
 
@@ -40,17 +41,24 @@ import {
   wine,
 } from "../util.ts";
 
-const LEARN = "https://learn.microsoft.com/en-us/windows/win32";
+const LEARN = "https://learn.microsoft.com/en-us/windows";
+
+/** Where an expectation comes from. */
+interface Source {
+  /** The page or file. */
+  readonly at: string;
+  /** Its statement, and its silence about the rest. */
+  readonly says: string;
+}
 
 /**
  * Defines a test of Windows.
  *
- * @param source Where the expectation is documented
  * @param differs How Wine differs, if it does
  */
 function onWindows(
   name: string,
-  source: string,
+  source: Source,
   body: () => void | Promise<void>,
   differs?: string,
 ): void {
@@ -64,7 +72,8 @@ function onWindows(
     try {
       await body();
     } catch (error) {
-      throw new Error(`Other than in ${source}`, { cause: error });
+      const text = `Other than ${source.at} says: ${source.says}`;
+      throw new Error(text, { cause: error });
     }
   }, { ignore: ignored !== undefined });
 }
@@ -89,7 +98,13 @@ function refused(): Socket {
 
 onWindows(
   "AFD_POLL_DISCONNECT comes while bytes are still unread",
-  "wepoll's README.md, EPOLLRDHUP",
+  {
+    at:
+      "https://github.com/piscisaureus/wepoll/blob/master/test/test-oneshot-and-hangup.c",
+    says:
+      "EPOLLRDHUP comes after FIN although bytes are never read. Microsoft " +
+      "documents nothing about AFD. FD_CLOSE of WSAEventSelect comes after all data",
+  },
   () => {
     using pair = pairOf();
     using selector = new AfdSelector<string>();
@@ -103,7 +118,12 @@ onWindows(
 
 onWindows(
   "a refused connect is POLLHUP, POLLERR and POLLWRNORM",
-  `${LEARN}/api/winsock2/nf-winsock2-wsapoll, since Windows 10 version 2004`,
+  {
+    at: `${LEARN}/win32/api/winsock2/nf-winsock2-wsapoll`,
+    says:
+      "As of Windows 10 version 2004, when a TCP socket fails to connect, " +
+      "(POLLHUP | POLLERR | POLLWRNORM) is indicated",
+  },
   () => {
     using client = refused();
     const poll = new Poll();
@@ -116,7 +136,12 @@ onWindows(
 
 onWindows(
   "WSAPoll returns at once for a closed socket among others, and counts it",
-  `${LEARN}/api/winsock2/nf-winsock2-wsapoll`,
+  {
+    at: `${LEARN}/win32/api/winsock2/nf-winsock2-wsapoll`,
+    says:
+      "Error conditions are always returned; POLLNVAL: an invalid socket was " +
+      "used; the result is the number of elements whose revents is nonzero",
+  },
   () => {
     using pair = pairOf();
     const closed = Socket.create();
@@ -135,7 +160,10 @@ onWindows(
 
 onWindows(
   "SO_ERROR is cleared when it is read",
-  `${LEARN}/api/winsock/nf-winsock-getsockopt`,
+  {
+    at: `${LEARN}/win32/api/winsock/nf-winsock-getsockopt`,
+    says: "SO_ERROR: Retrieves error status and clear",
+  },
   () => {
     using client = refused();
     using selector = new AfdSelector<string>();
@@ -149,7 +177,12 @@ onWindows(
 
 onWindows(
   "SIO_UDP_CONNRESET off keeps the port unreachable of a peer from other datagrams",
-  `${LEARN}/winsock/winsock-ioctls, SIO_UDP_CONNRESET`,
+  {
+    at: `${LEARN}/win32/winsock/winsock-ioctls`,
+    says:
+      "SIO_UDP_CONNRESET controls whether UDP PORT_UNREACHABLE messages are " +
+      "reported. The page names Windows XP, and no later version",
+  },
   () => {
     using dead = Socket.create("IPv4", "datagram");
     dead.bind({ hostname: "127.0.0.1", port: 0 });
@@ -167,7 +200,12 @@ onWindows(
 
 onWindows(
   "a Unix listener has readiness as any other",
-  "https://devblogs.microsoft.com/commandline/af_unix-comes-to-windows/",
+  {
+    at: "https://devblogs.microsoft.com/commandline/af_unix-comes-to-windows/",
+    says:
+      "Processes use AF_UNIX over the Winsock API. Nothing about readiness; " +
+      "nothing there or elsewhere about AFD",
+  },
   () => {
     const path = Deno.makeTempFileSync();
     Deno.removeSync(path);
@@ -187,7 +225,12 @@ onWindows(
 
 onWindows(
   "a socket that is neither connected nor listening is not readable",
-  `${LEARN}/api/winsock2/nf-winsock2-select, "readfds"`,
+  {
+    at: `${LEARN}/win32/api/winsock2/nf-winsock2-select`,
+    says:
+      "readfds: a connection is pending, data is available, or the connection " +
+      "has been closed, reset or terminated. Nothing about AFD",
+  },
   () => {
     using socket = Socket.create();
     using selector = new AfdSelector<string>();
@@ -198,7 +241,12 @@ onWindows(
 
 onWindows(
   "a port wakes a parked wait while this thread runs",
-  `${LEARN}/fileio/i-o-completion-ports, "Threads and Concurrency"`,
+  {
+    at: `${LEARN}/win32/fileio/i-o-completion-ports`,
+    says:
+      "If the number of running threads is less than the concurrency value, " +
+      "a waiting thread is allowed to process the packet",
+  },
   async () => {
     using pair = pairOf();
     using selector = new AfdSelector<string>();
@@ -214,7 +262,12 @@ onWindows(
 
 onWindows(
   "cancelled polls end before close() returns, and their memory is free",
-  `${LEARN}/fileio/cancelioex-func: the packet of a cancelled request is queued`,
+  {
+    at: `${LEARN}/win32/devnotes/nt-cancel-io-file-ex`,
+    says:
+      "For asynchronous operations still pending, the cancel operation will " +
+      "queue an I/O completion packet. Nothing about how soon",
+  },
   () => {
     const before = undrained.length;
     using pair = pairOf();
@@ -231,7 +284,12 @@ onWindows(
 
 onWindows(
   "SIO_BASE_HANDLE is the socket itself where no provider is layered",
-  `${LEARN}/winsock/winsock-ioctls, SIO_BASE_HANDLE`,
+  {
+    at: `${LEARN}/win32/winsock/winsock-ioctls`,
+    says:
+      "SIO_BASE_HANDLE retrieves the handle of the base service provider; a " +
+      "layered one never intercepts it. Nothing says that both have one number",
+  },
   () => {
     using socket = Socket.create();
     assertEquals(baseHandle(socket.fd), socket.fd);
@@ -245,7 +303,12 @@ onWindows(
 
 onWindows(
   "server.listen({ fd }) of node:net is an error, and does not end the process",
-  "https://nodejs.org/api/net.html, server.listen(handle)",
+  {
+    at: "https://nodejs.org/api/net.html#serverlistenhandle-backlog-callback",
+    says:
+      "Listening on a file descriptor is not supported on Windows. Nothing " +
+      "about the way in which it fails",
+  },
   async () => {
     const { code, stdout } = await runDeno(
       `
@@ -266,8 +329,13 @@ onWindows(
 );
 
 onWindows(
-  "a wait of a millisecond takes one tick of the clock, 15.6 ms, at most three",
-  `${LEARN}/api/timeapi/nf-timeapi-timebeginperiod`,
+  "a wait of a millisecond never ends early, and takes three ticks of 15.6 ms at most",
+  {
+    at: `${LEARN}-hardware/drivers/kernel/high-resolution-timers`,
+    says:
+      "The default interval between ticks is about 15 ms, and a timer can expire " +
+      "up to one earlier or later. Pollux waits again after an early end",
+  },
   () => {
     using selector = new AfdSelector<string>();
     const times = Array.from(
