@@ -6,11 +6,11 @@
  * @module
  */
 
+import { pathInPackage } from "./path_in_package.ts";
+
 type Node = Deno.lint.Node;
 type RuleContext = Deno.lint.RuleContext;
 type LintVisitor = Deno.lint.LintVisitor;
-
-const ROOT = new URL("../../", import.meta.url).pathname;
 
 const plugin: Deno.lint.Plugin = {
   name: "pollux",
@@ -128,7 +128,7 @@ function loadAfterCall(context: RuleContext): LintVisitor {
 
 /** The file's path in the repository. */
 function fileOf(context: RuleContext): string {
-  return context.filename.replace(ROOT, "");
+  return pathInPackage(context.filename);
 }
 
 /** The meanings of names, function by function: an inner function sees the outer ones. */

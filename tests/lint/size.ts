@@ -5,14 +5,14 @@
  * @module
  */
 
+import { pathInPackage } from "./path_in_package.ts";
+
 type Node = Deno.lint.Node;
 type RuleContext = Deno.lint.RuleContext;
 type LintVisitor = Deno.lint.LintVisitor;
 
 const MAXIMUM_FUNCTION = 40;
 const MAXIMUM_FILE = 450;
-
-const ROOT = new URL("../../", import.meta.url).pathname;
 
 /** The rules are about these folders, which are published. */
 const PRODUCT = /^(?:mod\.ts|backends\/|reactor\/|adapters\/)/;
@@ -76,7 +76,7 @@ function isTable(node: Node): boolean {
 }
 
 function isChecked({ filename }: RuleContext): boolean {
-  const file = filename.replace(ROOT, "");
+  const file = pathInPackage(filename);
   return PRODUCT.test(file) && !EXEMPT.some((part) => file.startsWith(part));
 }
 
