@@ -10,6 +10,7 @@
 //     dig @127.0.0.1 -p 8001 +tcp many.example.org TXT
 
 import { readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import {
   type Connection,
   formatAddress,
@@ -24,7 +25,9 @@ import { answerQueries } from "./dns_server/tcp.ts";
 import { Zone } from "./dns_server/zone.ts";
 import { parseZone } from "./dns_server/zone_file.ts";
 
-const ZONE = new URL("dns_server/example.zone", import.meta.url).pathname;
+const ZONE = fileURLToPath(
+  new URL("dns_server/example.zone", import.meta.url),
+);
 
 /** Connections have limits, so that no client keeps the others from being served. */
 const CONNECTIONS = {

@@ -14,7 +14,9 @@
  * @module
  */
 
-const SOURCE = new URL("echo.c", import.meta.url).pathname;
+import { fileURLToPath } from "node:url";
+
+const SOURCE = fileURLToPath(new URL("echo.c", import.meta.url));
 
 /** The options of clang, for the paths of Debian's libc. */
 const FLAGS = ["--target=wasm32-wasi", "--sysroot=/usr", "-O2", "-Wall"];
