@@ -33,13 +33,18 @@ const HIGH_WATER_MARK = 64 * 1024;
 /** As many bytes as the article's `recv(1024)` takes. */
 const buffer = new Uint8Array(1024);
 
+/**
+ * Whether the option is needed to start a server again at the port of one that has just
+ * ended. Windows allows it anyway. There the option would let others take the port over.
+ */
+const reusesAddress = Deno.build.os !== "windows";
+
 const encoder = new TextEncoder();
 
 /** Creates a listening socket, IPv4 or IPv6. */
 export function listen(address: InternetAddress): Socket {
   const server = Socket.createFor(address);
-  // A server can be started again at the port of one that has just ended.
-  server.setOption("reuseAddress", true);
+  if (reusesAddress) server.setOption("reuseAddress", true);
   server.bind(address);
   server.listen();
   return server;

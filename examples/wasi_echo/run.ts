@@ -21,7 +21,7 @@
  */
 
 import { parseArgs } from "node:util";
-import { formatAddress, Socket } from "../../backends/ffi/mod.ts";
+import { formatAddress } from "../../backends/ffi/mod.ts";
 import { WasiHost } from "../../adapters/wasi/mod.ts";
 import {
   main,
@@ -30,6 +30,7 @@ import {
   parsePort,
   refuse,
 } from "../command_line.ts";
+import { listen } from "../peer.ts";
 
 const USAGE =
   "Usage: run.ts [--port N] [--mode run|serve] [--nonblocking] PROGRAM [ARG...]";
@@ -59,14 +60,6 @@ function parse(): Arguments {
   return { port: parsePort(port), mode, nonblocking, args: [path, ...rest] };
 }
 
-function listen(port: number): Socket {
-  const listener = Socket.create("IPv4", "stream");
-  listener.setOption("reuseAddress", true);
-  listener.bind({ hostname: "127.0.0.1", port });
-  listener.listen();
-  return listener;
-}
-
 /** A missing file or an invalid program ends this one as a bad argument does. */
 async function compile(path: string): Promise<WebAssembly.Module> {
   try {
@@ -80,7 +73,7 @@ async function compile(path: string): Promise<WebAssembly.Module> {
 await main(async () => {
   const { port, mode, nonblocking, args } = orRefuse(parse);
   const program = await compile(args[0]);
-  using listener = listen(port);
+  using listener = listen({ hostname: "127.0.0.1", port });
   const host = new WasiHost({ args, sockets: [listener], nonblocking });
   const address = formatAddress(listener.localAddress);
   // The exit status of a program that Ctrl-C has ended.
