@@ -23,6 +23,7 @@ export function openKeyboard(reactor: Reactor): Stream {
 }
 
 function readInWorker(reactor: Reactor): Stream {
+  checkPermission();
   const [input, output] = socketPair();
   const url = new URL("./keyboard_worker.ts", import.meta.url);
   const name = String(output.detach());
@@ -32,4 +33,15 @@ function readInWorker(reactor: Reactor): Stream {
   // Nothing is sent to the Worker: the stream ends with its input.
   stream.end();
   return stream;
+}
+
+/** Without this check, the error would be that of the Worker, which nothing catches. */
+function checkPermission(): void {
+  const path = new URL("../", import.meta.url);
+  const { state } = Deno.permissions.requestSync({ name: "read", path });
+  if (state !== "granted") {
+    throw new Deno.errors.NotCapable(
+      "Cannot read the keyboard: run again with --allow-read=.",
+    );
+  }
 }
