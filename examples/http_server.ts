@@ -8,18 +8,30 @@
 //     curl http://127.0.0.1:8001/hello/you
 //     curl --unix-socket /tmp/http_server http://localhost/
 //
-// Ctrl-C ends it, after the answers under way.
+// `--path` is that of the Unix socket. With `--status-port` the status has a port instead,
+// which is the default on Windows: 8002. Ctrl-C ends it, after the answers under way.
 
 import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
 import { createServer } from "node:http";
 import { once } from "node:events";
-import type { AddressInfo } from "node:net";
 import { attach } from "../adapters/node/mod.ts";
-import { Reactor } from "../mod.ts";
-import { main, onInterrupt, parseCommandLine, report } from "./command_line.ts";
+import { formatAddress, Reactor, type SocketAddress } from "../mod.ts";
+import {
+  type CommandLine,
+  main,
+  onInterrupt,
+  orRefuse,
+  parseCommandLine,
+  parsePort,
+  report,
+} from "./command_line.ts";
 import { INSPECT, inspect } from "./inspector/option.ts";
 
+/** Where the status is, by default: Windows has no such folder. */
+const STATUS = Deno.build.os === "windows"
+  ? { "status-port": { type: "string", default: "8002" } } as const
+  : { "status-port": { type: "string" } } as const;
 const PATH = "/tmp/http_server";
 
 /** How many requests the application has answered. */
@@ -39,13 +51,23 @@ application.post("/echo", async (context) => {
   return context.body(await context.req.arrayBuffer());
 });
 
+/** The address of the status, by the options. */
+function statusAddress({ address, values }: CommandLine): SocketAddress {
+  const { path, "status-port": port } = values;
+  if (path !== undefined || port === undefined) {
+    return { path: String(path ?? PATH) };
+  }
+  return { ...address, port: orRefuse(() => parsePort(String(port))) };
+}
+
 if (import.meta.main) {
   await main(async () => {
-    const { address, values } = parseCommandLine({
-      path: { type: "string", default: PATH },
+    const line = parseCommandLine({
+      path: { type: "string" },
+      ...STATUS,
       ...INSPECT,
     });
-    const path = String(values.path);
+    const { address, values } = line;
     await using reactor = new Reactor({ onError: report });
     const served = reactor.serve();
     await inspect(reactor, values);
@@ -55,11 +77,10 @@ if (import.meta.main) {
       const { turns, events } = reactor.stats();
       response.end(JSON.stringify({ answered, turns, events }) + "\n");
     });
-    attach(pages, reactor, address);
-    attach(status, reactor, { path });
-    const { port } = pages.address() as AddressInfo;
-    console.log(`Status at: ${path}`);
-    console.log(`Server start at: ${address.hostname}:${port}`);
+    const server = attach(pages, reactor, address);
+    const statusServer = attach(status, reactor, statusAddress(line));
+    console.log(`Status at: ${formatAddress(statusServer.address)}`);
+    console.log(`Server start at: ${formatAddress(server.address)}`);
 
     onInterrupt(async () => {
       const servers = [pages, status];
