@@ -63,6 +63,8 @@ export class DenoTurn {
   #deadline = 0;
   /** Whether Deno's task did not yield within the last I/O turn. */
   #restless = false;
+  /** The call on another thread that is under way: it may outlive its turn. */
+  #call: Promise<void> | null = null;
   /** Whether the chain of checks is under way: it outlives the turn by one. */
   #checking = false;
   /** Timer turns left until Deno polls I/O before it reads again. */
@@ -158,8 +160,8 @@ export class DenoTurn {
 
   async #takeIoTurn(longest: number): Promise<void> {
     if (this.#unlinkable) {
+      await this.#callBriefly(longest);
       // The result of a call comes before timers: alone it would starve them.
-      await briefCall();
       return await this.runTimers();
     }
     if (this.#link === null) return await this.#takeTimerTurns(longest);
@@ -173,6 +175,19 @@ export class DenoTurn {
     await ended;
     this.#end = null;
     this.#restless = now() >= this.#deadline;
+  }
+
+  /**
+   * Resolves at the end of a call on another thread. While the program's promises never
+   * pause, tokio looks for ends at about every 31st tick. So there is a timer, too, which
+   * Deno calls at each tick.
+   */
+  async #callBriefly(longest: number): Promise<void> {
+    this.#call ??= briefCall().finally(() => this.#call = null);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, longest);
+    await Promise.race([this.#call, promise]);
+    clearTimeout(timer);
   }
 
   /** Takes so many timer turns that Deno polls I/O during one of them. */

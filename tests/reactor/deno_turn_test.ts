@@ -11,22 +11,10 @@ import { close, Socket } from "../../backends/ffi/mod.ts";
 import type { InternetAddress } from "../../backends/ffi/mod.ts";
 import { DenoEpoll } from "../../backends/deno_epoll.ts";
 import { DenoTurn } from "../../reactor/sharing/deno_turn.ts";
-import {
-  anyFile,
-  ONLY_LINUX,
-  openFds,
-  PATIENCE,
-  test,
-  type TestOptions,
-} from "../util.ts";
+import { anyFile, ONLY_LINUX, openFds, PATIENCE, test } from "../util.ts";
 
 /** Whether a turn can wait for a descriptor that Deno reads. */
 const hasLink = anyFile;
-
-const NEEDS_LINK = {
-  ignore: !hasLink,
-  reason: "Deno of Windows reads no descriptor of a reactor",
-} as const satisfies TestOptions;
 
 /** Runs a test with turns. */
 async function withTurns(
@@ -124,7 +112,6 @@ test(
       // Until tokio polls I/O, the program would work sixty times.
       assert(worked < 30, `worked ${worked} times`);
     }),
-  NEEDS_LINK,
 );
 
 /** Finds the source of the link among new descriptors: an eventfd, or a pipe's end. */
