@@ -5,7 +5,8 @@
 //     deno run --allow-ffi --allow-env='WS_NO_*' examples/chat_cluster.ts
 //
 // Start the second line several times: the processes share the ports, and the system
-// distributes connections among them. Guests come by http://127.0.0.1:8080, or by
+// distributes connections among them. On Windows each needs ports of its own, by `--port`
+// and `--web-port`. Guests come by http://127.0.0.1:8080, or by
 //
 //     nc 127.0.0.1 8001
 //
@@ -43,7 +44,7 @@ await main(async () => {
   await inspect(reactor, values);
   const connection = await connectBroker(reactor, String(values.broker));
   const room = await joinRoom(reactor, connection);
-  const shared = { ...address, reusePort: true };
+  const shared = { ...address, reusePort: Deno.build.os !== "windows" };
   const page = serveBrowsers(reactor, room, { ...shared, port: webPort });
   const terminals = serveTerminals(reactor, room, shared);
   const end = (): void => {

@@ -21,6 +21,9 @@ import { main, onInterrupt, parseCommandLine, refuse } from "./command_line.ts";
 /** The program of a thread. */
 const PROGRAM = new URL("./many_cores_worker.ts", import.meta.url);
 
+/** Whether the system distributes connections among listening sockets of one port. */
+const distributes = Deno.build.os === "linux";
+
 /** How many threads were started. */
 let started = 0;
 
@@ -70,18 +73,20 @@ class ServingWorker {
 }
 
 /**
- * Opens a listening socket for each thread, and the system distributes connections
- * among them. They stay open until the end of the program, since a listening socket
- * resets the connections in its backlog when its last descriptor is closed.
+ * Opens a listening socket for each thread, if the system distributes connections among
+ * them, or else one for all. They stay open until the end of the program, since a
+ * listening socket resets the connections in its backlog when its last descriptor is
+ * closed.
  */
 function listen(
   reactor: Reactor,
   address: InternetAddress,
-  count: number,
+  threads: number,
 ): Acceptor<InternetAddress>[] {
+  const count = distributes ? threads : 1;
   const listeners: Acceptor<InternetAddress>[] = [];
   for (let { port } = address; listeners.length < count;) {
-    const options = { ...address, port, reusePort: true };
+    const options = { ...address, port, reusePort: distributes };
     const listener = reactor.listen(options, () => {});
     // The threads accept.
     listener.pause();
@@ -116,13 +121,18 @@ await main(async () => {
   const count = countWorkers(String(values.workers));
   using reactor = new Reactor();
   const listeners = listen(reactor, address, count);
-  const workers = listeners.map(({ fd }) => new ServingWorker(fd));
+  const fdOf = (index: number): number =>
+    listeners[index % listeners.length]!.fd;
+  const workers = Array.from(
+    { length: count },
+    (_, index) => new ServingWorker(fdOf(index)),
+  );
   await Promise.all(workers.map(({ ready }) => ready));
 
   let restarts = Promise.resolve();
   Deno.addSignalListener("SIGHUP", () => {
-    for (const [index, { fd }] of listeners.entries()) {
-      restarts = restarts.then(() => replace(workers, index, fd));
+    for (const index of workers.keys()) {
+      restarts = restarts.then(() => replace(workers, index, fdOf(index)));
     }
   });
   const interrupted = Promise.withResolvers<void>();
