@@ -18,7 +18,8 @@
  * @module
  */
 
-import { close } from "../../backends/ffi/descriptor.ts";
+import { system } from "../../backends/ffi/current_system.ts";
+import { close, lacking } from "../../backends/ffi/descriptor.ts";
 import { isSystemError } from "../../backends/ffi/errors.ts";
 import { checkOptions, type OptionNames } from "../../backends/ffi/options.ts";
 import { Socket } from "../../backends/ffi/socket.ts";
@@ -56,6 +57,7 @@ interface Old {
  * @returns also if no process listens at the path: then there is no socket to take
  * @throws {TypeError} if the path is malformed, or an option unknown
  * @throws {RangeError} if the timeout is not positive
+ * @throws {Deno.errors.NotSupported} on Windows, which passes no descriptors
  * @throws {Deno.errors.PermissionDenied} if the old process is of another user
  * @throws {Deno.errors.TimedOut} if the old process does not answer
  * @throws {Deno.errors.InvalidData} if another program listens at the path
@@ -90,6 +92,9 @@ export async function takeOver(
   const { timeout = TIMEOUT } = options;
   if (!(timeout > 0)) {
     throw new RangeError(`Cannot wait ${timeout} ms for the old process`);
+  }
+  if (system().constants.SCM_RIGHTS === null) {
+    throw lacking("messages with descriptors");
   }
   for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
     const socket = connect(path);
