@@ -5,11 +5,14 @@
 
 import { assertEquals, assertMatch, fail } from "@std/assert";
 import { denoProgram } from "./util.ts";
+import { Keyboard } from "./windows/keyboard.ts";
 
 /** Default time after which a program that still runs is killed, in milliseconds. */
 const TIMEOUT = 120_000;
 
 const ROOT = new URL("../", import.meta.url);
+
+const windows = Deno.build.os === "windows";
 
 /** How a program ended. */
 export interface Ending {
@@ -27,6 +30,8 @@ export interface ProgramOptions {
   readonly env?: Record<string, string>;
   /** Whether `type()` and `endInput()` can be called. Default: standard input is empty. */
   readonly hasInput?: boolean;
+  /** Whether `interrupt()` can be called: on Windows the program gets a console. */
+  readonly hasConsole?: boolean;
   /** Milliseconds after which the program is killed. Default: 30,000. */
   readonly timeout?: number;
 }
@@ -41,6 +46,7 @@ export class Program implements AsyncDisposable {
   errors = "";
   readonly #child: Deno.ChildProcess;
   readonly #input: WritableStreamDefaultWriter<Uint8Array<ArrayBuffer>> | null;
+  readonly #keyboard: Keyboard | null;
   readonly #watchdog: ReturnType<typeof setTimeout>;
   readonly #output: Promise<unknown>;
   #unfinishedLine = "";
@@ -52,10 +58,13 @@ export class Program implements AsyncDisposable {
   constructor(
     program: string,
     args: readonly string[],
-    { env = {}, hasInput = false, timeout = TIMEOUT }: ProgramOptions = {},
+    { env = {}, timeout = TIMEOUT, ...has }: ProgramOptions = {},
   ) {
-    this.#child = new Deno.Command(program, {
-      args: [...args],
+    const { hasInput = false, hasConsole = false } = has;
+    this.#keyboard = hasConsole && windows ? new Keyboard() : null;
+    const wrapped = this.#keyboard?.arguments(program, args);
+    this.#child = new Deno.Command(wrapped ? denoProgram() : program, {
+      args: wrapped ?? [...args],
       cwd: ROOT,
       env: { NO_COLOR: "1", ...env },
       stdin: hasInput ? "piped" : "null",
@@ -63,7 +72,7 @@ export class Program implements AsyncDisposable {
       stderr: "piped",
     }).spawn();
     this.#input = hasInput ? this.#child.stdin.getWriter() : null;
-    this.#watchdog = setTimeout(() => this.kill("SIGKILL"), timeout);
+    this.#watchdog = setTimeout(() => this.#end(), timeout);
     this.#output = this.#readOutput();
   }
 
@@ -123,6 +132,12 @@ export class Program implements AsyncDisposable {
     return { code, signal, lines: this.lines, errors: this.errors };
   }
 
+  /** Presses Ctrl-C. */
+  async interrupt(): Promise<void> {
+    if (this.#keyboard === null) this.kill("SIGINT");
+    else await this.#keyboard.pressCtrlC();
+  }
+
   /** Sends a signal, unless the program has ended already. */
   kill(signal: Deno.Signal): void {
     try {
@@ -134,11 +149,16 @@ export class Program implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.kill("SIGKILL");
+    this.#end();
     await this.ending();
     // The pipe is broken if the program did not read its last input.
     if (!this.#isInputEnded) await this.#input?.close().catch(() => {});
     clearTimeout(this.#watchdog);
+  }
+
+  #end(): void {
+    if (this.#keyboard === null) this.kill("SIGKILL");
+    else this.#keyboard.close();
   }
 
   async #readOutput(): Promise<void> {

@@ -4,7 +4,7 @@ import { assertEquals, assertMatch } from "@std/assert";
 import { makeCertificate } from "../adapters/node/certificate.ts";
 import { absenceOf } from "../program.ts";
 import { postgresAbsence, PostgresServer } from "./postgres_server.ts";
-import { absence, startExample, testExamples } from "./start.ts";
+import { absence, freePort, startExample, testExamples } from "./start.ts";
 
 const curlAbsence = await absenceOf("curl", "--version");
 
@@ -41,9 +41,24 @@ testExamples(
       await Deno.remove(directory, { recursive: true });
     }
   },
+  absence.unixSockets,
   curlAbsence,
   absence.task,
 );
+
+testExamples("http_server answers on two ports", async () => {
+  const args = ["--port", "0", "--status-port", "0"];
+  await using server = startExample("http_server", args, PERMISSIONS);
+  const url = `http://127.0.0.1:${await server.port()}`;
+  const textOf = async (url: string, init?: RequestInit): Promise<string> =>
+    await (await fetch(url, init)).text();
+  assertEquals(await textOf(`${url}/hello/you`), "hello, you\n");
+  const posted = { method: "POST", body: "posted" };
+  assertEquals(await textOf(`${url}/echo`, posted), "posted");
+  const line = await server.line(/^Status at: /);
+  const status = await textOf(`http://${line.slice("Status at: ".length)}`);
+  assertEquals(JSON.parse(status).answered, 2);
+}, absence.task);
 
 testExamples(
   "https_server answers over TLS 1.3",
@@ -86,14 +101,24 @@ testExamples(
   absence.task,
 );
 
-testExamples(
-  "database refuses with one line without a server",
-  async () => {
-    const args = ["--path", "/tmp/pollux-no-such-socket"];
-    await using program = startExample("database", args, PERMISSIONS);
-    const { code, errors } = await program.ending();
-    assertEquals(code, 1);
-    assertEquals(errors, "connect ENOENT /tmp/pollux-no-such-socket\n");
-  },
-  absence.task,
-);
+const NOWHERE = "/tmp/pollux-no-such-socket";
+const FREE_PORT = `${freePort()}`;
+
+for (
+  const [option, value, error, absent] of [
+    ["--path", NOWHERE, `connect ENOENT ${NOWHERE}`, absence.unixSockets],
+    ["--port", FREE_PORT, `connect ECONNREFUSED 127.0.0.1:${FREE_PORT}`],
+  ] as const
+) {
+  testExamples(
+    `database ${option} refuses with one line without a server`,
+    async () => {
+      const args = [option, value];
+      await using program = startExample("database", args, PERMISSIONS);
+      const { code, errors } = await program.ending();
+      assertEquals([code, errors], [1, `${error}\n`]);
+    },
+    absent,
+    absence.task,
+  );
+}

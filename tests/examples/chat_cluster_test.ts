@@ -7,7 +7,7 @@ import { joinCluster, startChatProcess } from "./chat_cluster.ts";
 import { natsAbsence, NatsServer } from "./nats_server.ts";
 import { type Heard, RegularPage, RegularTerminal } from "./regular.ts";
 import { absence, freePort, testExamples } from "./start.ts";
-import { netcatAbsence, startNetcat } from "./user.ts";
+import { startNetcat } from "./user.ts";
 import { Visitor } from "./visitor.ts";
 import type { WebChat } from "./web_chat.ts";
 
@@ -63,7 +63,6 @@ testExamples(
     assertEquals([code, errors, lines.at(-1)], [0, "", "Goodbye"]);
   },
   natsAbsence,
-  netcatAbsence,
   absence.task,
 );
 

@@ -3,8 +3,15 @@
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { Program } from "../program.ts";
 import { bytesOf, denoProgram } from "../util.ts";
-import { absence, startExample, testExamples } from "./start.ts";
-import { netcatAbsence, startNetcat } from "./user.ts";
+import {
+  absence,
+  CHAT_CLIENT_PERMISSIONS,
+  startExample,
+  testExamples,
+  windows,
+} from "./start.ts";
+import type { Typist } from "./netcat.ts";
+import { startNetcat } from "./user.ts";
 
 const HOST = "127.0.0.1";
 const QUESTION = "What is your name?";
@@ -19,7 +26,7 @@ function clientCommand(port: number): string[] {
     denoProgram(),
     "run",
     "--no-prompt",
-    "--allow-ffi",
+    ...CHAT_CLIENT_PERMISSIONS,
     "examples/chat.ts",
     "--connect",
     "--port",
@@ -42,7 +49,7 @@ function startPiped(port: number): Program {
   return new Program(program!, args, { hasInput: true });
 }
 
-async function enter(guest: Program, name: string): Promise<void> {
+async function enter(guest: Typist, name: string): Promise<void> {
   await guest.shows(QUESTION);
   await guest.type(`${name}\n`);
   await guest.shows(`Welcome, ${name}.`);
@@ -97,7 +104,6 @@ testExamples(
       "ann has left",
     ]);
   },
-  netcatAbsence,
 );
 
 for (
@@ -160,7 +166,11 @@ testExamples(
         "ann\n" + "hello\n".repeat(5000) + "goodbye",
       );
       const command = clientCommand(port).join(" ");
-      await using ann = new Program("sh", ["-c", `${command} < ${file}`]);
+      const shell = windows ? ["cmd", "/c"] as const : ["sh", "-c"] as const;
+      await using ann = new Program(shell[0], [
+        shell[1],
+        `${command} < ${file}`,
+      ]);
       const { code, errors } = await ann.ending();
       assertEquals({ code, errors }, { code: 0, errors: "" });
     } finally {

@@ -2,7 +2,7 @@
 
 import type { Program } from "../program.ts";
 import { bytesOf } from "../util.ts";
-import { startExample } from "./start.ts";
+import { startExample, type startInConsole } from "./start.ts";
 
 const HOST = "127.0.0.1";
 
@@ -18,10 +18,11 @@ export interface Inspector extends AsyncDisposable {
 /** Starts it with the permissions that its head names, at free ports. */
 export async function startInspector(
   inspectPort: number = 0,
+  start: typeof startInConsole = startExample,
 ): Promise<Inspector> {
   const args = ["--port", "0", "--inspect", `${inspectPort}`];
   const permissions = ["--allow-ffi", "--allow-sys"];
-  const program = startExample("inspector", args, permissions);
+  const program = start("inspector", args, permissions);
   return {
     program,
     url: await inspectorOf(program),

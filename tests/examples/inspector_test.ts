@@ -11,7 +11,15 @@ import type { Description } from "../../reactor/mod.ts";
 import { assertFailed } from "../program.ts";
 import { bytesOf } from "../util.ts";
 import { Client, inspectorOf, startInspector } from "./inspector.ts";
-import { freePort, startExample, testExamples } from "./start.ts";
+import {
+  freePort,
+  startExample,
+  startInConsole,
+  testExamples,
+  textOfSystem,
+} from "./start.ts";
+
+const IN_USE = textOfSystem("Address already in use");
 
 /** Sends a request with a header `Host` of the test's choice. */
 async function request(
@@ -112,11 +120,11 @@ testExamples(
 testExamples(
   "inspector: Ctrl-C ends the program while a page is open",
   async () => {
-    await using inspector = await startInspector();
+    await using inspector = await startInspector(0, startInConsole);
     const response = await fetch(`${inspector.url}/events`);
     const reader = response.body!.getReader();
     await reader.read();
-    inspector.program.kill("SIGINT");
+    await inspector.program.interrupt();
     while (!(await reader.read()).done);
     const { code, errors } = await inspector.program.ending();
     assertEquals({ code, errors }, { code: 0, errors: "" });
@@ -131,7 +139,7 @@ testExamples("inspector: a port in use is one line", async () => {
   assertFailed(
     await other.ending(),
     1,
-    new RegExp(`^Address already in use .*: bind 127.0.0.1:${port}\n$`),
+    new RegExp(`^${IN_USE} .*: bind 127.0.0.1:${port}\n$`),
   );
 });
 

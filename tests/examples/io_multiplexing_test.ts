@@ -2,7 +2,12 @@
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { bytesOf, test } from "../util.ts";
-import { absence, startExample, testExamples } from "./start.ts";
+import {
+  absence,
+  startExample,
+  startInConsole,
+  testExamples,
+} from "./start.ts";
 import { assertConversation, read, SERVER_LINES } from "./transcripts.ts";
 
 const HOST = "127.0.0.1";
@@ -109,11 +114,11 @@ testExamples("many_servers_client prints the page's transcript", async () => {
 
 testExamples("echo --mode serve answers, and ends at Ctrl-C", async () => {
   const [name, ...args] = commands.find(([name]) => name === "echo")!;
-  await using server = startExample(name, [...args, "--port", "0"]);
+  await using server = startInConsole(name, [...args, "--port", "0"]);
   using client = await Deno.connect({ port: await server.port() });
   await client.write(bytesOf("hello"));
   assertEquals(await client.read(new Uint8Array(16)), 5);
-  server.kill("SIGINT");
+  await server.interrupt();
   const { code, errors } = await server.ending();
   assertEquals({ code, errors }, { code: 0, errors: "" });
 });

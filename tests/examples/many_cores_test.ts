@@ -4,7 +4,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { assertFailed, type Program } from "../program.ts";
 import { bytesOf, emulated } from "../util.ts";
 import { HttpLoad } from "./http_load.ts";
-import { absence, freePort, startExample, testExamples } from "./start.ts";
+import { absence, freePort, startInConsole, testExamples } from "./start.ts";
 
 const PERMISSIONS = ["--allow-ffi", "--allow-read=."];
 
@@ -19,11 +19,11 @@ const CLIENTS = Array.from(
 const slow = emulated ? "the emulator is slow" : undefined;
 
 function start(...args: string[]): Program {
-  return startExample("many_cores", ["--port", "0", ...args], PERMISSIONS);
+  return startInConsole("many_cores", ["--port", "0", ...args], PERMISSIONS);
 }
 
 async function assertEnds(server: Program): Promise<void> {
-  server.kill("SIGINT");
+  await server.interrupt();
   const { code, errors, lines } = await server.ending();
   assertEquals({ code, errors, last: lines.at(-1) }, {
     code: 0,
@@ -46,7 +46,7 @@ testExamples(
       assertStringIncludes(server.text, `worker ${worker}: ended\n`);
     }
   },
-  absence.epoll,
+  absence.threads,
 );
 
 testExamples(

@@ -6,7 +6,7 @@ import type { Program } from "../program.ts";
 import { bytesOf } from "../util.ts";
 import { absence, startExample, startPython, testExamples } from "./start.ts";
 import { assertConversation, SERVER_LINES } from "./transcripts.ts";
-import { netcatAbsence, startNetcat } from "./user.ts";
+import { netcat, startNetcat } from "./user.ts";
 
 const HOST = "127.0.0.1";
 
@@ -45,7 +45,7 @@ testExamples(
   absence.ipv6,
 );
 
-testExamples("reactor_server answers nc", async () => {
+testExamples(`reactor_server answers ${netcat}`, async () => {
   await using server = startServer();
   await using client = startNetcat(HOST, await server.port());
   await client.type("Is it you?");
@@ -60,7 +60,7 @@ testExamples("reactor_server answers nc", async () => {
     `received "b'Is it you?'" from ${peer}`,
     `received "b'\\n'" from ${peer}`,
   ]);
-}, netcatAbsence);
+});
 
 testExamples("reactor_server continues after its clients", async () => {
   await using server = startServer();

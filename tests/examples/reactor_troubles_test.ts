@@ -4,11 +4,15 @@ import { assertEquals, assertInstanceOf } from "@std/assert";
 import { assertFailed, type Program } from "../program.ts";
 import { bytesOf, nextTurn } from "../util.ts";
 import {
+  assertInterrupted,
   assertPortInUse,
+  CHAT_CLIENT_PERMISSIONS,
   freePort,
   startExample,
+  startInConsole,
   startServices,
   testExamples,
+  textOfSystem,
 } from "./start.ts";
 
 const HOST = "127.0.0.1";
@@ -22,7 +26,7 @@ for (const name of ["reactor_server", "tcp_udp_echo", "chat"]) {
   });
 
   testExamples(`${name}: Ctrl-C ends it without a message`, async () => {
-    await using program = startExample(name, ["--port", "0"]);
+    await using program = startInConsole(name, ["--port", "0"]);
     using _client = await Deno.connect({ port: await program.port() });
     await endsByCtrlC(program);
   });
@@ -34,11 +38,11 @@ for (const leaves of [true, false]) {
     `echo --mode serve: Ctrl-C ends it with status 0, ${when}`,
     async () => {
       const args = ["--mode", "serve", "--port", "0"];
-      await using program = startExample("echo", args);
+      await using program = startInConsole("echo", args);
       const port = await program.port();
       using client = await Deno.connect({ port });
       await echo(client);
-      program.kill("SIGINT");
+      await program.interrupt();
       while (await isAccepted(port)) await nextTurn();
       if (leaves) {
         // The open connection may continue for a while.
@@ -67,13 +71,12 @@ async function isAccepted(port: number): Promise<boolean> {
 }
 
 async function endsByCtrlC(program: Program): Promise<void> {
-  program.kill("SIGINT");
-  const { signal, errors } = await program.ending();
-  assertEquals({ signal, errors }, { signal: "SIGINT", errors: "" });
+  await program.interrupt();
+  assertInterrupted(await program.ending());
 }
 
 testExamples("services: Ctrl-C ends it without a message", async () => {
-  await using services = await startServices();
+  await using services = await startServices(startInConsole);
   await endsByCtrlC(services.program);
 });
 
@@ -91,9 +94,9 @@ testExamples(
   async () => {
     const port = freePort();
     const args = ["--connect", "--port", `${port}`];
-    await using client = startExample("chat", args);
-    const line =
-      `^Connection refused \\(os error \\d+\\): connect ${HOST}:${port}\n$`;
+    await using client = startExample("chat", args, CHAT_CLIENT_PERMISSIONS);
+    const text = textOfSystem("Connection refused");
+    const line = `^${text} \\(os error \\d+\\): connect ${HOST}:${port}\n$`;
     assertFailed(await client.ending(), 1, new RegExp(line));
   },
 );
@@ -101,7 +104,7 @@ testExamples(
 testExamples("many_servers_client: Ctrl-C ends it while it waits", async () => {
   using silent = Deno.listen({ hostname: HOST, port: 0 });
   const args = [`${HOST}:${silent.addr.port}`];
-  await using client = startExample("many_servers_client", args);
+  await using client = startInConsole("many_servers_client", args);
   using _connection = await silent.accept();
   await endsByCtrlC(client);
 });

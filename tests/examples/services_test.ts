@@ -10,7 +10,7 @@ import { Socket } from "../../mod.ts";
 import type { Program } from "../program.ts";
 import { bytesOf, eventually } from "../util.ts";
 import { absence, startServices, testExamples } from "./start.ts";
-import { askInPython, netcatAbsence, startNetcat } from "./user.ts";
+import { ask, language, netcat, startNetcat } from "./user.ts";
 
 const HOST = "127.0.0.1";
 
@@ -62,31 +62,31 @@ testExamples("services print the address of each service", async () => {
   ]);
 });
 
-testExamples("services answer Python over TCP", async () => {
+testExamples(`services answer ${language} over TCP`, async () => {
   await using services = await startServices();
-  const ask = (service: number, message: string): Promise<Uint8Array> =>
-    askInPython("tcp", services.base + service, message);
+  const askService = (service: number, text: string): Promise<Uint8Array> =>
+    ask("tcp", services.base + service, text);
   const long = "the same ".repeat(100_000);
-  assertEquals(await ask(ECHO, long), bytesOf(long));
-  assertEquals(await ask(DISCARD, long), new Uint8Array());
-  assertToday(await ask(DAYTIME, long));
-  assertNow(await ask(TIME, ""));
-}, absence.python);
+  assertEquals(await askService(ECHO, long), bytesOf(long));
+  assertEquals(await askService(DISCARD, long), new Uint8Array());
+  assertToday(await askService(DAYTIME, long));
+  assertNow(await askService(TIME, ""));
+});
 
-testExamples("services answer Python over UDP", async () => {
+testExamples(`services answer ${language} over UDP`, async () => {
   await using services = await startServices();
-  const ask = (service: number, message: string): Promise<Uint8Array> =>
-    askInPython("udp", services.base + service, message);
-  assertEquals(await ask(ECHO, "the same"), bytesOf("the same"));
-  assertToday(await ask(DAYTIME, ""));
-  assertNow(await ask(TIME, "what time is it?"));
-  const characters = await ask(CHARGEN, "");
+  const askService = (service: number, text: string): Promise<Uint8Array> =>
+    ask("udp", services.base + service, text);
+  assertEquals(await askService(ECHO, "the same"), bytesOf("the same"));
+  assertToday(await askService(DAYTIME, ""));
+  assertNow(await askService(TIME, "what time is it?"));
+  const characters = await askService(CHARGEN, "");
   assertLessOrEqual(characters.length, 512);
   assertPattern(characters);
-}, absence.python);
+});
 
 testExamples(
-  "services: nc receives the date, and lines without end",
+  `services: ${netcat} receives the date, and lines without end`,
   async () => {
     await using services = await startServices();
     await using daytime = startNetcat(HOST, services.base + DAYTIME);
@@ -103,7 +103,6 @@ testExamples(
     await echo.shows("this comes back\n");
     assertEquals(discard.text, "");
   },
-  netcatAbsence,
 );
 
 testExamples(

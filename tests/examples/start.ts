@@ -9,7 +9,13 @@ import {
   type ProgramOptions,
   startDeno,
 } from "../program.ts";
-import { denoProgram, emulated, test } from "../util.ts";
+import {
+  denoProgram,
+  emulated,
+  NEEDS_UNIX_SOCKETS,
+  test,
+  unixSockets,
+} from "../util.ts";
 import { read } from "./transcripts.ts";
 
 const ROOT = new URL("../../", import.meta.url);
@@ -17,6 +23,9 @@ const ROOT = new URL("../../", import.meta.url);
 /** Ports below those that a system chooses itself: no other socket takes one by chance. */
 const LOWEST_PORT = 20_000;
 const PORTS = 12_000;
+
+/** Whether this is Windows, where only sockets have readiness. */
+export const windows: boolean = Deno.build.os === "windows";
 
 /** A tick of /proc: USER_HZ is 100 on Linux, for each tick rate of the kernel. */
 const MILLISECONDS_PER_TICK = 10;
@@ -43,12 +52,31 @@ export async function assertIdle(programs: readonly Program[]): Promise<void> {
   assert(used.every((time) => time < IDLE), `CPU time in ms: ${used}`);
 }
 
+/**
+ * A pattern for a text of the system. Windows has its own, in the language of its user;
+ * Wine has none for some errors.
+ */
+export function textOfSystem(text: string): string {
+  return windows ? ".+" : text;
+}
+
 /** Asserts that a server has failed, with one line, since its port is in use. */
 export function assertPortInUse(ending: Ending, port: number): void {
-  const line =
-    `^Address already in use \\(os error \\d+\\): bind 127.0.0.1:${port}\n$`;
+  const text = textOfSystem("Address already in use");
+  const line = `^${text} \\(os error \\d+\\): bind 127.0.0.1:${port}\n$`;
   assertFailed(ending, 1, new RegExp(line));
   assertEquals(ending.lines, []);
+}
+
+/** STATUS_CONTROL_C_EXIT of <ntstatus.h>, as the status of a process. */
+const CONTROL_C_EXIT = 0xc000_013a | 0;
+
+/** The end of a program that does not handle Ctrl-C: without a message. */
+export function assertInterrupted(ending: Ending): void {
+  const { code, signal, errors } = ending;
+  const end = windows ? code : signal;
+  const expected = windows ? CONTROL_C_EXIT : "SIGINT";
+  assertEquals({ end, errors }, { end: expected, errors: "" });
 }
 
 /** The number of open descriptors of a process. */
@@ -64,11 +92,25 @@ export function startExample(
   name: string,
   args: readonly string[] = [],
   permissions: readonly string[] = ["--allow-ffi"],
-  options: ProgramOptions = {},
+  options?: ProgramOptions,
 ): Program {
   const file = new URL(`examples/${name}.ts`, ROOT).href;
   const flags = ["--quiet", "--no-prompt", ...permissions];
   return startDeno(["run", ...flags, file, ...args], options);
+}
+
+/** The permissions of the client of `chat`. On Windows a Worker reads the keyboard. */
+export const CHAT_CLIENT_PERMISSIONS: readonly string[] = windows
+  ? ["--allow-ffi", "--allow-read=."]
+  : ["--allow-ffi"];
+
+/** Starts an example in which Ctrl-C can be pressed. */
+export function startInConsole(
+  name: string,
+  args: readonly string[],
+  permissions?: readonly string[],
+): Program {
+  return startExample(name, args, permissions, { hasConsole: true });
 }
 
 /** Starts an example with a limit on its descriptors. */
@@ -117,13 +159,12 @@ const linux = Deno.build.os === "linux";
 
 /** Why tests have to be ignored; undefined if they can run. */
 export const absence = {
-  any: Deno.build.os === "windows"
-    ? "the tests of examples use tools of Unix"
-    : undefined,
   epoll: linux ? undefined : "this is not Linux",
+  threads: linux || windows ? undefined : "this is not Linux or Windows",
   proc: linux ? undefined : "there is no /proc",
   python: await absenceOf("python3", "--version"),
   ipv6: findIPv6(),
+  unixSockets: unixSockets ? undefined : NEEDS_UNIX_SOCKETS.reason,
   task: emulated ? "the emulator runs one program" : undefined,
 } as const;
 
@@ -133,7 +174,7 @@ export function testExamples(
   body: () => Promise<void>,
   ...reasons: (string | undefined)[]
 ): void {
-  const reason = [absence.any, ...reasons].find((reason) => reason);
+  const reason = reasons.find((reason) => reason);
   test(
     reason === undefined ? name : `${name} (ignored: ${reason})`,
     body,
@@ -178,8 +219,9 @@ export const reactorServers: readonly Server[] = [
 export function startServer(
   { name, args }: Server,
   permissions?: readonly string[],
+  options?: ProgramOptions,
 ): Program {
-  return startExample(name, [...args, "--port", "0"], permissions);
+  return startExample(name, [...args, "--port", "0"], permissions, options);
 }
 
 /** The program with five services, and its base port. */

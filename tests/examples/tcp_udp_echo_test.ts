@@ -10,7 +10,7 @@ import {
   startExample,
   testExamples,
 } from "./start.ts";
-import { askInPython, netcatAbsence, startNetcat } from "./user.ts";
+import { ask, language, netcat, startNetcat } from "./user.ts";
 
 const HOST = "127.0.0.1";
 
@@ -18,29 +18,35 @@ function startServer(): Program {
   return startExample("tcp_udp_echo", ["--port", "0"]);
 }
 
-testExamples("tcp_udp_echo answers nc over TCP and UDP at once", async () => {
-  await using server = startServer();
-  const port = await server.port();
-  await using stream = startNetcat(HOST, port);
-  await using datagrams = startNetcat("-u", HOST, port);
-  for (const round of ["first", "second"]) {
-    await stream.type(`${round} of the stream\n`);
-    await datagrams.type(`${round} message\n`);
-    await stream.shows(`${round} of the stream\n`);
-    await datagrams.shows(`${round} message\n`);
-  }
-}, netcatAbsence);
-
-for (const protocol of ["tcp", "udp"] as const) {
-  testExamples(`tcp_udp_echo answers Python over ${protocol}`, async () => {
+testExamples(
+  `tcp_udp_echo answers ${netcat} over TCP and UDP at once`,
+  async () => {
     await using server = startServer();
     const port = await server.port();
-    // Over UDP: a message of nearly the maximum size, and an empty one.
-    const message = "0123456789".repeat(6500);
-    for (const text of protocol === "udp" ? [message, ""] : [message]) {
-      assertEquals(await askInPython(protocol, port, text), bytesOf(text));
+    await using stream = startNetcat(HOST, port);
+    await using datagrams = startNetcat("-u", HOST, port);
+    for (const round of ["first", "second"]) {
+      await stream.type(`${round} of the stream\n`);
+      await datagrams.type(`${round} message\n`);
+      await stream.shows(`${round} of the stream\n`);
+      await datagrams.shows(`${round} message\n`);
     }
-  }, absence.python);
+  },
+);
+
+for (const protocol of ["tcp", "udp"] as const) {
+  testExamples(
+    `tcp_udp_echo answers ${language} over ${protocol}`,
+    async () => {
+      await using server = startServer();
+      const port = await server.port();
+      // Over UDP: a message of nearly the maximum size, and an empty one.
+      const message = "0123456789".repeat(6500);
+      for (const text of protocol === "udp" ? [message, ""] : [message]) {
+        assertEquals(await ask(protocol, port, text), bytesOf(text));
+      }
+    },
+  );
 }
 
 testExamples("tcp_udp_echo does not answer another echo server", async () => {
@@ -78,7 +84,7 @@ testExamples(
     await using server = startServer();
     const port = await server.port();
     await runPortZero(port);
-    assertEquals(await askInPython("udp", port, "?"), bytesOf("?"));
+    assertEquals(await ask("udp", port, "?"), bytesOf("?"));
     server.kill("SIGKILL");
     assertEquals((await server.ending()).errors, "");
   },

@@ -14,12 +14,15 @@ import { connectNarrowly, MOST_TAKEN, sendUntilStopped } from "./flood.ts";
 import {
   absence,
   assertIdle,
+  assertInterrupted,
   assertPortInUse,
   freePort,
   servers,
   startExample,
+  startInConsole,
   startServer,
   testExamples,
+  textOfSystem,
 } from "./start.ts";
 
 const HOST = "127.0.0.1";
@@ -71,11 +74,11 @@ for (const server of servers) {
   );
 
   testExamples(`${title}: Ctrl-C ends it without a message`, async () => {
-    await using program = startServer(server);
+    const options = { hasConsole: true };
+    await using program = startServer(server, undefined, options);
     await assertServes(program);
-    program.kill("SIGINT");
-    const { signal, errors } = await program.ending();
-    assertEquals({ signal, errors }, { signal: "SIGINT", errors: "" });
+    await program.interrupt();
+    assertInterrupted(await program.ending());
   }, absent);
 
   testExamples(
@@ -171,8 +174,8 @@ testExamples(
     const port = freePort();
     await using client = startExample("multi_client", ["--port", `${port}`]);
     const ending = await client.ending();
-    const line =
-      `^Connection refused \\(os error \\d+\\): connect ${HOST}:${port}\n$`;
+    const text = textOfSystem("Connection refused");
+    const line = `^${text} \\(os error \\d+\\): connect ${HOST}:${port}\n$`;
     assertFailed(ending, 1, new RegExp(line));
     assertEquals(ending.lines, [`connecting to ${HOST} port ${port}`]);
   },
@@ -181,11 +184,10 @@ testExamples(
 testExamples("multi_client: Ctrl-C ends it while it waits", async () => {
   using silent = Deno.listen({ hostname: HOST, port: 0 });
   const { port } = silent.addr;
-  await using client = startExample("multi_client", ["--port", `${port}`]);
+  await using client = startInConsole("multi_client", ["--port", `${port}`]);
   await client.until(() => client.lines.length === 2);
-  client.kill("SIGINT");
-  const { signal, errors } = await client.ending();
-  assertEquals({ signal, errors }, { signal: "SIGINT", errors: "" });
+  await client.interrupt();
+  assertInterrupted(await client.ending());
 });
 
 testExamples(

@@ -1,7 +1,14 @@
 /** A failure of the WASI host is one line, and a status. */
 
 import { assertFailed, type Program } from "../program.ts";
-import { assertPortInUse, startExample, testExamples } from "./start.ts";
+import {
+  assertPortInUse,
+  startExample,
+  testExamples,
+  textOfSystem,
+} from "./start.ts";
+
+const MISSING = textOfSystem("No such file or directory");
 
 const HOST = "127.0.0.1";
 
@@ -19,7 +26,7 @@ const BAD_ARGUMENTS: readonly (readonly [command: string, line: RegExp])[] = [
   ["--port 70000 echo.wasm", /^Cannot use port "70000"/],
   ["--mode fast echo.wasm", /^Cannot use mode "fast"/],
   ["--edge echo.wasm", /--edge/],
-  ["nowhere.wasm", /^Cannot run "nowhere.wasm": No such file or directory/],
+  ["nowhere.wasm", new RegExp(`^Cannot run "nowhere.wasm": ${MISSING}`)],
   ["deno.json", /^Cannot run "deno.json": WebAssembly.compile/],
 ];
 

@@ -1,6 +1,6 @@
 /** Starts the chat for browsers and terminals. */
 
-import type { Program } from "../program.ts";
+import type { Program, ProgramOptions } from "../program.ts";
 import { startExample } from "./start.ts";
 
 const PERMISSIONS = ["--allow-ffi", "--allow-env=WS_NO_*"];
@@ -18,9 +18,10 @@ export interface WebChat extends AsyncDisposable {
 export function startWebChat(
   port: number = 0,
   webPort: number = 0,
+  options?: ProgramOptions,
 ): Promise<WebChat> {
   const args = ["--port", `${port}`, "--web-port", `${webPort}`];
-  return portsOf(startExample("web_chat", args, PERMISSIONS));
+  return portsOf(startExample("web_chat", args, PERMISSIONS, options));
 }
 
 /** Waits until the server listens. */

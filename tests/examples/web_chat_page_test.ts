@@ -4,7 +4,7 @@ import { assert, assertEquals } from "@std/assert";
 import { enter, openPage, say } from "./chat_page.ts";
 import { Chromium, chromiumAbsence } from "./chromium.ts";
 import { freePort, testExamples } from "./start.ts";
-import { netcatAbsence, startNetcat } from "./user.ts";
+import { startNetcat } from "./user.ts";
 import { Visitor } from "./visitor.ts";
 import { startWebChat } from "./web_chat.ts";
 
@@ -38,7 +38,6 @@ testExamples(
     assertEquals(await page.value(present), ["ann"]);
   },
   chromiumAbsence,
-  netcatAbsence,
 );
 
 testExamples(

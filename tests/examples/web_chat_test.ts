@@ -8,7 +8,7 @@ import {
 } from "@std/assert";
 import { bytesOf, eventually } from "../util.ts";
 import { testExamples } from "./start.ts";
-import { netcatAbsence, startNetcat } from "./user.ts";
+import { startNetcat } from "./user.ts";
 import { Visitor } from "./visitor.ts";
 import { startWebChat, type WebChat } from "./web_chat.ts";
 
@@ -80,18 +80,17 @@ testExamples(
     });
     assert(!bob.text.includes("bob: hello"), bob.text);
   },
-  netcatAbsence,
 );
 
 testExamples(
   "web_chat: Ctrl-C says goodbye to browsers and terminals, and ends with status 0",
   async () => {
-    await using server = await startWebChat();
+    await using server = await startWebChat(0, 0, { hasConsole: true });
     await using ann = await Visitor.enter(server, "ann");
     await using bob = startNetcat("-N", HOST, server.port);
     await bob.type("bob\n");
     await bob.shows("Welcome, bob. You are with ann.\n");
-    server.program.kill("SIGINT");
+    await server.program.interrupt();
     // "Going away".
     assertEquals(await ann.closed, 1001);
     await bob.shows("The server has ended the chat.\n");
@@ -103,7 +102,6 @@ testExamples(
       last: "Goodbye",
     });
   },
-  netcatAbsence,
 );
 
 testExamples(

@@ -5,6 +5,7 @@
 import { assert, assertEquals, assertThrows } from "@std/assert";
 import { Reactor } from "../../reactor/mod.ts";
 import { openLibrary } from "../../backends/ffi/libc.ts";
+import { startDeno } from "../program.ts";
 import { denoProgram, openFds, PATIENCE } from "../util.ts";
 
 openLibrary();
@@ -246,6 +247,17 @@ test("onSignal(): cancelling a watch leaves Deno's listeners alone", async () =>
     setTimeout(() => console.log("deaf"), ${PATIENCE});
   `);
   assertEquals(outcome, ["", null]);
+});
+
+// In another process: on Windows only its console can send a signal.
+Deno.test("onSignal(): Ctrl-C is reported during a blocked run() [M01]", async () => {
+  const program = new URL("ctrl_c_program.ts", import.meta.url).href;
+  const command = ["run", "--no-check", "-A", program];
+  await using running = startDeno(command, { hasConsole: true });
+  await running.line(/^running$/);
+  await running.interrupt();
+  const { code, errors, lines } = await running.ending();
+  assertEquals([code, errors, lines], [0, "", ["running", "SIGINT"]]);
 });
 
 Deno.test({
