@@ -12,7 +12,7 @@ const PATIENCE = 30_000;
 
 /** A client into which tests type: netcat, or one of this file. */
 export interface Typist extends AsyncDisposable {
-  /** What was received up to now. */
+  /** The received text. */
   readonly text: string;
   /** Sends a text. */
   type(text: string): Promise<void>;
@@ -28,7 +28,7 @@ export interface Typist extends AsyncDisposable {
 
 /** A client of TCP. */
 export class StreamTypist implements Typist {
-  /** What was received up to now. */
+  /** The received text. */
   text = "";
   readonly #connection: Promise<Deno.TcpConn>;
   readonly #halfCloses: boolean;
@@ -95,7 +95,7 @@ export class StreamTypist implements Typist {
 
 /** A client of UDP. */
 export class DatagramTypist implements Typist {
-  /** What was received up to now. */
+  /** The received text. */
   text = "";
   readonly #socket = createSocket("udp4");
   readonly #hostname: string;
