@@ -1,10 +1,19 @@
 /** The examples with `node:http`, `node:https` and a driver of npm on a reactor. */
 
 import { assertEquals, assertMatch } from "@std/assert";
-import { makeCertificate } from "../adapters/node/certificate.ts";
+import {
+  type Certificate,
+  makeCertificate,
+} from "../adapters/node/certificate.ts";
 import { absenceOf } from "../program.ts";
 import { postgresAbsence, PostgresServer } from "./postgres_server.ts";
-import { absence, freePort, startExample, testExamples } from "./start.ts";
+import {
+  absence,
+  freePort,
+  startExample,
+  startInConsole,
+  testExamples,
+} from "./start.ts";
 
 const curlAbsence = await absenceOf("curl", "--version");
 
@@ -60,31 +69,34 @@ testExamples("http_server answers on two ports", async () => {
   assertEquals(JSON.parse(status).answered, 2);
 }, absence.task);
 
-testExamples(
-  "https_server answers over TLS 1.3",
-  async () => {
-    const directory = await Deno.makeTempDir();
-    try {
-      const { certFile, keyFile } = await makeCertificate(directory);
-      const args = ["--port", "0", "--cert", certFile, "--key", keyFile];
-      const permissions = [
-        "--allow-ffi",
-        `--allow-read=${certFile},${keyFile}`,
-      ];
-      await using server = startExample("https_server", args, permissions);
-      const url = `https://127.0.0.1:${await server.port()}/page`;
-      const answer = await curl("--cacert", certFile, url);
-      assertEquals(answer, "GET /page over TLSv1.3\n");
-      server.kill("SIGINT");
-      const { code, errors } = await server.ending();
-      assertEquals([code, errors], [0, ""]);
-    } finally {
-      await Deno.remove(directory, { recursive: true });
-    }
-  },
-  curlAbsence,
-  absence.task,
-);
+testExamples("https_server answers over TLS 1.3", async () => {
+  const directory = await Deno.makeTempDir();
+  try {
+    const certificate = await makeCertificate(directory);
+    const { certFile, keyFile } = certificate;
+    const args = ["--port", "0", "--cert", certFile, "--key", keyFile];
+    const permissions = ["--allow-ffi", `--allow-read=${certFile},${keyFile}`];
+    await using server = startInConsole("https_server", args, permissions);
+    const url = `https://127.0.0.1:${await server.port()}/page`;
+    const answer = await securely(url, certificate);
+    assertEquals(answer, "GET /page over TLSv1.3\n");
+    await server.interrupt();
+    const { code, errors } = await server.ending();
+    assertEquals([code, errors], [0, ""]);
+  } finally {
+    await Deno.remove(directory, { recursive: true });
+  }
+}, absence.task);
+
+/** The answer to curl or, where that is not installed, to Deno. */
+async function securely(
+  url: string,
+  { cert, certFile }: Certificate,
+): Promise<string> {
+  if (curlAbsence === undefined) return await curl("--cacert", certFile, url);
+  using client = Deno.createHttpClient({ caCerts: [cert] });
+  return await (await fetch(url, { client })).text();
+}
 
 testExamples(
   "database asks PostgreSQL on ten connections",
