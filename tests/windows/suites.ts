@@ -13,13 +13,6 @@ export interface Suite {
 const SUITES: Readonly<Record<string, readonly string[]>> = {
   reactor: ["reactor", "reactor/diagnosis"],
   conformance: ["conformance_test.ts"],
-  adapters: [
-    "adapters/node",
-    "adapters/otel",
-    "adapters/serial/systems_test.ts",
-  ],
-  wasi: ["adapters/wasi", "adapters/wasmedge"],
-  backends: ["backends", "backends/ffi"],
   servers: [
     "examples/backpressure_test.ts",
     "examples/beside_node_test.ts",
@@ -42,6 +35,13 @@ const SUITES: Readonly<Record<string, readonly string[]>> = {
     "examples/wasi_echo_test.ts",
     "windows",
   ],
+  adapters: [
+    "adapters/node",
+    "adapters/otel",
+    "adapters/serial/systems_test.ts",
+  ],
+  wasi: ["adapters/wasi", "adapters/wasmedge"],
+  backends: ["backends", "backends/ffi"],
 };
 
 /** Files that cannot pass, or cannot yet, and why. docs/windows.md has them, too. */
