@@ -32,7 +32,7 @@ export interface ProgramOptions {
   readonly hasInput?: boolean;
   /** Whether `interrupt()` can be called: on Windows the program gets a console. */
   readonly hasConsole?: boolean;
-  /** Milliseconds after which the program is killed. Default: 30,000. */
+  /** Milliseconds after which the program is killed. Default: 120,000. */
   readonly timeout?: number;
 }
 
