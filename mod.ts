@@ -29,6 +29,7 @@
  * @module
  */
 
+import "./reactor/modules.ts"; // first: it has the reason
 export {
   errnoName,
   ffiPermissionFlag,

@@ -26,6 +26,7 @@
  * @module
  */
 
+import "./modules.ts"; // first: it has the reason
 export { Acceptor } from "./acceptor.ts";
 export type { Callback } from "./callback.ts";
 export type { ConnectOptions } from "./connect_options.ts";

@@ -4,12 +4,14 @@
  * - A file imports from its own floor or from a lower one.
  * - No files import each other in a circle, also not by `import type`.
  * - The picture in `docs/architecture.md` shows the imports, and its tables the
- *   head comments of the files; `--write` draws them again.
+ *   head comments of the files; `reactor/modules.ts` lists the modules that it loads.
+ *   `--write` draws them again.
  *
  * @module
  */
 
 import { withTables } from "./docs/file_tables.ts";
+import { LIST, moduleList } from "./module_list.ts";
 
 /** From the lowest to the highest. */
 export const FLOORS: readonly (readonly string[])[] = [
@@ -185,19 +187,36 @@ function draw(
   return withTables(pictured, sources);
 }
 
-async function main(args: string[]): Promise<void> {
+/** Returns the drawn files that are out of date, after `--write` none. */
+async function drawAll(write: boolean): Promise<string[]> {
+  const list = moduleList(await readSources());
+  const stale = await isDrawn(new URL(LIST, ROOT), list, write) ? [] : [LIST];
   const sources = await readSources();
-  const imports = await readImports(sources);
   const page = await Deno.readTextFile(PAGE);
-  const drawn = draw(page, sources, imports);
-  const isStale = drawn !== page && !args.includes("--write");
-  if (args.includes("--write")) await Deno.writeTextFile(PAGE, drawn);
+  const drawn = draw(page, sources, await readImports(sources));
+  if (!await isDrawn(PAGE, drawn, write)) stale.push("docs/architecture.md");
+  return stale;
+}
+
+/** Whether a file has a text, after writing it where that is asked for. */
+async function isDrawn(
+  file: URL,
+  text: string,
+  write: boolean,
+): Promise<boolean> {
+  if (write) await Deno.writeTextFile(file, text);
+  return await Deno.readTextFile(file) === text;
+}
+
+async function main(args: string[]): Promise<void> {
+  const stale = await drawAll(args.includes("--write"));
+  const imports = await readImports(await readSources());
   const found = [
     ...upwardImports(imports).map((text) => `${text} on a higher floor`),
     ...circles(imports).map((files) =>
       `These files form a circle: ${files.join(" → ")}`
     ),
-    ...isStale ? ["docs/architecture.md is out of date: add --write"] : [],
+    ...stale.map((file) => `${file} is out of date: add --write`),
   ];
   for (const text of found) console.log(text);
   if (found.length > 0) Deno.exit(1);
