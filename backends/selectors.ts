@@ -63,7 +63,13 @@ const SELECTORS: Readonly<Record<SelectorName, SelectorClass>> = {
 export function availableSelectors(
   platform: { readonly os: string; readonly arch: string } = system(),
 ): SelectorName[] {
-  return SELECTOR_NAMES.filter((name) => SELECTORS[name].available(platform));
+  return [...namesOf(platform)];
+}
+
+/** The same one by one: a start asks for no selector after the one that it creates. */
+function namesOf(platform: Platform): IteratorObject<SelectorName> {
+  return SELECTOR_NAMES.values()
+    .filter((name) => SELECTORS[name].available(platform));
 }
 
 /**
@@ -104,7 +110,7 @@ export function createSelector<T, F extends FileObject = FileObject>(
  */
 function createBest<T, F extends FileObject>(): LoopSelector<T, F> {
   const failures: string[] = [];
-  for (const name of availableSelectors()) {
+  for (const name of namesOf(system())) {
     try {
       return createSelector(name);
     } catch (error) {
