@@ -42,15 +42,14 @@ export interface Gatherer {
 /** The batch of a thread, and the sender of the messages in it. */
 export class Outbox {
   readonly batch: SendBatch = new SendBatch(CAPACITY, BYTES);
-  /** The destinations of the messages in the batch, by index. */
-  readonly addresses: (SocketAddress | null)[] = [];
+  /** The destinations of the messages in the batch, by index; older ones follow. */
+  readonly addresses: (SocketAddress | null)[] = Array(CAPACITY).fill(null);
   /** Null if the batch is empty. */
   owner: Gatherer | null = null;
 
   /** Removes all messages. */
   clear(): void {
     this.batch.clear();
-    this.addresses.length = 0;
     this.owner = null;
   }
 }
