@@ -19,18 +19,20 @@ import { ClosedLoop } from "./load/closed_loop.ts";
 import { Latencies } from "./load/latencies.ts";
 import type { Load } from "./load/load.ts";
 import { OpenLoop } from "./load/open_loop.ts";
+import { available, chosen, versionsOf, withControl } from "./participants.ts";
 import { bun } from "./peers/bun.ts";
 import { cEpoll } from "./peers/c_epoll.ts";
 import { libuv } from "./peers/c_library.ts";
 import { denoListen } from "./peers/deno_listen.ts";
 import { node } from "./peers/node_net.ts";
-import { again, type Peer } from "./peers/peer.ts";
+import { isControl, type Peer } from "./peers/peer.ts";
 import { polluxRun, polluxServe } from "./peers/pollux.ts";
 import { uvloop } from "./peers/python.ts";
 import { progress } from "./progress.ts";
+import { ratios, scaled } from "./ratios.ts";
 import type { Result } from "./result.ts";
 import type { Scenario } from "./scenarios.ts";
-import { median, spread } from "./statistics.ts";
+import { spread } from "./statistics.ts";
 import { print, type Table } from "./table.ts";
 
 const CONNECTIONS = 50;
@@ -57,9 +59,8 @@ const RATES: readonly Rate[] = [
 ];
 
 /** The first is the yardstick. It runs twice: the difference is the noise. */
-const PEERS: readonly Peer[] = [
+const PEERS: readonly Peer[] = withControl([
   cEpoll,
-  again(cEpoll),
   polluxRun,
   polluxServe,
   libuv,
@@ -67,7 +68,7 @@ const PEERS: readonly Peer[] = [
   denoListen,
   node,
   bun,
-].map((peer) => ({ ...peer, unit: cEpoll.name }));
+]);
 
 /** The results of all servers under one load. */
 interface Measured {
@@ -102,49 +103,17 @@ function scenarioOf(rate: Rate): Scenario {
   };
 }
 
-/** The servers that run here, among those whose names have one of the words. */
-async function availablePeers(words: readonly string[]): Promise<Peer[]> {
-  const able: Peer[] = [];
-  for (const [index, peer] of PEERS.entries()) {
-    const name = peer.name.toLowerCase();
-    const wanted = words.length === 0 || index <= 1 ||
-      words.some((word) => name.includes(word.toLowerCase()));
-    if (!wanted) continue;
-    const answer = await peer.available();
-    if (answer === true) able.push(peer);
-    else console.error(`skipped ${peer.name}: ${answer}`);
-  }
-  return able;
-}
-
-async function versionsOf(peers: readonly Peer[]): Promise<Set<string>> {
-  const names = new Set<string>();
-  for (const peer of peers) {
-    if (peer.version !== undefined) names.add(await peer.version());
-  }
-  return names;
-}
-
-/** The CPU time of each slice, as a multiple of the yardstick's in the same round. */
-function ratios(result: Result, { results }: Measured): number[] {
-  const [yardstick] = results;
-  return result.slices.map(({ cpu }, round) =>
-    cpu / yardstick!.slices[round]!.cpu
-  );
-}
-
-/** The median ratio times the median of the yardstick, in microseconds. */
-function cpuOf(result: Result, measured: Measured): number {
-  const [yardstick] = measured.results;
-  const unit = median(yardstick!.slices.map(({ cpu }) => cpu));
-  return unit * median(ratios(result, measured));
+/** The results have the same order in each load: the yardstick is the first. */
+function unitOf({ results }: Measured): Result {
+  return results[0]!;
 }
 
 function cpuCell(result: Result, measured: Measured): string {
-  const cpu = cpuOf(result, measured).toFixed(1);
-  return result === measured.results[0]
+  const unit = unitOf(measured);
+  const cpu = scaled(result, unit, "cpu").toFixed(1);
+  return result === unit
     ? cpu
-    : `${cpu}, ${spread(ratios(result, measured))}`;
+    : `${cpu}, ${spread(ratios(result, unit, "cpu"))}`;
 }
 
 function latencyCell({ latency }: Result): string {
@@ -181,11 +150,13 @@ function pointsOf(all: readonly Measured[]): Point[] {
   return all.filter(({ rate }) => rate.perSecond !== Infinity).flatMap(
     (measured) =>
       measured.results
-        .filter(({ failure }, index) => failure === null && index !== 1)
+        .filter(({ peer, failure }) =>
+          failure === null && !isControl({ name: peer })
+        )
         .map((result) => ({
           series: result.peer,
           x: measured.rate.perSecond,
-          y: cpuOf(result, measured),
+          y: scaled(result, unitOf(measured), "cpu"),
         })),
   );
 }
@@ -215,7 +186,7 @@ const rounds = Number(values.rounds);
 const wanted = RATES.filter(({ perSecond }) =>
   values.rate.length === 0 || values.rate.map(Number).includes(perSecond)
 );
-const peers = await availablePeers(values.peer);
+const peers = await available(chosen(PEERS, values.peer));
 const where = circumstances({ versions: await versionsOf(peers), rounds });
 await pinLoad();
 const all: Measured[] = [];

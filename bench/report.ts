@@ -8,6 +8,7 @@
  * @module
  */
 
+import { type Figure, ratios, scaled } from "./ratios.ts";
 import type { Result } from "./result.ts";
 import type { Scenario } from "./scenarios.ts";
 import { median, spread } from "./statistics.ts";
@@ -102,7 +103,7 @@ function rate({ counts = "message", spins = false }: Scenario): Column {
 
 const P50: Column = {
   heading: "p50 µs",
-  cell: (row) => microseconds(scaled(row, "p50")),
+  cell: (row) => microseconds(scaled(row.result, row.unit, "p50")),
 };
 const P99: Column = {
   heading: "p99 µs",
@@ -120,7 +121,8 @@ function cpu(counts: string): Column[] {
   ): Column => ({
     heading,
     cell: (row) => {
-      const microseconds = scaled(row, "cpu") * share(row.result);
+      const microseconds = scaled(row.result, row.unit, "cpu") *
+        share(row.result);
       return Number.isNaN(microseconds) ? "" : microseconds.toFixed(2);
     },
   });
@@ -167,7 +169,7 @@ function percent(share: number, digits: number = 0): string {
   return `${(share * 100).toFixed(digits)} %`;
 }
 
-function ratio(figure: "cpu" | "p50", unit: string): Column {
+function ratio(figure: Figure, unit: string): Column {
   const name = figure === "cpu" ? "CPU" : figure;
   return {
     heading: `${name}, × ${unit}`,
@@ -175,23 +177,11 @@ function ratio(figure: "cpu" | "p50", unit: string): Column {
   };
 }
 
-/** The figure of each slice as a multiple of the yardstick's in the same round. */
-function ratios({ result, unit }: Row, figure: "cpu" | "p50"): number[] {
-  return result.slices.map((slice, round) =>
-    slice[figure] / (unit?.slices[round]?.[figure] ?? NaN)
-  );
-}
-
-function ratioCell(row: Row, figure: "cpu" | "p50"): string {
+function ratioCell(row: Row, figure: Figure): string {
   if (row.unit === null) return "";
-  return row.unit === row.result ? "1.00" : spread(ratios(row, figure));
-}
-
-/** The median ratio, times the yardstick's median. Without a yardstick, its own median. */
-function scaled(row: Row, figure: "cpu" | "p50"): number {
-  const { slices } = row.unit ?? row.result;
-  const unit = median(slices.map((slice) => slice[figure]));
-  return row.unit === null ? unit : unit * median(ratios(row, figure));
+  return row.unit === row.result
+    ? "1.00"
+    : spread(ratios(row.result, row.unit, figure));
 }
 
 function microseconds(value: number | undefined): string {

@@ -8,7 +8,8 @@ import { parseArgs } from "node:util";
 import { circumstances } from "./circumstances.ts";
 import type { Effort } from "./effort.ts";
 import { measure, pinLoad } from "./harness.ts";
-import { again, isControl, type Peer } from "./peers/peer.ts";
+import { available, chosen, versionsOf, withControl } from "./participants.ts";
+import type { Peer } from "./peers/peer.ts";
 import { progress } from "./progress.ts";
 import { table } from "./report.ts";
 import type { Result } from "./result.ts";
@@ -66,15 +67,18 @@ export async function run(
   defaults: Defaults,
 ): Promise<void> {
   const options = parseOrExit(withControl(peers), defaults);
-  const { effort, scenarios, format } = options;
+  const { effort, scenarios, format, install } = options;
   await pinLoad();
-  const able = await availablePeers(options);
+  const wanted = options.peers.filter((peer) =>
+    scenarios.some((scenario) => takesPart(peer, scenario))
+  );
+  const able = await available(wanted, install);
   const all: Result[] = [];
   for (const scenario of scenarios) {
     const partners = able.filter((peer) => takesPart(peer, scenario));
     if (partners.length === 0) continue;
     const where = circumstances({
-      versions: await versions(partners),
+      versions: await versionsOf(partners),
       ...(scenario.memory ? {} : effort),
     });
     const results = await measure(scenario, partners, effort);
@@ -84,14 +88,6 @@ export async function run(
     print(table(scenario, results, where), format === "markdown");
   }
   if (format === "json") console.log(JSON.stringify(all, null, 2));
-}
-
-/** Puts the control after the yardstick, to which all servers outside a group refer. */
-function withControl(peers: readonly Peer[]): Peer[] {
-  const [yardstick, ...others] = peers.map((peer) =>
-    peer.group === undefined ? { ...peer, unit: peers[0]!.name } : peer
-  );
-  return [yardstick!, again(yardstick!), ...others];
 }
 
 /** Prints a mistake on the command line as one line, without a stack. */
@@ -142,46 +138,4 @@ function parse(peers: readonly Peer[], defaults: Defaults): Options {
 function exitWith(text: string): never {
   console.log(text);
   Deno.exit(0);
-}
-
-/** The yardsticks, their controls, and the servers whose names have one of the words. */
-function chosen(
-  peers: readonly Peer[],
-  words: readonly string[],
-): readonly Peer[] {
-  if (words.length === 0) return peers;
-  const units = new Set(peers.map(({ unit }) => unit));
-  return peers.filter((peer) =>
-    units.has(peer.name) || isControl(peer) ||
-    words.some((word) => peer.name.toLowerCase().includes(word.toLowerCase()))
-  );
-}
-
-async function availablePeers(
-  { peers, scenarios, install }: Options,
-): Promise<Peer[]> {
-  const able: Peer[] = [];
-  const wanted = (peer: Peer): boolean =>
-    scenarios.some((scenario) => takesPart(peer, scenario));
-  for (const peer of peers.filter(wanted)) {
-    progress(`prepare ${peer.name}`);
-    if (install) await peer.install?.();
-    const answer = await peer.available();
-    if (answer === true) able.push(peer);
-    else {
-      progress("");
-      console.error(`skipped ${peer.name}: ${answer}`);
-    }
-  }
-  progress("");
-  return able;
-}
-
-/** The versions of the servers and their runtimes, without repetition. */
-async function versions(peers: readonly Peer[]): Promise<Set<string>> {
-  const names = new Set<string>();
-  for (const peer of peers) {
-    if (peer.version !== undefined) names.add(await peer.version());
-  }
-  return names;
 }

@@ -42,7 +42,7 @@ export function again(peer: Peer): Peer {
 }
 
 /** Whether a server is a control. */
-export function isControl({ name }: Peer): boolean {
+export function isControl({ name }: Pick<Peer, "name">): boolean {
   return name.endsWith(", again");
 }
 
