@@ -7,7 +7,7 @@
 import type { Result } from "./result.ts";
 import { median } from "./statistics.ts";
 
-/** What is compared. */
+/** The figures that are compared. */
 export type Figure = "cpu" | "p50";
 
 /** The figure of each slice as a multiple of the yardstick's in the same round. */

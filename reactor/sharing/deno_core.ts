@@ -8,6 +8,7 @@ interface DenoCore {
   hasTickScheduled?(): boolean;
   getActiveImmediateCount?(): number;
   eventLoopHasMoreWork?(): boolean;
+  runMicrotasks?(): void;
 }
 
 interface NodeProcess {
@@ -45,4 +46,20 @@ export function hasWork(): boolean {
 export function hasTimers(): boolean {
   const { process } = globalThis as unknown as { process?: NodeProcess };
   return process?.getActiveResourcesInfo?.().includes("Timeout") ?? true;
+}
+
+/**
+ * Runs microtasks, and those that they queue, until none is left: all promises that are
+ * resolved continue. Within a microtask, and without Deno's internals, it does nothing.
+ */
+export function drainMicrotasks(): void {
+  core?.runMicrotasks?.();
+}
+
+/** Returns whether microtasks can be run here. */
+export function drainsMicrotasks(): boolean {
+  let drained = false;
+  void Promise.resolve().then(() => drained = true);
+  drainMicrotasks();
+  return drained;
 }

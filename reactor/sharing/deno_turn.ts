@@ -138,13 +138,25 @@ export class DenoTurn {
 
   /** Resolves after Deno has called its due timers, without polling I/O. */
   runTimers(): Promise<void> {
-    return new Promise(this.#afterRound);
+    return this.afterTimers(() => {});
   }
 
-  readonly #afterRound = (resolve: () => void): void => {
-    if (this.#fresh > 0) this.#fresh--;
-    globalThis.setImmediate(resolve);
-  };
+  /**
+   * Calls a function after Deno has called its due timers, outside of all microtasks.
+   * Resolves with its result.
+   */
+  afterTimers<Result>(call: () => Result): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      if (this.#fresh > 0) this.#fresh--;
+      globalThis.setImmediate(() => {
+        try {
+          resolve(call());
+        } catch (error) {
+          reject(error);
+        }
+      });
+    });
+  }
 
   /**
    * Resolves after Deno has polled I/O, and called the callbacks of its events.

@@ -67,9 +67,10 @@ export class Serving implements ParkedWaits {
     if (loop.ending() || loop.timeout() === 0) return 0;
     const start = now();
     const alarm = this.#parkForAlarm(start, wakeAfter);
-    await (alarm ?? this.#parkOnThread(start));
-    const waited = now() - start;
-    if (!loop.closed) loop.turn(0);
+    const wait = alarm ?? this.#parkOnThread(start);
+    await wait;
+    const waited = wait === null ? 0 : now() - start;
+    if (wait !== null && !loop.closed) loop.turn(0);
     // The result of a call on a thread comes before timers: alone it would starve them.
     if (alarm === null && !loop.ending()) await denoTurn.runTimers();
     return waited;

@@ -28,8 +28,6 @@ export interface SharedLoop extends InternalWatches {
   timeout(): number;
   /** Counts the events so far, except those of internal watches. */
   events(): number;
-  /** Promises that were resolved without a turn since the last one. */
-  readonly promises: { readonly resolvedWithoutTurn: number };
   /**
    * Waits once, and calls back.
    *

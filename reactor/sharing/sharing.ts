@@ -5,13 +5,11 @@
  */
 
 import { now } from "../clock.ts";
-import { callsDue, hasWork } from "./deno_core.ts";
+import { hasWork } from "./deno_core.ts";
 import { denoTurn } from "./deno_turn.ts";
-import type {
-  InternalWatches,
-  ParkedWaits,
-  SharedLoop,
-} from "./shared_loop.ts";
+import { DenoWatch } from "./deno_watch.ts";
+import type { ParkedWaits, SharedLoop } from "./shared_loop.ts";
+import { Slice, type Stop } from "./slice.ts";
 import { createSliceClock, type SliceClock } from "./slice_clock.ts";
 
 /**
@@ -19,14 +17,6 @@ import { createSliceClock, type SliceClock } from "./slice_clock.ts";
  * Deno's runtime, tokio, polls I/O at every 61st tick, too.
  */
 const MOST_TIMER_TURNS = 61;
-
-/**
- * The part of an interval in which the reactor begins turns; the last one ends later.
- * Deno's timers are late by a turn and more. An interval of 5 ms ticks 195 times a
- * second in an idle thread. In a busy one it ticks 183 times with 0.6 ms between
- * Deno's turns, 177 with 0.7, 158 with 0.9.
- */
-const SLICE = 0.4;
 
 /**
  * The length of a slice with a pause, in intervals, while Deno has neither timers nor
@@ -44,25 +34,6 @@ const RESTING = 50;
 
 /** Milliseconds between two queries of Deno's work while it has some. */
 const WORK_QUERY_INTERVAL = 10;
-
-/**
- * The part of an interval that one turn of the reactor may take. Time is checked
- * between turns only, so the length of a turn is an estimate.
- */
-const TURN = 0.2;
-
-/** Limits of the batch size of one turn. */
-const FEWEST_EVENTS = 8;
-const MOST_EVENTS = 64;
-
-/**
- * Microtask steps between two turns of the reactor. Each step moves a chain of `await`s
- * by one: `pipeTo()` takes eight from a read to its write.
- */
-const HOPS = 8;
-
-/** The same before a wait that may sleep, which costs fifty times as much as these steps. */
-const HOPS_BEFORE_SLEEP = 24;
 
 /**
  * The mean pause between events, in milliseconds, from which on the reactor parks after
@@ -91,10 +62,9 @@ export class Sharing {
   readonly #waits: ParkedWaits;
   readonly #clock: SliceClock;
   readonly #watch: DenoWatch;
+  readonly #slice: Slice;
   readonly #interval: number;
   readonly #started = now();
-  /** Batch size of one turn. */
-  #batch = FEWEST_EVENTS;
   #timerTurns = 0;
   /** Earliest time of Deno's next I/O turn. */
   #nextIo = 0;
@@ -117,6 +87,7 @@ export class Sharing {
     this.#interval = interval;
     this.#clock = createSliceClock(loop);
     this.#watch = new DenoWatch(loop);
+    this.#slice = new Slice(loop, this.#clock, this.#watch, interval);
     denoTurn.enter();
   }
 
@@ -128,9 +99,10 @@ export class Sharing {
     const loop = this.#loop;
     // Such an interval delays Deno's loop by more than the link does.
     if (this.#interval >= LINK_IN_PAUSE) await this.#link();
+    // The first turn of Deno's timers loads modules, which takes about 10 ms.
+    await this.#park();
     while (!loop.ending()) {
       const before = loop.events();
-      const start = now();
       await this.#takeInterval();
       if (loop.ending()) return;
       this.#waits.lookAfterOthers();
@@ -138,8 +110,9 @@ export class Sharing {
       if (events === 0 && loop.timeout() > 0) await this.#park();
       else {
         const end = now();
-        if (events > 0) this.#adaptBatch(events, end - start);
-        this.#notePause(this.#clock.sleeps ? (end - start) / (events + 1) : 0);
+        const took = end - this.#slice.start;
+        if (events > 0) this.#slice.adaptBatch(events, took);
+        this.#notePause(this.#clock.sleeps ? took / (events + 1) : 0);
         if (this.#shallPark(end)) await this.#park();
         else await this.#yield(end);
       }
@@ -170,76 +143,46 @@ export class Sharing {
     this.#pause += LATEST * (pause - this.#pause);
   }
 
-  /** Fits the next batches into a turn, assuming callbacks as long as the last ones. */
-  #adaptBatch(events: number, milliseconds: number): void {
-    const most = TURN * this.#interval * events / milliseconds;
-    this.#batch = Math.min(Math.max(most, FEWEST_EVENTS), MOST_EVENTS) | 0;
-  }
-
   /**
-   * Takes the reactor's part of an interval. Promises that callbacks resolved continue
-   * between its turns. Deno goes first if Deno alone has something ready.
+   * Takes the reactor's part of an interval, between two turns of Deno's timers. Deno
+   * polls I/O meanwhile if Deno alone has something ready.
    */
   async #takeInterval(): Promise<void> {
-    const loop = this.#loop;
-    const watch = this.#watch;
-    const clock = this.#clock;
-    const start = now();
-    const shortest = SLICE * this.#interval;
-    const resting = this.#denoRests(start);
-    clock.start(start, shortest, resting ? RESTING : this.#calmSliceAt(start));
-    watch.watch(true);
-    for (;;) {
-      // A callback may have given Deno something to do.
-      if (resting && !this.#denoRests(start)) return;
-      watch.ready = false;
-      // `process.nextTick` and `setImmediate` run before a wait that may sleep.
-      const calls = callsDue();
-      const timeout = calls ? 0 : clock.timeout();
-      const ready = loop.turn(timeout, this.#batch);
-      if (loop.ending()) return;
-      if (calls && ready === 0) await denoTurn.runTimers();
-      else await this.#runPromises(ready);
-      if (loop.ending() || (calls ? clock.passed() : clock.over(ready))) {
-        return;
-      }
-      if (!watch.ready) continue;
-      if (ready === 1) await this.#runIo();
-      else if (now() >= start + shortest) return;
+    this.#watch.watch(true);
+    let stop = await denoTurn.afterTimers(this.#beginSlice);
+    while (stop !== "over") {
+      if (stop === "io") await this.#runIo();
+      stop = await denoTurn.afterTimers(this.#goOn);
     }
   }
 
-  /** Lets promises continue that a turn has resolved. */
-  async #runPromises(ready: number): Promise<void> {
-    // Timers and `callSoon()` may have resolved some.
-    if (ready === 0) return await hop(HOPS_BEFORE_SLEEP);
-    const { promises } = this.#loop;
-    let before: number;
-    do {
-      before = promises.resolvedWithoutTurn;
-      await hop(this.#clock.sleeps ? HOPS_BEFORE_SLEEP : HOPS);
-    } while (promises.resolvedWithoutTurn > before);
-  }
+  readonly #beginSlice = (): Stop => {
+    const time = now();
+    this.#timerTurns++;
+    const pause = this.#pause;
+    // A callback may give Deno something to do.
+    return this.#denoRests(time)
+      ? this.#slice.begin(RESTING, pause, () => this.#denoRests(time))
+      : this.#slice.begin(this.#calmSliceAt(time), pause);
+  };
+
+  readonly #goOn = (): Stop => this.#slice.goOn();
 
   /** Returns the length of a slice with a pause. */
   #calmSliceAt(time: number): number {
     const alone = this.#waits.alone() && !denoTurn.mayHaveTimers(time);
     const long = alone && denoTurn.epoll !== null;
-    return (long ? LONG_SLICE : SLICE) * this.#interval;
+    return long ? LONG_SLICE * this.#interval : this.#slice.busy;
   }
 
   /** Takes Deno's part: its timers, and once an interval its pending I/O. */
-  #yield(time: number): Promise<void> {
-    this.#setRef(true);
+  async #yield(time: number): Promise<void> {
     if (!denoTurn.linked && time - this.#started >= LINK_WHEN_BUSY) {
-      return this.#link();
-    }
-    if (time >= this.#nextIo && this.#mayHaveIo()) {
+      await this.#link();
+    } else if (time >= this.#nextIo && this.#mayHaveIo()) {
       this.#nextIo = time + this.#interval;
-      return this.#runIo();
+      await this.#runIo();
     }
-    this.#timerTurns++;
-    return denoTurn.runTimers();
   }
 
   /** Returns whether Deno may have pending I/O: true where its epoll is not known. */
@@ -292,47 +235,5 @@ export class Sharing {
     this.#clock.close();
     this.#watch.watch(false);
     await denoTurn.leave();
-  }
-}
-
-/** For `hop()`: an await of any other value makes a promise of it. */
-const settled = Promise.resolve();
-
-/** Lets promises continue, by so many microtask steps. */
-async function hop(steps: number): Promise<void> {
-  for (let step = 0; step < steps; step++) await settled;
-}
-
-/** Watches Deno's epoll instance by the reactor's selector. */
-class DenoWatch {
-  /** Whether Deno's epoll instance was ready at the last wait. */
-  ready = false;
-  fd = -1;
-  readonly #watches: InternalWatches;
-  readonly #onReady = (): void => {
-    this.ready = true;
-  };
-
-  constructor(watches: InternalWatches) {
-    this.#watches = watches;
-  }
-
-  /** Starts or ends the watch. A parked wait leaves Deno's I/O to Deno's own loop. */
-  watch(watching: boolean): void {
-    const fd = watching ? denoTurn.epoll?.fd ?? -1 : -1;
-    if (fd === this.fd) return;
-    if (this.fd !== -1) this.#watches.unwatch(this);
-    this.fd = fd;
-    if (fd !== -1) this.#start();
-  }
-
-  #start(): void {
-    try {
-      this.#watches.watch(this, this.#onReady);
-    } catch {
-      // A limit of watches (ENOSPC) or of the selector: Deno's I/O then waits for the
-      // end of a slice.
-      this.fd = -1;
-    }
   }
 }

@@ -24,8 +24,9 @@ export interface SliceClock {
    * @param time Its start, by `now()`
    * @param busy Its length in milliseconds while each wait finds events
    * @param calm Its length after the first wait that finds none
+   * @param lead How much earlier an event may end it then: a sleep less
    */
-  start(time: number, busy: number, calm: number): void;
+  start(time: number, busy: number, calm: number, lead: number): void;
   /** Returns the longest next wait, in milliseconds. */
   timeout(): number;
   /** Whether the next wait may sleep. */
@@ -75,6 +76,7 @@ class TimerFdClock implements SliceClock {
   readonly #timer: TimerFd;
   #end = 0;
   #calmEnd = 0;
+  #lead = 0;
   #over = false;
   /** Whether the timer is set, so that waits may sleep. */
   #armed = true;
@@ -95,11 +97,12 @@ class TimerFdClock implements SliceClock {
     }
   }
 
-  start(time: number, busy: number, calm: number): void {
+  start(time: number, busy: number, calm: number, lead: number): void {
     this.#over = false;
     this.#eventsSinceReading = 0;
     this.#end = time + busy;
     this.#calmEnd = time + calm;
+    this.#lead = lead;
     // A pause is likely to follow a pause: this saves a wait, and a setting.
     if (this.#calm) this.#set(time);
     else this.#disarm();
@@ -123,12 +126,14 @@ class TimerFdClock implements SliceClock {
       // A wait that the system refused does not report the timer.
       if (!this.#armed) this.#set(now());
       else if (now() >= this.#end) this.#over = true;
+    } else if (this.#armed && this.#lead > 0) {
+      if (now() >= this.#end - this.#lead) this.#over = true;
     } else if ((this.#eventsSinceReading += ready) >= MANY) {
       // The timer may be behind many ready descriptors.
       this.#eventsSinceReading = 0;
       if (now() >= this.#end) this.#over = true;
     }
-    // Alone, the timer has ended a sleep.
+    // Alone, the timer or an event has ended a sleep.
     this.#calm = this.#over && ready === 1;
     return this.#over;
   }

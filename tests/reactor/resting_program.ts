@@ -29,6 +29,10 @@ const TRIALS: Record<string, (done: () => void) => void> = {
   file: (done) => Deno.stat(".").then(done),
   timer: (done) => setTimeout(done, 1),
   tick: (done) => globalThis.process.nextTick(done),
+  promises: async (done) => {
+    for (let step = 0; step < 10_000; step++) await null;
+    done();
+  },
   signal: (done) => {
     onSignal = done;
     Deno.kill(Deno.pid, "SIGUSR1");

@@ -54,6 +54,7 @@ for (
     ["file", "a file operation"],
     ["timer", "a timer"],
     ["tick", "a call of process.nextTick"],
+    ["promises", "a long chain of promises"],
     ["signal", "a signal"],
     ["reactor", "another reactor"],
   ] as const
