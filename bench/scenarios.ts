@@ -90,6 +90,15 @@ const shortConnections: Scenario = {
   open: (port) => new Churn(port, 50, 64),
 };
 
+const idleConnections: Scenario = {
+  key: "memory",
+  name: "10,000 idle",
+  mode: "echo",
+  descriptors: 10_000,
+  memory: true,
+  open: (port) => new Idle(port, 10_000),
+};
+
 /** The same load for one program on Deno's network and on the reactor's. */
 function asDenoHasIt(scenario: Scenario): Scenario {
   const group = "as Deno has it";
@@ -145,14 +154,7 @@ export const scenarios: readonly Scenario[] = [
     settle: 200,
     open: (port) => new Idle(port, 5000, new ClosedLoop(port, 50, 64)),
   },
-  {
-    key: "memory",
-    name: "10,000 idle",
-    mode: "echo",
-    descriptors: 10_000,
-    memory: true,
-    open: (port) => new Idle(port, 10_000),
-  },
+  idleConnections,
   {
     key: "fan-out",
     name: "fan-out to 5,000",
@@ -167,9 +169,14 @@ export const scenarios: readonly Scenario[] = [
     ...LARGE_BURSTS,
     offload: true,
   }),
-  ...[oneSmall, manySmall, manyLarger, streams, shortConnections].map(
-    asDenoHasIt,
-  ),
+  ...[
+    oneSmall,
+    manySmall,
+    manyLarger,
+    streams,
+    shortConnections,
+    idleConnections,
+  ].map(asDenoHasIt),
 ];
 
 /** Whether a server takes part in a scenario. */
