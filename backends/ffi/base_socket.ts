@@ -238,7 +238,7 @@ export abstract class BaseSocket<A extends AnyAddress = SocketAddress>
     if (typeof value === "number" && value !== (value | 0)) {
       throw new RangeError(`Cannot set a socket option to ${value}`);
     }
-    const bytes = typeof value === "number" ? Int32Array.of(value) : value;
+    const bytes = typeof value === "number" ? intOf(value) : value;
     const length = checkMemory(bytes, bytes?.byteLength);
     const fd = openFd(this);
     const result = libc().setsockopt(fd, level, number, bytes, length);
@@ -367,6 +367,14 @@ export abstract class BaseSocket<A extends AnyAddress = SocketAddress>
   [Symbol.dispose](): void {
     this.close();
   }
+}
+
+/** Memory for the value of an option. The system has read it when a call returns. */
+const int = new Int32Array(new ArrayBuffer(4));
+
+function intOf(value: number): Int32Array<ArrayBuffer> {
+  int[0] = value;
+  return int;
 }
 
 /**

@@ -114,6 +114,9 @@ const OPTIONS: Readonly<Record<keyof SocketOptions, OptionNames>> = {
   ipv6MulticastInterface: ["IPPROTO_IPV6", "IPV6_MULTICAST_IF", "number"],
 };
 
+/** The places that were asked for: servers set an option of each connection. */
+const places = new Map<keyof SocketOptions, OptionPlace>();
+
 /**
  * The place of an option on this system.
  *
@@ -121,6 +124,12 @@ const OPTIONS: Readonly<Record<keyof SocketOptions, OptionNames>> = {
  * @throws {Deno.errors.NotSupported} if this system lacks the option
  */
 export function optionPlace(name: keyof SocketOptions): OptionPlace {
+  let place = places.get(name);
+  if (place === undefined) places.set(name, place = findPlace(name));
+  return place;
+}
+
+function findPlace(name: keyof SocketOptions): OptionPlace {
   if (!Object.hasOwn(OPTIONS, name)) {
     throw new TypeError(`Unknown option "${name}"`);
   }
