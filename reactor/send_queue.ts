@@ -86,12 +86,16 @@ export class WriteQueue extends SendQueue<Uint8Array<ArrayBuffer>> {
     this.bytes += chunk.length;
   }
 
-  /** Sends as much as there is room for, many chunks with one call. */
+  /**
+   * Sends as much as there is room for, many chunks with one call. A call that ends
+   * within a chunk has filled the room: another one would only report that.
+   */
   flush(sink: PieceSink): void {
     while (this.bytes > 0) {
       const count = sink.sendPieces(this.items, this.first, this.#offset);
       if (count === WOULD_BLOCK) return;
       this.#advance(count);
+      if (this.#offset > 0) return;
     }
   }
 

@@ -326,8 +326,10 @@ export abstract class StreamWriter extends Endpoint {
       rare.onWritable = null;
       callback();
     }
-    this.updateInterest();
-    if (!this.#isDrained()) return;
+    const drained = this.#isDrained();
+    // `onDrain` is likely to resume: until then the registration stays as it is.
+    if (!drained || !this.is(PAUSED)) this.updateInterest();
+    if (!drained) return;
     const onDrain = (): void => this.#drain();
     loopOf(this).callSoon(onDrain);
   }
@@ -355,6 +357,7 @@ export abstract class StreamWriter extends Endpoint {
     this.state &= ~DRAIN_PENDING;
     this.#rare?.sink?.drained();
     this.guard(() => this.onDrain?.(this));
+    this.updateInterest();
   }
 
   #flushed(): void {

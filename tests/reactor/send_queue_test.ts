@@ -1,9 +1,14 @@
 /**
- * The queue of a datagram socket: in order, and fast at every length.
+ * The queue of a datagram socket: in order, and fast at every length. That of a stream:
+ * without a call that has no room.
  */
 
 import { assertEquals, assertLess } from "@std/assert";
-import { MessageQueue } from "../../reactor/send_queue.ts";
+import {
+  MessageQueue,
+  type PieceSink,
+  WriteQueue,
+} from "../../reactor/send_queue.ts";
 import { cpuTime, test, withSeed } from "../util.ts";
 
 /** A hundred times the usual time. To move all messages each time takes 9000. */
@@ -56,3 +61,47 @@ test(
     assertEquals([queue.length, queue.bytes], [0, 0]);
   }),
 );
+
+/** Takes a number of bytes in all, and counts calls. */
+class Room implements PieceSink {
+  calls = 0;
+  left: number;
+
+  constructor(left: number) {
+    this.left = left;
+  }
+
+  sendPieces(
+    pieces: readonly Uint8Array<ArrayBuffer>[],
+    first: number = 0,
+    offset: number = 0,
+  ): number {
+    this.calls++;
+    const two = pieces.slice(first, first + 2);
+    const there = two.reduce((sum, { length }) => sum + length, -offset);
+    const count = Math.min(there, this.left);
+    this.left -= count;
+    return count === 0 ? -1 : count;
+  }
+}
+
+for (
+  const [room, calls] of [[0, 1], [5, 1], [6, 2], [11, 2], [12, 3], [30, 3]]
+) {
+  test(`WriteQueue: with room for ${room} bytes of five chunks, calls end without room: ${calls}`, () => {
+    const queue = new WriteQueue();
+    for (let chunk = 0; chunk < 5; chunk++) queue.push(new Uint8Array(3));
+    const sink = new Room(room!);
+    queue.flush(sink);
+    assertEquals([sink.calls, queue.bytes], [calls, Math.max(15 - room!, 0)]);
+  });
+}
+
+test("WriteQueue: bytes that had no room are sent by the next flush, in order", () => {
+  const queue = new WriteQueue();
+  for (let chunk = 0; chunk < 5; chunk++) queue.push(new Uint8Array(3));
+  for (const left of [14, 10, 9, 2, 0]) {
+    queue.flush(new Room(queue.bytes - left));
+    assertEquals(queue.bytes, left);
+  }
+});

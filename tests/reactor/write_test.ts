@@ -274,6 +274,40 @@ onEachBackend("onDrain: it may write, and is called again [K09]", (stage) => {
 });
 
 onEachBackend(
+  "onDrain: a paused connection that it resumes was not unregistered",
+  (stage) => {
+    const { connection, peer } = stage.narrow({ highWaterMark: 5000 });
+    let drained = false;
+    let registered = false;
+    connection.onData = () => {};
+    connection.onDrain = () => {
+      registered =
+        stage.reactor.selector.getMap().get(connection) !== undefined;
+      drained = true;
+      connection.resume();
+    };
+    while (connection.write(new Uint8Array(50_000)));
+    connection.pause();
+    stage.until(() => peer.readNow() !== null && drained, "the drain");
+    assert(registered && connection.reading);
+  },
+);
+
+onEachBackend(
+  "onDrain: a paused connection that it leaves paused waits for nothing",
+  (stage) => {
+    const { connection, peer } = stage.narrow({ highWaterMark: 5000 });
+    let drained = false;
+    connection.onDrain = () => drained = true;
+    while (connection.write(new Uint8Array(50_000)));
+    connection.pause();
+    stage.until(() => peer.readNow() !== null && drained, "the drain");
+    assertEquals(stage.reactor.selector.getMap().get(connection), undefined);
+    assertEquals(stage.reactor.runOnce(), false);
+  },
+);
+
+onEachBackend(
   "onDrain: it is not called if the queue was refilled before",
   (stage) => {
     const marks = { highWaterMark: 5000, lowWaterMark: 1000 };
