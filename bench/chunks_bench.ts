@@ -1,5 +1,5 @@
 /**
- * Measures what a chunk of its own costs, and why: the copy, the allocation, and memory
+ * Measures the cost of a chunk of its own, and its parts: copy, allocation, and memory
  * that is in no cache. V8 releases a buffer when it collects garbage, which is some tens
  * of megabytes later.
  *
