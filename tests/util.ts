@@ -75,7 +75,11 @@ export function posixTest(
   body: () => void | Promise<void>,
   options: TestOptions = {},
 ): void {
-  test(name, body, anyFile ? options : { ...options, ...NEEDS_POSIX });
+  test(
+    name,
+    body,
+    anyFile ? options : { ...NEEDS_POSIX, ...options, ignore: true },
+  );
 }
 
 /** Whether this system has Unix sockets; Wine has none. */

@@ -8,7 +8,7 @@ import { EVENT_READ, type LoopSelector } from "../../backends/mod.ts";
 import { type Callback, Reactor } from "../../reactor/mod.ts";
 import {
   denoProgram,
-  NEEDS_POSIX,
+  NEEDS_FILES,
   nextTurn,
   ONLY_LINUX,
   PATIENCE,
@@ -193,7 +193,7 @@ onEachBackend(
     await within(ready.promise);
     await within(served.stop());
   },
-  NEEDS_POSIX,
+  NEEDS_FILES,
 );
 
 /** Serves a Unix socket, and connects to it, without a network. */

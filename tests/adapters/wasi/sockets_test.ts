@@ -64,6 +64,11 @@ function withListener(
   });
 }
 
+/** The options of a test of preopened directories. */
+const NEEDS_DIRECTORIES = {
+  reason: "a preopened directory is NotSupported on Windows",
+} as const;
+
 posixTest(
   "WasiHost: the sockets are numbered after the directories",
   async () => {
@@ -83,6 +88,7 @@ posixTest(
     });
     await Deno.remove(directory);
   },
+  NEEDS_DIRECTORIES,
 );
 
 test("fd_fdstat_get: a listener has the type and rights that guests look for", () => {
@@ -427,6 +433,7 @@ posixTest(
     });
     assertEquals(text, "file");
   },
+  NEEDS_DIRECTORIES,
 );
 
 posixTest(
@@ -444,6 +451,7 @@ posixTest(
     });
     assertEquals(text, "file");
   },
+  NEEDS_DIRECTORIES,
 );
 
 posixTest(
@@ -458,6 +466,7 @@ posixTest(
     });
     assertEquals(text, "out");
   },
+  NEEDS_DIRECTORIES,
 );
 
 test("fd_renumber: a closed number is EBADF", () => {
@@ -514,7 +523,7 @@ posixTest("WasiHost: a program can use directories and sockets", async () => {
   });
   assertEquals(await Deno.readTextFile(`${directory}/file`), "text");
   await Deno.remove(directory, { recursive: true });
-});
+}, NEEDS_DIRECTORIES);
 
 test("WasiHost: the end closes the program's connections, not the host's sockets", () => {
   using listener = Socket.create("IPv4", "stream");

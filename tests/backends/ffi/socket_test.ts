@@ -37,7 +37,6 @@ import {
   drainSocket,
   fillSocket,
   NEEDS_PIPES,
-  NEEDS_POSIX,
   NEEDS_UNIX_SOCKETS,
   ONLY_LINUX,
   PATIENCE,
@@ -153,7 +152,9 @@ for (const type of ["stream", "datagram", "seqpacket"] as const) {
       left!.send(bytesOf("two"));
       assertEquals(textOf(right!), type === "stream" ? "onetwo" : "one");
     },
-    type === "seqpacket" ? NEEDS_POSIX : {},
+    type === "seqpacket"
+      ? { ignore: !anyFile, reason: "Windows has no seqpacket sockets" }
+      : {},
   );
 }
 
