@@ -79,7 +79,7 @@ class TimerFdClock implements SliceClock {
   #lead = 0;
   #over = false;
   /** Whether the timer is set, so that waits may sleep. */
-  #armed = true;
+  #armed = false;
   /** Whether the last slice ended in a wait that slept. */
   #calm = false;
   /** Events since the last reading of the clock. */

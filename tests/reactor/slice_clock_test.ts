@@ -3,12 +3,13 @@
  */
 
 import { assertEquals } from "@std/assert";
+import { EVENT_READ, PollSelector } from "../../backends/mod.ts";
 import { now } from "../../reactor/clock.ts";
 import {
   createSliceClock,
   type SliceClock,
 } from "../../reactor/sharing/slice_clock.ts";
-import { ONLY_LINUX, test } from "../util.ts";
+import { ONLY_LINUX, PATIENCE, test } from "../util.ts";
 
 /** The length of a slice with a pause, in milliseconds: no test waits so long. */
 const CALM = 10_000;
@@ -71,5 +72,23 @@ test(
       assertEquals(clock.over(1), false);
       assertEquals(clock.over(64), false);
     }),
+  ONLY_LINUX,
+);
+
+test(
+  "a wait before the first slice ends at its deadline",
+  () => {
+    using selector = new PollSelector<string>();
+    const clock = createSliceClock({
+      watch: (watched) => void selector.register(watched, EVENT_READ, "clock"),
+      unwatch: (watched) => void selector.unregister(watched),
+    });
+    try {
+      assertEquals(clock.wakeAfter(1), true);
+      assertEquals(selector.select(PATIENCE).length, 1);
+    } finally {
+      clock.close();
+    }
+  },
   ONLY_LINUX,
 );
