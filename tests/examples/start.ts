@@ -38,9 +38,12 @@ function cpuTime({ pid }: Program): number {
   return (Number(fields[11]) + Number(fields[12])) * MILLISECONDS_PER_TICK;
 }
 
-/** How long idle programs are watched, and the CPU time that counts as idle, in milliseconds. */
+/**
+ * How long idle programs are watched, and the CPU time that counts as idle, in
+ * milliseconds. After its start a program compiles, for up to 70 ms of an idle machine.
+ */
 const WATCHED = 1000;
-const IDLE = 150;
+const IDLE = 300;
 
 /** Asserts that programs wait for something, and do not spin. */
 export async function assertIdle(programs: readonly Program[]): Promise<void> {
