@@ -18,12 +18,6 @@ const LARGEST_STOCKED = 1024;
 /** The most chunks that are made ahead. */
 const LARGEST_STOCK = 256;
 
-/** From here on, a chunk's objects are less than a sixteenth of its bytes. */
-const FEW_OBJECTS = 4096;
-
-/** With an element of garbage, of 8 bytes, for so many bytes they are that much again. */
-const BYTES_PER_GARBAGE = 128;
-
 /** Returned at end of file. */
 export const NOTHING: Uint8Array<ArrayBuffer> = new Uint8Array(0);
 
@@ -110,32 +104,19 @@ export class OwnChunks implements ReceiveBuffer {
  * before, a stock of chunks of that length is kept. It doubles each time.
  */
 export class Copies {
-  /**
-   * Garbage for V8, which releases the memory of a chunk only when it collects. In its
-   * heap a large chunk takes little room, so collections are rare. By then the memory
-   * is in no cache, and to write to it costs more than all the rest.
-   */
-  garbage: readonly unknown[] = [];
   #length = -1;
   #stock: Uint8Array<ArrayBuffer>[] = [];
   #next = 1;
 
   of(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
     const { length } = bytes;
-    if (length > LARGEST_STOCKED) return this.#large(bytes);
+    // Made from a view, the memory is not cleared before it is copied into.
+    if (length > LARGEST_STOCKED) return new Uint8Array(bytes);
     if (length !== this.#length) this.#begin(length);
     if (this.#stock.length === 0) this.#replenish();
     const chunk = this.#stock.pop()!;
     chunk.set(bytes);
     return chunk;
-  }
-
-  #large(bytes: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
-    if (bytes.length >= FEW_OBJECTS) {
-      this.garbage = new Array(Math.floor(bytes.length / BYTES_PER_GARBAGE));
-    }
-    // Made from a view, the memory is not cleared before it is copied into.
-    return new Uint8Array(bytes);
   }
 
   #begin(length: number): void {
