@@ -33,6 +33,7 @@ export function guardParser(socket: ServedSocket): void {
   const place = listeners.length === 1
     ? 0
     : listeners.findIndex(({ name }) => name.endsWith(LISTENER));
+  if (place < 0) return;
   const [listener, ...later] = listeners.slice(place);
   const guarded = (bytes: Uint8Array): void => {
     if (socket.parser === parser) listener!(bytes);
