@@ -5,6 +5,7 @@ import {
   type Certificate,
   makeCertificate,
 } from "../adapters/node/certificate.ts";
+import { fetchOnce } from "../fetch.ts";
 import { absenceOf } from "../program.ts";
 import { postgresAbsence, PostgresServer } from "./postgres_server.ts";
 import {
@@ -60,7 +61,7 @@ testExamples("http_server answers on two ports", async () => {
   await using server = startExample("http_server", args, PERMISSIONS);
   const url = `http://127.0.0.1:${await server.port()}`;
   const textOf = async (url: string, init?: RequestInit): Promise<string> =>
-    await (await fetch(url, init)).text();
+    await (await fetchOnce(url, init)).text();
   assertEquals(await textOf(`${url}/hello/you`), "hello, you\n");
   const posted = { method: "POST", body: "posted" };
   assertEquals(await textOf(`${url}/echo`, posted), "posted");

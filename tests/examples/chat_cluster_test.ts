@@ -1,6 +1,7 @@
 /** One room of three processes, by a real NATS: processes and the broker are killed. */
 
 import { assert, assertEquals } from "@std/assert";
+import { fetchOnce } from "../fetch.ts";
 import { assertFailed } from "../program.ts";
 import { eventually } from "../util.ts";
 import { joinCluster, startChatProcess } from "./chat_cluster.ts";
@@ -313,7 +314,7 @@ testExamples(
     ann.say("never stored", 1);
     bob.enter("bob");
     // The process has received both when it answers a request.
-    const page = await fetch(`http://${HOST}:${server.webPort}/`);
+    const page = await fetchOnce(`http://${HOST}:${server.webPort}/`);
     await page.text();
     server.program.kill("SIGINT");
     const { code, errors, lines } = await server.program.ending();

@@ -1,6 +1,7 @@
 /** A real browser without a screen, driven by the DevTools protocol. */
 
 import { assert, fail } from "@std/assert";
+import { fetchOnce } from "../fetch.ts";
 import { absenceOf, Program } from "../program.ts";
 
 /** How long a page may take to meet a condition, in milliseconds. */
@@ -57,7 +58,7 @@ export class Chromium implements AsyncDisposable {
     const origin = /DevTools listening on ws:\/\/([^/]+)\//;
     await this.#program.until(() => origin.test(this.#program.errors));
     const [, host] = origin.exec(this.#program.errors)!;
-    const created = await fetch(`http://${host}/json/new?about:blank`, {
+    const created = await fetchOnce(`http://${host}/json/new?about:blank`, {
       method: "PUT",
     });
     const { webSocketDebuggerUrl } = await created.json();

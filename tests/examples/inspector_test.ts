@@ -8,6 +8,7 @@ import {
 } from "@std/assert";
 import type { Sample } from "../../examples/inspector/history.ts";
 import type { Description } from "../../reactor/mod.ts";
+import { fetchOnce } from "../fetch.ts";
 import { assertFailed } from "../program.ts";
 import { bytesOf } from "../util.ts";
 import { Client, inspectorOf, startInspector } from "./inspector.ts";
@@ -37,7 +38,7 @@ async function request(
 type Row = Description | { readonly subject: "clock"; readonly now: number };
 
 async function rowsOf(url: string): Promise<Row[]> {
-  const response = await fetch(`${url}/rows`);
+  const response = await fetchOnce(`${url}/rows`);
   const lines = (await response.text()).trimEnd().split("\n");
   return lines.map((line) => JSON.parse(line));
 }
@@ -67,7 +68,7 @@ testExamples(
   "inspector: samples come each second, after those from before",
   async () => {
     await using inspector = await startInspector();
-    const response = await fetch(`${inspector.url}/events`);
+    const response = await fetchOnce(`${inspector.url}/events`);
     const reader = response.body!.pipeThrough(new TextDecoderStream())
       .getReader();
     let text = "";
@@ -121,7 +122,7 @@ testExamples(
   "inspector: Ctrl-C ends the program while a page is open",
   async () => {
     await using inspector = await startInspector(0, startInConsole);
-    const response = await fetch(`${inspector.url}/events`);
+    const response = await fetchOnce(`${inspector.url}/events`);
     const reader = response.body!.getReader();
     await reader.read();
     await inspector.program.interrupt();

@@ -1,6 +1,7 @@
 /** A server of several threads on one port, whose threads are replaced under load. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import { fetchOnce } from "../fetch.ts";
 import { assertFailed, type Program } from "../program.ts";
 import { bytesOf, emulated } from "../util.ts";
 import { HttpLoad } from "./http_load.ts";
@@ -81,7 +82,7 @@ testExamples(
     using connection = await Deno.connect({ hostname: "127.0.0.1", port });
     await connection.write(bytesOf("GET / HTTP/1.1\r\n"));
     // The first thread answers another connection: this one was accepted before.
-    const response = await fetch(`http://127.0.0.1:${port}`, {
+    const response = await fetchOnce(`http://127.0.0.1:${port}`, {
       headers: { connection: "close" },
     });
     assertEquals(await response.text(), "worker 1\n");

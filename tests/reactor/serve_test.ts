@@ -8,6 +8,7 @@ import { PassThrough } from "node:stream";
 import { socketPair } from "../../backends/ffi/mod.ts";
 import { EVENT_READ, EVENT_WRITE, SelectSelector } from "../../backends/mod.ts";
 import { Reactor } from "../../reactor/mod.ts";
+import { fetchOnce } from "../fetch.ts";
 import {
   anyFile,
   bytesOf,
@@ -178,7 +179,7 @@ onAnyBackend(
     );
     using late = deadline(PATIENCE);
     for (let round = 0; round < 10; round++) {
-      const answer = fetch(`http://127.0.0.1:${server.addr.port}/`);
+      const answer = fetchOnce(`http://127.0.0.1:${server.addr.port}/`);
       const response = await Promise.race([late, answer]);
       assertEquals(await response.text(), "hello");
     }

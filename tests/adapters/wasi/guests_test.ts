@@ -6,6 +6,7 @@ import { assert, assertEquals, assertStringIncludes } from "@std/assert";
 import { build } from "../../../examples/wasi_echo/build.ts";
 import { close, pipe, read } from "../../../backends/ffi/mod.ts";
 import { WasiHost } from "../../../adapters/wasi/mod.ts";
+import { fetchOnce } from "../../fetch.ts";
 import { startDeno } from "../../program.ts";
 import { bytesOf, emulated, test } from "../../util.ts";
 import { buildGo, buildRust, EXAMPLES } from "./compilers.ts";
@@ -139,14 +140,11 @@ async function echoBytes(port: number, length: number): Promise<void> {
   const body = new Uint8Array(length).map((_, index) =>
     index * 7 + index / 512
   );
-  const client = Deno.createHttpClient({ poolMaxIdlePerHost: 0 });
-  const response = await fetch(`http://127.0.0.1:${port}/`, {
+  const response = await fetchOnce(`http://127.0.0.1:${port}/`, {
     method: "POST",
     body,
-    client,
   });
   assertEquals(new Uint8Array(await response.arrayBuffer()), body);
-  client.close();
 }
 
 const HTTP_TESTS: readonly GuestTest[] = [{

@@ -14,6 +14,7 @@ import {
 import { wakePair } from "../../../backends/ffi/wake_pair.ts";
 import { WasiHost } from "../../../adapters/wasi/mod.ts";
 import { type Callback, Reactor } from "../../../reactor/mod.ts";
+import { fetchOnce } from "../../fetch.ts";
 import { bytesOf, test } from "../../util.ts";
 import { assemble, op } from "./assembler.ts";
 import { assembledEcho, compiledEcho } from "./guests.ts";
@@ -112,7 +113,7 @@ test("WasiHost.serve: two guests and a Deno.serve() share one thread", async () 
     const answers = await Promise.all([
       ask(first, `first ${round}`),
       ask(second, `second ${round}`),
-      fetch(url).then((response) => response.text()),
+      fetchOnce(url).then((response) => response.text()),
     ]);
     assertEquals(answers, [`first ${round}`, `second ${round}`, "http"]);
   }
