@@ -78,7 +78,7 @@ testExamples(
     const { code, errors } = await ann.ending();
     assertEquals({ code, errors }, { code: 0, errors: "" });
     await bob.shows("ann has left");
-    await zoe.shows("ann has left");
+    await zoe.shows("ann has left\n");
 
     assertEquals(ann.text.split("\n"), [
       QUESTION,
@@ -97,6 +97,7 @@ testExamples(
       "ann has left",
       "",
     ]);
+    await server.line(/^ann has left$/);
     assertEquals(server.lines.slice(1), [
       "ann has joined",
       "bob has joined",
@@ -229,6 +230,7 @@ testExamples(
     await ann.type("still here\n");
     await ann.endInput();
     assertEquals((await ann.ending()).code, 0);
+    await server.line(/^ann has left$/);
     assertEquals(server.lines.slice(-2), ["slow has left", "ann has left"]);
   },
 );
