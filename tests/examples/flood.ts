@@ -1,7 +1,7 @@
 /** A client that sends and does not read. */
 
 import { Socket, WOULD_BLOCK } from "../../mod.ts";
-import { anyFile, bytesOf, nextTurn } from "../util.ts";
+import { anyFile, bytesOf, nextTurn, wine } from "../util.ts";
 
 /** More bytes than the system's buffers hold: a server that takes them queues too much. */
 export const MOST_TAKEN = 16 * 1024 * 1024;
@@ -48,15 +48,45 @@ export function messageOf(length: number): string {
   return PATTERN.repeat(Math.ceil(length / PATTERN.length)).slice(0, length);
 }
 
-/** Reads to end of file, without the words that the servers add to each message. */
-export async function receiveMessages(client: Socket): Promise<string> {
-  const buffer = new Uint8Array(65536);
+/**
+ * Ends the sending, and reads to end of file, without the words that the servers add to
+ * each message.
+ *
+ * Wine loses the rest of a short send when a server closes after it. There the sending
+ * ends when everything was received.
+ *
+ * @param length How many bytes have been sent
+ */
+export async function receiveMessages(
+  client: Socket,
+  length: number,
+): Promise<string> {
   const texts: string[] = [];
+  const replies = (): string =>
+    texts.join("").replaceAll(/Server received b'(\w+)'/g, "$1");
+  const total = (): number => texts.reduce((sum, text) => sum + text.length, 0);
+  if (wine) {
+    const isWhole = () => total() >= length && replies().length >= length;
+    await receive(client, texts, isWhole);
+  }
+  client.shutdown("write");
+  await receive(client, texts, () => false);
+  return replies();
+}
+
+/** Receives to end of file, or until nothing is there and a condition holds. */
+async function receive(
+  client: Socket,
+  texts: string[],
+  isOver: () => boolean,
+): Promise<void> {
+  const buffer = new Uint8Array(65536);
   for (;;) {
     const count = client.recv(buffer);
-    if (count === 0) break;
-    if (count === WOULD_BLOCK) await nextTurn();
-    else texts.push(new TextDecoder().decode(buffer.subarray(0, count)));
+    if (count === 0) return;
+    if (count !== WOULD_BLOCK) {
+      texts.push(new TextDecoder().decode(buffer.subarray(0, count)));
+    } else if (isOver()) return;
+    else await nextTurn();
   }
-  return texts.join("").replaceAll(/Server received b'(\w+)'/g, "$1");
 }

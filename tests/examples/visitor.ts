@@ -67,9 +67,10 @@ export class Visitor implements AsyncDisposable {
 
   /** Whether a message with these properties was received. */
   has(wanted: Partial<Message>): boolean {
+    const properties = Object.entries(wanted);
     return this.messages.some((message) =>
-      Object.entries(wanted).every(([name, value]) =>
-        JSON.stringify(message[name as keyof Message]) === JSON.stringify(value)
+      properties.every(([name, value]) =>
+        isSame(message[name as keyof Message], value)
       )
     );
   }
@@ -89,4 +90,11 @@ export class Visitor implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
   }
+}
+
+/** Whether two values are the same text, number or JSON. There are many: most differ at once. */
+function isSame(left: unknown, right: unknown): boolean {
+  if (left === right) return true;
+  return typeof left === "object" && typeof right === "object" &&
+    JSON.stringify(left) === JSON.stringify(right);
 }
