@@ -3,31 +3,31 @@
  * begins with the name of the suite.
  */
 
-import { lineOf, type Result, resultOf, sumOf } from "./results.ts";
-import { ignoredSummary } from "./ignored.ts";
+import { type Result, resultOf } from "./results.ts";
 import type { Suite } from "./suites.ts";
 
-/** Runs a suite, calls `onLine` with each line of its output, and returns its exit status. */
-export type RunSuite = (
-  suite: Suite,
+/**
+ * Runs `deno test` with arguments, calls `onLine` with each line of its output, and
+ * returns its exit status.
+ */
+export type RunTests = (
+  args: readonly string[],
   onLine: (line: string) => void,
 ) => Promise<number>;
 
 /** How a suite ended. */
-interface Ending {
-  readonly name: string;
+export interface Ending extends Suite {
   readonly output: string;
   readonly result: Result;
   readonly duration: string;
 }
 
-/** Runs suites, prints their sums, and returns whether all tests passed. */
+/** Runs suites, and returns how they ended. */
 export async function runSideBySide(
   suites: readonly Suite[],
-  run: RunSuite,
+  run: RunTests,
   atOnce: number = navigator.hardwareConcurrency,
-): Promise<boolean> {
-  const elapsed = stopwatch();
+): Promise<Ending[]> {
   const waiting = [...suites];
   const endings: Ending[] = [];
   async function work(): Promise<void> {
@@ -36,25 +36,18 @@ export async function runSideBySide(
     }
   }
   await Promise.all(Array.from({ length: atOnce }, work));
-  const sum = sumOf(endings.map(({ result }) => result));
-  console.log(ignoredSummary(endings.map(({ output }) => output).join("")));
-  for (const { name, result, duration } of endings) {
-    console.log(`${name} | ${lineOf(result)} (${duration})`);
-  }
-  console.log(`${lineOf(sum)} (${elapsed()})`);
-  return sum.failed === 0;
+  return endings;
 }
 
-async function runSuite(suite: Suite, run: RunSuite): Promise<Ending> {
-  const { name } = suite;
+async function runSuite(suite: Suite, run: RunTests): Promise<Ending> {
   const elapsed = stopwatch();
   let output = "";
-  const status = await run(suite, (line) => {
+  const status = await run(suite.files, (line) => {
     output += `${line}\n`;
-    console.log(`${name} | ${line}`);
+    console.log(`${suite.name} | ${line}`);
   });
   const result = resultOf(output, status);
-  return { name, output, result, duration: elapsed() };
+  return { ...suite, output, result, duration: elapsed() };
 }
 
 /** A function that returns how long ago it was made. */
