@@ -5,8 +5,9 @@
  *
  *     deno task bench:partial-load [--rate N]... [--peer WORD]... [--rounds N] [--markdown]
  *
- * All servers have been saturated for a second first, as programs that have run for a
- * while: just-in-time compilers need it.
+ * All servers have been loaded for some seconds first, as programs that have run for a
+ * while: just-in-time compilers need it. While a server is saturated, a wait has many
+ * messages. So it is loaded at a rate at which a wait has one, too.
  *
  * @module
  */
@@ -40,6 +41,9 @@ const MESSAGE_BYTES = 64;
 
 /** How long each server is saturated before it is measured, in milliseconds. */
 const SATURATED_MS = 1000;
+/** How long it then gets so many messages a second that each has a wait of its own. */
+const SINGLE_MS = 5000;
+const SINGLE_RATE = 20_000;
 
 /** One load. */
 interface Rate {
@@ -86,9 +90,11 @@ function openLoad(port: number, { perSecond }: Rate): Load {
     : new OpenLoop(port, CONNECTIONS, MESSAGE_BYTES, perSecond);
 }
 
-function saturate(port: number): Promise<void> {
-  using load = new ClosedLoop(port, CONNECTIONS, MESSAGE_BYTES);
-  load.run(SATURATED_MS, new Latencies());
+function warmUp(port: number): Promise<void> {
+  using closed = new ClosedLoop(port, CONNECTIONS, MESSAGE_BYTES);
+  closed.run(SATURATED_MS, new Latencies());
+  using open = new OpenLoop(port, CONNECTIONS, MESSAGE_BYTES, SINGLE_RATE);
+  open.run(SINGLE_MS, new Latencies());
   return Promise.resolve();
 }
 
@@ -98,7 +104,7 @@ function scenarioOf(rate: Rate): Scenario {
     name: `${nameOf(rate)} messages/s`,
     mode: "echo",
     descriptors: CONNECTIONS,
-    verify: saturate,
+    verify: warmUp,
     open: (port) => openLoad(port, rate),
   };
 }

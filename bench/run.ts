@@ -22,10 +22,11 @@ import {
 import { print } from "./table.ts";
 
 /**
- * Minimum time that a server is loaded before its first slice, in milliseconds. A
- * just-in-time compiler needs some of it.
+ * Minimum time that a server is loaded before its first slice, in milliseconds. V8's
+ * last compiler takes a function after some thousands of calls, and only its code calls
+ * libraries the fast way. A function that waits is called once in fifty messages.
  */
-const WARM_UP_MS = 500;
+const WARM_UP_MS = 3000;
 
 /** The options of a benchmark that the command line does not set. */
 export interface Defaults {
