@@ -9,6 +9,7 @@ interface DenoCore {
   getActiveImmediateCount?(): number;
   eventLoopHasMoreWork?(): boolean;
   runMicrotasks?(): void;
+  __processTimers?(now: number): number;
 }
 
 interface NodeProcess {
@@ -37,6 +38,19 @@ export function callsDue(): boolean {
  */
 export function hasWork(): boolean {
   return core?.eventLoopHasMoreWork?.() ?? true;
+}
+
+/**
+ * Returns about when Deno's next timer is due, by `now()`, also if it keeps nothing alive:
+ * Deno's clock began some milliseconds earlier or later. `Infinity`: there is no timer.
+ * Only Deno's internals know; without them the answer is null.
+ */
+export function nextTimer(): number | null {
+  // Calls the timers that were due before the start, so none, and returns when the next
+  // one is due. Below zero: only such that keep nothing alive.
+  const due = core?.__processTimers?.(-1);
+  if (due === undefined) return null;
+  return due === 0 ? Infinity : Math.abs(due);
 }
 
 /**

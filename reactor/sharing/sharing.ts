@@ -5,7 +5,7 @@
  */
 
 import { now } from "../clock.ts";
-import { hasWork } from "./deno_core.ts";
+import { hasWork, nextTimer } from "./deno_core.ts";
 import { denoTurn } from "./deno_turn.ts";
 import { DenoWatch } from "./deno_watch.ts";
 import type { ParkedWaits, SharedLoop } from "./shared_loop.ts";
@@ -27,10 +27,14 @@ const LONG_SLICE = 2;
 
 /**
  * The same while Deno has nothing to do at all, in milliseconds. It is checked before
- * each wait. Timers and new operations that keep nothing alive do not count: they may be
- * late by so much.
+ * each wait. New operations that keep nothing alive do not count: they may be late by so
+ * much. Neither do timers that keep nothing alive, where their time is not known.
  */
-const RESTING = 50;
+const RESTING = 250;
+const RESTING_WITHOUT_TIMERS = 50;
+
+/** Deno does not rest in so many milliseconds before a timer: its clock is another one. */
+const BEFORE_TIMER = 20;
 
 /** Milliseconds between two queries of Deno's work while it has some. */
 const WORK_QUERY_INTERVAL = 10;
@@ -42,11 +46,11 @@ const WORK_QUERY_INTERVAL = 10;
  * than one while Deno has nothing to do, about seven otherwise.
  */
 const PARKING_PAUSE = 0.3;
-const RESTING_PARKING_PAUSE = 20;
+const RESTING_PARKING_PAUSE = 100;
 
 /** The part of the latest pause in the mean, and the longest pause that counts. */
 const LATEST = 0.25;
-const LONGEST_PAUSE = 50;
+const LONGEST_PAUSE = 250;
 
 /**
  * When the link to Deno's loop is made, in milliseconds of a pause or of a busy start.
@@ -122,20 +126,24 @@ export class Sharing {
   /** Returns whether the next event is so far away that the reactor parks. */
   #shallPark(time: number): boolean {
     if (this.#pause < PARKING_PAUSE) return false;
-    return this.#pause >= RESTING_PARKING_PAUSE || !this.#denoRests(time);
+    return this.#pause >= RESTING_PARKING_PAUSE || this.#restAt(time) === 0;
   }
 
-  /** Returns whether Deno has nothing to do, and its epoll would show external events. */
-  #denoRests(time: number): boolean {
-    if (time < this.#nextWorkQuery) return false;
+  /**
+   * Returns for how many milliseconds Deno has nothing to do, from a time on. Without an
+   * epoll instance that shows external events that is not known: 0.
+   */
+  #restAt(time: number): number {
+    if (time < this.#nextWorkQuery) return 0;
     const seen = this.#waits.alone() && denoTurn.epoll !== null &&
       this.#loop.keepsAlive();
     if (seen) {
       this.#setRef(false);
-      if (!hasWork()) return true;
+      const rest = hasWork() ? 0 : restWithoutWork(time);
+      if (rest > 0) return rest;
     }
     this.#nextWorkQuery = time + WORK_QUERY_INTERVAL;
-    return false;
+    return 0;
   }
 
   #notePause(milliseconds: number): void {
@@ -160,9 +168,10 @@ export class Sharing {
     const time = now();
     this.#timerTurns++;
     const pause = this.#pause;
+    const rest = this.#restAt(time);
     // A callback may give Deno something to do.
-    return this.#denoRests(time)
-      ? this.#slice.begin(RESTING, pause, () => this.#denoRests(time))
+    return rest > 0
+      ? this.#slice.begin(rest, pause, () => this.#restAt(time) >= rest)
       : this.#slice.begin(this.#calmSliceAt(time), pause);
   };
 
@@ -236,4 +245,11 @@ export class Sharing {
     this.#watch.watch(false);
     await denoTurn.leave();
   }
+}
+
+/** Returns for how many milliseconds Deno rests that has no operations, up to its timers. */
+function restWithoutWork(time: number): number {
+  const due = nextTimer();
+  if (due === null) return RESTING_WITHOUT_TIMERS;
+  return Math.min(due - BEFORE_TIMER - time, RESTING);
 }

@@ -37,6 +37,13 @@ const TRIALS: Record<string, (done: () => void) => void> = {
     onSignal = done;
     Deno.kill(Deno.pid, "SIGUSR1");
   },
+  rejection: (done) => {
+    globalThis.addEventListener("unhandledrejection", (event) => {
+      event.preventDefault();
+      done();
+    }, { once: true });
+    Promise.reject(new Error("not handled"));
+  },
   unreferenced: (done) => Deno.unrefTimer(setTimeout(done, 1)),
   reactor: (done) => {
     const second = new Reactor();
