@@ -30,7 +30,7 @@ const LONG_SLICE = 2;
  * each wait. New operations that keep nothing alive do not count: they may be late by so
  * much. Neither do timers that keep nothing alive, where their time is not known.
  */
-const RESTING = 250;
+const RESTING = 1000;
 const RESTING_WITHOUT_TIMERS = 50;
 
 /** Deno does not rest in so many milliseconds before a timer: its clock is another one. */

@@ -12,7 +12,7 @@ const PROGRAM = new URL("resting_program.ts", import.meta.url).pathname;
 
 /** Other systems do not show whether Deno has I/O. */
 
-/** A slice takes 250 ms while Deno has nothing to do: half of it is the mean delay. */
+/** A slice takes a second while Deno has nothing to do: half of it is the mean delay. */
 const PROMPT = 15;
 
 /** Sends a message a millisecond to a program, and returns the number that it prints. */
