@@ -136,14 +136,19 @@ function row(
   { slices }: Client,
   unit: Client | null,
 ): string[] {
+  const ratios = (figure: keyof Slice): number[] =>
+    slices.map((slice, i) => slice[figure] / unit!.slices[i]![figure]);
   const ratio = (figure: keyof Slice): string =>
-    unit === null ? "" : spread(
-      slices.map((slice, i) => slice[figure] / unit.slices[i]![figure]),
-    );
+    unit === null ? "" : spread(ratios(figure));
+  // The median ratio times the median of the first row, so that the columns agree.
+  const value = (figure: keyof Slice): number => {
+    const middle = median((unit ?? { slices }).slices.map((it) => it[figure]));
+    return unit === null ? middle : middle * median(ratios(figure));
+  };
   return [
     `${driver}, ${network}`,
-    Math.round(median(slices.map(({ rate }) => rate))).toLocaleString("en"),
-    median(slices.map(({ cpu }) => cpu)).toFixed(1),
+    Math.round(value("rate")).toLocaleString("en"),
+    value("cpu").toFixed(1),
     ratio("rate"),
     ratio("cpu"),
   ];

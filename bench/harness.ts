@@ -24,6 +24,13 @@ import { countSystemCalls } from "./system_calls.ts";
 /** Default time that a load runs unmeasured after it has connected, in milliseconds. */
 const SETTLE_MS = 30;
 
+/**
+ * Length of the slices in which servers are warmed up, in turn. V8 collects garbage in a
+ * process that is idle for some seconds, and discards code. So no server may wait while
+ * all others are warmed up.
+ */
+export const WARM_UP_SLICE_MS = 300;
+
 /** How often a slice is repeated in which all answers came too late. */
 const TRIES = 5;
 
@@ -99,21 +106,23 @@ async function measureSpeed(
   ];
 }
 
-/** The first round is the warm-up. */
+/** The first rounds are the warm-up. */
 async function runRounds(
   scenario: Scenario,
   subjects: readonly Subject[],
   effort: Effort,
 ): Promise<void> {
+  const warmUp = Math.max(effort.warmUp, scenario.warmUp ?? 0);
+  const before = Math.ceil(warmUp / WARM_UP_SLICE_MS);
   // Loads that fit into the limit together stay open from slice to slice.
   const together = scenario.descriptors * subjects.length + OWN_DESCRIPTORS;
   const keepOpen = together <= descriptorLimit();
-  for (let round = 0; round <= effort.rounds; round++) {
+  for (let round = 1 - before; round <= effort.rounds; round++) {
     for (const subject of rotated(subjects, round)) {
       effort.progress(
         `${scenario.name}: round ${round} of ${effort.rounds}, ${subject.peer.name}`,
       );
-      await runSlice(scenario, subject, effort, round === 0);
+      await runSlice(scenario, subject, effort, round <= 0);
       if (!keepOpen) closeLoad(subject);
     }
   }
@@ -121,7 +130,7 @@ async function runRounds(
 
 /** Changes the order, so that no server is always the first, or follows the same one. */
 function rotated<T>(list: readonly T[], by: number): T[] {
-  const start = list.length === 0 ? 0 : by % list.length;
+  const start = list.length === 0 ? 0 : Math.abs(by) % list.length;
   return [...list.slice(start), ...list.slice(0, start)];
 }
 
@@ -149,8 +158,8 @@ async function runSlice(
   try {
     subject.load ??= await openLoad(scenario, subject.server.port);
     if (isWarmUp) {
-      const long = Math.max(effort.warmUp, scenario.warmUp ?? 0);
-      subject.load.run(long, new Latencies());
+      scenario.prepare?.(subject.server.port);
+      subject.load.run(WARM_UP_SLICE_MS, new Latencies());
     } else {
       measureSlice(subject, subject.load, effort.slice);
     }

@@ -15,7 +15,7 @@
 import { parseArgs } from "node:util";
 import { draw, type Point } from "./chart.ts";
 import { circumstances } from "./circumstances.ts";
-import { measure, pinLoad } from "./harness.ts";
+import { measure, pinLoad, WARM_UP_SLICE_MS } from "./harness.ts";
 import { ClosedLoop } from "./load/closed_loop.ts";
 import { Latencies } from "./load/latencies.ts";
 import type { Load } from "./load/load.ts";
@@ -39,10 +39,12 @@ import { print, type Table } from "./table.ts";
 const CONNECTIONS = 50;
 const MESSAGE_BYTES = 64;
 
-/** How long each server is saturated before it is measured, in milliseconds. */
-const SATURATED_MS = 1000;
+/** How often the servers are prepared, in turn, before they are measured. */
+const PREPARATIONS = 10;
+/** How long a server is saturated each time, in milliseconds. */
+const SATURATED_MS = 100;
 /** How long it then gets so many messages a second that each has a wait of its own. */
-const SINGLE_MS = 5000;
+const SINGLE_MS = 500;
 const SINGLE_RATE = 20_000;
 
 /** One load. */
@@ -90,12 +92,11 @@ function openLoad(port: number, { perSecond }: Rate): Load {
     : new OpenLoop(port, CONNECTIONS, MESSAGE_BYTES, perSecond);
 }
 
-function warmUp(port: number): Promise<void> {
+function prepare(port: number): void {
   using closed = new ClosedLoop(port, CONNECTIONS, MESSAGE_BYTES);
   closed.run(SATURATED_MS, new Latencies());
   using open = new OpenLoop(port, CONNECTIONS, MESSAGE_BYTES, SINGLE_RATE);
   open.run(SINGLE_MS, new Latencies());
-  return Promise.resolve();
 }
 
 function scenarioOf(rate: Rate): Scenario {
@@ -104,7 +105,8 @@ function scenarioOf(rate: Rate): Scenario {
     name: `${nameOf(rate)} messages/s`,
     mode: "echo",
     descriptors: CONNECTIONS,
-    verify: warmUp,
+    warmUp: PREPARATIONS * WARM_UP_SLICE_MS,
+    prepare,
     open: (port) => openLoad(port, rate),
   };
 }

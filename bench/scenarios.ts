@@ -37,6 +37,8 @@ export interface Scenario {
   readonly memory?: true;
   /** How long a server is loaded before it is measured, if longer than by default, in ms. */
   readonly warmUp?: number;
+  /** Puts a server to another load, before each slice of the warm-up. */
+  readonly prepare?: (port: number) => void;
   /** How long the load runs unmeasured after it has connected, if longer, in ms. */
   readonly settle?: number;
   /** Whether the load always uses its whole core. */
