@@ -24,23 +24,18 @@ import { fileURLToPath } from "node:url";
 import { CannotRunError, inForeground, withLines } from "../other_deno.ts";
 import { ignoredSummary } from "./ignored.ts";
 import { npmFolder } from "./npm.ts";
-import { lineOf, sumOf } from "./results.ts";
-import { secondAttempt } from "./second_attempt.ts";
-import { runSideBySide, type RunTests } from "./side_by_side.ts";
+import { runSideBySide } from "./side_by_side.ts";
 import { defaultSuites } from "./suites.ts";
 import { denoUnderWine } from "./wine.ts";
 
 /** Types do not depend on the machine, and Wine is slow. */
 const TEST = ["test", "-A", "--no-check", "--no-lock"];
 
-/** Whether Wine runs the tests. */
-const emulated = Deno.build.os !== "windows";
-
 /**
  * Milliseconds after which tests hang. Then the last line of a suite shows where. The
- * gate has 15 minutes for Wine; on Windows a refused connect alone takes two seconds.
+ * gate has ten minutes for Wine; on Windows a refused connect alone takes two seconds.
  */
-const LIMIT = (emulated ? 12 : 30) * 60_000;
+const LIMIT = (Deno.build.os === "windows" ? 30 : 8) * 60_000;
 
 const project = fileURLToPath(new URL("../..", import.meta.url));
 
@@ -75,23 +70,15 @@ async function runAsAsked(args: readonly string[]): Promise<number> {
 /** Runs the default suites, and returns 0 if all tests passed. */
 async function runSuites(): Promise<number> {
   const [program, ...before] = await denoOfWindows();
-  const start = performance.now();
-  const run: RunTests = (args, onLine) => {
-    const rest = start + LIMIT - performance.now();
-    return withLines(program, [...before, ...TEST, ...args], onLine, rest);
-  };
-  const endings = await runSideBySide(defaultSuites(project), run);
-  const mended = emulated ? await secondAttempt(endings, run) : 0;
-  const { passed, failed, ignored } = sumOf(
-    endings.map(({ result }) => result),
+  const end = performance.now() + LIMIT;
+  const passed = await runSideBySide(
+    defaultSuites(project),
+    ({ files }, onLine) => {
+      const all = [...before, ...TEST, ...files];
+      return withLines(program, all, onLine, end - performance.now());
+    },
   );
-  const sum = { passed: passed + mended, failed: failed - mended, ignored };
-  console.log(ignoredSummary(endings.map(({ output }) => output).join("")));
-  for (const { name, result, duration } of endings) {
-    console.log(`${name} | ${lineOf(result)} (${duration})`);
-  }
-  console.log(lineOf(sum));
-  return sum.failed === 0 ? 0 : 1;
+  return passed ? 0 : 1;
 }
 
 /** The command that runs the Deno of Windows in the folder of the package. */

@@ -3,31 +3,31 @@
  * begins with the name of the suite.
  */
 
-import { type Result, resultOf } from "./results.ts";
+import { lineOf, type Result, resultOf, sumOf } from "./results.ts";
+import { ignoredSummary } from "./ignored.ts";
 import type { Suite } from "./suites.ts";
 
-/**
- * Runs `deno test` with arguments, calls `onLine` with each line of its output, and
- * returns its exit status.
- */
-export type RunTests = (
-  args: readonly string[],
+/** Runs a suite, calls `onLine` with each line of its output, and returns its exit status. */
+export type RunSuite = (
+  suite: Suite,
   onLine: (line: string) => void,
 ) => Promise<number>;
 
 /** How a suite ended. */
-export interface Ending extends Suite {
+interface Ending {
+  readonly name: string;
   readonly output: string;
   readonly result: Result;
   readonly duration: string;
 }
 
-/** Runs suites, and returns how they ended. */
+/** Runs suites, prints their sums, and returns whether all tests passed. */
 export async function runSideBySide(
   suites: readonly Suite[],
-  run: RunTests,
+  run: RunSuite,
   atOnce: number = navigator.hardwareConcurrency,
-): Promise<Ending[]> {
+): Promise<boolean> {
+  const elapsed = stopwatch();
   const waiting = [...suites];
   const endings: Ending[] = [];
   async function work(): Promise<void> {
@@ -36,18 +36,25 @@ export async function runSideBySide(
     }
   }
   await Promise.all(Array.from({ length: atOnce }, work));
-  return endings;
+  const sum = sumOf(endings.map(({ result }) => result));
+  console.log(ignoredSummary(endings.map(({ output }) => output).join("")));
+  for (const { name, result, duration } of endings) {
+    console.log(`${name} | ${lineOf(result)} (${duration})`);
+  }
+  console.log(`${lineOf(sum)} (${elapsed()})`);
+  return sum.failed === 0;
 }
 
-async function runSuite(suite: Suite, run: RunTests): Promise<Ending> {
+async function runSuite(suite: Suite, run: RunSuite): Promise<Ending> {
+  const { name } = suite;
   const elapsed = stopwatch();
   let output = "";
-  const status = await run(suite.files, (line) => {
+  const status = await run(suite, (line) => {
     output += `${line}\n`;
-    console.log(`${suite.name} | ${line}`);
+    console.log(`${name} | ${line}`);
   });
   const result = resultOf(output, status);
-  return { ...suite, output, result, duration: elapsed() };
+  return { name, output, result, duration: elapsed() };
 }
 
 /** A function that returns how long ago it was made. */
