@@ -20,8 +20,9 @@ import {
 } from "./drivers/database.ts";
 import { firstLine, program } from "./peers/peer.ts";
 import { cpuSeconds } from "./proc.ts";
+import { ratios, scaled } from "./ratios.ts";
 import { SERVER_CORE } from "./server.ts";
-import { median, spread } from "./statistics.ts";
+import { spread } from "./statistics.ts";
 import { print } from "./table.ts";
 
 /** The clients: their names in tables, and the arguments of their processes. */
@@ -133,22 +134,15 @@ async function measure(database: Database, found: string): Promise<string[][]> {
 function row(
   driver: string,
   network: string,
-  { slices }: Client,
+  client: Client,
   unit: Client | null,
 ): string[] {
-  const ratios = (figure: keyof Slice): number[] =>
-    slices.map((slice, i) => slice[figure] / unit!.slices[i]![figure]);
   const ratio = (figure: keyof Slice): string =>
-    unit === null ? "" : spread(ratios(figure));
-  // The median ratio times the median of the first row, so that the columns agree.
-  const value = (figure: keyof Slice): number => {
-    const middle = median((unit ?? { slices }).slices.map((it) => it[figure]));
-    return unit === null ? middle : middle * median(ratios(figure));
-  };
+    unit === null ? "" : spread(ratios(client, unit, figure));
   return [
     `${driver}, ${network}`,
-    Math.round(value("rate")).toLocaleString("en"),
-    value("cpu").toFixed(1),
+    Math.round(scaled(client, unit, "rate")).toLocaleString("en"),
+    scaled(client, unit, "cpu").toFixed(1),
     ratio("rate"),
     ratio("cpu"),
   ];

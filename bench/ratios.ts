@@ -4,16 +4,17 @@
  * @module
  */
 
-import type { Result } from "./result.ts";
 import { median } from "./statistics.ts";
 
-/** The figures that are compared. */
-export type Figure = "cpu" | "p50";
+/** Slices, each with figures by their names. */
+export interface Measured<Figure extends string> {
+  readonly slices: readonly Readonly<Record<Figure, number>>[];
+}
 
 /** The figure of each slice as a multiple of the yardstick's in the same round. */
-export function ratios(
-  { slices }: Result,
-  unit: Result | null,
+export function ratios<Figure extends string>(
+  { slices }: Measured<Figure>,
+  unit: Measured<Figure> | null,
   figure: Figure,
 ): number[] {
   return slices.map((slice, round) =>
@@ -22,9 +23,9 @@ export function ratios(
 }
 
 /** The median ratio, times the yardstick's median. Without a yardstick, its own median. */
-export function scaled(
-  result: Result,
-  unit: Result | null,
+export function scaled<Figure extends string>(
+  result: Measured<Figure>,
+  unit: Measured<Figure> | null,
   figure: Figure,
 ): number {
   const middle = median((unit ?? result).slices.map((slice) => slice[figure]));

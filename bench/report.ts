@@ -8,7 +8,7 @@
  * @module
  */
 
-import { type Figure, ratios, scaled } from "./ratios.ts";
+import { ratios, scaled } from "./ratios.ts";
 import type { Result } from "./result.ts";
 import type { Scenario } from "./scenarios.ts";
 import { median, spread } from "./statistics.ts";
@@ -168,6 +168,9 @@ const LOST: Column = {
 function percent(share: number, digits: number = 0): string {
   return `${(share * 100).toFixed(digits)} %`;
 }
+
+/** The figures that are compared. */
+type Figure = "cpu" | "p50";
 
 function ratio(figure: Figure, unit: string): Column {
   const name = figure === "cpu" ? "CPU" : figure;
