@@ -25,9 +25,9 @@ import { countSystemCalls } from "./system_calls.ts";
 const SETTLE_MS = 30;
 
 /**
- * Length of the slices in which servers are warmed up, in turn. V8 collects garbage in a
- * process that is idle for some seconds, and discards code. So no server may wait while
- * all others are warmed up.
+ * Length of the slices in which servers are warmed up, in turn. After half a minute of
+ * idleness V8 has collected garbage, and serve() costs an eighth more for a while. So no
+ * server may wait while all others are warmed up.
  */
 export const WARM_UP_SLICE_MS = 300;
 
