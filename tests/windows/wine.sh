@@ -55,8 +55,21 @@ in_root() {
     unshare --root="$root" --wd=/project "$@"
 }
 
+# Without wineserver, its programs wait for ever.
+end_without_server() {
+  until grep -qs '^wineserver' "$root"/proc/[0-9]*/comm; do sleep 1; done
+  while grep -qs '^wineserver' "$root"/proc/[0-9]*/comm; do sleep 2; done
+  : >"$root/tmp/server_ended"
+  kill -KILL -1
+}
+end_without_server &
+watch=$!
+
 status=0
 in_root /usr/lib/wine/wine64 "$@" || status=$?
+kill "$watch" 2>/dev/null || true
+# EX_TEMPFAIL of sysexits.h: not the program has failed, but Wine.
+[ ! -e "$root/tmp/server_ended" ] || status=75
 # A new drive is complete when the server has ended.
 [ "${POLLUX_KEEP-}" != 1 ] || in_root /usr/lib/wine/wineserver64 -w
 # This shell is the first process of its namespace: all others end with it.
