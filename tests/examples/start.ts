@@ -253,12 +253,17 @@ export async function startServices(
   }
 }
 
-/** A port that no program uses. */
+/** All ports that `freePort()` has returned. */
+const givenPorts = new Set<number>();
+
+/** A port that no program uses, another one at each call. */
 export function freePort(): number {
   for (;;) {
     const port = LOWEST_PORT + Math.floor(PORTS * Math.random());
+    if (givenPorts.has(port)) continue;
     try {
       Deno.listen({ hostname: "127.0.0.1", port }).close();
+      givenPorts.add(port);
       return port;
     } catch (error) {
       if (!(error instanceof Deno.errors.AddrInUse)) throw error;
