@@ -49,9 +49,6 @@ const SILENCE: ReadonlySet<string> = new Set([
   "heartbeats_missed",
 ]);
 
-/** "Stream name already in use with a different configuration". */
-const OTHER_CONFIGURATION = 10058;
-
 /**
  * The fate of an entry. It is "repeated" if it was stored before, and "outdated" if another
  * entry about the name came first. With a closed connection nothing is stored.
@@ -188,8 +185,11 @@ export class Log {
         duplicate_window: nanos(MEMORY),
       });
     } catch (error) {
-      // An administrator has changed it, for example to several replicas.
-      if (!hasCode(error, OTHER_CONFIGURATION)) throw error;
+      // An administrator has changed it, for example to several replicas, or several
+      // processes create it at once.
+      const isThere = await this.#manager.streams.info(STREAM)
+        .then(() => true, () => false);
+      if (!isThere) throw error;
     }
   }
 
@@ -209,9 +209,6 @@ export class Log {
 }
 
 function isOutdated(error: unknown): boolean {
-  return hasCode(error, JetStreamApiCodes.StreamWrongLastSequence);
-}
-
-function hasCode(error: unknown, code: number): boolean {
-  return error instanceof JetStreamApiError && error.code === code;
+  return error instanceof JetStreamApiError &&
+    error.code === JetStreamApiCodes.StreamWrongLastSequence;
 }

@@ -1,6 +1,9 @@
 /** One room of three processes, by a real NATS: processes and the broker are killed. */
 
+import { jetstreamManager } from "@nats-io/jetstream";
+import { connect } from "@nats-io/transport-node";
 import { assert, assertEquals } from "@std/assert";
+import { Log } from "../../examples/chat_cluster/log.ts";
 import { fetchOnce } from "../fetch.ts";
 import { assertFailed } from "../program.ts";
 import { eventually } from "../util.ts";
@@ -16,6 +19,10 @@ const HOST = "127.0.0.1";
 
 /** Lines that each page says in each part of the test under load. */
 const LINES = 60;
+
+/** How many processes create the log at once, and how often: its broker seldom errs. */
+const CREATORS = 5;
+const CREATIONS = 1000;
 
 /** The texts of a page's lines, of which each is its place. */
 function texts(count: number): string[] {
@@ -333,5 +340,25 @@ testExamples(
     const line = `^Cannot connect to the broker ${broker}: connection refused`;
     assertFailed(await program.ending(), 1, new RegExp(line));
   },
+  absence.task,
+);
+
+testExamples(
+  "chat_cluster: processes that create the log at once all open it",
+  async () => {
+    await using broker = await NatsServer.start();
+    const creators = Array.from(
+      { length: CREATORS },
+      () => connect({ servers: broker.address }),
+    );
+    const connections = await Promise.all(creators);
+    const manager = await jetstreamManager(connections[0]!);
+    for (let creation = 0; creation < CREATIONS; creation++) {
+      await Promise.all(connections.map((connection) => Log.open(connection)));
+      await manager.streams.delete("chat");
+    }
+    await Promise.all(connections.map((connection) => connection.close()));
+  },
+  natsAbsence,
   absence.task,
 );
