@@ -9,15 +9,24 @@ import { startDeno } from "../program.ts";
 import { ONLY_LINUX, test } from "../util.ts";
 
 const PROGRAM = new URL("resting_program.ts", import.meta.url).pathname;
-
-/** Other systems do not show whether Deno has I/O. */
+const HIDE = new URL("hide_internals.ts", import.meta.url).pathname;
 
 /** A slice takes a second while Deno has nothing to do: half of it is the mean delay. */
 const PROMPT = 15;
 
-/** Sends a message a millisecond to a program, and returns the number that it prints. */
-async function resultOf(mode: string): Promise<number> {
-  await using program = startDeno(["run", "-A", "--no-check", PROGRAM, mode]);
+/** A slice takes 50 ms where Deno does not say when its next timer is due. */
+const AFTER_SLICE = 100;
+
+/**
+ * Sends a message a millisecond to a program, and returns the number that it prints.
+ *
+ * @param hidden The internal call of Deno that is hidden from it
+ */
+async function resultOf(mode: string, hidden?: string): Promise<number> {
+  const preloaded = hidden === undefined ? [] : ["--preload", HIDE];
+  const args = ["run", "-A", "--no-check", ...preloaded, PROGRAM, mode];
+  const env = { POLLUX_HIDDEN: hidden ?? "" };
+  await using program = startDeno(args, { env });
   const port = Number(await program.line(/^\d+$/));
   using connection = await Deno.connect({ hostname: "127.0.0.1", port });
   await trickle(connection);
@@ -69,3 +78,14 @@ for (
     ONLY_LINUX,
   );
 }
+
+test(
+  "serve(): where Deno does not say when its next timer is due, one that keeps nothing alive is called at the end of a slice",
+  async () => {
+    const hidden = "__processTimers";
+    assertLess(await resultOf("resting", hidden), 0.25);
+    assertLess(await resultOf("timer", hidden), PROMPT);
+    assertLess(await resultOf("unreferenced", hidden), AFTER_SLICE);
+  },
+  ONLY_LINUX,
+);
