@@ -145,7 +145,7 @@ export async function inForeground(
 }
 
 /**
- * As `inForeground()`, and calls a function with each line of the output.
+ * As `inForeground()`, and calls a function with each line of output and of errors.
  *
  * @param limit Milliseconds after which the program is ended
  */
@@ -159,18 +159,27 @@ export async function withLines(
     args: [...args],
     env: { NO_COLOR: "1" },
     stdout: "piped",
+    stderr: "piped",
   }).spawn();
   // unshare(1) ignores SIGTERM while its child runs.
   const watchdog = setTimeout(() => child.kill("SIGKILL"), limit);
+  const streams = [child.stdout, child.stderr];
+  await Promise.all(streams.map((stream) => eachLine(stream, onLine)));
+  clearTimeout(watchdog);
+  return (await child.status).code;
+}
+
+async function eachLine(
+  stream: ReadableStream<Uint8Array<ArrayBuffer>>,
+  onLine: (line: string) => void,
+): Promise<void> {
   let rest = "";
-  for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
+  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
     const lines = (rest + text).split(/\r?\n/);
     rest = lines.pop()!;
     lines.forEach(onLine);
   }
   if (rest !== "") onLine(rest);
-  clearTimeout(watchdog);
-  return (await child.status).code;
 }
 
 /** The one file of a folder whose name starts with `prefix`. */

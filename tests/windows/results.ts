@@ -22,6 +22,11 @@ export function resultOf(output: string, status: number): Result {
   };
 }
 
+/** Whether a run has ended with its counts. */
+export function hasCounts(output: string): boolean {
+  return COUNTS.test(output);
+}
+
 /** The sums of several runs. */
 export function sumOf(results: readonly Result[]): Result {
   const sum = (key: keyof Result): number =>

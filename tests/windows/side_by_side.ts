@@ -3,9 +3,12 @@
  * begins with the name of the suite.
  */
 
-import { lineOf, type Result, resultOf, sumOf } from "./results.ts";
+import { hasCounts, lineOf, type Result, resultOf, sumOf } from "./results.ts";
 import { ignoredSummary } from "./ignored.ts";
 import type { Suite } from "./suites.ts";
+
+/** How many lines of a suite that broke off are repeated at the end. */
+const LAST_LINES = 20;
 
 /** Runs a suite, calls `onLine` with each line of its output, and returns its exit status. */
 export type RunSuite = (
@@ -38,6 +41,9 @@ export async function runSideBySide(
   await Promise.all(Array.from({ length: atOnce }, work));
   const sum = sumOf(endings.map(({ result }) => result));
   console.log(ignoredSummary(endings.map(({ output }) => output).join("")));
+  for (const { name, output } of endings) {
+    if (!hasCounts(output)) console.log(`\n${name} broke off:\n${end(output)}`);
+  }
   for (const { name, result, duration } of endings) {
     console.log(`${name} | ${lineOf(result)} (${duration})`);
   }
@@ -55,6 +61,11 @@ async function runSuite(suite: Suite, run: RunSuite): Promise<Ending> {
   });
   const result = resultOf(output, status);
   return { name, output, result, duration: elapsed() };
+}
+
+/** The last lines of an output. */
+function end(output: string): string {
+  return output.split("\n").slice(-LAST_LINES).join("\n");
 }
 
 /** A function that returns how long ago it was made. */

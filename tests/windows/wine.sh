@@ -2,9 +2,9 @@
 #
 # Runs a program of Windows by Wine: wine.sh FOLDER PROJECT NPM PROGRAM ARGUMENT...
 #
-# FOLDER has the file system that Wine needs, in `root`, and Deno's cache. The program
-# starts in Z:\project, which is PROJECT. NPM has packages as Deno keeps them, or is
-# empty: under Wine it finds no host to download them from.
+# FOLDER has the file system that Wine needs, in `root`. The program starts in
+# Z:\project, which is PROJECT. NPM has packages as Deno keeps them, or is empty: under
+# Wine it finds no host to download them from.
 #
 # It runs in mount and process namespaces of its own. So nothing has to be unmounted,
 # and wineserver, which outlives its programs by seconds, ends with this script.
@@ -37,8 +37,8 @@ mkdir -p "$root/etc"
 : >>"$root/etc/hosts"
 printf '127.0.0.1 localhost\n::1 localhost\n' >"$root/tmp/hosts"
 mount --bind "$root/tmp/hosts" "$root/etc/hosts"
-mkdir -p "$folder/deno_dir" "$root/home/deno_dir"
-mount --bind "$folder/deno_dir" "$root/home/deno_dir"
+# Each run has a cache of its own: locks of Wine, which SQLite needs to share one, hold
+# within one wineserver alone.
 if [ -n "$npm" ]; then
   mkdir -p "$root/home/deno_dir/npm" "$root/tmp/npm" "$root/tmp/npm_work"
   mount -t overlay overlay "$root/home/deno_dir/npm" \
