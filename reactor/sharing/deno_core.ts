@@ -12,10 +12,6 @@ interface DenoCore {
   __processTimers?(now: number): number;
 }
 
-interface NodeProcess {
-  getActiveResourcesInfo?(): string[];
-}
-
 const { internal } = Deno as unknown as { internal?: symbol };
 const core = internal === undefined
   ? undefined
@@ -46,20 +42,26 @@ export function hasWork(): boolean {
  * Only Deno's internals know; without them the answer is null.
  */
 export function nextTimer(): number | null {
-  // Calls the timers that were due before the start, so none, and returns when the next
-  // one is due. Below zero: only such that keep nothing alive.
-  const due = core?.__processTimers?.(-1);
+  const due = signedTime();
   if (due === undefined) return null;
   return due === 0 ? Infinity : Math.abs(due);
 }
 
 /**
- * Returns whether a referenced timer of Deno is active. True before Node's part of Deno
- * is loaded, and where it has no such query.
+ * Returns whether Deno has a timer that keeps the process alive. Only Deno's internals
+ * know; without them the answer is true.
  */
 export function hasTimers(): boolean {
-  const { process } = globalThis as unknown as { process?: NodeProcess };
-  return process?.getActiveResourcesInfo?.().includes("Timeout") ?? true;
+  const due = signedTime();
+  return due === undefined || due > 0;
+}
+
+/**
+ * Calls the timers that were due before the start, so none, and returns when the next one
+ * is due: below zero if none keeps the process alive, 0 if there is none.
+ */
+function signedTime(): number | undefined {
+  return core?.__processTimers?.(-1);
 }
 
 /**

@@ -26,7 +26,6 @@
  * @module
  */
 
-import { hasTimers } from "./deno_core.ts";
 import { DenoLink, type LinkSource, PipeSource } from "./deno_link.ts";
 import { DenoEpoll } from "../../backends/deno_epoll.ts";
 import { briefCall } from "../../backends/ffi/brief_call.ts";
@@ -40,9 +39,6 @@ const STALE_AFTER = 2;
 
 /** Timer turns in which Deno polls I/O about once, before there is a link. */
 const TIMER_TURNS_PER_IO = 64;
-
-/** Milliseconds between two queries of Deno's timers, which take a microsecond. */
-const TIMERS_QUERY_INTERVAL = 10;
 
 /** Milliseconds between two checks for a turn that did not end in time. */
 const WATCH_INTERVAL = 50;
@@ -69,9 +65,6 @@ export class DenoTurn {
   #checking = false;
   /** Timer turns left until Deno polls I/O before it reads again. */
   #fresh = 0;
-  /** Whether Deno had timers at the last query. */
-  #timers = true;
-  #nextQuery = 0;
   #watchdog: ReturnType<typeof setInterval> | null = null;
 
   /** The epoll instance of Deno's loop; null before `link()`, and where it is not known. */
@@ -124,16 +117,6 @@ export class DenoTurn {
     this.#fresh = STALE_AFTER;
     this.#end?.();
     parking.takeRung();
-  }
-
-  /** Returns whether Deno has timers, by an answer that is at most 10 ms old. */
-  mayHaveTimers(time: number): boolean {
-    if (this.#link === null) return true;
-    if (time >= this.#nextQuery) {
-      this.#nextQuery = time + TIMERS_QUERY_INTERVAL;
-      this.#timers = hasTimers();
-    }
-    return this.#timers;
   }
 
   /** Resolves after Deno has called its due timers, without polling I/O. */

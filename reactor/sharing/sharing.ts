@@ -5,7 +5,7 @@
  */
 
 import { now } from "../clock.ts";
-import { hasWork, nextTimer } from "./deno_core.ts";
+import { hasTimers, hasWork, nextTimer } from "./deno_core.ts";
 import { denoTurn } from "./deno_turn.ts";
 import { DenoWatch } from "./deno_watch.ts";
 import type { ParkedWaits, SharedLoop } from "./shared_loop.ts";
@@ -135,9 +135,7 @@ export class Sharing {
    */
   #restAt(time: number): number {
     if (time < this.#nextWorkQuery) return 0;
-    const seen = this.#waits.alone() && denoTurn.epoll !== null &&
-      this.#loop.keepsAlive();
-    if (seen) {
+    if (this.#seesAll() && this.#loop.keepsAlive()) {
       this.#setRef(false);
       const rest = hasWork() ? 0 : restWithoutWork(time);
       if (rest > 0) return rest;
@@ -172,15 +170,19 @@ export class Sharing {
     // A callback may give Deno something to do.
     return rest > 0
       ? this.#slice.begin(rest, pause, () => this.#restAt(time) >= rest)
-      : this.#slice.begin(this.#calmSliceAt(time), pause);
+      : this.#slice.begin(this.#calmSlice(), pause);
   };
 
   readonly #goOn = (): Stop => this.#slice.goOn();
 
+  /** Returns whether a slice ends by Deno's I/O, and has no other loop to look after. */
+  #seesAll(): boolean {
+    return this.#waits.alone() && denoTurn.epoll !== null;
+  }
+
   /** Returns the length of a slice with a pause. */
-  #calmSliceAt(time: number): number {
-    const alone = this.#waits.alone() && !denoTurn.mayHaveTimers(time);
-    const long = alone && denoTurn.epoll !== null;
+  #calmSlice(): number {
+    const long = this.#seesAll() && !hasTimers();
     return long ? LONG_SLICE * this.#interval : this.#slice.busy;
   }
 
