@@ -34,6 +34,10 @@ function checkNeverEarly(
   }
 }
 
+// A signal may arrive after the end of its sender. Without a listener it would end the
+// process then.
+if (Deno.build.os !== "windows") Deno.addSignalListener("SIGUSR1", () => {});
+
 /** A child process that sends this one a signal every 20 ms, for some time. */
 function sendSignals(milliseconds: number): Deno.ChildProcess {
   const script = `i=0; while [ $i -lt ${milliseconds / 20} ]; do
