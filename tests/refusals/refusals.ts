@@ -432,11 +432,13 @@ onAnyBackend("a renewal that is refused is made later", (stage) => {
     reactor.unregister(right);
     left.send(bytesOf("x"));
     refuse(call, code, { ...which, times: 5 });
-    reactor.callLater(300, () => reactor.stop());
+    const end = reactor.callEvery(300, () => {
+      if (refusals() === 5) reactor.stop();
+    });
     const { turns } = reactor.stats();
     reactor.run();
+    end.cancel();
     assertLess(reactor.stats().turns - turns, 50);
-    assertEquals(refusals(), 5, code);
     bystander.check();
     close(copy);
   }
