@@ -57,8 +57,8 @@ export function hasTimers(): boolean {
 }
 
 /**
- * Calls the timers that were due before the start, so none, and returns when the next one
- * is due: below zero if none keeps the process alive, 0 if there is none.
+ * Returns when the next timer is due: below zero if none keeps the process alive, 0 if
+ * there is none. The call runs timers that were due before the start, so none.
  */
 function signedTime(): number | undefined {
   return core?.__processTimers?.(-1);

@@ -1,4 +1,4 @@
-/** What Deno exposes of its timers. */
+/** The timers of Deno, as far as it exposes them. */
 
 import { assertAlmostEquals, assertEquals } from "@std/assert";
 import { now } from "../../reactor/clock.ts";
