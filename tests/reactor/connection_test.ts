@@ -440,9 +440,11 @@ onAnyBackend(
     const { connection, peer } = stage.connection();
     const timeout = 200;
     connection.setIdleTimeout(timeout);
-    let active = 0;
     const start = performance.now();
+    let active = start;
     stage.reactor.callLater(timeout * 0.3, () => {
+      // The machine has stopped the process for the whole timeout.
+      if (connection.closed) return;
       // Ends just before the next check was due.
       while (performance.now() - start < timeout * 0.97);
       active = performance.now();
