@@ -57,12 +57,13 @@ if (self.name === "park") {
 } else {
   const [reactors, workers] = Deno.args.map(Number);
   const counts = Deno.args.includes("count");
+  let before = 0;
   if (counts) {
     // The first one loads modules, which Deno reads on other threads.
     park();
     await pause();
+    before = threads();
   }
-  const before = counts ? threads() : 0;
   await endWorkers(workers!);
   const parked = Array.from({ length: reactors! }, park);
   await pause();

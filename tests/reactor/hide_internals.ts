@@ -14,14 +14,10 @@ const CALLS = [
   "__processTimers",
 ];
 
-type Calls = Record<string, (...args: unknown[]) => unknown>;
+type Call = (...args: unknown[]) => unknown;
+type Internals = Record<symbol, { core: Record<string, Call> }>;
 
-const deno = Deno as unknown as
-  & { internal: symbol }
-  & Record<
-    symbol,
-    { core: Calls }
-  >;
+const deno = Deno as unknown as Internals & { internal: symbol };
 const { internal } = deno;
 const { core } = deno[internal]!;
 const hidden = Deno.env.get("POLLUX_HIDDEN")?.split(",") ?? CALLS;
