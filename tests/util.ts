@@ -7,6 +7,7 @@ import process from "node:process";
 import { assert, assertEquals, fail } from "@std/assert";
 import { hasPipes, isOpen } from "../backends/ffi/descriptor.ts";
 import { openLibrary } from "../backends/ffi/libc.ts";
+import { hasFullPermission } from "../backends/ffi/permission.ts";
 import { reserveLowNumber } from "./descriptors.ts";
 import { openDenoDescriptors } from "../reactor/sharing/deno_descriptors.ts";
 import {
@@ -67,6 +68,15 @@ export const NEEDS_FILES = {
 export const ONLY_LINUX = {
   ignore: Deno.build.os !== "linux",
   reason: "only Linux has this",
+} as const satisfies TestOptions;
+
+/**
+ * The options of a test that reads memory by its address or calls a function by it. Deno
+ * permits that only to programs that may open every library.
+ */
+export const NEEDS_ALL_LIBRARIES = {
+  ignore: !hasFullPermission(),
+  reason: "Deno permits some libraries only",
 } as const satisfies TestOptions;
 
 /** As `test()`, for pipes, terminals, files and other calls of POSIX. */

@@ -29,7 +29,7 @@ import { defaultSuites } from "./suites.ts";
 import { denoUnderWine } from "./wine.ts";
 
 /** Types do not depend on the machine, and Wine is slow. */
-const TEST = ["test", "-A", "--no-check", "--no-lock"];
+const TEST = ["test", "--no-check", "--no-lock"];
 
 /**
  * Milliseconds after which tests hang. Then the last line of a suite shows where. The
@@ -61,7 +61,7 @@ async function runAsAsked(args: readonly string[]): Promise<number> {
     return await inForeground(program, [...before, ...args.slice(1)]);
   }
   let output = "";
-  const all = [...before, ...TEST, ...args];
+  const all = [...before, ...TEST, "-A", ...args];
   const status = await withLines(program, all, (line) => {
     output += `${line}\n`;
     console.log(line);
@@ -76,8 +76,8 @@ async function runSuites(): Promise<number> {
   const end = performance.now() + LIMIT;
   const passed = await runSideBySide(
     defaultSuites(project),
-    async ({ files }, onLine) => {
-      const all = [...before, ...TEST, ...files];
+    async ({ permissions, files }, onLine) => {
+      const all = [...before, ...TEST, ...permissions, ...files];
       const run = (): Promise<number> =>
         withLines(program, all, onLine, end - performance.now());
       const status = await run();

@@ -11,12 +11,13 @@ import {
   textAt,
 } from "../../../backends/ffi/calls.ts";
 import { ffiPermissionFlag, openLibrary } from "../../../backends/ffi/mod.ts";
+import { windowsLibrary } from "../../../backends/ffi/windows_libraries.ts";
 import { anyFile, emulated, runDeno, test } from "../../util.ts";
 
 const c = bindCalls({
   // char *strchr(const char *s, int c), which Windows has, too
   strchr: { parameters: ["buffer", "i32"], result: "pointer" },
-}, anyFile ? libraryPath() : "ntdll.dll");
+}, anyFile ? libraryPath() : windowsLibrary("ntdll"));
 openLibrary(c);
 
 /** The options of a test that finds the C library by its file name. */

@@ -21,7 +21,14 @@ import { closeFd } from "../../../backends/ffi/descriptor.ts";
 import { errnoMessage, systemError } from "../../../backends/ffi/errors.ts";
 import { addressOf, libc } from "../../../backends/ffi/libc.ts";
 import { holding } from "../../../backends/ffi/parked_call.ts";
-import { anyFile, emulated, posixTest, runDeno, test } from "../../util.ts";
+import {
+  anyFile,
+  emulated,
+  NEEDS_ALL_LIBRARIES,
+  posixTest,
+  runDeno,
+  test,
+} from "../../util.ts";
 
 /** A number that no test opens. */
 const CLOSED = 1_000_000;
@@ -54,7 +61,7 @@ test("addressOf() returns the address of memory", () => {
   const bytes = new Uint8Array(new ArrayBuffer(16));
   const pointer = Deno.UnsafePointer.of(bytes);
   assertEquals(addressOf(bytes), BigInt(Deno.UnsafePointer.value(pointer)));
-});
+}, NEEDS_ALL_LIBRARIES);
 
 Deno.test("importing all of Pollux needs no permission and opens nothing", async () => {
   const { code, stdout, stderr } = await runDeno(

@@ -34,10 +34,12 @@ import { isCloseOnExec } from "../../descriptors.ts";
 import {
   anyFile,
   bytesOf,
+  NEEDS_ALL_LIBRARIES,
   pairOf,
   PATIENCE,
   runDeno,
   test,
+  type TestOptions,
 } from "../../util.ts";
 
 const LOOPBACK = { hostname: "127.0.0.1", port: 0 };
@@ -46,8 +48,12 @@ const LOOPBACK = { hostname: "127.0.0.1", port: 0 };
 const CLOSED = 1_000_000;
 
 /** Defines a test of Windows. */
-function winsockTest(name: string, body: () => void | Promise<void>): void {
-  test(`Winsock: ${name}`, body, { ignore: winsock === null });
+function winsockTest(
+  name: string,
+  body: () => void | Promise<void>,
+  options: TestOptions = {},
+): void {
+  test(`Winsock: ${name}`, body, winsock === null ? { ignore: true } : options);
 }
 
 winsockTest("every function is found", () => {
@@ -269,6 +275,7 @@ winsockTest(
     assertEquals(message.control.packetInfo?.address, "127.0.0.1");
     assertEquals(pair.right.receiveMessage(new Uint8Array(9)), null);
   },
+  NEEDS_ALL_LIBRARIES,
 );
 
 winsockTest("a file has an identity, and is removed only with it", () => {

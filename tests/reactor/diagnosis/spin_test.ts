@@ -1,8 +1,11 @@
 /** Spins: a descriptor that is ready again and again, while nothing moves. */
 
 import { assertEquals } from "@std/assert";
-import { EVENT_READ, EVENT_WRITE } from "../../../backends/mod.ts";
+import { system } from "../../../backends/ffi/current_system.ts";
+import { opens } from "../../../backends/ffi/library.ts";
 import type { Socket } from "../../../backends/ffi/mod.ts";
+import { permittedLibraries } from "../../../backends/ffi/permission.ts";
+import { EVENT_READ, EVENT_WRITE } from "../../../backends/mod.ts";
 import type { Diagnosis, Spin } from "../../../reactor/mod.ts";
 import { bytesOf, drainSocket, fillSocket } from "../../util.ts";
 import { onAnyBackend, onEachBackend, type Stage } from "../stage.ts";
@@ -216,12 +219,8 @@ function otherLibrary(): {
   };
   close(): void;
 } {
-  const name = {
-    linux: "libc.so.6",
-    darwin: "libSystem.B.dylib",
-    windows: "ws2_32.dll",
-  }[Deno.build.os as "linux"] ?? "libc.so";
-  const library = Deno.dlopen(name, {
+  const path = permittedLibraries(system().libraries).find(opens)!;
+  const library = Deno.dlopen(path, {
     recv: { parameters: ["i32", "buffer", "usize", "i32"], result: "isize" },
   });
   return { symbols: library.symbols, close: () => library.close() };
