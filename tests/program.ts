@@ -4,6 +4,8 @@
  */
 
 import { assertEquals, assertMatch, fail } from "@std/assert";
+import { ffiPermissionFlag } from "../backends/ffi/mod.ts";
+import { hasFullPermission } from "../backends/ffi/permission.ts";
 import { denoProgram } from "./util.ts";
 import { Keyboard } from "./windows/keyboard.ts";
 
@@ -13,6 +15,8 @@ const TIMEOUT = 120_000;
 const ROOT = new URL("../", import.meta.url);
 
 const windows = Deno.build.os === "windows";
+
+const FFI = hasFullPermission() ? "--allow-ffi" : ffiPermissionFlag();
 
 /** How a program ended. */
 export interface Ending {
@@ -194,12 +198,13 @@ export class Program implements AsyncDisposable {
   }
 }
 
-/** Starts Deno. */
+/** Starts Deno. A program may open no more libraries than its test. */
 export function startDeno(
   args: readonly string[],
   options?: ProgramOptions,
 ): Program {
-  return new Program(denoProgram(), args, options);
+  const scoped = args.map((arg) => arg === "--allow-ffi" ? FFI : arg);
+  return new Program(denoProgram(), scoped, options);
 }
 
 /** Asserts that a program has failed with one line on standard error. */
