@@ -53,7 +53,7 @@ export interface DatagramCallbacks<Address extends SocketAddress> {
   ): void;
   /**
    * Called instead of `onMessage` if it is set, with messages of one source that arrived
-   * together. With `offload` they may be many, else they are one.
+   * together. With `offload: true` they may be many, else they are one.
    *
    * @param data The bytes of the messages, one after another
    * @param segmentSize The bytes of each message; the last may be shorter
@@ -266,8 +266,8 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
   }
 
   /**
-   * Sends bytes as messages of one size: with `offload` up to 64 with one call, else one
-   * by one. The receiver sees no difference. `send()` has the effects and errors of each.
+   * Sends bytes as messages of one size: up to 64 with one call where the kernel splits
+   * them, else one by one. The receiver sees no difference. `send()` has the effects and errors of each.
    *
    * @param data The bytes of the messages, one after another
    * @param segmentSize The bytes of each message; the last may be shorter

@@ -64,10 +64,13 @@ export interface DatagramOptions {
    */
   readonly reuseBuffer?: boolean;
   /**
-   * Whether the kernel joins and splits messages of UDP, where it can: Linux, udp(7).
-   * Received messages of one source and size arrive with one call (UDP_GRO). Sent ones
-   * leave with one call (UDP_SEGMENT): those of `sendSegments()`, and replies that are
-   * gathered. Callbacks and receivers see the same messages without it. Default: false.
+   * Whether the kernel splits and joins messages of UDP, where it can: Linux, udp(7).
+   * Callbacks and receivers see the same messages in each case.
+   *
+   * By default it splits. Messages of one size to one peer are sent as one (UDP_SEGMENT):
+   * those of `sendSegments()` and `sendMany()`, and replies that are gathered. With true
+   * it also joins received messages of one source and size (UDP_GRO). This pays if peers
+   * send many at once. With false it does neither.
    */
   readonly offload?: boolean;
 }
@@ -116,7 +119,7 @@ export interface DatagramSocket {
 export function createDatagramSocket(options: DatagramOptions): DatagramSocket {
   checkAddressOptions(options, DATAGRAM_OPTIONS);
   const { maximumQueued = MAXIMUM_QUEUED, remoteAddress } = options;
-  const { reuseBuffer = false, offload = false } = options;
+  const { reuseBuffer = false, offload } = options;
   if (!(maximumQueued >= 0)) {
     throw new RangeError(`Cannot queue ${maximumQueued} bytes at the most`);
   }
@@ -124,8 +127,8 @@ export function createDatagramSocket(options: DatagramOptions): DatagramSocket {
   const socket = options.socket !== undefined
     ? adopt(options, peer)
     : create(options, peer);
-  const joins = offload && joinReceived(socket.fd);
-  const splits = offload && canSegment(socket.fd);
+  const joins = offload === true && joinReceived(socket.fd);
+  const splits = offload !== false && canSegment(socket.fd);
   return { socket, maximumQueued, reuseBuffer, joins, splits };
 }
 

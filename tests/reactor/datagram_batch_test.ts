@@ -31,8 +31,8 @@ const ALL = [...TEXTS, ...TEXTS];
 onEachBackend(
   "Datagram: the buffer of a message is as long as the message, and holds no other",
   (stage) => {
-    for (const offload of [false, true]) {
-      const datagram = stage.reactor.datagram({ ...LOCAL, offload });
+    for (const options of [{}, { offload: false }, { offload: true }]) {
+      const datagram = stage.reactor.datagram({ ...LOCAL, ...options });
       const kept: Uint8Array<ArrayBuffer>[] = [];
       datagram.onMessage = (data) => kept.push(data);
       sendTo(stage, datagram, TEXTS);

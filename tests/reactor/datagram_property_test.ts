@@ -69,6 +69,7 @@ const PLACES: Readonly<Record<string, (stage: Stage) => Place>> = {
 /** Each set of options of a server. */
 const WAYS: readonly DatagramOptions[] = [
   {},
+  { offload: false },
   { reuseBuffer: true },
   { offload: true },
   { offload: true, reuseBuffer: true },
