@@ -14,7 +14,7 @@ const socket = reactor.datagram({
   hostname: "127.0.0.1",
   port: Number(port),
   reuseBuffer: options.includes("reuseBuffer"),
-  offload: options.includes("offload"),
+  ...(options.includes("offload") ? { offload: true } : {}),
 });
 socket.socket.setOption("receiveBufferSize", 4 * 1024 * 1024);
 if (options.includes("offload")) {
