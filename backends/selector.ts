@@ -37,7 +37,8 @@ export const MODE_EXCLUSIVE = 1 << 5;
 /**
  * The peer has half-closed the connection, or the file has failed (EPOLLRDHUP,
  * EPOLLHUP, EPOLLERR). Together with `EVENT_READ | MODE_EDGE` it means that more is
- * left after a read that returned less than it asked for. Not in Python; epoll only.
+ * left after a read that returned less than it asked for. Not in Python; epoll and AFD
+ * only.
  */
 export const EVENT_HANG_UP = 1 << 6;
 
@@ -242,15 +243,15 @@ export interface LoopSelector<T, F extends FileObject = FileObject>
   park(timeout: number, referenced?: boolean): Promise<number>;
 
   /**
-   * Whether a parked wait notices later registrations (epoll, kqueue, `/dev/poll`).
-   * Otherwise it has to end before they count (poll, select).
+   * Whether a parked wait notices later registrations (epoll, kqueue, `/dev/poll`,
+   * AFD). Otherwise it has to end before they count (poll, select).
    */
   readonly seesChangesWhileParked: boolean;
 
   /**
    * A descriptor that is readable while an entry is ready, so that one wait can cover
-   * several selectors. It is -1 where the call has none (poll, select, `/dev/poll`),
-   * and while it would not show all entries.
+   * several selectors. Only epoll and kqueue have one. It is -1 with the others, and
+   * while it would not show all entries.
    */
   readonly waitFd: number;
 
