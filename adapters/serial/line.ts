@@ -23,7 +23,7 @@ const CALLS = {
   tcflush: { parameters: ["i32", "i32"], result: "i32" },
 } as const;
 
-/** The buffers of the kernel that `discard()` empties. */
+/** The buffers of the kernel that `flush()` empties. */
 export type SerialBuffer = "input" | "output" | "both";
 
 /** A terminal that this program uses exclusively, and leaves as it was. */
