@@ -600,7 +600,8 @@ export class Reactor implements Disposable, AsyncDisposable {
    * Closes the reactor, with its listeners, streams, datagram sockets and selector.
    * Registered file objects stay open. A second call does nothing.
    *
-   * @throws {Deno.errors.Busy} if a callback calls it: call `stop()` first
+   * @throws {Deno.errors.Busy} if a callback calls it, also after `stop()`: close when
+   *   `run()` has returned, or `serve()` resolved
    */
   close(): void {
     this.#loop.close();
