@@ -14,6 +14,7 @@ export const IN_MOVED_TO = 0x80;
 export const IN_CREATE = 0x100;
 export const IN_DELETE = 0x200;
 export const IN_DELETE_SELF = 0x400;
+export const IN_MOVE_SELF = 0x800;
 export const IN_UNMOUNT = 0x2000;
 export const IN_Q_OVERFLOW = 0x4000;
 export const IN_IGNORED = 0x8000;
@@ -97,13 +98,14 @@ export function parseEvents(bytes: Uint8Array<ArrayBuffer>): RawEvent[] {
   return events;
 }
 
+/** The file is not at its path any more. */
+const GONE = IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT;
+
 /** The type of an event that is neither a move nor an overflow; null for any other. */
 export function typeOf(mask: number): FileEvent["type"] | null {
   if ((mask & IN_CREATE) !== 0) return "create";
   if ((mask & IN_MODIFY) !== 0) return "modify";
   if ((mask & IN_CLOSE_WRITE) !== 0) return "close";
   if ((mask & IN_ATTRIB) !== 0) return "attributes";
-  return (mask & (IN_DELETE | IN_DELETE_SELF | IN_UNMOUNT)) !== 0
-    ? "delete"
-    : null;
+  return (mask & GONE) !== 0 ? "delete" : null;
 }

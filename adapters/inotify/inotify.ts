@@ -32,11 +32,15 @@ const WATCH_OPTIONS: OptionNames<InotifyWatchOptions> = { recursive: true };
 
 /**
  * Watches files and directory trees on Linux, by inotify(7). Iterate over it for the
- * events: nothing is read while you handle one, and the kernel keeps 16,384.
+ * events: nothing is read while you handle one, and the kernel keeps
+ * 16,384 by default.
  *
  * A program that applies the events in their order knows the same paths as the disk,
  * once it has read them all. Its knowledge may be older than the disk until then: the
  * file of an event may be gone when you open it.
+ *
+ * A watched path that is itself moved is a `delete`, and not watched any more. A move of
+ * a directory above it is not reported.
  *
  * A symbolic link is watched itself, and not followed. A directory below that you may
  * not read is not watched, until its mode permits it. In a new directory, an entry

@@ -16,6 +16,7 @@ import {
   IN_DELETE_SELF,
   IN_DONT_FOLLOW,
   IN_MODIFY,
+  IN_MOVE_SELF,
   IN_MOVED_FROM,
   IN_MOVED_TO,
   IN_ONLYDIR,
@@ -23,7 +24,8 @@ import {
 
 /** Every change of a file. A symbolic link is a file itself, and not followed. */
 const MASK = IN_MODIFY | IN_ATTRIB | IN_CLOSE_WRITE | IN_MOVED_FROM |
-  IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_DONT_FOLLOW;
+  IN_MOVED_TO | IN_CREATE | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF |
+  IN_DONT_FOLLOW;
 
 const BUFFER_BYTES = 65536;
 

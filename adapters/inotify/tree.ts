@@ -16,6 +16,7 @@ import {
   IN_DELETE,
   IN_IGNORED,
   IN_ISDIR,
+  IN_MOVE_SELF,
   IN_MOVED_FROM,
   IN_MOVED_TO,
   IN_Q_OVERFLOW,
@@ -159,7 +160,7 @@ export class WatchedTree {
     if (!watch.isRoot || watch.parent !== null || type === null) return;
     const { path, isDirectory } = watch;
     this.#events.push({ type, path, isDirectory });
-    if (type === "delete") this.#drop(watch, false);
+    if (type === "delete") this.#drop(watch, (mask & IN_MOVE_SELF) !== 0);
   }
 
   #applyEntry(watch: Watch, event: RawEvent): void {

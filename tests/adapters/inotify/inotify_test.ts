@@ -92,6 +92,44 @@ onLinux("a watched file is reported by its own path", async (stage) => {
   ]);
 });
 
+onLinux("a watched file that is moved is a delete", async (stage) => {
+  const [path, moved] = [stage.at("log"), stage.at("log.1")];
+  Deno.writeTextFileSync(path, "");
+  stage.watcher.watch(path);
+  Deno.renameSync(path, moved);
+  assertEquals(await stage.until("delete log"), ["delete log"]);
+  Deno.writeTextFileSync(moved, "not watched any more");
+  Deno.writeTextFileSync(path, "");
+  stage.watcher.watch(path);
+  Deno.writeTextFileSync(path, "text");
+  assertEquals(await stage.until("close log"), ["modify log", "close log"]);
+});
+
+onLinux("a watched tree that is moved is a delete", async (stage) => {
+  Deno.mkdirSync(stage.at("below"));
+  stage.watcher.watch(stage.root, { recursive: true });
+  Deno.renameSync(stage.root, `${stage.outside}/moved`);
+  Deno.writeTextFileSync(`${stage.outside}/moved/below/file`, "");
+  assertEquals(await stage.until("delete ./"), ["delete ./"]);
+  Deno.mkdirSync(stage.root);
+  stage.watcher.watch(stage.root, { recursive: true });
+  Deno.mkdirSync(stage.at("last"));
+  assertEquals(await stage.until("create last/"), ["create last/"]);
+});
+
+onLinux(
+  "a watched file below a watched directory moves once",
+  async (stage) => {
+    Deno.writeTextFileSync(stage.at("a"), "");
+    stage.watcher.watch(stage.root);
+    stage.watcher.watch(stage.at("a"));
+    Deno.renameSync(stage.at("a"), stage.at("b"));
+    Deno.writeTextFileSync(stage.at("last"), "");
+    const events = await stage.until("create last");
+    assertEquals(events, ["move a to b", "create last"]);
+  },
+);
+
 onLinux("without `recursive` no directory below is watched", async (stage) => {
   stage.watcher.watch(stage.root);
   Deno.mkdirSync(stage.at("below"));
