@@ -240,7 +240,7 @@ export class Stream extends StreamWriter
   #ready(events: number): void {
     try {
       if ((events & EVENT_READ) !== 0) this.#receive(events);
-      if ((events & EVENT_WRITE) !== 0 && !this.closed) this.flushQueue();
+      if ((events & EVENT_WRITE) !== 0 && !this.closed) this.handleRoom();
     } catch (error) {
       this.finish(error as Error);
     }

@@ -238,8 +238,8 @@ export abstract class StreamWriter extends Endpoint {
 
   /** Whether room is waited for. */
   protected get wantsRoom(): boolean {
-    return (this.#queue !== null && !this.is(CORKED)) ||
-      (this.#rare !== null && this.#rare.onWritable !== null);
+    if (this.#queue !== null) return !this.is(CORKED);
+    return this.#rare !== null && this.#rare.onWritable !== null;
   }
 
   /** Sends without the queue: the system takes most writes whole. */
@@ -316,16 +316,26 @@ export abstract class StreamWriter extends Endpoint {
     return false;
   }
 
-  /** Sends the queue, then calls `whenWritable()` and `onDrain`. */
-  protected flushQueue(): void {
+  /**
+   * Sends the queue, then calls the function of `whenWritable()`. The loop calls this
+   * when the system has room. Methods use `#flushQueue()`, because they never call back.
+   */
+  protected handleRoom(): void {
+    this.#flushQueue();
+    const rare = this.#rare;
+    if (rare === null || rare.onWritable === null) return;
+    if (this.closed || this.#hasUnsent()) return;
+    const callback = rare.onWritable;
+    rare.onWritable = null;
+    this.guard(callback);
+    // The callback is likely to wait again: until then the registration stays.
+    this.updateInterest();
+  }
+
+  /** Sends the queue; `onDrain` is called from the loop. */
+  #flushQueue(): void {
     if (this.#queue !== null && !this.is(CORKED)) this.#sendQueue(this.#queue);
     if (this.#queue === null) this.#flushed();
-    const rare = this.#rare;
-    if (rare !== null && rare.onWritable !== null && !this.#hasUnsent()) {
-      const callback = rare.onWritable;
-      rare.onWritable = null;
-      callback();
-    }
     const drained = this.#isDrained();
     // `onDrain` is likely to resume: until then the registration stays as it is.
     if (!drained || !this.is(PAUSED)) this.updateInterest();
@@ -374,7 +384,7 @@ export abstract class StreamWriter extends Endpoint {
   /** Flushes. An error closes the stream, and `onClose` reports it from the loop. */
   protected flushGuarded(): void {
     try {
-      this.flushQueue();
+      this.#flushQueue();
     } catch (error) {
       this.finish(error as Error);
     }
