@@ -2,11 +2,11 @@
  * Pollux: readiness-based I/O for Deno, in pure TypeScript.
  *
  * It reports when a file descriptor is ready, by `select`, `poll`, `epoll`,
- * `kqueue` or `/dev/poll`. They share one interface in the shape of Python's
+ * `kqueue`, `/dev/poll` or AFD. They share one interface in the shape of Python's
  * `selectors`.
  *
  * This entry point has the selectors, sockets and the reactor. The bare calls
- * (`select`, `Poll`, `Epoll`, `Kqueue`, `DevPoll`) and their flags are in
+ * (`select`, `Poll`, `Epoll`, `Kqueue`, `DevPoll`, `Afd`) and their flags are in
  * `@pollux/reactor/selectors`, plain descriptors (`pipe`, `read`, `write`, `close`)
  * in `@pollux/reactor/socket`.
  *

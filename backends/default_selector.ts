@@ -10,8 +10,8 @@ import { createSelector } from "./selectors.ts";
 /**
  * The best selector of this system, as in Python. `new DefaultSelector()` returns
  * an `EpollSelector` on Linux, a `KqueueSelector` on macOS and the BSDs, a
- * `DevpollSelector` on illumos, and otherwise a `PollSelector` or a
- * `SelectSelector`.
+ * `DevpollSelector` on illumos, and an `AfdSelector` on Windows. Elsewhere it returns a
+ * `PollSelector` or a `SelectSelector`, as it does where the kernel refuses the first.
  *
  * @typeParam T The data that is registered with each file object
  * @typeParam F The type of the file objects, and so of `key.fileobj`. Default: any
