@@ -5,7 +5,7 @@
  *
  * | event | while |
  * | --- | --- |
- * | `EVENT_READ`, to receive | `onMessage` is set, it is not paused, and no message is held back |
+ * | `EVENT_READ`, to receive | `onMessage` or `onSegments` is set, it is not paused, and no message is held back |
  * | `EVENT_READ`, for errors | it does not receive, `onError` is set, and no datagram is known to wait |
  * | `EVENT_WRITE` | messages are queued, and the sender does not rest (`datagram_sender.ts`) |
  *
@@ -89,9 +89,9 @@ export interface DatagramCallbacks<Address extends SocketAddress> {
  * Its callbacks are `onMessage`, `onSegments`, `onError`, `onDrain` and `onClose`, see
  * `DatagramCallbacks`.
  *
- * A socket with a callback for messages or `onError` keeps `run()` alive. Without them, it is not
- * watched, and `run()` may return. The system keeps messages until its buffer is full,
- * and the next `send()` reports an error.
+ * A socket with a callback for messages or `onError` keeps `run()` alive. Without them,
+ * it is not watched, and `run()` may return. The system keeps messages until its buffer
+ * is full, and the next `send()` reports an error.
  *
  * @example A datagram to oneself
  * ```ts

@@ -29,7 +29,7 @@ export let loopOf: (endpoint: Endpoint) => Loop;
 
 /**
  * A descriptor that a reactor watches: a listener, a stream, a datagram socket.
- * `Acceptor`, `Stream`, `Datagram` and `Conn` extend it.
+ * `Acceptor`, `Stream`, `Datagram`, `Listener` and `Conn` extend it.
  *
  * It holds three fields, and no method of it is called for an event. Ten thousand
  * idle connections pay for every byte, and each message for every call.
