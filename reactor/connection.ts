@@ -158,6 +158,7 @@ export class Connection<A extends SocketAddress = SocketAddress>
    * @param enabled Default: true
    * @throws {Deno.errors.NotConnected} while connecting
    * @throws {Deno.errors.BadResource} once closed
+   * @throws {Deno.errors.NotSupported} on a Unix socket
    */
   setNoDelay(enabled: boolean = true): void {
     this.socket.setOption("noDelay", enabled);
