@@ -1,5 +1,5 @@
 /**
- * Prints diagnoses to standard error: each is a line, and says how to go on.
+ * Prints diagnoses to standard error: a line for each, and below it the stack of a stall.
  *
  * @module
  */
