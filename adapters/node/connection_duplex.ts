@@ -30,7 +30,7 @@ type Done = (error?: Error | null) => void;
 /** Gives the socket of a server the handle to which `node:http` writes directly. */
 export let addDirectHandle: (duplex: ConnectionDuplex) => void;
 
-/** Gives the socket of a server the short way to the parser of `node:http`. */
+/** Gives the socket of a server the fast path to the parser of `node:http`. */
 export let addDirectReads: (duplex: ConnectionDuplex) => void;
 
 /** The options of a `ConnectionDuplex`. */
@@ -68,7 +68,7 @@ export class ConnectionDuplex extends Duplex {
   protected _handle: object | null = null;
   readonly #connection: Connection;
   readonly #idle: IdleTimer = new IdleTimer(() => this.#idled());
-  /** The short way of received bytes. */
+  /** The fast path of received bytes. */
   #direct: DirectReads | null = null;
   #remote: NodeAddress | null = null;
   #local: NodeAddress | null = null;
@@ -425,7 +425,7 @@ export class ConnectionDuplex extends Duplex {
     if (this.#written !== null) this.#connection.whenWritable(null);
   }
 
-  /** Sets options of TCP, which a Unix socket has not, as soon as there is a socket. */
+  /** Sets options of TCP, which a Unix socket lacks, as soon as there is a socket. */
   #configure(configure: (connection: Connection) => void): this {
     const apply = (): void => {
       if (this.destroyed || this.#remote === null) return;

@@ -1,8 +1,8 @@
 /**
- * The short way of received bytes. On Deno's own sockets they go to the parser of
+ * The fast path of received bytes. On Deno's own sockets they go to the parser of
  * `node:http` in place, past the stream and without a copy.
  *
- * The way is not documented. It is taken if a parser has these members and passes a
+ * The path is not documented. It is taken if a parser has these members and passes a
  * trial, and otherwise the bytes go to the stream. Only speed depends on it.
  *
  * Source: `execute` in `ext/node/polyfills/internal_binding/http_parser.ts`, and
@@ -41,7 +41,7 @@ type Listener = (bytes: Uint8Array) => void;
 /** A request for the trial. */
 const TRIAL = "GET / HTTP/1.1\r\n\r\n";
 
-/** Whether parsers of a class work in the short way. */
+/** Whether parsers of a class work by the fast path. */
 const trials = new WeakMap<object, boolean>();
 
 /** Passes received bytes to the parser that `node:http` has given to a socket. */
@@ -63,7 +63,7 @@ export class DirectReads {
     this.#listener = socket.rawListeners("data")[0] as Listener;
   }
 
-  /** The short way of a socket; null if it has none. */
+  /** The fast path of a socket; null if it has none. */
   static of(socket: Duplex): DirectReads | null {
     const { parser } = socket as { parser?: HttpParser | null };
     // Its listener is not known among others.
@@ -118,7 +118,7 @@ export class DirectReads {
   }
 }
 
-/** Parses a request in the short way. */
+/** Parses a request by the fast path. */
 function passesTrial(Parser: HttpParser["constructor"]): boolean {
   const bytes = new TextEncoder().encode(TRIAL);
   let completed = false;

@@ -1,8 +1,8 @@
 /**
- * The short way of short answers. Deno's `node:http` passes an answer that is one text
+ * The fast path of short answers. Deno's `node:http` passes an answer that is one text
  * to the handle of its socket, and not to the stream.
  *
- * The way is not documented. Deno takes it if the socket has a `_handle` with these
+ * The path is not documented. Deno takes it if the socket has a `_handle` with these
  * members, and otherwise writes to the stream. Only speed depends on it.
  *
  * Source: `tryDirectEnd` in `ext/node/polyfills/_http_outgoing.ts` of Deno 2.9.
