@@ -8,6 +8,8 @@
  * @module
  */
 
+import { isWindows } from "../current_system.ts";
+
 /** A `struct pollfd`: where its fields are, and how its bits become POSIX' POLL*. */
 export interface PollfdLayout {
   readonly size: 8 | 16;
@@ -60,7 +62,7 @@ export const wsaPollfd: PollfdLayout = {
 };
 
 /** The layout of this system. */
-const own = Deno.build.os === "windows" ? wsaPollfd : posixPollfd;
+const own = isWindows ? wsaPollfd : posixPollfd;
 
 /** An array of `struct pollfd` that grows. */
 export class PollFds {
