@@ -111,7 +111,12 @@ class ByteSource implements UnderlyingByteSource, ReadRequest {
 
   #end(): void {
     this.#source.close();
-    this.#controller!.close();
+    try {
+      this.#controller!.close();
+    } catch {
+      // The end within an element of the reader's view: that has failed the stream.
+      return;
+    }
     this.#controller!.byobRequest?.respond(0);
   }
 }

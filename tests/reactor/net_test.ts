@@ -55,10 +55,12 @@ function onBoth(
 ): void {
   test(`Conn and Listener: ${name}`, async () => {
     const expected = await transcriptOf(Deno as Network, scenario);
-    await using reactor = new Reactor();
+    const reported: unknown[] = [];
+    await using reactor = new Reactor({ onError: (e) => reported.push(e) });
     reactor.serve();
     const actual = await transcriptOf(reactor.net as Network, scenario);
     assertEquals(actual, expected);
+    assertEquals(reported, []);
   }, options);
 }
 
@@ -232,6 +234,24 @@ onBoth(
     await say("read", async () => [...(await read).value!]);
     client.close();
     server.close();
+  },
+);
+
+onBoth(
+  "an end of file within an element of the reader's view fails its read",
+  async (net, say) => {
+    const [client, server] = await pair(net);
+    await server.write(bytes(1, 2, 3));
+    const reader = client.readable.getReader({ mode: "byob" });
+    reader.closed.catch(() => {}); // It is asked for below.
+    await say("whole element", async () => {
+      return (await reader.read(new Uint16Array(4))).value?.length;
+    });
+    const pending = reader.read(new Uint16Array(4));
+    server.close();
+    await say("half of an element", () => pending);
+    await say("closed", () => reader.closed);
+    await say("close", () => client.close());
   },
 );
 

@@ -385,6 +385,28 @@ onEachBackend(
 );
 
 onEachBackend(
+  "Connection: writable stays open after an end within an element of a view",
+  async (stage) => {
+    serve(stage);
+    const [left, right] = stage.pair().map((end) => stage.reactor.adopt(end));
+    const writer = right!.writable.getWriter();
+    const reader = right!.readable.getReader({ mode: "byob" });
+    const closed = assertRejects(() => reader.closed, TypeError);
+    left!.end("odd");
+    const { value } = await reader.read(new Uint16Array(4));
+    assertEquals(value!.length, 1);
+    await assertRejects(() => reader.read(new Uint16Array(4)), TypeError);
+    await closed;
+    let answer = "";
+    left!.onData = (chunk) => answer += textOf(chunk);
+    await writer.write(bytesOf("answer"));
+    await writer.close();
+    await ended(left!);
+    assertEquals(answer, "answer");
+  },
+);
+
+onEachBackend(
   "Connection: readable stays open after writable is closed",
   async (stage) => {
     serve(stage);
