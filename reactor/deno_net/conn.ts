@@ -199,12 +199,13 @@ export class Conn<
   }
 
   /**
-   * Closes the connection: pending calls fail with `Deno.errors.Interrupted`.
+   * Sends an end of file and closes. Pending calls fail with `Deno.errors.Interrupted`.
    *
    * @throws {Deno.errors.BadResource} if it was closed before
    */
   close(): void {
     this.#checkOpen();
+    this.#writes.endBeforeClose();
     this.#closed = true;
     this.#finish(undefined);
   }

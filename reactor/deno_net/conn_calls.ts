@@ -71,6 +71,18 @@ export class ConnWrites extends RequestQueue<number> {
     return 0;
   }
 
+  /**
+   * Sends the end of file ahead of a close, which is a reset where input is unread
+   * (RFC 1122, section 4.2.2.13). The peer then reads the last bytes without an error.
+   */
+  endBeforeClose(): void {
+    try {
+      this.#socket.shutdown("write");
+    } catch {
+      // The peer is gone, or the descriptor: there is nothing to end.
+    }
+  }
+
   protected override get verb(): string {
     return "write";
   }

@@ -121,6 +121,26 @@ onBoth("close() interrupts a read, and ends every method", async (net, say) => {
   server.close();
 });
 
+onBoth("a close with unread input resets no peer", async (net, say) => {
+  const closes: ((conn: Deno.TcpConn) => unknown)[] = [
+    (conn) => conn.close(),
+    (conn) => conn[Symbol.dispose](),
+    (conn) => conn.readable.cancel(),
+    (conn) => conn.writable.close(),
+    (conn) => conn.writable.abort(),
+  ];
+  for (const close of closes) {
+    const [client, server] = await pair(net);
+    await client.write(bytes(1, 2));
+    await server.read(bytes(0));
+    await server.write(bytes(3, 4, 5));
+    await close(server);
+    await say("reply", () => client.read(new Uint8Array(5)));
+    await say("end", () => client.read(new Uint8Array(5)));
+    client.close();
+  }
+}, NOT_DENO_OF_WINDOWS);
+
 onBoth("closeWrite() leaves the other direction open", async (net, say) => {
   const [client, server] = await pair(net);
   await say("closeWrite", () => client.closeWrite());
