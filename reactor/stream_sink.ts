@@ -41,6 +41,11 @@ export class StreamSink implements Sink, TurnBound {
     this.writable = writableOf(this);
   }
 
+  /** Aborts at once: a write that waits for a slow peer would hold up `abort()`. */
+  open(aborted: AbortSignal): void {
+    aborted.addEventListener("abort", () => this.abort(aborted.reason));
+  }
+
   write(bytes: Uint8Array<ArrayBuffer>): number | Promise<number> {
     const { length } = bytes;
     this.#checkOpen();

@@ -19,6 +19,11 @@ export interface Source {
 
 /** The other end of a writable stream. */
 export interface Sink {
+  /**
+   * Called first, with the signal that an abort begins: `abort` has to wait for a write
+   * or a close that is under way.
+   */
+  open?(aborted: AbortSignal): void;
   /** Returns how many bytes were taken, at once or later. */
   write(bytes: Uint8Array<ArrayBuffer>): number | Promise<number>;
   /** Called after the last chunk. */
@@ -138,6 +143,10 @@ class ByteSink implements UnderlyingSink<Uint8Array<ArrayBufferLike>> {
 
   constructor(sink: Sink) {
     this.#sink = sink;
+  }
+
+  start({ signal }: WritableStreamDefaultController): void {
+    this.#sink.open?.(signal);
   }
 
   write(

@@ -353,6 +353,40 @@ onEachBackend(
   },
 );
 
+onEachBackend(
+  "Stream: abort() of writable ends a write that waits for a slow reader",
+  async (stage) => {
+    const { input, output } = servedPipe(stage);
+    const writer = output.writable.getWriter();
+    const reason = new Error("on purpose");
+    const closed = assertRejects(() => writer.closed, Error, reason.message);
+    const written = writer.write(new Uint8Array(1_000_000));
+    await nextTurn();
+    const aborted = writer.abort(reason);
+    assertEquals([output.closed, output.error], [true, reason]);
+    await assertRejects(() => written, Error, reason.message);
+    await Promise.all([aborted, closed]);
+    input.close();
+  },
+);
+
+onEachBackend(
+  "Stream: abort() of writable ends a close that waits for a slow reader",
+  async (stage) => {
+    const { input, output } = servedPipe(stage);
+    output.write(new Uint8Array(1_000_000));
+    const writer = output.writable.getWriter();
+    const ends = [writer.close(), writer.closed];
+    await nextTurn();
+    ends.push(writer.abort("no longer needed"));
+    assert(output.closed);
+    for (const end of await Promise.allSettled(ends)) {
+      assertEquals(end.status, "rejected");
+    }
+    input.close();
+  },
+);
+
 onAnyBackend(
   "Stream: writable of a descriptor that is open for reading is a TypeError",
   (stage) => {
