@@ -56,6 +56,8 @@ export class ConnWrites extends RequestQueue<number> {
 
   /** Sends the bytes for which there is room. Returns how many, or `WOULD_BLOCK`. */
   send(buffer: Uint8Array<ArrayBuffer>, length: number): number {
+    // A send of no bytes fails after a half-close, and takes the error of a reset.
+    if (length === 0) return 0;
     const count = this.#socket.send(buffer, length);
     if (count > 0 && this.idle !== null) this.idle.active = true;
     return count;

@@ -92,6 +92,18 @@ onBoth("empty reads and writes are not end of file", async (net, say) => {
   server.close();
 });
 
+onBoth("an empty chunk after closeWrite() ends nothing", async (net, say) => {
+  const [client, server] = await pair(net);
+  await client.closeWrite();
+  const writer = client.writable.getWriter();
+  await say("write", () => writer.write(bytes()));
+  await server.write(bytes(1, 2));
+  await say("read", () => client.read(new Uint8Array(5)));
+  client.close();
+  await say("write after close()", () => client.write(bytes()));
+  server.close();
+});
+
 onBoth("concurrent reads are served in their order", async (net, say) => {
   const [client, server] = await pair(net);
   const reads = [client.read(bytes(0, 0)), client.read(bytes(0, 0))];
