@@ -108,7 +108,10 @@ export class Inotify implements AsyncIterable<InotifyEvent>, Disposable {
     this.#tree.add(trimmed(path), isDirectory, recursive);
   }
 
-  /** Stops watching a path and, after `recursive`, the directories below. */
+  /**
+   * Stops watching a path and, after `recursive`, the directories below. Paths below
+   * that were passed to `watch()` themselves stay watched.
+   */
   unwatch(path: string): void {
     this.#checkOpen();
     this.#tree.remove(trimmed(path));

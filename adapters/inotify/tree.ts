@@ -71,6 +71,7 @@ export class WatchedTree {
     const root = known ?? new Watch(path, isDirectory, recursive);
     const isWider = recursive && !(known?.recursive ?? false);
     root.isRoot = true;
+    root.isRecursiveRoot ||= recursive;
     root.recursive ||= recursive;
     if (known === undefined) this.#setRoot(root, wd);
     if (isWider) {
@@ -95,10 +96,36 @@ export class WatchedTree {
     this.#set(root, wd);
   }
 
-  /** Stops watching a path and everything below. */
+  /** Stops watching a path and everything below, except for other roots. */
   remove(path: string): void {
     for (const watch of [...this.#byWd.values()]) {
-      if (watch.path === path) this.#drop(watch, true);
+      if (watch.path === path) this.#remove(watch);
+    }
+  }
+
+  #remove(watch: Watch): void {
+    for (const child of [...watch.children.values()]) {
+      if (child.isRoot) this.#separate(child);
+      else this.#remove(child);
+    }
+    this.#drop(watch, true);
+  }
+
+  /** Keeps a root without the directory above. */
+  #separate(root: Watch): void {
+    const { path } = root;
+    root.detach();
+    root.name = path;
+    this.#narrow(root);
+  }
+
+  /** Stops watching directories below a root for which only one above has asked. */
+  #narrow(root: Watch): void {
+    if (root.isRecursiveRoot) return;
+    root.recursive = false;
+    for (const child of [...root.children.values()]) {
+      if (child.isRoot) this.#narrow(child);
+      else this.#remove(child);
     }
   }
 
@@ -237,7 +264,9 @@ export class WatchedTree {
       return;
     }
     moved.attach(target, name);
-    if (!target.recursive && !moved.isRoot) this.#drop(moved, true);
+    if (target.recursive) return;
+    if (moved.isRoot) this.#narrow(moved);
+    else this.#remove(moved);
   }
 
   /** @param exists Whether the files are elsewhere, and still watched by the kernel */

@@ -18,6 +18,8 @@ export class Watch {
   recursive: boolean;
   /** Whether the user has asked for it, rather than for a directory above it. */
   isRoot = false;
+  /** Whether the user has asked for the directories below it, too. */
+  isRecursiveRoot = false;
   /** Whether the entries that it has already are reported. */
   reports = true;
   /** The watched files and directories in this directory. */

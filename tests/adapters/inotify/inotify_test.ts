@@ -348,6 +348,51 @@ onLinux("after unwatch() nothing below a path is reported", async (stage) => {
   assertEquals(await stage.until("create last"), ["create last"]);
 });
 
+onLinux(
+  "after unwatch() paths below that were watched themselves go on",
+  async (stage) => {
+    Deno.mkdirSync(stage.at("a/b/c"), { recursive: true });
+    Deno.mkdirSync(stage.at("a/tree/c"), { recursive: true });
+    stage.watcher.watch(stage.root);
+    stage.watcher.watch(stage.at("a/b"));
+    stage.watcher.watch(stage.at("a/tree"), { recursive: true });
+    stage.watcher.watch(stage.at("a"), { recursive: true });
+    stage.watcher.unwatch(stage.at("a"));
+    const names = ["a/file", "a/b/c/file", "a/b/file", "a/tree/c/file", "last"];
+    for (const name of names) Deno.writeTextFileSync(stage.at(name), "");
+    assertEquals(
+      (await stage.until("close last")).filter((text) =>
+        text.startsWith("create")
+      ),
+      ["create a/b/file", "create a/tree/c/file", "create last"],
+    );
+  },
+);
+
+onLinux(
+  "a tree that is moved out of a recursive one keeps the paths that were watched themselves",
+  async (stage) => {
+    const flat = `${stage.outside}/flat`;
+    Deno.mkdirSync(flat);
+    Deno.mkdirSync(stage.at("a/b/c"), { recursive: true });
+    stage.watcher.watch(flat);
+    stage.watcher.watch(stage.at("a/b"));
+    stage.watcher.watch(stage.root, { recursive: true });
+    Deno.renameSync(stage.at("a"), `${flat}/a`);
+    for (const name of ["a/file", "a/b/c/file", "a/b/file"]) {
+      Deno.writeTextFileSync(`${flat}/${name}`, "");
+    }
+    Deno.writeTextFileSync(stage.at("last"), "");
+    // The paths of both directories are equally long, so the texts have the rest.
+    const events = await stage.until("create last");
+    assertEquals(events.filter((text) => !text.startsWith("close")), [
+      "move a to a/",
+      "create a/b/file",
+      "create last",
+    ]);
+  },
+);
+
 onLinux("the narrow permission is enough", async (stage) => {
   const { code, stdout, stderr } = await runDeno(
     `import { Inotify } from "POLLUX/adapters/inotify/mod.ts";
