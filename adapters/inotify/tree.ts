@@ -181,7 +181,10 @@ export class WatchedTree {
     this.#pending.add(watch);
   }
 
-  /** Reports a root itself. The directory above reports all others, by name. */
+  /**
+   * Reports a root itself. The directory above reports all others, by name. No event
+   * has the new path of a root that is moved, so its watch ends.
+   */
   #applyOwn(watch: Watch, { mask }: RawEvent): void {
     const type = typeOf(mask);
     if (!watch.isRoot || watch.parent !== null || type === null) return;

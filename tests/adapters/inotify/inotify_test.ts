@@ -321,6 +321,49 @@ onLinux(
   },
 );
 
+onLinux("a watched path that is moved itself is a delete", async (stage) => {
+  const tree = `${stage.outside}/tree`;
+  const file = `${stage.outside}/file`;
+  Deno.mkdirSync(`${tree}/below`, { recursive: true });
+  Deno.writeTextFileSync(file, "");
+  stage.watcher.watch(stage.root);
+  stage.watcher.watch(tree, { recursive: true });
+  stage.watcher.watch(file);
+  Deno.renameSync(tree, `${stage.outside}/away`);
+  Deno.renameSync(file, `${stage.outside}/gone`);
+  Deno.writeTextFileSync(`${stage.outside}/away/below/file`, "");
+  Deno.writeTextFileSync(`${stage.outside}/gone`, "text");
+  Deno.writeTextFileSync(stage.at("last"), "");
+  // Both paths are as long as that of the root, whose texts begin after a slash.
+  assertEquals(await stage.until("create last"), [
+    "delete ./",
+    "delete .",
+    "create last",
+  ]);
+  Deno.writeTextFileSync(file, "");
+  stage.watcher.watch(file);
+  Deno.writeTextFileSync(file, "text");
+  assertEquals((await stage.until("close .")).at(-2), "modify .");
+});
+
+onLinux(
+  "a watched tree that is moved into another has the paths of that one",
+  async (stage) => {
+    const tree = `${stage.outside}/tree`;
+    Deno.mkdirSync(`${tree}/below`, { recursive: true });
+    stage.watcher.watch(tree, { recursive: true });
+    stage.watcher.watch(stage.root, { recursive: true });
+    Deno.renameSync(tree, stage.at("in"));
+    Deno.writeTextFileSync(stage.at("in/below/file"), "");
+    assertEquals(await stage.until("create in/below/file"), [
+      "create in/",
+      "delete ./",
+      "create in/below/",
+      "create in/below/file",
+    ]);
+  },
+);
+
 onLinux("close() ends a waiting iteration", async (stage) => {
   stage.watcher.watch(stage.root);
   const seen: InotifyEvent[] = [];
