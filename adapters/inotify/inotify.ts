@@ -43,8 +43,9 @@ const WATCH_OPTIONS: OptionNames<InotifyWatchOptions> = { recursive: true };
  * a directory above it is not reported.
  *
  * A symbolic link is watched itself, and not followed. A directory below that you may
- * not read is not watched, until its mode permits it. In a new directory, an entry
- * may be older than the watch. It is reported as `create` alone.
+ * not read is not watched, until its mode permits it. The same is true for a path of
+ * 4,096 bytes or more, until a move shortens it. In a new directory, an entry may be
+ * older than the watch. It is reported as `create` alone.
  *
  * @example
  * ```ts

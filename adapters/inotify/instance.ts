@@ -110,3 +110,15 @@ export class Instance {
     }
   }
 }
+
+/** Whether a file was deleted, or replaced by another type, before it was watched. */
+export function isGone(error: unknown): boolean {
+  return error instanceof Deno.errors.NotFound ||
+    error instanceof Deno.errors.NotADirectory;
+}
+
+/** Whether a directory may not be read, or its path is longer than a call may take. */
+export function isUnreachable(error: unknown): boolean {
+  return error instanceof Deno.errors.PermissionDenied ||
+    (isSystemError(error) && error.code === "ENAMETOOLONG");
+}

@@ -24,7 +24,7 @@ import {
   type RawEvent,
   typeOf,
 } from "./events.ts";
-import type { Instance } from "./instance.ts";
+import { type Instance, isGone, isUnreachable } from "./instance.ts";
 import { Watch } from "./watch.ts";
 
 /** A look does not go deeper while so many events wait for the user. */
@@ -208,7 +208,7 @@ export class WatchedTree {
 
   #lookAgain(watch: Watch | undefined): void {
     const isUnread = watch !== undefined && watch.wd < 0 && watch.recursive;
-    if (!isUnread) return;
+    if (!isUnread || this.#pending.has(watch)) return;
     watch.reports = true;
     this.#pending.add(watch);
   }
@@ -267,7 +267,10 @@ export class WatchedTree {
       return;
     }
     moved.attach(target, name);
-    if (target.recursive) return;
+    if (target.recursive) {
+      for (const each of moved.all()) this.#lookAgain(each);
+      return;
+    }
     if (moved.isRoot) this.#narrow(moved);
     else this.#remove(moved);
   }
@@ -313,10 +316,9 @@ export class WatchedTree {
       wd = this.#instance.watch(watch.path, true);
       return { watch, wd, entries: [...Deno.readDirSync(watch.path)] };
     } catch (error) {
-      const isSkipped = error instanceof Deno.errors.PermissionDenied;
-      // An unreadable directory is looked at again when its attributes change.
+      // It is looked at again when its attributes or its path change.
       if (!isGone(error)) this.#pending.delete(watch);
-      if (!isGone(error) && !isSkipped) throw error;
+      if (!isGone(error) && !isUnreachable(error)) throw error;
       return { watch, wd, entries: null };
     }
   }
@@ -434,10 +436,4 @@ function isIn(path: string, { path: directory }: Watch): boolean {
 
 function nameOf(path: string): string {
   return path.slice(path.lastIndexOf("/") + 1);
-}
-
-/** Whether a file was deleted, or replaced by another type, before it was watched. */
-function isGone(error: unknown): boolean {
-  return error instanceof Deno.errors.NotFound ||
-    error instanceof Deno.errors.NotADirectory;
 }

@@ -364,6 +364,28 @@ onLinux(
   },
 );
 
+onLinux(
+  "a path that is too long for the system ends no iteration",
+  async (stage) => {
+    const half = Array(9).fill("n".repeat(250)).join("/");
+    const upper = stage.at(`upper/${half}`);
+    const lower = `${stage.outside}/lower/${half}`;
+    Deno.mkdirSync(upper, { recursive: true });
+    Deno.mkdirSync(lower, { recursive: true });
+    stage.watcher.watch(stage.root, { recursive: true });
+    Deno.renameSync(`${stage.outside}/lower`, `${upper}/lower`);
+    Deno.writeTextFileSync(stage.at("seen"), "");
+    const events = await stage.until("close seen");
+    assertEquals(events[0], `create upper/${half}/lower/`);
+    await stage.until(`create upper/${half}/lower/${half.slice(0, 1505)}/`);
+    Deno.renameSync(`${upper}/lower`, stage.at("short"));
+    Deno.writeTextFileSync(stage.at("last"), "");
+    await stage.until(`create short/${half}/`);
+    Deno.writeTextFileSync(stage.at(`short/${half}/file`), "");
+    await stage.until(`create short/${half}/file`);
+  },
+);
+
 onLinux("close() ends a waiting iteration", async (stage) => {
   stage.watcher.watch(stage.root);
   const seen: InotifyEvent[] = [];
