@@ -33,6 +33,37 @@ export function isTerminal(fd: number): boolean {
 /** `<asm-generic/ioctls.h>` of Linux: the device of a terminal, also behind `/dev/tty`. */
 export const TIOCGDEV = 0x80045432;
 
+/** `<asm-generic/ioctls.h>` of Linux: `struct termios2`, and the size of it. */
+const TCGETS2 = 0x802c542a;
+const TCSETS2 = 0x402c542b;
+const TERMIOS2_BYTES = 44;
+
+/**
+ * Reads the settings of a terminal. On Linux the C library knows only the usual rates,
+ * so those of a serial port are read from the kernel.
+ *
+ * @returns puts them back, unless they are the same
+ */
+function snapshotOf(fd: number): () => void {
+  const { TCSANOW } = system().constants;
+  const read = system().os === "linux" ? readKernelSettings : readSettings;
+  const before = read(fd);
+  return () => {
+    const now = read(fd);
+    if (typeof before === "number" || typeof now === "number") return;
+    if (isEqual(before, now)) return;
+    if (system().os === "linux") ioctl(fd, TCSETS2, before);
+    else libc().tcsetattr(fd, TCSANOW, before);
+  };
+}
+
+/** As `readSettings`, by `struct termios2`. */
+function readKernelSettings(fd: number): Termios | number {
+  const settings = new Uint8Array(new ArrayBuffer(TERMIOS2_BYTES));
+  const result = ioctl(fd, TCGETS2, settings);
+  return result < 0 ? result : settings;
+}
+
 /** Names a terminal, so that two descriptors of one terminal are recognised. */
 function identityOf(fd: number): string {
   const device = new Uint32Array(new ArrayBuffer(4));
@@ -50,10 +81,43 @@ function restoreAll(): void {
 }
 
 /**
+ * Nothing runs between these events and the end of the program, unless a listener
+ * prevents the end. That may be a later listener: then the terminals get back the
+ * settings that the program still needs.
+ */
+function restoreAtError(event: Event): void {
+  if (event.defaultPrevented) return;
+  const used = new Map(
+    [...unrestored].map((found) => [found, found.snapshot()]),
+  );
+  restoreAll();
+  queueMicrotask(() => {
+    if (!event.defaultPrevented) return;
+    for (const [found, reset] of used) if (unrestored.has(found)) reset();
+  });
+}
+
+/**
  * The events of a program that ends: `Deno.exit()` and the last line of a module; an
  * error that nothing catches. A signal that ends the process has none.
  */
-const ENDINGS = ["unload", "error", "unhandledrejection"] as const;
+const ENDINGS: Readonly<Record<string, (event: Event) => void>> = {
+  unload: restoreAll,
+  error: restoreAtError,
+  unhandledrejection: restoreAtError,
+};
+
+function listen(): void {
+  for (const [name, listener] of Object.entries(ENDINGS)) {
+    addEventListener(name, listener);
+  }
+}
+
+function stopListening(): void {
+  for (const [name, listener] of Object.entries(ENDINGS)) {
+    removeEventListener(name, listener);
+  }
+}
 
 /**
  * The settings of a terminal as it was found. Several files of one terminal share those
@@ -70,9 +134,7 @@ export class FoundSettings {
     this.#terminal = identityOf(fd);
     const [first] = this.#others();
     this.#found = first === undefined ? found : first.#found;
-    if (unrestored.size === 0) {
-      for (const ending of ENDINGS) addEventListener(ending, restoreAll);
-    }
+    if (unrestored.size === 0) listen();
     unrestored.add(this);
   }
 
@@ -109,8 +171,7 @@ export class FoundSettings {
     if (isLast || (this.#isRaw && !others.some((other) => other.#isRaw))) {
       this.restore();
     }
-    if (unrestored.size > 0) return;
-    for (const ending of ENDINGS) removeEventListener(ending, restoreAll);
+    if (unrestored.size === 0) stopListening();
   }
 
   /**
@@ -122,6 +183,11 @@ export class FoundSettings {
     const now = readSettings(this.#fd);
     if (typeof now === "number" || isEqual(now, this.#found)) return;
     libc().tcsetattr(this.#fd, system().constants.TCSANOW, this.#found);
+  }
+
+  /** Returns a function that puts the present settings back. */
+  snapshot(): () => void {
+    return snapshotOf(this.#fd);
   }
 
   /** The settings of other files of the same terminal. */

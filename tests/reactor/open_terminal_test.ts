@@ -152,3 +152,49 @@ for (const [name, statement] of Object.entries(ENDINGS)) {
     ONLY_LINUX,
   );
 }
+
+const CAUGHT: Readonly<Record<string, string>> = {
+  "a listener catches": `addEventListener(name, prevent);
+    reactor.open(path, { raw: true });`,
+  "a later listener catches": `reactor.open(path, { raw: true });
+    addEventListener(name, prevent);`,
+};
+
+for (const [who, statements] of Object.entries(CAUGHT)) {
+  test(
+    `Reactor.open: a terminal stays raw after an error that ${who}`,
+    async () => {
+      await using stack = new AsyncDisposableStack();
+      const path = terminal(stack);
+      const source = `
+        import { Reactor } from ${JSON.stringify(MODULE)};
+        const path = ${JSON.stringify(path)};
+        const reactor = new Reactor();
+        reactor.serve();
+        const name = "unhandledrejection";
+        const prevent = (event) => {
+          event.preventDefault();
+          setTimeout(() => console.log("caught"), 0);
+        };
+        ${statements}
+        console.log("raw");
+        await Deno.stdin.read(new Uint8Array(1));
+        Promise.reject(new Error("on purpose"));
+        await Deno.stdin.read(new Uint8Array(1));`;
+      const file = await Deno.makeTempFile({ suffix: ".ts" });
+      stack.defer(() => Deno.remove(file));
+      await Deno.writeTextFile(file, source);
+      await using program = new Program(
+        denoProgram(),
+        ["run", "--no-check", "--allow-ffi", file],
+        { hasInput: true },
+      );
+      await program.line(/^raw$/);
+      const raw = await settingsOf(path);
+      await program.type("x");
+      await program.line(/^caught$/);
+      assertEquals(await settingsOf(path), raw);
+    },
+    ONLY_LINUX,
+  );
+}
