@@ -61,6 +61,16 @@ export class FileActions implements Disposable {
     check(required(processCalls[call], call)(this.bytes, fd), call);
   }
 
+  /**
+   * Closes all descriptors from a number on, also those that are not close-on-exec. It
+   * has no effect if the C library cannot do it: glibc before 2.34, musl, macOS.
+   */
+  closeFrom(fd: number): void {
+    const call = "posix_spawn_file_actions_addclosefrom_np";
+    const closes = processCalls[call];
+    if (closes !== null) check(closes(this.bytes, fd), call);
+  }
+
   /** Frees the memory of the actions. */
   [Symbol.dispose](): void {
     processCalls.posix_spawn_file_actions_destroy!(this.bytes);

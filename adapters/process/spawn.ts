@@ -39,7 +39,8 @@ interface OwnEnds {
  * Starts a program, without a thread and without fork.
  *
  * The child begins with default signals, and gets no descriptor of this process except
- * its three standard streams. A program with a terminal leads a session there, as in a
+ * its three standard streams. With glibc before 2.34, musl and macOS it also gets those
+ * that are not close-on-exec. A program with a terminal leads a session there, as in a
  * terminal window: job control, Ctrl-C and the window's size work.
  *
  * @param reactor The reactor that watches the child

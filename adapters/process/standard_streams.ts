@@ -75,6 +75,8 @@ export function addStandardStreams(
     return null;
   });
   if (terminal !== null) addTerminal(actions, choices, terminal);
+  // Other code opens descriptors without close-on-exec, and this process inherits some.
+  actions.closeFrom(FIRST_FREE);
   return streams;
 }
 

@@ -37,6 +37,9 @@ const processes = {
   // int posix_spawn_file_actions_addfchdir_np(
   //   posix_spawn_file_actions_t *file_actions, int fildes)
   posix_spawn_file_actions_addfchdir_np: optional(i32("buffer", "i32")),
+  // int posix_spawn_file_actions_addclosefrom_np(
+  //   posix_spawn_file_actions_t *file_actions, int from), since glibc 2.34
+  posix_spawn_file_actions_addclosefrom_np: optional(i32("buffer", "i32")),
   // int posix_spawnattr_init(posix_spawnattr_t *attr)
   posix_spawnattr_init: optional(i32("buffer")),
   posix_spawnattr_destroy: optional(i32("buffer")),

@@ -11,7 +11,10 @@ import {
 } from "@std/assert";
 import { spawn, watchProcess } from "../../../adapters/process/mod.ts";
 import { ffiPermissionFlag } from "../../../backends/ffi/mod.ts";
+import { system } from "../../../backends/ffi/current_system.ts";
 import { close, dup, pipe, read } from "../../../backends/ffi/descriptor.ts";
+import { fcntl } from "../../../backends/ffi/libc.ts";
+import { processCalls } from "../../../backends/ffi/process_calls.ts";
 import { createSelector } from "../../../backends/mod.ts";
 import { Reactor } from "../../../reactor/mod.ts";
 import {
@@ -386,6 +389,26 @@ onLinux(
     close(reader);
     close(writer);
     child.close();
+    await child.status;
+  },
+);
+
+onLinux(
+  "spawn: a descriptor that is not close-on-exec is no descriptor of the child",
+  async (stage) => {
+    // Other C libraries cannot close it.
+    const call = "posix_spawn_file_actions_addclosefrom_np";
+    if (processCalls[call] === null) return;
+    const [reader, writer] = pipe();
+    const { F_SETFD } = system().constants;
+    assertEquals(fcntl(writer, F_SETFD, 0), 0);
+    const script = "cat; ls /proc/self/fd";
+    const child = stage.script(script, { stdin: "pipe", stderr: "null" });
+    child.stdin.end();
+    // ls has one for the directory.
+    assertEquals(await textOf(child.stdout), "0\n1\n2\n3\n");
+    close(writer);
+    close(reader);
     await child.status;
   },
 );
