@@ -179,6 +179,7 @@ export class HotRestart implements Disposable {
   #old: Old | null;
   #offer: Offer | null = null;
   #called = false;
+  #closed = false;
 
   /** Called by `takeOver()`. */
   constructor(
@@ -219,6 +220,7 @@ export class HotRestart implements Disposable {
    *   and the old process serves on
    * @throws {TypeError} if the callback is not a function
    * @throws {Deno.errors.Busy} if it was called before
+   * @throws {Deno.errors.BadResource} if this is closed, also while it waits
    * @throws {Deno.errors.TimedOut} if the old process does not answer
    * @throws {Deno.errors.AddrInUse} if yet another process has replaced the old one
    * @throws {SystemError} if the socket at the path cannot be created
@@ -230,9 +232,13 @@ export class HotRestart implements Disposable {
     if (this.#called) {
       throw new Deno.errors.Busy("Listeners are handed over already");
     }
+    this.#checkOpen();
     this.#called = true;
     for (const listener of Object.values(listeners)) listener.pause();
     const socket = await this.#replace();
+    // Nothing would close an offer that is made after close().
+    if (this.#closed) socket?.close();
+    this.#checkOpen();
     const place = socket === null ? { path: this.#path } : { socket };
     this.#offer = new Offer(this.#reactor, place, listeners, onTaken);
     for (const listener of Object.values(listeners)) listener.resume();
@@ -240,6 +246,7 @@ export class HotRestart implements Disposable {
 
   /** Offers nothing any more. The listeners stay open, unless they were not taken. */
   close(): void {
+    this.#closed = true;
     this.#closeOld();
     this.#offer?.close();
   }
@@ -247,6 +254,11 @@ export class HotRestart implements Disposable {
   /** Closes it at the end of a `using` scope. */
   [Symbol.dispose](): void {
     this.close();
+  }
+
+  #checkOpen(): void {
+    if (!this.#closed) return;
+    throw new Deno.errors.BadResource("The hot restart is closed");
   }
 
   /**

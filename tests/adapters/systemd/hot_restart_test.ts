@@ -4,7 +4,13 @@
  * processes under load.
  */
 
-import { assert, assertEquals, assertRejects, fail } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertThrows,
+  fail,
+} from "@std/assert";
 import {
   type HotRestart,
   takeOver,
@@ -275,6 +281,25 @@ test("HotRestart.handOver: refuses a callback that is no function", async () => 
     () => first.restart.handOver({}, null as never),
     TypeError,
     "null",
+  );
+});
+
+test("HotRestart.handOver: offers nothing after close(), also one during it", async () => {
+  using place = meetingPlace();
+  await using first = await Process.start("first", place.path);
+  await using second = await Process.start("second", place.path);
+  const during = first.restart.handOver({ web: first.server }, () => {});
+  first.restart.close();
+  await assertRejects(() => during, Deno.errors.BadResource);
+  second.restart.close();
+  await assertRejects(
+    () => second.restart.handOver({ web: second.server }, () => {}),
+    Deno.errors.BadResource,
+  );
+  using probe = Socket.create("unix");
+  assertThrows(
+    () => probe.connect({ path: place.path }),
+    Deno.errors.NotFound,
   );
 });
 
