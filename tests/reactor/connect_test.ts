@@ -19,6 +19,8 @@ import {
   NEEDS_UNIX_SOCKETS,
   nextTurn,
   PATIENCE,
+  runDeno,
+  test,
 } from "../util.ts";
 import {
   codeOf,
@@ -461,3 +463,23 @@ onAnyBackend(
     ]);
   },
 );
+
+test("connect: without the permission to look a name up the error names it", async () => {
+  const { stdout, stderr } = await runDeno(
+    `import { Reactor } from "POLLUX/mod.ts";
+     const reactor = new Reactor();
+     const served = reactor.serve();
+     const target = { hostname: "example.org", port: 80 };
+     const print = (error) => console.log(error.name, error.message);
+     await reactor.net.connect(target).catch(print);
+     reactor.connect(target).onClose = (error) => {
+       print(error);
+       reactor.stop();
+     };
+     await served;`,
+    ["--allow-ffi"],
+  );
+  const line = 'NotCapable Requires net access to "example.org", ' +
+    "run again with the --allow-net flag\n";
+  assertEquals([stdout, stderr], [line.repeat(2), ""]);
+});
