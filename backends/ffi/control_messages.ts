@@ -33,7 +33,7 @@ export interface ReceivedControl {
   readonly timeToLive?: number;
   /** Its arrival in milliseconds since 1970, if the option "receiveTimestamp" is set. */
   readonly timestamp?: number;
-  /** All other control messages. */
+  /** All other control messages, and those that were cut off for lack of room. */
   readonly others: readonly RawControlMessage[];
 }
 
@@ -72,6 +72,12 @@ interface ControlNumbers {
   readonly timestamp: number;
   readonly perMillisecond: 1_000 | 1_000_000;
 }
+
+/** `struct in6_pktinfo { struct in6_addr ipi6_addr; unsigned ipi6_ifindex; }`. */
+const PACKET_INFO6_BYTES = 20;
+
+/** The bytes of a time that are read: the seconds, and 32 bits of the fraction. */
+const TIME_BYTES = 12;
 
 const plainInfo = { bytes: 12, address: 8, source: 4, interface: 0 };
 
@@ -160,7 +166,7 @@ function decode(message: RawControlMessage, system: System): Named | null {
     case IPPROTO_IPV6:
       return decodeIPv6(message, known);
     case SOL_SOCKET:
-      return message.type === known.timestamp
+      return isWhole(message, known.timestamp, TIME_BYTES)
         ? { timestamp: decodeTime(message.data, known.perMillisecond) }
         : null;
     default:
@@ -168,27 +174,40 @@ function decode(message: RawControlMessage, system: System): Named | null {
   }
 }
 
-function decodeIPv4(
+/** Whether a message is of a type, and not cut off for lack of room. */
+function isWhole(
   { type, data }: RawControlMessage,
+  wanted: number,
+  bytes: number,
+): boolean {
+  return type === wanted && data.length >= bytes;
+}
+
+function decodeIPv4(
+  message: RawControlMessage,
   { packetInfo, receivedTtl }: ControlNumbers,
 ): Named | null {
-  if (type === packetInfo?.type) {
-    return { packetInfo: decodeInfo(data, packetInfo) };
+  if (packetInfo && isWhole(message, packetInfo.type, packetInfo.bytes)) {
+    return { packetInfo: decodeInfo(message.data, packetInfo) };
   }
   // A C int on Linux, one byte elsewhere.
-  return type === receivedTtl ? { timeToLive: data[0]! } : null;
+  return isWhole(message, receivedTtl, 1)
+    ? { timeToLive: message.data[0]! }
+    : null;
 }
 
 function decodeIPv6(
-  { type, data }: RawControlMessage,
+  message: RawControlMessage,
   { packetInfo6, hopLimit }: ControlNumbers,
 ): Named | null {
-  const view = new DataView(data.buffer);
-  if (type === packetInfo6) {
-    const address = formatIPv6(data.subarray(0, 16));
+  const view = new DataView(message.data.buffer);
+  if (isWhole(message, packetInfo6, PACKET_INFO6_BYTES)) {
+    const address = formatIPv6(message.data.subarray(0, 16));
     return { packetInfo: { address, interface: view.getUint32(16, true) } };
   }
-  return type === hopLimit ? { timeToLive: view.getInt32(0, true) } : null;
+  return isWhole(message, hopLimit, 4)
+    ? { timeToLive: view.getInt32(0, true) }
+    : null;
 }
 
 /** A `struct timespec` or `struct timeval`, whose fraction fits 32 bits. */
@@ -252,8 +271,7 @@ function encodeInfo(info: PacketInfo, system: System): RawControlMessage {
 }
 
 function encodeInfo6(info: PacketInfo, system: System): RawControlMessage {
-  // struct in6_pktinfo { struct in6_addr ipi6_addr; unsigned ipi6_ifindex; }
-  const data = new Uint8Array(new ArrayBuffer(20));
+  const data = new Uint8Array(new ArrayBuffer(PACKET_INFO6_BYTES));
   if (info.address !== null) {
     data.set(requireAddress(parseIPv6(info.address), info.address));
   }

@@ -125,6 +125,20 @@ for (const { system, info, ttl, info6, hopLimit, time } of rows) {
     });
   });
 
+  Deno.test(`${system.name}: a control message that is cut off is one of the others`, () => {
+    const { constants: { IPPROTO_IP, IPPROTO_IPV6, SOL_SOCKET } } = system;
+    const cut = [
+      message(IPPROTO_IP, ttl[0], []),
+      message(SOL_SOCKET, time[0], Array(11).fill(1)),
+      message(IPPROTO_IPV6, info6, [...V6, 7, 0, 0]),
+      message(IPPROTO_IPV6, hopLimit, [9, 0, 0]),
+    ];
+    if (info !== null) {
+      cut.push(message(IPPROTO_IP, info[0], info[1].slice(1)));
+    }
+    assertEquals(namedControl(cut, system), { others: cut });
+  });
+
   Deno.test(`${system.name}: named control messages get their numbers, or are NotSupported`, () => {
     const packetInfo = { address: "127.0.0.1", interface: 7 };
     const encode = (): RawControlMessage[] =>

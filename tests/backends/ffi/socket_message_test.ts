@@ -115,6 +115,31 @@ posixTest(
   NEEDS_PASSING,
 );
 
+posixTest(
+  "receiveMessage: control messages that are cut off lose neither bytes nor descriptors",
+  () => {
+    const [left, right] = socketPair("datagram");
+    const [reader, writer] = pipe();
+    right.setOption("receiveTimestamp", true);
+    // The kernel writes as much of a control message as there is room for.
+    for (let control = 0; control < 64; control += 4) {
+      for (const descriptors of [0, 1]) {
+        left.sendMessage(bytesOf("x"), { descriptors: [reader] });
+        const options = { control, descriptors };
+        const message = right.receiveMessage(new Uint8Array(9), options)!;
+        const { timestamp = Date.now() } = message.control;
+        assert(Math.abs(timestamp - Date.now()) < PATIENCE);
+        assertEquals(message.bytes, 1);
+        closeAll(message.descriptors);
+      }
+    }
+    left.close();
+    right.close();
+    closeAll([reader, writer]);
+  },
+  ONLY_LINUX,
+);
+
 test("receiveMessage: a datagram that does not fit is reported as truncated", () => {
   const [left, right] = socketPair("datagram");
   left.sendMessage(bytesOf("four"));
