@@ -168,9 +168,10 @@ export class DatagramSender implements Gatherer {
 
   /** Sends queued messages. Called when the socket is writable, or a rest is over. */
   resume(): void {
-    const { length } = this.#queue;
+    const { memory } = this.#queue;
     this.#flush();
-    if (this.#state !== State.Writing || this.#queue.length < length) return;
+    // Datagrams of a message count too, which may be the only one in the queue.
+    if (this.#state !== State.Writing || this.#queue.memory < memory) return;
     // Writable, but without room: the system does not report when there is some.
     this.#state = State.Resting;
     this.#rest.start();

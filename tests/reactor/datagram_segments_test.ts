@@ -4,6 +4,7 @@
  */
 
 import { assert, assertEquals, assertFalse, assertThrows } from "@std/assert";
+import { socketPair } from "../../backends/ffi/mod.ts";
 import type { Datagram, DatagramOptions } from "../../reactor/mod.ts";
 import {
   codeOf,
@@ -192,6 +193,35 @@ onEachBackend(
     assertEquals(messages.at(-1), copy.subarray(0, 7));
   },
   NEEDS_UNIX_DATAGRAMS,
+);
+
+onEachBackend(
+  "Datagram.sendSegments: while its peer reads, each turn sends queued datagrams",
+  (stage) => {
+    const [left, right] = socketPair("datagram");
+    stage.use(right);
+    const sender = stage.reactor.datagram({ socket: left });
+    const buffer = new Uint8Array(1000);
+    const takeAll = (): number => {
+      let count = 0;
+      while (right.recv(buffer) > 0) count++;
+      return count;
+    };
+    // Twice as much as both sockets have room for, and more.
+    sender.sendSegments(patternOf(1000 * 1000), 1000);
+    const counts: number[] = [];
+    for (let missing = 1000; missing > 0;) {
+      const count = takeAll();
+      counts.push(count);
+      missing -= count;
+      // A sender that rests has nothing to do in such a turn.
+      assert(count > 0, `${counts} datagrams`);
+      stage.reactor.runOnce(0);
+    }
+    assert(counts.length > 2, `${counts} datagrams`);
+    assertEquals(sender.bufferedAmount, 0);
+  },
+  ONLY_LINUX,
 );
 
 onAnyBackend(
