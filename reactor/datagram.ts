@@ -256,13 +256,16 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     if (this.closed) return false;
     try {
       for (const { data, address } of messages) {
-        this.#sender.add(bytesOf(data, "send"), address ?? null);
+        const bytes = bytesOf(data, "send");
+        // The program runs between two messages, and may have closed the socket.
+        if (this.closed) return false;
+        this.#sender.add(bytes, address ?? null);
       }
     } catch (error) {
       this.#sender.flush();
       throw error;
     }
-    return this.#sender.flush();
+    return !this.closed && this.#sender.flush();
   }
 
   /**

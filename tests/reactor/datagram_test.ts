@@ -18,6 +18,7 @@ import {
 import {
   type Datagram,
   type DatagramOptions,
+  type OutgoingMessage,
   Reactor,
 } from "../../reactor/mod.ts";
 import {
@@ -678,6 +679,30 @@ onEachBackend(
       () => datagram.sendMany([{ data: "text" as never, address }]),
       TypeError,
     );
+  },
+);
+
+onAnyBackend(
+  "Datagram.sendMany: an iterable that closes the socket sends no more, and onClose is last",
+  (stage) => {
+    const { datagram: receiver, received } = datagramOf(stage);
+    const { address } = receiver;
+    for (const more of [["lost"], []]) {
+      const sender = stage.reactor.datagram({ hostname: "127.0.0.1" });
+      const calls: string[] = [];
+      sender.onError = ({ message }) => calls.push(message);
+      sender.onClose = () => calls.push("closed");
+      const messages = function* (): Iterable<OutgoingMessage> {
+        yield { data: bytesOf("sent"), address };
+        sender.close();
+        for (const text of more) yield { data: bytesOf(text), address };
+      };
+      assertEquals(sender.sendMany(messages()), false);
+      stage.until(() => calls.length > 0, "the close");
+      stage.turns();
+      assertEquals(calls, ["closed"]);
+    }
+    assertEquals(received, ["sent", "sent"]);
   },
 );
 
