@@ -22,6 +22,7 @@ import {
   lengthOf,
 } from "./gather.ts";
 import { IdleTimer } from "./idle_timer.ts";
+import { pushEnd } from "./received_end.ts";
 import { refuseWrites } from "./refused_writes.ts";
 
 /** Called with the error of an operation, or with nothing after success. */
@@ -98,7 +99,7 @@ export class ConnectionDuplex extends Duplex {
     const { allowHalfOpen = false, pauseOnCreate = false } = options;
     super({ allowHalfOpen, decodeStrings: false, emitClose: false });
     this.#connection = connection;
-    connection.onEnd = () => this.#ended();
+    connection.onEnd = () => pushEnd(this);
     connection.onClose = (error) => this.#closed(error);
     if (!allowHalfOpen) this.once("end", refuseWrites);
     if (pauseOnCreate) {
@@ -351,12 +352,6 @@ export class ConnectionDuplex extends Duplex {
   #pause(): void {
     this.#paused = true;
     this.#connection.pause();
-  }
-
-  /** Lets "end" be emitted, also where nothing reads. */
-  #ended(): void {
-    this.push(null);
-    this.read(0);
   }
 
   /**

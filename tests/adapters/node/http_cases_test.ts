@@ -180,6 +180,34 @@ onBoth(
 );
 
 onBoth(
+  "http: a client that half-closes while answers wait for it gets all of them",
+  async (network) => {
+    const aborted: (string | undefined)[] = [];
+    const server = http.createServer((request, response) => {
+      request.on("aborted", () => aborted.push(request.url));
+      response.end(request.url === "/long" ? "x".repeat(9_000_000) : "short");
+    });
+    const requests = ["/long", "/long", "/short"].map((path) =>
+      GET.replace("/", path)
+    );
+    const port = await network.listen(server);
+    const peer = await Peer.connect(port);
+    await peer.send(requests.join(""));
+    await peer.end();
+    // The server sees the end before this client's second answer.
+    const other = await Peer.connect(port);
+    for (let count = 0; count < 2; count++) {
+      await other.send(GET);
+      await other.until(/short/);
+    }
+    const answer = await peer.rest();
+    await stop(server);
+    return [answer.length > 18_000_000, answer.slice(-9), aborted];
+  },
+  [true, "\r\n\r\nshort", []],
+);
+
+onBoth(
   "http: a hundred pipelined requests with bodies are answered in order",
   async (network) => {
     const server = http.createServer(async (request, response) => {
