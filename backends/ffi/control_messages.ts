@@ -234,7 +234,8 @@ function decodeInfo(
  *
  * @param isIPv6 Whether the socket is one of IPv6
  * @throws {TypeError} if there is an unknown name, or the address is none of the socket
- * @throws {RangeError} if the time to live is not within 0 and 255
+ * @throws {RangeError} if the time to live is not within 0 and 255, or the number of the
+ *   interface no whole number of 32 bits
  * @throws {Deno.errors.NotSupported} if the system lacks one
  */
 export function rawControl(
@@ -266,7 +267,8 @@ function encodeInfo(info: PacketInfo, system: System): RawControlMessage {
       layout.source,
     );
   }
-  new DataView(data.buffer).setUint32(layout.interface, info.interface, true);
+  const view = new DataView(data.buffer);
+  view.setUint32(layout.interface, requireInterface(info.interface), true);
   return { level: system.constants.IPPROTO_IP, type: layout.type, data };
 }
 
@@ -275,7 +277,8 @@ function encodeInfo6(info: PacketInfo, system: System): RawControlMessage {
   if (info.address !== null) {
     data.set(requireAddress(parseIPv6(info.address), info.address));
   }
-  new DataView(data.buffer).setUint32(16, info.interface, true);
+  const view = new DataView(data.buffer);
+  view.setUint32(16, requireInterface(info.interface), true);
   const type = numbers[system.os].packetInfo6;
   return { level: system.constants.IPPROTO_IPV6, type, data };
 }
@@ -302,6 +305,14 @@ function requireAddress(
 ): Uint8Array<ArrayBuffer> {
   if (bytes !== null) return bytes;
   throw new TypeError(`Cannot use "${text}" as an address of this socket`);
+}
+
+/** A number outside of the field would become that of another interface. */
+function requireInterface(number: number): number {
+  if (Number.isInteger(number) && number >= 0 && number <= 0xffff_ffff) {
+    return number;
+  }
+  throw new RangeError(`Cannot use ${number} as the number of an interface`);
 }
 
 function lacks(name: string, system: System): Error {

@@ -372,7 +372,7 @@ export class Socket<A extends AnyAddress = SocketAddress>
    * @param options Its destination, descriptors and control messages
    * @returns as `send`; the descriptors go with the first byte
    * @throws {TypeError} as `sendTo`, or if there is an unknown option
-   * @throws {RangeError} as `sendTo`, or if descriptors have no byte of data to go with
+   * @throws {RangeError} as `sendTo`, for descriptors without data, and wrong numbers
    * @throws {Deno.errors.NotSupported} if this system lacks a control message
    * @throws {SystemError} as `sendTo`
    *

@@ -5,6 +5,7 @@
 import { assertEquals, assertThrows } from "@std/assert";
 import {
   namedControl,
+  type PacketInfo,
   rawControl,
 } from "../../../backends/ffi/control_messages.ts";
 import type { RawControlMessage } from "../../../backends/ffi/structs/control.ts";
@@ -160,3 +161,25 @@ for (const { system, info, ttl, info6, hopLimit, time } of rows) {
     else assertEquals(ttl4(), [message(IPPROTO_IP, 2, [9, 0, 0, 0])]);
   });
 }
+
+Deno.test("rawControl: the number of an interface is a whole one of 32 bits", () => {
+  const system = linux("x86_64");
+  for (const [address, isIPv6] of [["127.0.0.1", false], ["::1", true]]) {
+    for (const number of [-1, 1.5, 2 ** 32 + 1, NaN, "lo", undefined]) {
+      const packetInfo = { address, interface: number } as PacketInfo;
+      assertThrows(
+        () => rawControl({ packetInfo }, isIPv6 as boolean, system),
+        RangeError,
+        `${number}`,
+      );
+    }
+    const packetInfo = { address, interface: 2 ** 32 - 1 } as PacketInfo;
+    assertEquals(
+      namedControl(
+        rawControl({ packetInfo }, isIPv6 as boolean, system),
+        system,
+      ).packetInfo?.interface,
+      2 ** 32 - 1,
+    );
+  }
+});
