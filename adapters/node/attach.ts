@@ -18,6 +18,7 @@ import {
 import { nodeError, withCode } from "./errors.ts";
 import { guardParser } from "./parser_guard.ts";
 import { handleOf, internalsOf } from "./server_handle.ts";
+import { noteThrown } from "./thrown_errors.ts";
 
 /** The address to listen on, and limits, as those of `Reactor.listen`. */
 export type AttachOptions = Omit<ListenOptions, "reuseBuffer">;
@@ -108,7 +109,11 @@ function accept(server: Server, connection: Connection): void {
     internals._connections--;
     internals._emitCloseIfDrained();
   });
-  server.emit("connection", duplex);
+  try {
+    server.emit("connection", duplex);
+  } catch (error) {
+    throw noteThrown(error);
+  }
   guardParser(duplex);
   addDirectReads(duplex);
 }

@@ -8,11 +8,15 @@ import { Buffer } from "node:buffer";
 import type { Server } from "node:net";
 import { nextTick } from "node:process";
 import { Duplex } from "node:stream";
-import { checkOptions, type OptionNames } from "../../backends/ffi/options.ts";
+import { checkOptions } from "../../backends/ffi/options.ts";
 import type { Connection } from "../../reactor/connection.ts";
 import { type NodeAddress, nodeAddress } from "./addresses.ts";
 import { DirectReads } from "./direct_reads.ts";
 import { DirectHandle } from "./direct_writes.ts";
+import {
+  type ConnectionDuplexOptions,
+  DUPLEX_OPTIONS,
+} from "./duplex_options.ts";
 import { destroyedError, nodeError } from "./errors.ts";
 import {
   encoded,
@@ -24,6 +28,7 @@ import {
 import { IdleTimer } from "./idle_timer.ts";
 import { pushEnd } from "./received_end.ts";
 import { refuseWrites } from "./refused_writes.ts";
+import { errorToEmit, noteThrown } from "./thrown_errors.ts";
 
 /** Called with the error of an operation, or with nothing after success. */
 type Done = (error?: Error | null) => void;
@@ -33,22 +38,6 @@ export let addDirectHandle: (duplex: ConnectionDuplex) => void;
 
 /** Gives the socket of a server the fast path to the parser of `node:http`. */
 export let addDirectReads: (duplex: ConnectionDuplex) => void;
-
-/** The options of a `ConnectionDuplex`. */
-export interface ConnectionDuplexOptions {
-  /**
-   * Whether this side stays open at the peer's end of file, until `end()` is called.
-   * Default: false.
-   */
-  readonly allowHalfOpen?: boolean;
-  /** Receives nothing until `resume()` is called. Default: false. */
-  readonly pauseOnCreate?: boolean;
-}
-
-const DUPLEX_OPTIONS: OptionNames<ConnectionDuplexOptions> = {
-  allowHalfOpen: true,
-  pauseOnCreate: true,
-};
 
 /**
  * A connection of a reactor as a `stream.Duplex`, with the members of `net.Socket`
@@ -108,7 +97,13 @@ export class ConnectionDuplex extends Duplex {
     }
     if (connection.connecting) connection.onConnect = () => this.#connected();
     else this.#noteAddresses();
-    connection.onData = (chunk) => this.#receive(chunk);
+    connection.onData = (chunk) => {
+      try {
+        this.#receive(chunk);
+      } catch (error) {
+        throw noteThrown(error);
+      }
+    };
   }
 
   /** Whether the connection is not established yet. */
@@ -315,8 +310,12 @@ export class ConnectionDuplex extends Duplex {
     for (const configure of this.#deferred) configure();
     this.#deferred = [];
     this.#idle.note();
-    this.emit("connect");
-    this.emit("ready");
+    try {
+      this.emit("connect");
+      this.emit("ready");
+    } catch (error) {
+      throw noteThrown(error);
+    }
     if (this.readable && !this.isPaused()) this.read(0);
   }
 
@@ -359,7 +358,7 @@ export class ConnectionDuplex extends Duplex {
    * sides it destroys itself, once its received bytes were read.
    */
   #closed(error: Error | undefined): void {
-    if (error !== undefined) this.destroy(nodeError(error));
+    if (error !== undefined) this.destroy(errorToEmit(this, error));
     else if (!this.#connection.readEnded) this.destroy();
   }
 

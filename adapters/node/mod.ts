@@ -30,11 +30,9 @@
 
 export type { NodeAddress } from "./addresses.ts";
 export { attach, type AttachOptions } from "./attach.ts";
-export {
-  ConnectionDuplex,
-  type ConnectionDuplexOptions,
-} from "./connection_duplex.ts";
+export { ConnectionDuplex } from "./connection_duplex.ts";
 export {
   createConnection,
   type CreateConnectionOptions,
 } from "./create_connection.ts";
+export type { ConnectionDuplexOptions } from "./duplex_options.ts";

@@ -183,6 +183,53 @@ test("attach(): a handler that throws ends its connection alone", async () => {
   await closed(server);
 });
 
+/** Listeners that throw, while the reactor calls them. */
+const THROWING: Record<string, (socket: net.Socket, fail: () => void) => void> =
+  {
+    "connection": (_socket, fail) => fail(),
+    "data": (socket, fail) => socket.on("data", fail),
+  };
+
+for (const [name, listen] of Object.entries(THROWING)) {
+  test(`attach(): a throwing listener of "${name}" ends its socket, and not the process`, async () => {
+    const errors: string[] = [];
+    const onError = (error: unknown): void => {
+      errors.push((error as Error).message);
+    };
+    await using reactor = new Reactor({ onError });
+    void reactor.serve();
+    // An "error" without a listener would fail the test as an uncaught one.
+    const server = net.createServer((socket) =>
+      listen(socket, () => {
+        throw new Error(`thrown in ${name}`);
+      })
+    );
+    const { address } = attach(server, reactor, LOCAL);
+    const client = createConnection(reactor, address);
+    client.on("error", () => {});
+    client.resume();
+    client.write("x");
+    await new Promise((resolve) => client.once("close", resolve));
+    await closed(server);
+    assertEquals(errors, [`thrown in ${name}`]);
+  });
+}
+
+test('createConnection(): a throwing listener of "connect" ends its socket, and not the process', async () => {
+  const errors: unknown[] = [];
+  await using reactor = new Reactor({ onError: (error) => errors.push(error) });
+  void reactor.serve();
+  const server = net.createServer((socket) => socket.on("error", () => {}));
+  const { address } = attach(server, reactor, LOCAL);
+  const client = createConnection(reactor, address, () => {
+    // Also a value that is no error.
+    throw "thrown text";
+  });
+  await new Promise((resolve) => client.once("close", resolve));
+  await closed(server);
+  assertEquals(errors, ["thrown text"]);
+});
+
 onBridge(
   "ConnectionDuplex: takes over an end of a socket pair",
   async ({ reactor }) => {
