@@ -265,14 +265,18 @@ export abstract class StreamWriter extends Endpoint {
     const queue = this.#queue;
     const direct = queue === null && this.file !== null && !this.is(CORKED);
     if (direct) return this.#send(data);
+    if (!this.#isFull()) return this.#enqueue(data, 0);
     const { maximumQueued } = this.#settings;
-    if (queue === null || queue.memory <= maximumQueued) {
-      return this.#enqueue(data, 0);
-    }
     this.#failLater(
       new RangeError(`Cannot queue more than ${maximumQueued} bytes`),
     );
     return false;
+  }
+
+  /** Whether another write would end the stream. */
+  #isFull(): boolean {
+    const queue = this.#queue;
+    return queue !== null && queue.memory > this.#settings.maximumQueued;
   }
 
   #writeList(list: readonly Chunk[]): boolean {
@@ -280,8 +284,15 @@ export abstract class StreamWriter extends Endpoint {
     const corked = this.is(CORKED);
     const pending = this.state & DRAIN_PENDING;
     this.cork();
-    for (const chunk of chunks) this.write(chunk);
-    // The chunks are one write: only the bytes that are left of it count.
+    // The chunks are one write, which is admitted, or refused, as a whole.
+    const isFull = this.#isFull();
+    for (const chunk of chunks) {
+      if (isFull || this.#queue === null) this.write(chunk);
+      else if (!this.is(WRITE | REFUSED) && !this.closed) {
+        this.#enqueue(chunk, 0);
+      }
+    }
+    // Only the bytes that are left of them count.
     this.state = this.state & ~DRAIN_PENDING | pending;
     if (!corked) this.uncork();
     return !this.is(WRITE | REFUSED) && this.#isBelowHighWater();

@@ -136,6 +136,24 @@ onAnyBackend(
   },
 );
 
+onAnyBackend(
+  "write(): a list of more bytes than maximumQueued is queued as a whole, as one chunk is",
+  (stage) => {
+    const [left, peer] = stage.pair();
+    const connection = stage.reactor.adopt(left, { maximumQueued: MIB });
+    const chunk = new Uint8Array(MIB);
+    assertEquals(connection.write([chunk, chunk, chunk, chunk]), false);
+    assert(connection.bufferedAmount > MIB);
+    const buffer = new Uint8Array(MIB);
+    let received = 0;
+    stage.until(() => {
+      received += Math.max(peer.recv(buffer), 0);
+      return received === 4 * MIB;
+    }, "all bytes");
+    assertEquals([connection.bufferedAmount, connection.closed], [0, false]);
+  },
+);
+
 /** Two connections whose peers do not read, on a reactor of their own. */
 function withTwo(
   maximumQueued: number,

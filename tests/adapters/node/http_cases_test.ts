@@ -180,6 +180,29 @@ onBoth(
 );
 
 onBoth(
+  "http: an answer of more bytes than a connection may queue arrives whole",
+  async (network) => {
+    const part = new Uint8Array(1_000_000);
+    const server = http.createServer((request, response) => {
+      if (request.url === "/whole") return response.end(new Uint8Array(2e7));
+      for (let count = 0; count < 20; count++) response.write(part);
+      response.end();
+    });
+    const counts: number[] = [];
+    for (const path of ["/whole", "/parts"]) {
+      // An answer by HTTP/1.0 has no chunks, and ends with its connection.
+      const request = `GET ${path} HTTP/1.0\r\n\r\n`;
+      const peer = await ask(network, server, request);
+      await peer.until(/\r\n\r\n/);
+      counts.push(await peer.count(3e7));
+      await stop(server);
+    }
+    return counts;
+  },
+  [2e7, 2e7],
+);
+
+onBoth(
   "http: a client that half-closes while answers wait for it gets all of them",
   async (network) => {
     const aborted: (string | undefined)[] = [];
