@@ -80,12 +80,15 @@ function restoreAll(): void {
   for (const settings of unrestored) settings.restore();
 }
 
+/** An event before the end of a program. The DOM has another `Event`. */
+type Ending = Pick<Event, "defaultPrevented">;
+
 /**
  * Nothing runs between these events and the end of the program, unless a listener
  * prevents the end. That may be a later listener: then the terminals get back the
  * settings that the program still needs.
  */
-function restoreAtError(event: Event): void {
+function restoreAtError(event: Ending): void {
   if (event.defaultPrevented) return;
   const used = new Map(
     [...unrestored].map((found) => [found, found.snapshot()]),
@@ -101,7 +104,7 @@ function restoreAtError(event: Event): void {
  * The events of a program that ends: `Deno.exit()` and the last line of a module; an
  * error that nothing catches. A signal that ends the process has none.
  */
-const ENDINGS: Readonly<Record<string, (event: Event) => void>> = {
+const ENDINGS: Readonly<Record<string, (event: Ending) => void>> = {
   unload: restoreAll,
   error: restoreAtError,
   unhandledrejection: restoreAtError,
