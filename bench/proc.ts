@@ -11,11 +11,20 @@ const TICKS = 100;
 export function cpuSeconds(pid: number): number {
   let nanoseconds = 0;
   for (const { name } of Deno.readDirSync(`/proc/${pid}/task`)) {
-    // Three numbers: time on the CPU, time in the queue, slices.
-    const schedstat = readProc(`${pid}/task/${name}/schedstat`);
-    nanoseconds += Number(schedstat.split(" ")[0]);
+    nanoseconds += threadNanoseconds(`${pid}/task/${name}`);
   }
   return nanoseconds / 1e9;
+}
+
+/** The CPU time of a thread; 0 for one that has ended since the list was read. */
+function threadNanoseconds(thread: string): number {
+  try {
+    // Three numbers: time on the CPU, time in the queue, slices.
+    return Number(readProc(`${thread}/schedstat`).split(" ")[0]);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return 0;
+    throw error;
+  }
 }
 
 /** A process and all its descendants. */
