@@ -3,7 +3,8 @@
 import { once } from "node:events";
 import http from "node:http";
 import type { Duplex } from "node:stream";
-import { type Network, onBoth, stop } from "./networks.ts";
+import { anyFile } from "../../util.ts";
+import { type Network, onBoth, onBridge, stop } from "./networks.ts";
 import { Peer, summaryOf, withoutDate } from "./peer.ts";
 
 const GET = "GET / HTTP/1.1\r\nHost: a\r\n\r\n";
@@ -202,7 +203,10 @@ onBoth(
   [2e7, 2e7],
 );
 
-onBoth(
+/** On Windows Deno never fills a socket: nothing is paused, and Node sees the end. */
+const onBothOfPosix = anyFile ? onBoth : onBridge;
+
+onBothOfPosix(
   "http: a client that half-closes while answers wait for it gets all of them",
   async (network) => {
     const aborted: (string | undefined)[] = [];
