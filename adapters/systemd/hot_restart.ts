@@ -24,7 +24,12 @@ import { isSystemError } from "../../backends/ffi/errors.ts";
 import { checkOptions, type OptionNames } from "../../backends/ffi/options.ts";
 import { Socket } from "../../backends/ffi/socket.ts";
 import type { Reactor } from "../../reactor/reactor.ts";
-import { type Line, LineSocket, sendLine } from "./line_socket.ts";
+import {
+  type Line,
+  LineSocket,
+  MAXIMUM_DESCRIPTORS,
+  sendLine,
+} from "./line_socket.ts";
 import { type Listeners, Offer, READY } from "./offer.ts";
 import { checkSameUser } from "./same_user.ts";
 
@@ -213,12 +218,13 @@ export class HotRestart implements Disposable {
    * Until it resolves, the old process accepts, and the listeners here are paused. Call
    * it in the same turn as `listen()`, when everything else is ready.
    *
-   * @param listeners The acceptors and datagram sockets, by names
+   * @param listeners The acceptors and datagram sockets, by names; at most 253
    * @param onTaken Called when a later process has replaced this one: the listeners are
    *   closed. Shut the reactor down here, so that connections finish
    * @returns resolves when this process serves. If it rejects, the listeners stay paused,
    *   and the old process serves on
    * @throws {TypeError} if the callback is not a function
+   * @throws {RangeError} if there are more listeners
    * @throws {Deno.errors.Busy} if it was called before
    * @throws {Deno.errors.BadResource} if this is closed, also while it waits
    * @throws {Deno.errors.TimedOut} if the old process does not answer
@@ -228,6 +234,11 @@ export class HotRestart implements Disposable {
   async handOver(listeners: Listeners, onTaken: () => void): Promise<void> {
     if (typeof onTaken !== "function") {
       throw new TypeError(`Cannot call back ${onTaken}: it is no function`);
+    }
+    // One message passes them to the next process.
+    const { length } = Object.keys(listeners);
+    if (length > MAXIMUM_DESCRIPTORS) {
+      throw new RangeError(`Cannot hand over ${length} listeners`);
     }
     if (this.#called) {
       throw new Deno.errors.Busy("Listeners are handed over already");

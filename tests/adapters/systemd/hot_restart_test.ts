@@ -284,6 +284,20 @@ test("HotRestart.handOver: refuses a callback that is no function", async () => 
   );
 });
 
+test("HotRestart.handOver: refuses more listeners than one message passes, and changes nothing", async () => {
+  using place = meetingPlace();
+  await using first = await Process.start("first", place.path);
+  const listeners = Object.fromEntries(
+    Array.from({ length: 254 }, (_, n) => [n, first.server]),
+  );
+  await assertRejects(
+    () => first.restart.handOver(listeners, () => {}),
+    RangeError,
+    "254",
+  );
+  await first.serve();
+});
+
 test("HotRestart.handOver: offers nothing after close(), also one during it", async () => {
   using place = meetingPlace();
   await using first = await Process.start("first", place.path);
