@@ -153,7 +153,7 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
   ): SelectorKey<T, F> {
     this.#checkOpen();
     const closing = options === CLOSING || isClosing(options);
-    const lost = this.#findLost(fileobj);
+    const lost = this.#lost.size > 0 ? this.#findLost(fileobj) : undefined;
     if (lost !== undefined) return lost;
     const key = this.#find(fileobj);
     this.registrations.delete(key.fd);
@@ -312,8 +312,14 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
     return key;
   }
 
-  /** Finds a key that the last wait lost: unregistering it has no effect. */
+  /**
+   * Finds a key that the last wait lost: unregistering it has no effect. By its number,
+   * or once it is registered again, a file object has its present key instead.
+   */
   #findLost(fileobj: F | number): SelectorKey<T, F> | undefined {
+    const present = this.registrations.find(fileobj);
+    if (present !== undefined && typeof fileobj === "number") return undefined;
+    if (present?.fileobj === fileobj) return undefined;
     for (const [index, key] of this.#lost) {
       if (key.fileobj !== fileobj && key.fd !== fileobj) continue;
       this.#lost.delete(index);

@@ -255,6 +255,45 @@ export const identity: Cases = [
     },
   },
   {
+    name:
+      "unregister() ends the registration of a number's next file before the next wait, too [F08]",
+    needs: "reportsClosed",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      const { fd } = right;
+      selector.register(fd, EVENT_READ, "closed");
+      right.close();
+      assertEquals(selector.wait(1000), 1);
+      stage.duplicateTo(left.fd, fd);
+      const key = selector.register(fd, EVENT_WRITE, "owner");
+      assertEquals(selector.unregister(fd), key);
+      assertEquals(selector.getMap().size, 0);
+      assertEquals(selector.unregister(fd).data, "closed");
+      expectNoEvents(selector);
+    },
+  },
+  {
+    name:
+      "unregister() ends the registration of an object that was closed and opened again",
+    needs: "reportsClosed",
+    run(stage): void {
+      const { selector } = stage;
+      const { left } = stage.pair();
+      const { reader } = stage.pipe();
+      const { fd } = reader;
+      selector.register(reader, EVENT_READ, "closed");
+      reader.close();
+      assertEquals(selector.wait(1000), 1);
+      stage.duplicateTo(left.fd, fd);
+      reader.fd = fd;
+      const key = selector.register(reader, EVENT_WRITE, "opened");
+      assertEquals(selector.unregister(reader), key);
+      assertEquals(selector.getMap().size, 0);
+      reader.fd = -1;
+    },
+  },
+  {
     name: "a regular file closed while registered does not spin [F08]",
     needs: ["followsClose", "anyFile"],
     run(stage): void {
