@@ -261,6 +261,15 @@ export abstract class BaseSelector<T, F extends FileObject = FileObject>
   }
 
   /**
+   * Refuses to change the events of a registered object that was closed. The kernel would
+   * watch the file that has its number by now, for the object's callback.
+   */
+  protected refuseGone(fd: number, syscall: string): void {
+    if (!this.isGone(fd)) return;
+    throw systemError(syscall, system().errno.EBADF!, `fd ${fd}`);
+  }
+
+  /**
    * Reports a descriptor that was closed without being unregistered, once, and ends
    * its registration. Otherwise no wait could sleep.
    */

@@ -135,6 +135,7 @@ export class EpollSelector<T, F extends FileObject = FileObject>
     generation: number,
     before: number,
   ): void {
+    this.refuseGone(fd, "epoll_ctl");
     if ((events & MODE_ONE_SHOT) !== 0) this.#hasOneShot = true;
     // The number may belong to another file by now, which epoll does not have, or
     // does not refuse.
@@ -285,6 +286,8 @@ export class EpollSelector<T, F extends FileObject = FileObject>
     const { ENOMEM, ENOSPC } = system().errno;
     for (const { fd, events } of this.registrations.keys()) {
       if (this.#refused.has(fd) || this.#fired.has(fd)) continue;
+      // Its number may be another file by now.
+      if (this.isGone(fd)) continue;
       const number = this.#epoll.tryControl(
         EPOLL_CTL_ADD,
         fd,

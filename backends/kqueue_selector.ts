@@ -83,6 +83,7 @@ export class KqueueSelector<T, F extends FileObject = FileObject>
     generation: number,
     before: number,
   ): void {
+    this.refuseGone(fd, "kevent");
     // A filter keeps the mode that it was added with, and adding arms it again.
     // Unchanged filters are not touched.
     const sameMode = ((before ^ events) & ALL_MODES) === 0;

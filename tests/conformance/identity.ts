@@ -362,6 +362,49 @@ export const identity: Cases = [
     },
   },
   {
+    name:
+      "modify() of a closed object is refused, and does not reach the next file with its number [A11] [F05]",
+    lacks: "reportsClosed",
+    run(stage): void {
+      const { selector } = stage;
+      const { left, right } = stage.pair();
+      const { fd } = right;
+      selector.register(right, EVENT_READ, "closed");
+      right.close();
+      stage.duplicateTo(left.fd, fd);
+      const modify = (): unknown =>
+        selector.modify(right, EVENT_WRITE, "closed");
+      assertThrows(modify, Deno.errors.BadResource);
+      assertEquals(selector.getMap().size, 0);
+      expectNoEvents(selector);
+    },
+  },
+  {
+    name:
+      "a duplicate of an unregistered descriptor has no closed object watch the next file with its number [F05] [F07]",
+    needs: "followsClose",
+    lacks: "reportsClosed",
+    run(stage): void {
+      const { selector } = stage;
+      const old = stage.pair();
+      const { left, right } = stage.pair();
+      const next = stage.pair();
+      const { fd } = old.right;
+      selector.register(old.right, EVENT_READ, "closed");
+      old.right.close();
+      stage.duplicateTo(next.right.fd, fd);
+      stage.fd(dup(right));
+      selector.register(right, EVENT_READ, "right");
+      right.close();
+      selector.unregister(right);
+      left.send(bytesOf("x"));
+      next.left.send(bytesOf("x"));
+      // A few waits find the duplicate.
+      for (let round = 0; round < 3; round++) selector.wait(0);
+      expectNoEvents(selector);
+    },
+  },
+  {
     name: "a registration is not found by the next file with its number",
     run(stage): void {
       const { selector } = stage;
