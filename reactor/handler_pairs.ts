@@ -223,13 +223,17 @@ export class HandlerPairs {
 
   /**
    * Calls the reader before the writer. The reader may remove the writer, or close the
-   * file object, whose descriptor may then belong to another one.
+   * file object, whose descriptor may then belong to another one. A writer alone is also
+   * called for a closed descriptor, whose report has ended the registration.
    */
   #call(fileobj: FileObject, pair: Pair, ready: number): void {
-    if ((ready & EVENT_READ) !== 0) pair.reader?.handler();
-    if ((ready & EVENT_WRITE) === 0) return;
-    const key = this.loop.selector.getMap().get(fileobj);
-    if (this.#pairOf(key) === pair) pair.writer?.handler();
+    if ((ready & EVENT_READ) !== 0 && pair.reader !== null) {
+      pair.reader.handler();
+      if ((ready & EVENT_WRITE) === 0) return;
+      const key = this.loop.selector.getMap().get(fileobj);
+      if (this.#pairOf(key) !== pair) return;
+    }
+    if ((ready & EVENT_WRITE) !== 0) pair.writer?.handler();
   }
 }
 

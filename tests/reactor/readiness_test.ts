@@ -536,3 +536,21 @@ onAnyBackend(
     await assertRejects(() => begun(reactor.readable(left)), AlreadyExists);
   },
 );
+
+onEachBackend(
+  "addReader(), addWriter(): either alone is called once when its closed descriptor is reported [F08]",
+  (stage) => {
+    const { reactor } = stage;
+    const calls: string[] = [];
+    const [reader, writer] = wakePair();
+    reactor.addReader(reader, () => calls.push("reader"));
+    close(reader);
+    stage.turns();
+    reactor.addWriter(writer, () => calls.push("writer"));
+    close(writer);
+    stage.turns();
+    assertEquals(calls, ["reader", "writer"]);
+    assertEquals(reactor.stats().registered, 0);
+  },
+  { needs: "reportsClosed" },
+);
