@@ -12,8 +12,8 @@ import type { Reports } from "./reports.ts";
 /** Errors in a row after which a callback is unregistered: it would go on for ever. */
 const MOST_FAILURES = 100;
 
-/** File objects whose errors are counted; then all counts are dropped. */
-const MOST_COUNTS = 64;
+/** Counts of errors, at least, before those of ended registrations are dropped. */
+const MANY_COUNTS = 64;
 
 /** Calls the callbacks of one loop, and reports the errors that they throw. */
 export class Dispatcher {
@@ -24,7 +24,7 @@ export class Dispatcher {
   readonly #selector: LoopSelector<Callback>;
   readonly #reports: Reports;
   readonly #endFailing: (fileobj: FileObject) => boolean;
-  readonly #failures = new Failures();
+  readonly #failures: Failures;
 
   /**
    * @param endFailing Unregisters a file object whose callback keeps throwing: it would
@@ -38,6 +38,7 @@ export class Dispatcher {
     this.#selector = selector;
     this.#reports = reports;
     this.#endFailing = endFailing;
+    this.#failures = new Failures(selector);
   }
 
   /**
@@ -110,7 +111,14 @@ export class Dispatcher {
 
 /** Counts how often the callback of a file object has thrown in a row. */
 class Failures {
+  readonly #selector: LoopSelector<Callback>;
   readonly #counts = new Map<FileObject, number>();
+  /** How many counts there may be: at most twice as many as failing registrations. */
+  #most = MANY_COUNTS;
+
+  constructor(selector: LoopSelector<Callback>) {
+    this.#selector = selector;
+  }
 
   /** Callbacks whose last call threw; while there are none, success need not be noted. */
   get size(): number {
@@ -121,9 +129,21 @@ class Failures {
   note(fileobj: FileObject): boolean {
     const count = (this.#counts.get(fileobj) ?? 0) + 1;
     if (count === MOST_FAILURES) return this.#counts.delete(fileobj);
-    if (count === 1 && this.#counts.size === MOST_COUNTS) this.#counts.clear();
+    if (count === 1 && this.#counts.size >= this.#most) this.#dropEnded();
     this.#counts.set(fileobj, count);
     return false;
+  }
+
+  /** Drops the counts of file objects that are not registered, or are closed. */
+  #dropEnded(): void {
+    const map = this.#selector.getMap();
+    for (const fileobj of this.#counts.keys()) {
+      // A search for a closed object would look at each registration.
+      const closed = typeof fileobj === "object" && !(fileobj.fd >= 0);
+      const registered = !closed && map.get(fileobj)?.fileobj === fileobj;
+      if (!registered) this.#counts.delete(fileobj);
+    }
+    this.#most = Math.max(2 * this.#counts.size, MANY_COUNTS);
   }
 
   /** Drops the count of a callback that has returned. */

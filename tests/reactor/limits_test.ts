@@ -327,6 +327,23 @@ test("Reactor: a callback that returns in between stays registered, however ofte
   });
 });
 
+test("Reactor: very many callbacks that throw in the same turns are unregistered, too", () => {
+  const reported: unknown[] = [];
+  const pairs = Array.from({ length: 200 }, () => pairOf());
+  using reactor = new Reactor({ onError: (error) => reported.push(error) });
+  for (const { left, right } of pairs) {
+    left.send(new Uint8Array(1));
+    reactor.register(right, EVENT_READ, () => {
+      throw new Error("as ever");
+    });
+  }
+  let turns = 0;
+  while (reactor.runOnce(1) && turns < 1000) turns++;
+  assertEquals(reactor.stats().registered, 0);
+  assertEquals(reported.length, 100 * pairs.length);
+  for (const pair of pairs) pair[Symbol.dispose]();
+});
+
 test("Reactor: with diagnose(), a callback that throws 100 times in a row is unregistered, too", async () => {
   const reported: unknown[] = [];
   const { left, right } = pairOf();
