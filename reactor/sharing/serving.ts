@@ -103,14 +103,17 @@ export class Serving implements ParkedWaits {
   }
 
   /**
-   * Ends a parked wait that does not see changed registrations, or keeps the process
-   * alive for no reason.
+   * Ends a parked wait that does not see changed registrations, keeps the process alive
+   * for no reason, or has nothing left to wait for.
    */
   changed(): void {
     const { resume, referenced } = this.#seat;
     if (resume === null) return;
-    const blind = this.#loop.selector.waitFd < 0;
-    if (blind || referenced !== this.#loop.keepsAlive()) this.interrupt();
+    const loop = this.#loop;
+    const blind = loop.selector.waitFd < 0;
+    if (blind || referenced !== loop.keepsAlive() || loop.isDone()) {
+      this.interrupt();
+    }
   }
 
   /** Ends the parked wait, if one is under way. */

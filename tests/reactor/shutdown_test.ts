@@ -2,7 +2,14 @@
  * `shutdown()`, and `serve({ untilIdle })`.
  */
 
-import { assert, assertEquals, assertRejects, assertThrows } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertLess,
+  assertRejects,
+  assertThrows,
+} from "@std/assert";
+import { EVENT_READ } from "../../backends/mod.ts";
 import type { Connection } from "../../reactor/mod.ts";
 import { bytesOf, denoProgram, PATIENCE, test } from "../util.ts";
 import { onAnyBackend, onEachBackend } from "./stage.ts";
@@ -138,6 +145,26 @@ onEachBackend(
         await served;
       }
     }, Deno.errors.Busy);
+  },
+);
+
+onEachBackend(
+  "serve({ untilIdle }): an unreferenced reactor ends, too, when its last registration or timer has gone",
+  async (stage) => {
+    const { reactor } = stage;
+    // It keeps the process alive instead of the reactor.
+    const holding = setTimeout(() => reactor.stop(), PATIENCE);
+    const start = performance.now();
+    reactor.unref();
+    const [, socket] = stage.pair();
+    reactor.register(socket, EVENT_READ, () => {});
+    setTimeout(() => reactor.unregister(socket), 30);
+    await reactor.serve({ untilIdle: true });
+    const timer = reactor.callLater(PATIENCE, () => {});
+    setTimeout(() => timer.cancel(), 30);
+    await reactor.serve({ untilIdle: true });
+    clearTimeout(holding);
+    assertLess(performance.now() - start, PATIENCE);
   },
 );
 
