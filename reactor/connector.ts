@@ -85,11 +85,16 @@ export class Connector implements PromiseBound {
    */
   startAfter(name: string, lookUp: () => Promise<SocketAddress[]>): void {
     if (!this.#begin(name) || !this.#loop.promises.add(this)) return;
-    const end = (): void => this.#loop.promises.remove(this);
-    lookUp().finally(end).then(
-      (addresses) => this.#try(addresses),
+    lookUp().then(
+      (addresses) => this.#lookedUp(addresses),
       (error) => this.#fail(error),
     );
+  }
+
+  /** Goes on at once: in between the loop would have nothing to wait for. */
+  #lookedUp(addresses: readonly SocketAddress[]): void {
+    this.#try(addresses);
+    this.#loop.promises.remove(this);
   }
 
   /** Cancels the connect: neither `connected()` nor `fail()` is called. */

@@ -43,7 +43,7 @@ export class Loop implements ServedLoop {
   readonly resources: OwnedResources = new OwnedResources();
   readonly reports: Reports;
   readonly queued: QueuedBytes;
-  readonly promises: PromiseWaits = new PromiseWaits();
+  readonly promises: PromiseWaits;
   readonly dispatcher: Dispatcher;
   readonly schedule: Schedule;
   /** Called with the key of a callback that is unregistered because it keeps throwing. */
@@ -74,16 +74,15 @@ export class Loop implements ServedLoop {
       options.onError ?? createErrorPrinter(),
       () => this.#life.stopping = true,
     );
+    const onChange = (): void => this.#serving?.changed();
+    this.promises = new PromiseWaits(onChange);
     this.#selector = options.selector ?? createSelector<Callback>();
     this.dispatcher = new Dispatcher(
       this.#selector,
       this.reports,
       (fileobj) => this.#endFailing(fileobj),
     );
-    this.schedule = new Schedule(
-      this.dispatcher,
-      () => this.#serving?.changed(),
-    );
+    this.schedule = new Schedule(this.dispatcher, onChange);
   }
 
   get selector(): LoopSelector<Callback> {

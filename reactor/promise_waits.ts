@@ -20,6 +20,12 @@ export class PromiseWaits {
   readonly #waiting = new Set<PromiseBound>();
   /** Whether `run()` has the thread, from its first turn to its last. */
   #blocked = false;
+  readonly #onEmpty: () => void;
+
+  /** @param onEmpty Called when no operation waits any more */
+  constructor(onEmpty: () => void) {
+    this.#onEmpty = onEmpty;
+  }
 
   /** How many operations wait for a promise. */
   get size(): number {
@@ -39,7 +45,8 @@ export class PromiseWaits {
 
   /** Removes an operation whose promise has settled. */
   remove(operation: PromiseBound): void {
-    this.#waiting.delete(operation);
+    const removed = this.#waiting.delete(operation);
+    if (removed && this.#waiting.size === 0) this.#onEmpty();
   }
 
   /** Begins `run()`: calls `blocked()` of all operations. */

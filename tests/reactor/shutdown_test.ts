@@ -168,6 +168,21 @@ onEachBackend(
   },
 );
 
+onEachBackend(
+  "serve({ untilIdle }): it ends when a connect without onClose is aborted during the look-up of its name",
+  async (stage) => {
+    const { reactor } = stage;
+    const holding = setTimeout(() => reactor.stop(), PATIENCE);
+    const start = performance.now();
+    const client = reactor.connect({ hostname: "name.invalid", port: 1 });
+    const served = reactor.serve({ untilIdle: true });
+    setTimeout(() => client.abort(), 0);
+    await served;
+    clearTimeout(holding);
+    assertLess(performance.now() - start, PATIENCE);
+  },
+);
+
 const PROGRAM = `
   import { Reactor } from MODULE;
   const reactor = new Reactor();
