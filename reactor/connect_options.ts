@@ -5,7 +5,7 @@
  */
 
 import type { SocketAddress } from "../backends/ffi/socket_address.ts";
-import type { OptionNames } from "../backends/ffi/options.ts";
+import { checkAbortSignal, type OptionNames } from "../backends/ffi/options.ts";
 import { checkAddressOptions, hostnameOf, portOf } from "./addresses.ts";
 import {
   CONNECTION_OPTIONS,
@@ -58,11 +58,12 @@ const CONNECT_OPTIONS: OptionNames<ConnectOptions> = {
  *
  * @returns the address to connect to; its hostname may be a name
  * @throws {TypeError} if an option is unknown, the options have both a port and a path,
- *   or neither, or the hostname or the port is malformed
+ *   or neither, or one of them is malformed
  * @throws {RangeError} if the port or a time is out of range
  */
 export function connectTarget(options: ConnectOptions): SocketAddress {
   checkAddressOptions(options, CONNECT_OPTIONS);
+  checkAbortSignal(options.signal);
   const { port, path, timeout = Infinity, attemptDelay = 0 } = options;
   if ((port === undefined) === (path === undefined)) {
     throw new TypeError("Cannot connect: it takes either a port or a path");

@@ -4,7 +4,11 @@
  * @module
  */
 
-import { checkOptions, type OptionNames } from "../backends/ffi/options.ts";
+import {
+  checkAbortSignal,
+  checkOptions,
+  type OptionNames,
+} from "../backends/ffi/options.ts";
 import type { LoopSelector } from "../backends/selector.ts";
 import type { Callback } from "./callback.ts";
 
@@ -73,11 +77,12 @@ const SERVE_OPTIONS: OptionNames<ServeOptions> = {
 };
 
 /**
- * Checks the names of the options, and returns `untilIdle`.
+ * Checks the options, and returns `untilIdle`.
  *
- * @throws {TypeError} if an option is unknown
+ * @throws {TypeError} if an option is unknown, or the signal none
  */
 export function untilIdleOf(options: ServeOptions): boolean {
   checkOptions(options, SERVE_OPTIONS);
+  checkAbortSignal(options.signal);
   return options.untilIdle ?? false;
 }

@@ -5,6 +5,7 @@
  */
 
 import { addAbortSignal } from "node:stream";
+import { checkAbortSignal } from "../../backends/ffi/options.ts";
 import type { ConnectOptions } from "../../reactor/connect_options.ts";
 import type { Reactor } from "../../reactor/reactor.ts";
 import { ConnectionDuplex } from "./connection_duplex.ts";
@@ -64,6 +65,7 @@ export function createConnection(
     throw new TypeError('Unknown option "reuseBuffer" for a Node stream');
   }
   // The stream copies received bytes.
+  checkAbortSignal(signal);
   const connection = reactor.connect({ ...target, reuseBuffer: true });
   const duplex = new ConnectionDuplex(connection, { allowHalfOpen });
   if (onConnect !== undefined) duplex.once("connect", onConnect);

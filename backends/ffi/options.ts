@@ -30,6 +30,18 @@ export function checkOptions(
   }
 }
 
+/**
+ * Checks a signal before an operation begins, which would stay begun if it could not
+ * listen to the signal.
+ *
+ * @throws {TypeError} if it is something else, as its `AbortController`
+ */
+export function checkAbortSignal(signal: AbortSignal | undefined): void {
+  if ((signal ?? null) === null) return;
+  if (typeof signal!.aborted === "boolean") return;
+  throw new TypeError('Option "signal" is no AbortSignal');
+}
+
 function unknown(name: string, names: readonly string[]): TypeError {
   const meant = names.find((known) => known === SYNONYMS[name]) ??
     nearest(names, name) ?? names.find((known) => isPart(known, name));

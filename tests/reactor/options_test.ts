@@ -115,6 +115,24 @@ onAnyBackend(
   },
 );
 
+onAnyBackend(
+  "connect(), net.connect(), serve(): a signal that is none is refused before anything begins",
+  async ({ reactor }) => {
+    const signal = new AbortController();
+    const options = { hostname: "name.invalid", port: 1, signal };
+    const message = 'Option "signal" is no AbortSignal';
+    assertThrows(() => reactor.connect(through(options)), TypeError, message);
+    await assertRejects(
+      () => reactor.net.connect(through(options)),
+      TypeError,
+      message,
+    );
+    assertThrows(() => reactor.serve(through({ signal })), TypeError, message);
+    assertEquals(reactor.connections, 0);
+    assertEquals(reactor.running, false);
+  },
+);
+
 onAnyBackend("reactor.net: it takes all options of Deno", async (stage) => {
   const reactor = stage.make();
   const served = reactor.serve();
