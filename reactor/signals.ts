@@ -59,8 +59,11 @@ export class Signals implements Owned {
     const byte = this.#byteOf(signal);
     const watchers = this.#callbacks[byte]!;
     if (watchers.size === 0) this.#toggle(signal, byte);
-    // A function of its own for each watch: a callback may have two.
-    const watcher = (): void => callback();
+    // A function of its own for each watch: a callback may have two. It may be called
+    // after another watch of the same signal has cancelled this one.
+    const watcher = (): void => {
+      if (watchers.has(watcher)) callback();
+    };
     watchers.add(watcher);
     const cancel = (): boolean => {
       if (!watchers.delete(watcher)) return false;

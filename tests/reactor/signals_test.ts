@@ -140,6 +140,42 @@ test(
   },
 );
 
+test("onSignal(): a watch that another watch of the same signal cancels is not called [F02]", () => {
+  using reactor = patientReactor();
+  const calls: string[] = [];
+  reactor.onSignal("SIGUSR1", () => {
+    calls.push("first");
+    second.cancel();
+    reactor.callSoon(() => reactor.stop());
+  });
+  const second = reactor.onSignal("SIGUSR1", () => calls.push("second"));
+  const waiting = reactor.callLater(PATIENCE, () => {});
+  kill("SIGUSR1");
+  reactor.run();
+  waiting.cancel();
+  assertEquals(calls, ["first"]);
+});
+
+test("onSignal(): a watch that is cancelled after its signal and before the next turn is not called", () => {
+  using reactor = patientReactor();
+  const calls: string[] = [];
+  const first = reactor.onSignal("SIGUSR1", () => calls.push("first"));
+  reactor.onSignal("SIGUSR1", () => {
+    calls.push("second");
+    reactor.callSoon(() => reactor.stop());
+  });
+  kill("SIGUSR1");
+  // Each takes the signals out of the pipe that have arrived.
+  for (let change = 0; change < 20; change++) {
+    reactor.onSignal("SIGUSR2", () => {}).cancel();
+  }
+  first.cancel();
+  const waiting = reactor.callLater(PATIENCE, () => {});
+  reactor.run();
+  waiting.cancel();
+  assertEquals(calls, ["second"]);
+});
+
 test("onSignal(): a watch does not keep run() going", () => {
   using reactor = new Reactor();
   reactor.onSignal("SIGUSR1", () => {});
