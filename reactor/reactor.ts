@@ -585,6 +585,7 @@ export class Reactor implements Disposable, AsyncDisposable {
    * timeout. See `ShutdownOptions` for an example.
    *
    * @returns resolves when no connection is left; under `run()`, after it has returned
+   * @throws {Deno.errors.NotSupported} rejects if nothing runs the reactor within a second
    * @throws {RangeError} if the timeout is negative or not a number
    * @throws {Deno.errors.BadResource} if the reactor is closed
    */

@@ -13,6 +13,7 @@ import { Listener } from "./deno_net/listener.ts";
 import type { Loop } from "./loop.ts";
 import { DESTROY, type Owned } from "./owned.ts";
 import type { Timer } from "./timers.ts";
+import { type TurnBound, UNSERVED } from "./turn_waits.ts";
 
 /**
  * Options of `shutdown()`.
@@ -57,12 +58,10 @@ export function timeoutOf(options: ShutdownOptions): number {
 }
 
 /** The shutdown of a reactor. */
-export class Shutdown {
-  /** Resolves when no connection is left, and the reactor stops. */
-  readonly done: Promise<void>;
+export class Shutdown implements TurnBound {
   readonly #loop: Loop;
-  readonly #resolve: () => void;
   readonly #onEnd: () => void;
+  #ended = endOfShutdown();
   #over = false;
   #timer: Timer | null = null;
 
@@ -70,9 +69,11 @@ export class Shutdown {
   constructor(loop: Loop, onEnd: () => void) {
     this.#loop = loop;
     this.#onEnd = onEnd;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    this.done = promise;
-    this.#resolve = resolve;
+  }
+
+  /** Resolves when no connection is left, and the reactor stops. */
+  get done(): Promise<void> {
+    return this.#ended.promise;
   }
 
   /** Begins, or sets another timeout. */
@@ -91,6 +92,14 @@ export class Shutdown {
     const checkSoon = (): void => loop.callSoon(() => this.check());
     loop.resources.onLeave = checkSoon;
     checkSoon();
+    loop.awaitTurn(this);
+  }
+
+  /** Rejects the promise. The shutdown goes on when the loop runs. */
+  [UNSERVED](error: Error): void {
+    const { reject } = this.#ended;
+    this.#ended = endOfShutdown();
+    reject(error);
   }
 
   /** Ends the shutdown if no connection is left. */
@@ -100,7 +109,8 @@ export class Shutdown {
     this.#loop.resources.onLeave = null;
     this.#timer?.cancel();
     this.#onEnd();
-    this.#resolve();
+    this.#loop.forgetTurn(this);
+    this.#ended.resolve();
     if (!this.#loop.closed) this.#loop.stop();
   }
 
@@ -111,6 +121,13 @@ export class Shutdown {
       resource[DESTROY](new Deno.errors.TimedOut(message));
     }
   }
+}
+
+/** Creates the promise of a shutdown, which a program may ignore. */
+function endOfShutdown(): PromiseWithResolvers<void> {
+  const ended = Promise.withResolvers<void>();
+  ended.promise.catch(() => {});
+  return ended;
 }
 
 /** Counts the connections of a loop that are open or connecting. */

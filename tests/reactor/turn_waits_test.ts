@@ -48,6 +48,10 @@ const PROMISES: Readonly<
     const server = reactor.listen(ADDRESS, () => {});
     return reactor.connect(server.address).opened;
   },
+  "shutdown()": (reactor) => {
+    reactor.listen(ADDRESS, () => {});
+    return reactor.shutdown();
+  },
   "readable()": (reactor, reader) => reactor.readable(reader),
   "readable()'s iterator": (reactor, reader) =>
     reactor.readable(reader)[Symbol.asyncIterator]().next(),
@@ -130,4 +134,19 @@ test("stop(): a pending promise goes on with the next serve(), and close() rejec
   await Promise.all([again, rejected]);
   close(reader);
   close(writer);
+});
+
+test("shutdown(): its promise may be ignored, and it goes on when the reactor runs", async () => {
+  using reactor = new Reactor();
+  const server = reactor.listen(ADDRESS, () => {});
+  await assertRejects(async () => {
+    const ignored = reactor.shutdown();
+    await reactor.shutdown();
+    await ignored;
+  }, Deno.errors.NotSupported);
+  assert(server.closed);
+  const shutdown = reactor.shutdown();
+  reactor.run();
+  await shutdown;
+  assert(!reactor.running);
 });
