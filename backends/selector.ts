@@ -244,7 +244,8 @@ export interface LoopSelector<T, F extends FileObject = FileObject>
 
   /**
    * Whether a parked wait notices later registrations (epoll, kqueue, `/dev/poll`,
-   * AFD). Otherwise it has to end before they count (poll, select).
+   * AFD). Otherwise it has to end before they count (poll, select, and regular files
+   * with epoll, for which `waitFd` is -1).
    */
   readonly seesChangesWhileParked: boolean;
 

@@ -338,3 +338,20 @@ testEpoll(
     assertEquals(outer.poll(0), [[selector.fd, EPOLLIN]]);
   },
 );
+
+test(
+  `EpollSelector: a parked wait notices no regular file that is registered during it, and waitFd says so [G09]${reason}`,
+  async () => {
+    const file = openFile(new URL(import.meta.url).pathname);
+    using selector = new EpollSelector<string>();
+    const start = performance.now();
+    const parked = selector.park(50);
+    selector.register(file, EVENT_READ, "file");
+    assertEquals(selector.waitFd, -1);
+    assertEquals(await parked, 1);
+    assert(performance.now() - start >= 50);
+    assertEquals(selector.readyData(0), "file");
+    close(file);
+  },
+  { ignore },
+);
