@@ -88,7 +88,7 @@ function preopenName(entry: FileEntry): Uint8Array {
   if (entry.kind !== "directory" || entry.preopen === undefined) {
     throw new Refusal(EBADF);
   }
-  return new TextEncoder().encode(entry.preopen);
+  return new TextEncoder().encode(entry.preopen.name);
 }
 
 /** Offsets and sizes are signed in C: from 2^63 on they are negative, an error. */

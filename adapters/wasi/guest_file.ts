@@ -5,6 +5,7 @@
  */
 
 import { close, type FileObject } from "../../backends/ffi/descriptor.ts";
+import { openDirectory } from "../../backends/ffi/files.ts";
 import type { DirectoryEntry } from "../../backends/ffi/structs/dirent.ts";
 
 /** A regular file or a device that a guest has opened. */
@@ -40,18 +41,26 @@ export class GuestFile {
   }
 }
 
+/** Where a preopened directory is. */
+export interface Preopen {
+  /** The guest's name for it. */
+  readonly name: string;
+  /** Its path on the host. */
+  readonly path: string;
+}
+
 /** A preopened directory, or one below it. */
 export class GuestDirectory {
   readonly kind = "directory";
   /** Whether its entries may be changed. */
   readonly writable: boolean;
-  /** The name under which it was preopened; undefined if the guest has opened it. */
-  readonly preopen: string | undefined;
+  /** Undefined if the guest has opened it. */
+  readonly preopen: Preopen | undefined;
   /** The entries, as of the guest's last reading from the beginning. */
   entries: readonly DirectoryEntry[] | undefined;
   #fd: number;
 
-  constructor(fd: number, writable: boolean, preopen?: string) {
+  constructor(fd: number, writable: boolean, preopen?: Preopen) {
     this.#fd = fd;
     this.writable = writable;
     this.preopen = preopen;
@@ -62,9 +71,9 @@ export class GuestDirectory {
     return this.#fd;
   }
 
-  /** Sets the descriptor, once the directory is opened. */
-  attach(fd: number): void {
-    this.#fd = fd;
+  /** Opens a preopened directory. @throws {SystemError} if that fails */
+  open(): void {
+    this.#fd = openDirectory(this.preopen!.path);
   }
 
   /** Closes the descriptor of the host. */

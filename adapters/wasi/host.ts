@@ -6,7 +6,6 @@
 
 import type { WASI } from "node:wasi";
 import type { FileObject } from "../../backends/ffi/descriptor.ts";
-import { openDirectory } from "../../backends/ffi/files.ts";
 import type { Socket } from "../../backends/ffi/mod.ts";
 import { checkOptions, type OptionNames } from "../../backends/ffi/options.ts";
 import { PREVIEW1 } from "../../backends/wasi/abi.ts";
@@ -308,13 +307,14 @@ export class WasiHost {
     return _start;
   }
 
+  /**
+   * Opens the directories that are still in the table. A module with a start function
+   * has run before, and may have closed or renumbered some.
+   */
   #openDirectories(): void {
-    const paths = Object.values(this.#options.preopens ?? {});
     try {
       for (const entry of this.#guest.table.entries()) {
-        if (entry.kind === "directory") {
-          entry.attach(openDirectory(paths.shift()!));
-        }
+        if (entry.kind === "directory") entry.open();
       }
     } catch (error) {
       this.#end();
@@ -340,7 +340,7 @@ function initialTable(options: WasiHostOptions): FdTable<GuestDescriptor> {
   table.add(standardStream(options.stderr ?? 2, "output"));
   for (const [name, path] of Object.entries(options.preopens ?? {})) {
     requireRead(path);
-    table.add(new GuestDirectory(-1, mayWrite(path), name));
+    table.add(new GuestDirectory(-1, mayWrite(path), { name, path }));
   }
   for (const socket of options.sockets ?? []) {
     const entry = GuestSocket.of(socket);

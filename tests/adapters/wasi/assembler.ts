@@ -75,10 +75,13 @@ export type Import = readonly [name: string, parameters: number];
  *
  * @param imports The imports from preview 1; each returns a word
  * @param start The instructions of `_start`
+ * @param first Those of the start function, which runs at the instantiation. Default:
+ *   none
  */
 export function assemble(
   imports: readonly Import[],
   start: readonly number[],
+  first?: readonly number[],
 ): WebAssembly.Module {
   const types = [
     [0x60, 0, 0],
@@ -94,12 +97,13 @@ export function assemble(
     0,
     ...unsigned(index + 1),
   ]);
-  const body = [0, ...start, 0x0b];
+  const bodies = [start, ...(first === undefined ? [] : [first])]
+    .map((instructions) => [0, ...instructions, 0x0b]);
   return new WebAssembly.Module(Uint8Array.from([
     ...[0x00, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
     ...section(1, vector(types)),
     ...section(2, vector(imported)),
-    ...section(3, vector([[0]])),
+    ...section(3, vector(bodies.map(() => [0]))),
     ...section(5, vector([[0, 1]])),
     ...section(
       7,
@@ -108,6 +112,10 @@ export function assemble(
         [...name("_start"), 0, ...unsigned(imports.length)],
       ]),
     ),
-    ...section(10, vector([[...unsigned(body.length), ...body]])),
+    ...(first === undefined ? [] : section(8, unsigned(imports.length + 1))),
+    ...section(
+      10,
+      vector(bodies.map((body) => [...unsigned(body.length), ...body])),
+    ),
   ]));
 }

@@ -22,6 +22,7 @@ import {
   RIGHTS_FD_READ,
   RIGHTS_FD_WRITE,
 } from "../../../adapters/wasi/rights.ts";
+import { assemble, op } from "./assembler.ts";
 import { type GuestProgram, runProgram } from "./guest_program.ts";
 
 const FOLLOW = LOOKUPFLAGS_SYMLINK_FOLLOW;
@@ -315,6 +316,34 @@ test(
     Deno.renameSync(`${root}/elsewhere`, inside);
   }),
 );
+
+for (const call of ["fd_close", "fd_renumber"] as const) {
+  test(`WasiHost: ${call} in a start function gives no directory to another's number`, async () => {
+    const directory = await Deno.makeTempDir();
+    const preopens: Record<string, string> = {};
+    for (const name of ["a", "b"]) {
+      preopens[name] = `${directory}/${name}`;
+      await Deno.mkdir(preopens[name]);
+      await Deno.writeTextFile(`${preopens[name]}/${name}`, "");
+    }
+    const { constant, store } = op;
+    const numbers = call === "fd_close" ? [3] : [4, 3];
+    const left = call === "fd_close" ? 4 : 3;
+    // proc_exit(path_filestat_get(left, 0, "b", 1, 64))
+    const module = assemble(
+      [[call, numbers.length], ["path_filestat_get", 5], ["proc_exit", 1]],
+      [
+        ...[...constant(0), ...constant("b".charCodeAt(0)), ...store],
+        ...[left, 0, 0, 1, 64].flatMap(constant),
+        ...[...op.call(1), ...op.call(2), ...op.drop],
+      ],
+      [...numbers.flatMap(constant), ...op.call(0), ...op.drop],
+    );
+    const errno = new WasiHost({ preopens }).run(module);
+    assertEquals(wasiErrnoName(errno), "ESUCCESS");
+    await Deno.remove(directory, { recursive: true });
+  });
+}
 
 /** Lets a name be a directory and a link out of it by turns, as fast as it can. */
 const SWAPPER = `
