@@ -70,8 +70,10 @@ export class FdTable<Entry> {
     return replaced;
   }
 
-  /** All entries. */
-  *entries(): Generator<Entry> {
-    for (const entry of this.#entries) if (entry !== undefined) yield entry;
+  /** All numbers in use, with their entries. Entries may be deleted meanwhile. */
+  *entries(): Generator<[fd: number, entry: Entry]> {
+    for (const [fd, entry] of this.#entries.entries()) {
+      if (entry !== undefined) yield [fd, entry];
+    }
   }
 }

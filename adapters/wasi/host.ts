@@ -313,7 +313,7 @@ export class WasiHost {
    */
   #openDirectories(): void {
     try {
-      for (const entry of this.#guest.table.entries()) {
+      for (const [, entry] of this.#guest.table.entries()) {
         if (entry.kind === "directory") entry.open();
       }
     } catch (error) {
@@ -322,11 +322,18 @@ export class WasiHost {
     }
   }
 
-  /** Closes the descriptors that the program has opened, and the selector. */
+  /**
+   * Closes the descriptors that the program has opened, and the selector. Other
+   * functions of the program can still be called. Their numbers must not lead to the
+   * files that get the numbers of the host next.
+   */
   #end(): void {
+    const { table } = this.#guest;
     const given = new Set<unknown>(this.#options.sockets);
-    for (const entry of this.#guest.table.entries()) {
-      if (entry.kind !== "stream" || !given.has(entry.fileobj)) entry.close();
+    for (const [fd, entry] of table.entries()) {
+      if (entry.kind !== "stream") table.delete(fd);
+      else if (given.has(entry.fileobj)) continue;
+      entry.close();
     }
     this.#guest.readiness[Symbol.dispose]();
   }

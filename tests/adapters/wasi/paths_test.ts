@@ -3,6 +3,7 @@
  */
 
 import { assert, assertEquals, assertThrows } from "@std/assert";
+import { close, openFile } from "../../../backends/ffi/mod.ts";
 import { denoProgram, openFds, test } from "../../util.ts";
 import {
   FILETYPE_DIRECTORY,
@@ -344,6 +345,29 @@ for (const call of ["fd_close", "fd_renumber"] as const) {
     await Deno.remove(directory, { recursive: true });
   });
 }
+
+test("WasiHost: after its end a program reaches no file that has its number on the host", async () => {
+  const root = await Deno.makeTempDir();
+  await Deno.writeTextFile(`${root}/file`, "inside");
+  const kept: [GuestProgram, file: number | string][] = [];
+  runProgram({ preopens: { "/": root } }, (program) => {
+    kept.push([program, new Shell(program).open("file", { rights: WRITE })]);
+  });
+  const [[program, file]] = kept as [typeof kept[0]];
+  // These get the numbers of the host that have become free.
+  await Deno.writeTextFile(`${root}/secret`, "outside");
+  const own = [1, 2, 3].map(() => openFile(`${root}/secret`, "r+"));
+  const { iovecs } = program.buffers(8);
+  const stored = program.allocate(4);
+  for (const name of ["fd_read", "fd_write"]) {
+    const errno = program.call(name, file, iovecs, 1, stored);
+    assertEquals(wasiErrnoName(errno), "EBADF", name);
+  }
+  assertEquals(new Shell(program).open("file"), "EBADF");
+  for (const fd of own) close(fd);
+  assertEquals(await Deno.readTextFile(`${root}/secret`), "outside");
+  await Deno.remove(root, { recursive: true });
+});
 
 /** Lets a name be a directory and a link out of it by turns, as fast as it can. */
 const SWAPPER = `
