@@ -252,6 +252,8 @@ export class WasiHost {
   ): Promise<number> {
     const imports = this.#suspendingImports(suspension);
     const instance = await WebAssembly.instantiate(module, imports);
+    // An abort during the preparations has called no listener.
+    signal?.throwIfAborted();
     const start = this.#attach(instance);
     const stop = (): void => suspension.stop(signal!.reason);
     signal?.addEventListener("abort", stop, { once: true });

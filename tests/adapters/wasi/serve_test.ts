@@ -94,6 +94,22 @@ test(
   { ignore: noCompiler !== "" },
 );
 
+test("WasiHost.serve: an abort ends a program that has not started yet", async () => {
+  await using reactor = new Reactor();
+  const served = reactor.serve();
+  using listener = listening();
+  for (const options of [{}, { reactor }]) {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const host = new WasiHost({ ...options, sockets: [listener] });
+    const program = host.serve(assembledEcho(), { signal });
+    controller.abort();
+    await assertRejects(() => program, DOMException, "aborted");
+  }
+  reactor.close();
+  await served;
+});
+
 test("WasiHost.serve: two guests and a Deno.serve() share one thread", async () => {
   using first = listening();
   using second = listening();
