@@ -46,7 +46,7 @@ export class GuestSocket implements GuestStream {
   nonblocking = false;
   /** Whether it accepts connections. */
   listening: boolean;
-  /** An error that `available()` has consumed; the next call reports it. */
+  /** An error that the guest has not seen yet; the next call reports it. */
   #error = 0;
 
   constructor(socket: Socket, filetype: number, listening: boolean) {
@@ -84,7 +84,12 @@ export class GuestSocket implements GuestStream {
     return error === null ? 0 : wasiErrno(error.code);
   }
 
-  /** @throws {Refusal} the pending error that `available()` has consumed */
+  /** Keeps an error, which the socket no longer has, for the next call. */
+  keepError(error: unknown): void {
+    this.#error = errnoOf(error);
+  }
+
+  /** @throws {Refusal} the error that was kept */
   reportError(): void {
     if (this.#error === 0) return;
     const errno = this.#error;

@@ -8,6 +8,7 @@ import { system } from "../../backends/ffi/current_system.ts";
 import { EVENT_READ } from "../../backends/selector.ts";
 import {
   FDFLAGS_NONBLOCK,
+  FILETYPE_SOCKET_DGRAM,
   RIFLAGS_RECV_PEEK,
   RIFLAGS_RECV_WAITALL,
   ROFLAGS_RECV_DATA_TRUNCATED,
@@ -105,20 +106,36 @@ function receiver(
     const { MSG_PEEK } = system().constants;
     return () => socket.receive(memory.buffers(iovecs, count), MSG_PEEK);
   }
-  if ((flags & RIFLAGS_RECV_WAITALL) === 0 || socket.nonblocking) {
-    return () => socket.receive(memory.buffers(iovecs, count), 0);
-  }
+  // A datagram is whole, as under Linux: no other is added to it.
+  const waits = (flags & RIFLAGS_RECV_WAITALL) !== 0 && !socket.nonblocking &&
+    socket.filetype !== FILETYPE_SOCKET_DGRAM;
+  if (!waits) return () => socket.receive(memory.buffers(iovecs, count), 0);
   let done = 0;
   return () => {
     const buffers = memory.buffers(iovecs, count);
     while (done < totalLength(buffers)) {
-      const received = socket.receive(remaining(buffers, done), 0);
+      const received = receiveRest(socket, buffers, done);
       if (received === null) return null;
       if (received.bytes === 0) break;
       done += received.bytes;
     }
     return { bytes: done, truncated: false };
   };
+}
+
+/** The bytes before an error are returned first. The next call reports the error. */
+function receiveRest(
+  socket: GuestSocket,
+  buffers: readonly Uint8Array<ArrayBuffer>[],
+  done: number,
+): Received | null {
+  try {
+    return socket.receive(remaining(buffers, done), 0);
+  } catch (error) {
+    if (done === 0) throw error;
+    socket.keepError(error);
+    return { bytes: 0, truncated: false };
+  }
 }
 
 function send(

@@ -274,6 +274,36 @@ test("sock_recv: WAITALL returns less only at the end of file", () => {
   });
 });
 
+test("sock_recv: WAITALL returns one datagram, and leaves the next ones", () => {
+  withPair((program, peer) => {
+    peer.send(bytesOf("abc"));
+    peer.send(bytesOf("defgh"));
+    assertEquals(program.receive(3, 4, RIFLAGS_RECV_WAITALL).text, "abc");
+    const { text, flags } = program.receive(3, 4, RIFLAGS_RECV_WAITALL);
+    assertEquals([text, flags], ["defg", ROFLAGS_RECV_DATA_TRUNCATED]);
+  }, "datagram");
+});
+
+posixTest(
+  "sock_recv: WAITALL returns the bytes before an error, which the next call reports",
+  () => {
+    withPair((program, peer) => {
+      // A close with unread data is a reset for the other side.
+      program.send(3, ["unread"]);
+      peer.send(bytesOf("abc"));
+      peer.close();
+      assertEquals(program.receive(3, 4, RIFLAGS_RECV_WAITALL).text, "abc");
+      assertEquals(program.receive(3).errno, "ECONNRESET");
+      assertEquals(program.receive(3), {
+        errno: "ESUCCESS",
+        text: "",
+        flags: 0,
+      });
+    });
+  },
+  { reason: "Winsock drops received bytes at a reset" },
+);
+
 test("sock_recv, sock_send: unknown flags are EINVAL", () => {
   withPair((program) => {
     assertEquals(program.receive(3, 1, 4).errno, "EINVAL");
