@@ -15,14 +15,21 @@ import {
   FILETYPE_SOCKET_STREAM,
 } from "../../backends/wasi/abi.ts";
 import {
-  EMSGSIZE,
   ENOTCONN,
   errnoOf,
   Refusal,
   wasiErrno,
 } from "../../backends/wasi/errno.ts";
 import { END, type GuestStream } from "./guest_file.ts";
-import { gather, scatter, scratchBuffer, totalLength } from "./iovec.ts";
+import {
+  gather,
+  messageBuffer,
+  MOST_MESSAGE_BYTES,
+  oneMessage,
+  scatter,
+  scratchBuffer,
+  totalLength,
+} from "./iovec.ts";
 import { CONNECTION_RIGHTS, LISTENER_RIGHTS } from "./rights.ts";
 
 /** Up to this many bytes of a stream are counted exactly; of a datagram all are. */
@@ -127,23 +134,33 @@ export class GuestSocket implements GuestStream {
   write(buffers: readonly Uint8Array<ArrayBuffer>[]): number {
     this.#checkConnection();
     if (buffers.length === 1) return this.socket.send(buffers[0]!);
-    this.#checkMessage(buffers);
-    return this.socket.send(scratchBuffer(), gather(buffers));
+    return this.filetype === FILETYPE_SOCKET_DGRAM
+      ? this.socket.send(oneMessage(buffers))
+      : this.socket.send(scratchBuffer(), gather(buffers));
+  }
+
+  /**
+   * A buffer for one receive, as long as the guest has room. For a datagram it has one
+   * byte more: if that is filled, the datagram is cut.
+   */
+  receiveBuffer(room: number): Uint8Array<ArrayBuffer> {
+    const scratch = scratchBuffer();
+    if (this.filetype !== FILETYPE_SOCKET_DGRAM) {
+      return scratch.subarray(0, room);
+    }
+    if (room < scratch.length) return scratch.subarray(0, room + 1);
+    return messageBuffer(this.#messageLength()).subarray(0, room + 1);
   }
 
   available(): number {
     if (this.listening) return 1;
     try {
-      const { MSG_PEEK } = system().constants;
-      const scratch = scratchBuffer();
-      const most = this.filetype === FILETYPE_SOCKET_DGRAM
-        ? scratch.length
-        : PEEK_BYTES;
-      const count = this.socket.recv(scratch, most, MSG_PEEK);
+      if (this.filetype === FILETYPE_SOCKET_DGRAM) {
+        return Math.max(this.#messageLength(), 0);
+      }
+      const count = this.#peek(scratchBuffer(), PEEK_BYTES);
       if (count === WOULD_BLOCK) return 0;
-      return count === 0 && this.filetype === FILETYPE_SOCKET_STREAM
-        ? END
-        : count;
+      return count === 0 ? END : count;
     } catch (error) {
       // The peek has cleared the error of the socket: keep it for the next call.
       const errno = errnoOf(error);
@@ -162,12 +179,16 @@ export class GuestSocket implements GuestStream {
     if (this.listening) throw new Refusal(ENOTCONN);
   }
 
-  /** A datagram that is too long is not sent, as on every system. */
-  #checkMessage(buffers: readonly Uint8Array[]): void {
-    if (
-      this.filetype === FILETYPE_SOCKET_DGRAM &&
-      totalLength(buffers) > scratchBuffer().length
-    ) throw new Refusal(EMSGSIZE);
+  /** The length of the next datagram, or `WOULD_BLOCK`. */
+  #messageLength(): number {
+    const scratch = scratchBuffer();
+    const count = this.#peek(scratch, scratch.length);
+    if (count < scratch.length) return count;
+    return this.#peek(messageBuffer(MOST_MESSAGE_BYTES), MOST_MESSAGE_BYTES);
+  }
+
+  #peek(buffer: Uint8Array<ArrayBuffer>, length: number): number {
+    return this.socket.recv(buffer, length, system().constants.MSG_PEEK);
   }
 
   #receiveBytes(
@@ -178,29 +199,23 @@ export class GuestSocket implements GuestStream {
       const bytes = this.socket.recv(buffers[0]!, buffers[0]!.length, flags);
       return bytes === WOULD_BLOCK ? null : { bytes, truncated: false };
     }
-    const buffer = scratchBuffer();
-    const room = Math.min(totalLength(buffers), buffer.length);
-    const bytes = this.socket.recv(buffer, room, flags);
+    const buffer = this.receiveBuffer(totalLength(buffers));
+    const bytes = this.socket.recv(buffer, buffer.length, flags);
     if (bytes === WOULD_BLOCK) return null;
     scatter(buffers, bytes);
     return { bytes, truncated: false };
   }
 
-  /** Asks for one byte more than fits: if it is filled, the datagram is cut. */
   #receiveMessage(
     buffers: readonly Uint8Array<ArrayBuffer>[],
     flags: number,
   ): Received | null {
-    const buffer = scratchBuffer();
     const room = totalLength(buffers);
-    const bytes = this.socket.recv(
-      buffer,
-      Math.min(room + 1, buffer.length),
-      flags,
-    );
+    const buffer = this.receiveBuffer(room);
+    const bytes = this.socket.recv(buffer, buffer.length, flags);
     if (bytes === WOULD_BLOCK) return null;
     const kept = Math.min(bytes, room);
-    scatter(buffers, kept);
+    scatter(buffers, kept, buffer);
     return { bytes: kept, truncated: bytes > room };
   }
 }

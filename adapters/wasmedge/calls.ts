@@ -22,14 +22,13 @@ import {
 import {
   EAGAIN,
   EINVAL,
-  EMSGSIZE,
   ERRNO,
   ESUCCESS,
   Refusal,
 } from "../../backends/wasi/errno.ts";
 import type { Guest, GuestCalls } from "../wasi/guest.ts";
 import { GuestSocket } from "../wasi/guest_socket.ts";
-import { gather, scatter, scratchBuffer, totalLength } from "../wasi/iovec.ts";
+import { oneMessage, scatter, totalLength } from "../wasi/iovec.ts";
 import type { GuestMemory } from "../wasi/memory.ts";
 import { accept, requireSocket } from "../wasi/sockets.ts";
 import { retryUntilReady } from "../wasi/retry.ts";
@@ -179,9 +178,7 @@ function sendTo(
   const peer = allowedAddress(guest, allowed, entry, address, port);
   return retryUntilReady(guest, entry, EVENT_WRITE, () => {
     const buffers = memory.buffers(iovecs, count);
-    if (totalLength(buffers) > scratchBuffer().length) return EMSGSIZE;
-    const message = scratchBuffer().subarray(0, gather(buffers));
-    const bytes = entry.socket.sendTo(message, peer);
+    const bytes = entry.socket.sendTo(oneMessage(buffers), peer);
     if (bytes < 0) return EAGAIN;
     memory.setUint32(stored, bytes);
     return ESUCCESS;
@@ -212,10 +209,12 @@ function receiveFrom(
   return retryUntilReady(guest, entry, EVENT_READ, () => {
     entry.reportError();
     const buffers = memory.buffers(iovecs, count);
-    const received = entry.socket.recvFrom(scratchBuffer(), flag);
+    const room = totalLength(buffers);
+    const buffer = entry.receiveBuffer(room);
+    const received = entry.socket.recvFrom(buffer, flag);
     if (received === null) return EAGAIN;
-    const kept = Math.min(received.bytes, totalLength(buffers));
-    scatter(buffers, kept);
+    const kept = Math.min(received.bytes, room);
+    scatter(buffers, kept, buffer);
     const sender = received.address ?? { path: "" };
     const from = writeAddress(memory, address, sender);
     if (port !== undefined) memory.setUint32(port, from);

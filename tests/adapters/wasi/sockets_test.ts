@@ -256,6 +256,34 @@ test("sock_recv: a truncated datagram is reported", () => {
   }, "datagram");
 });
 
+posixTest(
+  "sock_recv, sock_send: a datagram of a Unix socket may be longer than any of UDP",
+  () => {
+    withPair(
+      (program, peer) => {
+        const half = "x".repeat(50_000);
+        assertEquals(program.send(3, [half, half]).count, 100_000);
+        assertEquals(peer.recv(new Uint8Array(200_000)), 100_000);
+
+        peer.send(bytesOf(`${half}${half}`));
+        const [event] = program.poll(onFd("read", 3));
+        assertEquals(event?.nbytes, 100_000n);
+        assertEquals(program.receive(3, 200_000).text, `${half}${half}`);
+        peer.send(bytesOf(`${half}${half}`));
+        const { text, flags } = program.receive(3, 80_000);
+        assertEquals(text.length, 80_000);
+        assertEquals(flags, ROFLAGS_RECV_DATA_TRUNCATED);
+      },
+      "datagram",
+      16,
+    );
+  },
+  {
+    ignore: Deno.build.os !== "linux",
+    reason: "macOS has datagrams of 2 KiB, Windows none of Unix sockets",
+  },
+);
+
 test("sock_recv: PEEK does not consume bytes", () => {
   withPair((program, peer) => {
     peer.send(bytesOf("abc"));

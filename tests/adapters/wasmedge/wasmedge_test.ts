@@ -4,7 +4,7 @@
 
 import { assertEquals, assertThrows } from "@std/assert";
 import { type InternetAddress, Socket } from "../../../backends/ffi/mod.ts";
-import { bytesOf, NEEDS_UNIX_SOCKETS, test } from "../../util.ts";
+import { bytesOf, NEEDS_UNIX_SOCKETS, pairOf, test } from "../../util.ts";
 import { FDFLAGS_NONBLOCK } from "../../../backends/wasi/abi.ts";
 import { wasiErrnoName } from "../../../backends/wasi/errno.ts";
 import { WasiHost } from "../../../adapters/wasi/mod.ts";
@@ -145,6 +145,24 @@ test("sock_getpeeraddr: it stores the address of the peer", () => {
     const stored = program.allocate(4);
     program.must("sock_getpeeraddr", fd, addressOf(program, [], 128), stored);
     assertEquals(program.view.getUint32(stored, true), port);
+  });
+});
+
+test("sock_recv_from: bytes of a connection that do not fit stay for the next call", () => {
+  using pair = pairOf();
+  const extensions = [wasmEdge({ allow: [] })];
+  runProgram({ sockets: [pair.left], extensions }, (program) => {
+    pair.right.send(bytesOf("abcdefgh"));
+    const { iovecs, pointers } = program.buffers(2, 3);
+    const from = addressOf(program, [], 128);
+    const stored = program.allocate(4);
+    const flags = program.allocate(4);
+    const args = [iovecs, 2, from, 0, program.allocate(4), stored, flags];
+    program.must("sock_recv_from", 3, ...args);
+    assertEquals(program.view.getUint32(stored, true), 5);
+    assertEquals(program.view.getUint32(flags, true), 0);
+    assertEquals(program.text(pointers[1]!, 3), "cde");
+    assertEquals(program.receive(3).text, "fgh");
   });
 });
 
