@@ -11,6 +11,7 @@ import { type ForeignFunction, withParameters } from "./errno.ts";
 import { systemError } from "./errors.ts";
 import { libraryPath, openClosable, opens } from "./library.ts";
 import { checkOptions, type OptionNames } from "./options.ts";
+import { holding } from "./parked_call.ts";
 import { onStack, padded } from "./variadic.ts";
 
 /** A function of a library, as `bindCalls()` takes it. */
@@ -45,7 +46,8 @@ export interface CallDefinition {
   readonly optional?: boolean;
   /**
    * Whether it runs on another thread, and returns a promise. The error number stays
-   * there: the promise resolves to the plain result. Default: false
+   * there: the promise resolves to the plain result. Buffers that are passed, and the
+   * library, stay in memory until then. Default: false
    */
   readonly nonblocking?: boolean;
 }
@@ -55,6 +57,8 @@ export class Library {
   readonly isLibc: boolean;
   readonly #path: string | undefined;
   readonly #closes: (() => void)[] = [];
+  /** How many calls of it are under way on other threads. */
+  #underWay = 0;
   #isClosed = false;
 
   /** @param path Its path. Default: the C library */
@@ -65,8 +69,13 @@ export class Library {
 
   /** The path of the library, which has to be open. */
   get path(): string {
-    if (this.#isClosed) throw new Deno.errors.BadResource("Library is closed");
+    this.requireOpen();
     return this.#path ?? libraryPath();
+  }
+
+  /** @throws {Deno.errors.BadResource} if it is closed */
+  requireOpen(): void {
+    if (this.#isClosed) throw new Deno.errors.BadResource("Library is closed");
   }
 
   /** Adds the function that closes an opened one. */
@@ -74,9 +83,25 @@ export class Library {
     this.#closes.push(close);
   }
 
-  /** Closes all. */
+  /** Keeps the library in memory until a call on another thread has returned. */
+  async during<T>(call: Promise<T>): Promise<T> {
+    this.#underWay++;
+    try {
+      return await call;
+    } finally {
+      this.#underWay--;
+      this.#unload();
+    }
+  }
+
+  /** Closes all, once the calls on other threads have returned. */
   close(): void {
     this.#isClosed = true;
+    this.#unload();
+  }
+
+  #unload(): void {
+    if (!this.#isClosed || this.#underWay > 0) return;
     for (const close of this.#closes.splice(0)) close();
   }
 }
@@ -126,12 +151,28 @@ export function openCall(
     definition,
     library,
   );
-  if (symbol === null || nonblocking) return symbol;
+  if (symbol === null) return symbol;
   const count = fixed.length + variadic.length;
   const call = isPadded
     ? padded(symbol, fixed.length, all.length - count)
     : symbol;
-  return withErrors(call, name, definition, count);
+  return nonblocking
+    ? parked(call as unknown as ParkedFunction, library)
+    : withErrors(call, name, definition, count);
+}
+
+type ParkedFunction = (
+  ...parameters: (BufferSource | null)[]
+) => Promise<unknown>;
+
+/** The other thread has bare addresses: of the memory, and of the function. */
+function parked(symbol: ParkedFunction, library: Library): ParkedFunction {
+  return (...parameters) => {
+    library.requireOpen();
+    return library.during(
+      holding(true, symbol(...parameters), ...parameters),
+    );
+  };
 }
 
 function openSymbol(

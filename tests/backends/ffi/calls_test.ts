@@ -240,6 +240,71 @@ Deno.test("bindCalls: a nonblocking call returns a promise", async () => {
   assertEquals(await c.usleepParked(1000), 0);
 });
 
+/** Drops the memory of a call that waits for a pipe, and looks for it meanwhile. */
+const DROPPED = `
+  import { bindCalls } from "POLLUX/backends/ffi/calls.ts";
+  import { pipe, write } from "POLLUX/backends/ffi/mod.ts";
+  const c = bindCalls({
+    poll: { parameters: ["buffer", "u32", "i32"], result: "i32", nonblocking: true },
+  });
+  const [reader, writer] = pipe();
+  const POLLIN = 1;
+  const call = () => {
+    const pollfd = Int32Array.of(reader, POLLIN);
+    return { memory: new WeakRef(pollfd), polled: c.poll(pollfd, 1, -1) };
+  };
+  const { memory, polled } = call();
+  await new Promise((resolve) => setTimeout(resolve, 1));
+  gc();
+  console.log(memory.deref() !== undefined);
+  write(writer, new Uint8Array(1));
+  console.log(await polled);`;
+
+Deno.test({
+  name: "bindCalls: memory is not collected while a nonblocking call uses it",
+  ignore: Deno.build.os === "windows",
+  fn: async () => {
+    const { stdout, stderr } = await runDeno(DROPPED, [
+      "--allow-ffi",
+      "--v8-flags=--expose-gc",
+    ]);
+    assertEquals(stdout, "true\n1\n", stderr);
+  },
+});
+
+/** A library whose function waits until a descriptor is readable. */
+const WAITS = `
+  #include <poll.h>
+  int wait_for(int fd) {
+    struct pollfd pollfd = { fd, POLLIN, 0 };
+    return poll(&pollfd, 1, -1);
+  }`;
+
+Deno.test({
+  name:
+    `bindCalls: a library that is disposed of stays until its nonblocking calls return${reason}`,
+  ignore: compiler === undefined,
+  fn: () =>
+    withCompiled(WAITS, ["-shared", "-fPIC"], async (library) => {
+      const { stdout, stderr } = await runDeno(
+        `import { bindCalls } from "POLLUX/backends/ffi/calls.ts";
+         import { pipe, write } from "POLLUX/backends/ffi/mod.ts";
+         const c = bindCalls({
+           wait_for: { parameters: ["i32"], result: "i32", nonblocking: true },
+         }, ${JSON.stringify(library)});
+         const { wait_for } = c;
+         const [reader, writer] = pipe();
+         const waits = wait_for(reader);
+         c[Symbol.dispose]();
+         try { wait_for(reader); } catch (error) { console.log(error.name); }
+         write(writer, new Uint8Array(1));
+         console.log(await waits);`,
+        ["--allow-ffi"],
+      );
+      assertEquals(stdout, "BadResource\n1\n", stderr);
+    }),
+});
+
 Deno.test("bindCalls: binding needs no permission, the first call does", async () => {
   const { stdout, stderr } = await runDeno(
     `import { bindCalls } from "POLLUX/backends/ffi/calls.ts";
