@@ -249,5 +249,6 @@ function sorted(call: ForeignFunction, sort: Sort): ForeignFunction {
 
 /** For a function whose result is the error number. */
 function negated(call: ForeignFunction): ForeignFunction {
-  return (...parameters) => -Number(call(...parameters));
+  // A mere sign would make -0 of the result 0.
+  return (...parameters) => 0 - Number(call(...parameters));
 }

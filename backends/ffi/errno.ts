@@ -52,11 +52,14 @@ function inOneFrame(
   };
 }
 
-/** The same for a function that returns null if it fails, and else a pointer. */
+/**
+ * The same for a function that returns null if it fails, and else a pointer. Null
+ * without an error number stays null.
+ */
 function pointerInOneFrame(
   symbol: PointerFunction,
   { memory, location, copy }: Errno,
-): (...parameters: never[]) => Deno.PointerObject | number {
+): (...parameters: never[]) => Deno.PointerValue | number {
   return (...parameters) => {
     const result = symbol(...parameters);
     let number = memory[0]!;
@@ -65,7 +68,7 @@ function pointerInOneFrame(
       copy(memory, location as never, 4);
       number = memory[0]!;
     }
-    return -number;
+    return number === 0 ? null : -number;
   };
 }
 

@@ -19,6 +19,7 @@ import {
   close,
   ffiPermissionFlag,
   isSystemError,
+  openFile,
   openLibrary,
   pipe,
   read,
@@ -234,6 +235,37 @@ test("bindCalls: a missing library is named at the first use", () => {
     "/nowhere/libmissing.so",
   );
   assertThrows(() => calls.f(), Deno.errors.NotFound, "/nowhere/libmissing.so");
+});
+
+test("bindCalls: the error number 0 is the result 0, and not -0", async () => {
+  const path = await Deno.makeTempFile();
+  const fd = openFile(path, "w");
+  assertEquals(Object.is(c.posix_fallocate(fd, 0n, 1n), 0), true);
+  close(fd);
+  await Deno.remove(path);
+}, ONLY_LINUX);
+
+/** A library whose function returns null, and no error number. */
+const NOTHING = `
+  #include <errno.h>
+  #include <stddef.h>
+  void *nothing(void) { errno = 0; return NULL; }`;
+
+Deno.test({
+  name: `bindCalls: null without an error number is returned as it is${reason}`,
+  ignore: compiler === undefined,
+  fn: () =>
+    withCompiled(NOTHING, ["-shared", "-fPIC"], async (library) => {
+      const { stdout, stderr } = await runDeno(
+        `import { bindCalls } from "POLLUX/backends/ffi/calls.ts";
+         const c = bindCalls({
+           nothing: { parameters: [], result: "pointer", errors: "errno" },
+         }, ${JSON.stringify(library)});
+         console.log(c.nothing());`,
+        ["--allow-ffi"],
+      );
+      assertEquals(stdout, "null\n", stderr);
+    }),
 });
 
 Deno.test("bindCalls: a nonblocking call returns a promise", async () => {
