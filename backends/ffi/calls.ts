@@ -82,8 +82,9 @@ export type Call<D extends CallDefinition> = Deno.DynamicLibrary<{
 }>["symbols"]["call"];
 
 /**
- * The functions that `bindCalls()` returns. Disposing of them closes the library:
- * no function of it may be called after that.
+ * The functions that `bindCalls()` returns. Disposing of them closes the library: each
+ * throws `Deno.errors.BadResource` after that. One that you have put in a variable of
+ * yours must not be called any more, because its code is gone.
  */
 export type Calls<T extends CallDefinitions> =
   & Disposable
@@ -126,16 +127,23 @@ export function bindCalls<const T extends CallDefinitions>(
   library?: string,
 ): Calls<T> {
   const from = new Library(library);
+  const forget: (() => void)[] = [];
   const getters = Object.entries(definitions).map(([key, definition]) => {
     checkDefinition(key, definition);
     let call: unknown;
+    forget.push(() => call = undefined);
     const get = (): unknown =>
       call === undefined
         ? call = openCall(definition.name ?? key, definition, from)
         : call;
     return [key, { get, enumerable: true }];
   });
-  const calls: object = { [Symbol.dispose]: () => from.close() };
+  const calls: object = {
+    [Symbol.dispose](): void {
+      from.close();
+      for (const each of forget) each();
+    },
+  };
   Object.defineProperties(calls, Object.fromEntries(getters));
   return calls as Calls<T>;
 }

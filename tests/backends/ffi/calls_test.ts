@@ -224,6 +224,7 @@ test("bindCalls: disposing of the calls closes the library", () => {
     using _ = calls;
     assertEquals(calls.getpid(), Deno.pid);
   }
+  assertThrows(() => calls.getpid(), Deno.errors.BadResource, "closed");
   const unused = bindCalls({ getpid: { parameters: [], result: "i32" } });
   unused[Symbol.dispose]();
   assertThrows(() => unused.getpid(), Deno.errors.BadResource, "closed");
