@@ -118,16 +118,33 @@ const KEYS: OptionNames<CallDefinition> = {
   nonblocking: true,
 };
 
+const INTEGERS = ["i8", "u8", "i16", "u16", "i32", "u32", "i64", "u64"];
+
+/** `Deno.NativeType` without structs, which are objects. */
+const TYPES = new Set<unknown>([
+  ...INTEGERS,
+  ...["isize", "usize", "f32", "f64", "bool"],
+  ...["pointer", "buffer", "function"],
+]);
+
 /** Checks a definition before anything is opened. */
 export function checkDefinition(key: string, definition: CallDefinition): void {
   checkOptions(definition, KEYS);
-  const type = definition.variadic?.find((type) =>
+  const { parameters, variadic = [], result } = definition;
+  const used = [...parameters, ...variadic, result === "void" ? "i32" : result];
+  for (const type of used) {
+    if (typeof type === "object" || TYPES.has(type)) continue;
+    throw refused(key, `Deno has no type ${type}`);
+  }
+  const wrong = variadic.find((type) =>
     ["f32", "f64", "bool"].includes(String(type))
   );
-  if (type === undefined) return;
-  throw new TypeError(
-    `Cannot bind the function "${key}": Deno cannot pass a variadic ${type}`,
-  );
+  if (wrong === undefined) return;
+  throw refused(key, `Deno cannot pass a variadic ${wrong}`);
+}
+
+function refused(key: string, reason: string): TypeError {
+  return new TypeError(`Cannot bind the function "${key}": ${reason}`);
 }
 
 /** Opens one function; null if it is optional and missing. */

@@ -107,7 +107,7 @@ export type Calls<T extends CallDefinitions> =
  * @returns the functions. The first use of each throws `Deno.errors.NotCapable`
  *   without permission, `Deno.errors.NotFound` without the library, and
  *   `Deno.errors.NotSupported` if the library lacks the function
- * @throws {TypeError} if a definition has an unknown key, or variadic floats
+ * @throws {TypeError} if a definition has an unknown key or type, or variadic floats
  *
  * @example
  * ```ts

@@ -208,6 +208,23 @@ test("bindCalls: an unknown key of a definition is a TypeError", () => {
   assertThrows(() => bindCalls({ getpid: definition }), TypeError, "optionl");
 });
 
+test("bindCalls: an unknown type is a TypeError, for an optional function too", () => {
+  const wrong: readonly object[] = [
+    { parameters: ["int"], result: "i32", optional: true },
+    { parameters: ["void"], result: "i32" },
+    { parameters: [], result: "string" },
+    { parameters: ["i32"], variadic: ["long"], result: "i32" },
+    { parameters: [], result: undefined },
+  ];
+  for (const definition of wrong) {
+    assertThrows(
+      () => bindCalls({ getpid: definition as CallDefinition }),
+      TypeError,
+      'Cannot bind the function "getpid": Deno has no type',
+    );
+  }
+});
+
 test("bindCalls: a missing function is named, with its library", () => {
   const error = assertThrows(
     () => c.no_such_function(),
