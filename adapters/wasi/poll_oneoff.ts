@@ -26,7 +26,7 @@ import {
   EVENTTYPE_CLOCK,
   EVENTTYPE_FD_READ,
 } from "../../backends/wasi/abi.ts";
-import { EBUSY, EINVAL, ESUCCESS } from "../../backends/wasi/errno.ts";
+import { EBADF, EBUSY, EINVAL, ESUCCESS } from "../../backends/wasi/errno.ts";
 import { EVENT, SUBSCRIPTION } from "../../backends/wasi/layout.ts";
 import type { Guest } from "./guest.ts";
 import { END } from "./guest_file.ts";
@@ -105,6 +105,9 @@ function writeFdEvents(
   for (let index = 0; index < request.count; index++) {
     const type = request.types[index]!;
     const stream = request.streams[index];
+    if (stream !== undefined && readiness.isClosed(stream.fileobj)) {
+      request.fail(index, EBADF);
+    }
     if (request.errors[index] !== 0) {
       writeEvent(view, at, request, index, 0, 0);
     } else if (type === EVENTTYPE_CLOCK) {

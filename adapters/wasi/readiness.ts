@@ -10,6 +10,7 @@
  */
 
 import { createSelector } from "../../backends/selectors.ts";
+import { unwatchClose, watchClose } from "../../backends/ffi/close_watch.ts";
 import type { FileObject } from "../../backends/ffi/descriptor.ts";
 import { EVENT_READ, type LoopSelector } from "../../backends/selector.ts";
 import { EBADF, errnoOf } from "../../backends/wasi/errno.ts";
@@ -22,10 +23,17 @@ class Watch {
   registered = 0;
   asked = 0;
   found = 0;
-  /** The round of the last two. */
+  /** Whether the host has closed the file in this round. */
+  isClosed = false;
+  /** The round of the last three. */
   round: number;
 
-  constructor(readonly fd: number, round: number) {
+  /** @param closing Called before the host closes the file */
+  constructor(
+    readonly fd: number,
+    round: number,
+    readonly closing: () => void,
+  ) {
     this.round = round;
   }
 }
@@ -38,6 +46,8 @@ export class Readiness implements Disposable {
   /** By descriptor. */
   readonly #watches: (Watch | undefined)[] = [];
   #round = 0;
+  /** Called before the host closes a file of this round: no selector reports that. */
+  onClose: (() => void) | undefined;
 
   /** @param open Opens the selector, at the first wait */
   constructor(open: () => LoopSelector<unknown> = createSelector) {
@@ -57,10 +67,15 @@ export class Readiness implements Disposable {
   ask(fileobj: FileObject, events: number): number {
     const fd = numberOf(fileobj);
     if (fd < 0) return EBADF;
-    const watch = this.#watches[fd] ??= new Watch(fd, this.#round);
+    const watch = this.#watches[fd] ??= new Watch(
+      fd,
+      this.#round,
+      () => this.#noteClose(fd),
+    );
     if (watch.round !== this.#round) {
       watch.round = this.#round;
       watch.asked = watch.found = 0;
+      watch.isClosed = false;
     }
     watch.asked |= events;
     const known = watch.owner === fileobj &&
@@ -91,6 +106,14 @@ export class Readiness implements Disposable {
     return watch?.round === this.#round ? watch.found : 0;
   }
 
+  /** Whether the host has closed a file, perhaps in this round. */
+  isClosed(fileobj: FileObject): boolean {
+    const fd = numberOf(fileobj);
+    if (fd < 0) return true;
+    const watch = this.#watches[fd];
+    return watch?.round === this.#round && watch.isClosed;
+  }
+
   /** A descriptor that is readable while a registered file is ready. */
   get waitFd(): number {
     return this.#selector.waitFd;
@@ -99,12 +122,15 @@ export class Readiness implements Disposable {
   /** Ends the registration of a file that is closed next. */
   forget(fileobj: FileObject): void {
     const watch = this.#watches[numberOf(fileobj)];
-    if (watch?.owner === fileobj) this.#unregister(watch);
+    if (watch?.owner !== fileobj) return;
+    this.#noteClose(watch.fd);
+    this.#unregister(watch);
   }
 
   /** Closes the selector. */
   [Symbol.dispose](): void {
     this.#disposed = true;
+    for (const watch of this.#watches) if (watch !== undefined) clear(watch);
     this.#opened?.close();
   }
 
@@ -177,7 +203,15 @@ export class Readiness implements Disposable {
     }
     watch.owner = fileobj;
     watch.registered = asked;
+    watchClose(watch.fd, watch.closing);
     return 0;
+  }
+
+  #noteClose(fd: number): void {
+    const watch = this.#watches[fd]!;
+    if (watch.round !== this.#round) return;
+    watch.isClosed = true;
+    this.onClose?.();
   }
 
   #unregister(watch: Watch): void {
@@ -193,6 +227,7 @@ export class Readiness implements Disposable {
 }
 
 function clear(watch: Watch): void {
+  unwatchClose(watch.fd, watch.closing);
   watch.owner = undefined;
   watch.registered = 0;
 }

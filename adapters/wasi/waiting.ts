@@ -41,8 +41,8 @@ export class Stopped {
   constructor(readonly reason: unknown) {}
 }
 
-/** The reason of a wait that has timed out. */
-const TIMED_OUT = new Deno.errors.TimedOut();
+/** The reason of a wait that ends without a ready file: its time, or a file, has gone. */
+const OVER = new Deno.errors.TimedOut();
 
 /**
  * Suspends the guest (JSPI) while a reactor waits in its place.
@@ -115,8 +115,9 @@ export class Suspension implements Waiting, Disposable {
     const { signal } = wait;
     this.#running = false;
     const timer = timeout < Infinity
-      ? this.#reactor.callLater(timeout, () => wait.abort(TIMED_OUT))
+      ? this.#reactor.callLater(timeout, () => wait.abort(OVER))
       : undefined;
+    readiness.onClose = () => wait.abort(OVER);
     try {
       for (;;) {
         const { waitFd } = readiness;
@@ -126,10 +127,11 @@ export class Suspension implements Waiting, Disposable {
         if (count > 0) return count;
       }
     } catch (error) {
-      if (error !== TIMED_OUT) throw error;
+      if (error !== OVER) throw error;
       return readiness.wait(0);
     } finally {
       timer?.cancel();
+      readiness.onClose = undefined;
       this.#wait = undefined;
       this.#resume();
     }

@@ -12,10 +12,11 @@ import {
   write,
 } from "../../../backends/ffi/mod.ts";
 import { wakePair } from "../../../backends/ffi/wake_pair.ts";
+import { wasiErrnoName } from "../../../backends/wasi/errno.ts";
 import { WasiHost } from "../../../adapters/wasi/mod.ts";
 import { type Callback, Reactor } from "../../../reactor/mod.ts";
 import { fetchOnce } from "../../fetch.ts";
-import { bytesOf, test } from "../../util.ts";
+import { bytesOf, pairOf, test } from "../../util.ts";
 import { assemble, op } from "./assembler.ts";
 import { assembledEcho, compiledEcho } from "./guests.ts";
 
@@ -109,6 +110,65 @@ test("WasiHost.serve: an abort ends a program that has not started yet", async (
   reactor.close();
   await served;
 });
+
+const IOVECS = 32, SUBSCRIPTION = 64, EVENTS = 256, STORED = 512;
+
+/** Stores words, at addresses that follow one another. */
+function storing(at: number, ...words: number[]): number[] {
+  const { constant, store } = op;
+  return words.flatMap((word, index) => [
+    ...constant(at + 4 * index),
+    ...constant(word),
+    ...store,
+  ]);
+}
+
+/** Sends a byte to descriptor 4, waits for descriptor 3, and exits with the error. */
+const waitingPrograms: Record<string, WebAssembly.Module> = {
+  fd_read: assemble(
+    [["fd_write", 4], ["fd_read", 4], ["proc_exit", 1]],
+    [
+      ...storing(IOVECS, 0, 1),
+      ...[4, IOVECS, 1, STORED].flatMap(op.constant),
+      ...[...op.call(0), ...op.drop],
+      ...[3, IOVECS, 1, STORED].flatMap(op.constant),
+      ...[...op.call(1), ...op.call(2), ...op.drop],
+    ],
+  ),
+  poll_oneoff: assemble(
+    [["fd_write", 4], ["poll_oneoff", 4], ["proc_exit", 1]],
+    [
+      ...storing(IOVECS, 0, 1),
+      // Readable; and an hour of the monotonic clock, in nanoseconds
+      ...storing(SUBSCRIPTION, 0, 0, 1, 0, 3),
+      ...storing(SUBSCRIPTION + 48, 0, 0, 0, 0, 1, 0, 0, 838),
+      ...[4, IOVECS, 1, STORED].flatMap(op.constant),
+      ...[...op.call(0), ...op.drop],
+      ...[SUBSCRIPTION, EVENTS, 2, STORED].flatMap(op.constant),
+      ...[...op.call(1), ...op.drop],
+      // The error of the event, and above it the type, which is 1 for readable
+      ...[...op.constant(EVENTS + 8), ...op.load, ...op.call(2), ...op.drop],
+    ],
+  ),
+};
+
+for (const [name, program] of Object.entries(waitingPrograms)) {
+  test(`WasiHost.serve: ${name} is EBADF once the host closes the awaited socket`, async () => {
+    await using reactor = new Reactor();
+    const served = reactor.serve();
+    using awaited = pairOf();
+    using signal = pairOf();
+    const sockets = [awaited.left, signal.left];
+    const exited = new WasiHost({ sockets, reactor }).serve(program);
+    await reactor.readable(signal.right);
+    awaited.left.close();
+    const code = await exited;
+    assertEquals(wasiErrnoName(code & 0xffff), "EBADF");
+    assertEquals(code >> 16, name === "poll_oneoff" ? 1 : 0);
+    reactor.close();
+    await served;
+  });
+}
 
 test("WasiHost.serve: two guests and a Deno.serve() share one thread", async () => {
   using first = listening();
