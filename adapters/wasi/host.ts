@@ -195,7 +195,13 @@ export class WasiHost {
    * @throws {WebAssembly.RuntimeError} if it traps
    */
   run(module: WebAssembly.Module): number {
-    return this.start(new WebAssembly.Instance(module, this.imports));
+    let instance: WebAssembly.Instance;
+    try {
+      instance = new WebAssembly.Instance(module, this.imports);
+    } catch (error) {
+      return exitCode(error);
+    }
+    return this.start(instance);
   }
 
   /**
@@ -251,7 +257,12 @@ export class WasiHost {
     signal: AbortSignal | undefined,
   ): Promise<number> {
     const imports = this.#suspendingImports(suspension);
-    const instance = await WebAssembly.instantiate(module, imports);
+    let instance: WebAssembly.Instance;
+    try {
+      instance = await WebAssembly.instantiate(module, imports);
+    } catch (error) {
+      return exitCode(error);
+    }
     // An abort during the preparations has called no listener.
     signal?.throwIfAborted();
     const start = this.#attach(instance);
@@ -412,7 +423,11 @@ function exit(_guest: Guest, code: number): never {
   throw new Exit(code >>> 0);
 }
 
-/** @throws {unknown} every error that is not the end of the program */
+/**
+ * The exit code of a program that ended by `proc_exit`, perhaps in its start function.
+ *
+ * @throws {unknown} every other error
+ */
 function exitCode(error: unknown): number {
   if (error instanceof Exit) return error.code;
   throw error instanceof Stopped ? error.reason : error;

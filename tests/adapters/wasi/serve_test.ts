@@ -111,6 +111,13 @@ test("WasiHost.serve: an abort ends a program that has not started yet", async (
   await served;
 });
 
+test("WasiHost: proc_exit in a start function ends the program with its code", async () => {
+  const exits = [...op.constant(7), ...op.call(0), ...op.drop];
+  const program = assemble([["proc_exit", 1]], [], exits);
+  assertEquals(new WasiHost().run(program), 7);
+  assertEquals(await new WasiHost().serve(program), 7);
+});
+
 const IOVECS = 32, SUBSCRIPTION = 64, EVENTS = 256, STORED = 512;
 
 /** Stores words, at addresses that follow one another. */
