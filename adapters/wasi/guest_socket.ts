@@ -111,6 +111,8 @@ export class GuestSocket implements GuestStream {
   }
 
   read(buffers: readonly Uint8Array<ArrayBuffer>[]): number {
+    // As read(2), and unlike recv(2): without room there is nothing to wait for.
+    if (!this.listening && totalLength(buffers) === 0) return 0;
     const received = this.receive(buffers, 0);
     return received === null ? WOULD_BLOCK : received.bytes;
   }

@@ -64,6 +64,8 @@ export class GuestStdio implements GuestStream {
 
   read(buffers: readonly Uint8Array<ArrayBuffer>[]): number {
     if (this.#direction !== "input") throw new Refusal(EBADF);
+    // As read(2): without room there is nothing to wait for.
+    if (totalLength(buffers) === 0) return 0;
     // The descriptor may be a blocking one, so it is polled first.
     if (this.#ready(POLLIN) === 0) return WOULD_BLOCK;
     if (buffers.length === 1) return read(this.#fd, buffers[0]!);

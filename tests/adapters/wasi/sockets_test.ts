@@ -292,6 +292,28 @@ test("sock_recv: PEEK does not consume bytes", () => {
   });
 });
 
+posixTest("fd_read: without room for a byte it is 0 at once", () => {
+  const [stdin, writer] = pipe();
+  for (const type of ["stream", "datagram"] as const) {
+    using pair = pairOf(type);
+    // Neither has anything to read: any other call waits forever.
+    runProgram({ stdin, sockets: [pair.left] }, (program) => {
+      const { iovecs } = program.buffers(0, 0);
+      const stored = program.allocate(4);
+      for (const fd of [0, 3]) {
+        for (const count of [0, 1, 2]) {
+          program.view.setUint32(stored, 99, true);
+          program.must("fd_read", fd, iovecs, count, stored);
+          assertEquals(program.view.getUint32(stored, true), 0);
+        }
+      }
+      assertEquals(program.call("fd_read", 1, iovecs, 1, stored), 8); // EBADF
+    });
+  }
+  close(stdin);
+  close(writer);
+});
+
 test("sock_recv: WAITALL returns less only at the end of file", () => {
   withPair((program, peer) => {
     peer.send(bytesOf("abc"));
