@@ -67,15 +67,20 @@ function time(view: DataView, at: number): bigint {
     BigInt(view.getUint32(at + 8, true));
 }
 
-/** Writes the `struct timespec [2]` of utimensat(2): read, written. */
+/**
+ * Writes the `struct timespec [2]` of utimensat(2): read, written. The nanoseconds of
+ * a time before 1970 are positive, too: they follow the second before.
+ */
 export function encodeTimes(
   accessed: bigint,
   modified: bigint,
 ): BigInt64Array<ArrayBuffer> {
   const times = new BigInt64Array(new ArrayBuffer(32));
   [accessed, modified].forEach((time, index) => {
-    times[index * 2] = time / NANOSECONDS_PER_SECOND;
-    times[index * 2 + 1] = time % NANOSECONDS_PER_SECOND;
+    const rest = time % NANOSECONDS_PER_SECOND;
+    const part = rest < 0n ? rest + NANOSECONDS_PER_SECOND : rest;
+    times[index * 2] = (time - part) / NANOSECONDS_PER_SECOND;
+    times[index * 2 + 1] = part;
   });
   return times;
 }

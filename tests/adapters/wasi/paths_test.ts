@@ -455,6 +455,19 @@ test(
 );
 
 test(
+  "path_filestat_set_times: one time of a file from before 1970 is set, the other stays",
+  withDirectory((shell, _root, inside) => {
+    const old = new Date(-1500);
+    Deno.utimeSync(`${inside}/file`, old, old);
+    const args = [...shell.path("file"), 5n * 10n ** 9n, 0n, FSTFLAGS_ATIM];
+    const errno = shell.call("path_filestat_set_times", 3, 0, ...args);
+    assertEquals(errno, "ESUCCESS");
+    const { atime, mtime } = Deno.statSync(`${inside}/file`);
+    assertEquals([atime, mtime], [new Date(5000), old]);
+  }),
+);
+
+test(
   "path_symlink: an absolute target is EPERM",
   withDirectory((shell) => {
     assertEquals(shell.symlink("/etc/passwd", "link"), "EPERM");
