@@ -141,7 +141,8 @@ export class WasiHost {
    * Prepares the surroundings of a program. Directories are opened when it starts.
    *
    * @throws {Deno.errors.NotCapable} without `--allow-read` for all of a preopened directory
-   * @throws {TypeError} if an option or an extension is unknown
+   * @throws {TypeError} if an option or an extension is unknown, or the path of a
+   *   directory has a NUL inside
    * @throws {RangeError} if `maximumDescriptors` is not a positive integer
    */
   constructor(options: WasiHostOptions = {}) {
@@ -359,6 +360,7 @@ function initialTable(options: WasiHostOptions): FdTable<GuestDescriptor> {
   table.add(standardStream(options.stdout ?? 1, "output"));
   table.add(standardStream(options.stderr ?? 2, "output"));
   for (const [name, path] of Object.entries(options.preopens ?? {})) {
+    requireText(path);
     requireRead(path);
     table.add(new GuestDirectory(-1, mayWrite(path), { name, path }));
   }
@@ -379,6 +381,17 @@ function mostDescriptors(
     );
   }
   return maximumDescriptors;
+}
+
+/**
+ * The system opens a path up to a NUL, while Deno permits all of it: then "/a\0/../../b"
+ * is "/b".
+ */
+function requireText(path: string): void {
+  if (!path.includes("\0")) return;
+  throw new TypeError(
+    `Cannot use path ${JSON.stringify(path)}: it contains a NUL`,
+  );
 }
 
 /**

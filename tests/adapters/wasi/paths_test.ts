@@ -687,6 +687,12 @@ async function permitted(
   return new TextDecoder().decode(stdout).trim().split("\n");
 }
 
+test("WasiHost: a NUL in the path of a preopened directory is refused", () => {
+  // Deno normalizes it to the second directory, and the system opens the first.
+  const preopens = { "/": "/etc\0/../../tmp" };
+  assertThrows(() => new WasiHost({ preopens }), TypeError, "NUL");
+});
+
 test("WasiHost: without --allow-read a preopened directory is refused", async () => {
   assertEquals(await permitted(), ["NotCapable"]);
   const half = await permitted(
