@@ -19,6 +19,8 @@ const decoder = new TextDecoder();
  *
  * @param address Its address, which has to be valid: else the process ends
  * @param length How many bytes
+ * @throws {TypeError} if the address is null
+ * @throws {RangeError} if the length is not a whole number below 2^31
  *
  * @example The fields of a struct
  * ```ts
@@ -34,6 +36,7 @@ export function bytesAt(
   address: ForeignAddress,
   length: number,
 ): Uint8Array<ArrayBuffer> {
+  requireAddress(address);
   if (!Number.isInteger(length) || length < 0 || length > 0x7fff_ffff) {
     throw new RangeError(`Cannot copy ${length} bytes`);
   }
@@ -50,6 +53,7 @@ export function bytesAt(
  * Returns a text that a library owns: UTF-8 up to a NUL.
  *
  * @param address Its address, which has to be valid: else the process ends
+ * @throws {TypeError} if the address is null
  *
  * @example
  * ```ts
@@ -61,8 +65,16 @@ export function bytesAt(
  * ```
  */
 export function textAt(address: ForeignAddress): string {
+  requireAddress(address);
   const length = typeof address === "bigint"
     ? libc().strlen(address)
     : libc().strlenFrom(address);
   return decoder.decode(bytesAt(address, length));
+}
+
+/** Many functions return null for "nothing". */
+function requireAddress(address: ForeignAddress | null): void {
+  if (address === null || address === 0n) {
+    throw new TypeError("Cannot read memory at a null pointer");
+  }
 }

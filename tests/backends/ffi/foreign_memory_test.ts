@@ -49,6 +49,14 @@ test("bytesAt: a wrong length is a RangeError", () => {
   }
 });
 
+test("textAt, bytesAt: a null pointer is a TypeError", () => {
+  const missing = c.strchr(cString("text"), "?".charCodeAt(0));
+  for (const address of [missing, 0n] as never[]) {
+    assertThrows(() => textAt(address), TypeError, "null");
+    assertThrows(() => bytesAt(address, 4), TypeError, "null");
+  }
+});
+
 test("findLibrary: returns the path of the first library that is there", () => {
   const path = ffiPermissionFlag().split("=")[1]!;
   const name = path.slice(path.lastIndexOf("/") + 1);
