@@ -243,6 +243,12 @@ function readLink(
   memory.check(at, room >>> 0);
   memory.check(stored, 4);
   using walk = walkTo(guest, fd, path, length);
+  // A slash after a link means its target, which is a directory and no link.
+  if (walk.directoryOnly) {
+    followLinks(walk, 0);
+    checkSlash(walk);
+    return EINVAL;
+  }
   const target = readLinkAt(walk.directory, walk.name);
   if (target === undefined) {
     statusAt(walk.directory, walk.name); // throws if there is nothing

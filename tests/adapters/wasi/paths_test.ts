@@ -468,6 +468,21 @@ test(
 );
 
 test(
+  "path_readlink: a slash after a link means its target",
+  withDirectory((shell, _root, inside) => {
+    Deno.symlinkSync("sub", `${inside}/toSub`);
+    Deno.symlinkSync("file", `${inside}/toFile`);
+    Deno.symlinkSync("..", `${inside}/out`);
+    assertEquals(shell.readlink("toSub"), "sub");
+    assertEquals(shell.readlink("toSub/"), "EINVAL");
+    assertEquals(shell.readlink("toFile/"), "ENOTDIR");
+    assertEquals(shell.readlink("file/"), "ENOTDIR");
+    assertEquals(shell.readlink("missing/"), "ENOENT");
+    assertEquals(shell.readlink("out/"), "EPERM");
+  }),
+);
+
+test(
   "path_symlink: an absolute target is EPERM",
   withDirectory((shell) => {
     assertEquals(shell.symlink("/etc/passwd", "link"), "EPERM");
