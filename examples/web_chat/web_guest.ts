@@ -42,13 +42,13 @@ export function serveSocket(
   let isOver = false;
   const timer = reactor.callLater(PATIENCE, () => socket.terminate());
   const receive = async (message: Record<string, unknown>): Promise<void> => {
-    if (guest !== null && "text" in message) {
+    const { name, text } = message;
+    if (guest !== null && typeof text === "string") {
       const id = numberOf(message.id);
-      const text = String(message.text);
       await room.say(guest, id === null ? { text } : { text, id });
-    } else if (guest === null && "name" in message) {
+    } else if (guest === null && typeof name === "string") {
       if (isOver) return;
-      const candidate = guestOf(socket, message);
+      const candidate = guestOf(socket, name, message);
       const isIn = await room.enter(candidate);
       timer.cancel();
       if (isIn) guest = candidate;
@@ -81,8 +81,11 @@ function inTurn(
   let work = Promise.resolve();
   let waiting = 0;
   const next = async (data: unknown): Promise<void> => {
-    await receive(parse(String(data)));
-    if (--waiting === 0) socket.resume();
+    try {
+      await receive(parse(String(data)));
+    } finally {
+      if (--waiting === 0) socket.resume();
+    }
   };
   socket.on("message", (data) => {
     if (waiting++ === 0) socket.pause();
@@ -93,11 +96,13 @@ function inTurn(
 
 function guestOf(
   socket: ServerSocket,
-  { name, key, after }: Record<string, unknown>,
+  name: string,
+  { key, after }: Record<string, unknown>,
 ): Guest {
   return {
-    name: String(name),
-    key: String(key),
+    name,
+    // A WebSocket without a secret keeps its place.
+    key: typeof key === "string" ? key : null,
     after: numberOf(after),
     send: (message) => {
       if (socket.bufferedAmount > MAXIMUM_QUEUED) socket.terminate();

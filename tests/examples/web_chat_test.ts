@@ -174,6 +174,45 @@ testExamples(
   },
 );
 
+testExamples(
+  "web_chat: a WebSocket without a secret takes no other one's place",
+  async () => {
+    await using server = await startWebChat();
+    await using first = await Visitor.connect(server);
+    first.send('{"name":"ann"}');
+    await first.receives({ kind: "welcome", name: "ann" });
+    const reason = "There is a ann here already.";
+    for (const name of ['"ann"', '"ann","key":null', '"ann","key":{}']) {
+      await using other = await Visitor.connect(server);
+      other.send(`{"name":${name}}`);
+      await other.receives({ kind: "refused", reason });
+    }
+    first.send('{"text":"still here"}');
+    await first.receives({ kind: "said", name: "ann", text: "still here" });
+  },
+);
+
+testExamples(
+  "web_chat: a name or a line that is no text is an unexpected message",
+  async () => {
+    await using server = await startWebChat();
+    // An object that String() cannot convert.
+    const object = '{"toString":1,"valueOf":2}';
+    for (const name of [object, "1", "null", '["ann"]']) {
+      await using visitor = await Visitor.connect(server);
+      visitor.send(`{"name":${name}}`);
+      assertEquals(await visitor.closed, 1008, name);
+    }
+    const texts = [object, "1", "null", '["hello"]'];
+    for (const [index, text] of texts.entries()) {
+      await using visitor = await Visitor.enter(server, `guest${index}`);
+      visitor.send(`{"text":${text}}`);
+      assertEquals(await visitor.closed, 1008, text);
+    }
+    assertEquals(server.program.errors, "");
+  },
+);
+
 testExamples("web_chat: pages of other sites cannot connect", async () => {
   await using server = await startWebChat();
   const { webPort } = server;
