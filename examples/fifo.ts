@@ -12,6 +12,9 @@ import { parseArgs } from "node:util";
 import { Reactor } from "../mod.ts";
 import { main, orRefuse, report } from "./command_line.ts";
 
+/** Characters of a line that are printed. */
+const LONGEST_LINE = 64 * 1024;
+
 function parse(): string {
   const { positionals } = parseArgs({ allowPositionals: true });
   if (positionals.length === 1) return positionals[0]!;
@@ -31,8 +34,9 @@ function readLines(
   let rest = "";
   reactor.open(path, { mode: "r+" }).onData = (chunk) => {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop()!;
-    lines.forEach(callback);
+    // A line without an end must not fill the memory.
+    rest = lines.pop()!.slice(0, LONGEST_LINE);
+    for (const line of lines) callback(line.slice(0, LONGEST_LINE));
   };
 }
 

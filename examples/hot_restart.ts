@@ -21,6 +21,9 @@ const MEETING = "@pollux-hot-restart";
 /** How long connections of the old process may take to finish, in milliseconds. */
 const GRACE = 10_000;
 
+/** A client whose line is longer is disconnected. */
+const LONGEST_LINE = 64 * 1024;
+
 /** Replies to the first line, and closes the connection after all is sent. */
 function answer(connection: Connection): void {
   const decoder = new TextDecoder();
@@ -28,7 +31,11 @@ function answer(connection: Connection): void {
   connection.onData = (chunk) => {
     text += decoder.decode(chunk, { stream: true });
     const end = text.indexOf("\n");
-    if (end === -1) return;
+    if (end === -1) {
+      // A line without an end must not fill the memory.
+      if (text.length > LONGEST_LINE) connection.close();
+      return;
+    }
     connection.onData = null;
     connection.end(`process ${Deno.pid}: ${text.slice(0, end)}\n`);
   };

@@ -17,6 +17,9 @@ import { main, onInterrupt, orRefuse, report } from "./command_line.ts";
 
 const STANDARD_INPUT = 0;
 
+/** Characters of a line that are printed. A device may send noise without line ends. */
+const LONGEST_LINE = 64 * 1024;
+
 function parse(): { readonly path: string; readonly baudRate: number } {
   const { positionals, values: { baud } } = parseArgs({
     allowPositionals: true,
@@ -37,10 +40,11 @@ function printLines(port: SerialPort): void {
   let rest = "";
   port.onData = (chunk) => {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop()!;
+    rest = lines.pop()!.slice(0, LONGEST_LINE);
     const time = new Date().toLocaleTimeString("en-GB");
     for (const line of lines) {
-      console.log(`${time} ${line.replace(/\p{Control}/gu, "")}`);
+      const shown = line.slice(0, LONGEST_LINE).replace(/\p{Control}/gu, "");
+      console.log(`${time} ${shown}`);
     }
   };
 }

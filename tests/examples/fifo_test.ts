@@ -1,8 +1,11 @@
 /** Lines through a FIFO, from writers that come and go. */
 
-import { assert, assertEquals } from "@std/assert";
+import { assert, assertEquals, assertLess } from "@std/assert";
 import { assertFailed, type Program } from "../program.ts";
 import { absence, assertIdle, startExample, testExamples } from "./start.ts";
+
+/** Most memory of the program while it reads 64 MiB, in KiB. Deno alone has 70 MiB. */
+const PEAK = 300 * 1024;
 
 /** Runs a body with a FIFO, and the example that reads it. */
 async function withFifo(
@@ -43,6 +46,23 @@ testExamples(
       assertEquals({ signal, errors }, { signal: "SIGINT", errors: "" });
       assertEquals(lines.length, 4);
     }),
+);
+
+testExamples(
+  "fifo: a line without an end does not fill the memory, and is cut",
+  () =>
+    withFifo(async (program, path) => {
+      const script = 'head -c 64M /dev/zero | tr "\\0" x > "$0"';
+      await new Deno.Command("sh", { args: ["-c", script, path] }).output();
+      await write(path, "\nnext\n");
+      await program.line(/ next$/);
+      const [first] = program.lines;
+      assertEquals(first!.slice(9), "x".repeat(64 * 1024));
+      const status = await Deno.readTextFile(`/proc/${program.pid}/status`);
+      const peak = Number(/^VmHWM:\s+(\d+) kB$/m.exec(status)![1]);
+      assertLess(peak, PEAK);
+    }),
+  absence.proc,
 );
 
 testExamples(

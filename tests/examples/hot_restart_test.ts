@@ -1,6 +1,11 @@
 /** A server that is replaced under load, by processes of its own. */
 
-import { assert, assertEquals, assertStringIncludes } from "@std/assert";
+import {
+  assert,
+  assertEquals,
+  assertRejects,
+  assertStringIncludes,
+} from "@std/assert";
 import { close, Socket } from "../../backends/ffi/mod.ts";
 import type { Program } from "../program.ts";
 import { bytesOf, emulated, eventually } from "../util.ts";
@@ -13,6 +18,9 @@ const RESTARTS = 5;
 
 /** The fewest connections that are served between two restarts. */
 const CONNECTIONS = 200;
+
+/** Bytes of a line that has no end. */
+const ENDLESS = 64 * 1024 * 1024;
 
 /** Clients that connect until they are stopped. */
 class Load implements AsyncDisposable {
@@ -165,6 +173,31 @@ testExamples(
     program.kill("SIGINT");
     const { code, errors } = await program.ending();
     assertEquals({ code, errors }, { code: 0, errors: "" });
+  },
+  linux,
+);
+
+testExamples(
+  "hot_restart: a client whose line has no end is disconnected",
+  async () => {
+    await using program = start(0, meetingPlace());
+    const options = { hostname: "127.0.0.1", port: await program.port() };
+    using connection = await Deno.connect(options);
+    const part = new Uint8Array(64 * 1024);
+    // More than the system and the program hold: the end comes before. It is a reset, or
+    // a broken pipe if no byte was unread.
+    await assertRejects(
+      async () => {
+        for (let sent = 0; sent < ENDLESS; sent += part.length) {
+          await connection.write(part);
+        }
+      },
+      Error,
+      "os error",
+    );
+    await using load = new Load(options.port);
+    await load.more(1);
+    assertEquals(program.errors, "");
   },
   linux,
 );

@@ -4,6 +4,9 @@ import { assertEquals } from "@std/assert";
 import { absenceOf, assertFailed, Program, startDeno } from "../program.ts";
 import { absence, assertIdle, startExample, testExamples } from "./start.ts";
 
+/** Characters of a line that are printed. */
+const LONGEST_LINE = 64 * 1024;
+
 /** A port that socat connects with its own input and output. */
 class Device implements AsyncDisposable {
   readonly path: string;
@@ -59,6 +62,19 @@ testExamples(
       await monitor.line(/^\d\d:\d\d:\d\d temperature 22$/);
       await monitor.type("status\n");
       await device.program.shows("status\r\n");
+    }),
+  ...reasons,
+);
+
+testExamples(
+  "serial_monitor: a long line is cut",
+  () =>
+    withDevice(async (device, monitor) => {
+      const longest = "x".repeat(LONGEST_LINE);
+      for (let part = 0; part < 4; part++) await device.program.type(longest);
+      await device.program.type("\nnext\n");
+      await monitor.line(/ next$/);
+      assertEquals(monitor.lines[1]!.slice(9), longest);
     }),
   ...reasons,
 );
