@@ -9,12 +9,12 @@
 //     curl --unix-socket /tmp/http_server http://localhost/
 //
 // `--path` is that of the Unix socket. With `--status-port` the status has a port instead,
-// which is the default on Windows: 8002. Ctrl-C ends it, after the answers under way.
+// which is the default on Windows: 8002. Ctrl-C ends it, after the answers under way: for
+// two seconds, since a client may never send the rest of its request.
 
 import { getRequestListener } from "@hono/node-server";
 import { Hono } from "hono";
 import { createServer } from "node:http";
-import { once } from "node:events";
 import { attach } from "../adapters/node/mod.ts";
 import { formatAddress, Reactor, type SocketAddress } from "../mod.ts";
 import {
@@ -34,6 +34,9 @@ const STATUS = Deno.build.os === "windows"
   : { "status-port": { type: "string" } } as const;
 const PATH = "/tmp/http_server";
 
+/** How long answers may take after Ctrl-C, in milliseconds. */
+const GRACE = 2000;
+
 /** How many requests the application has answered. */
 let answered = 0;
 
@@ -49,6 +52,12 @@ application.get(
 );
 application.post("/echo", async (context) => {
   return context.body(await context.req.arrayBuffer());
+});
+
+application.onError((error, context) => {
+  // A client that leaves in the middle of its request is no failure of the server.
+  if (!("code" in error) || error.code !== "ECONNRESET") report(error);
+  return context.text("Internal Server Error\n", 500);
 });
 
 /** The address of the status, by the options. */
@@ -82,13 +91,8 @@ if (import.meta.main) {
     console.log(`Status at: ${formatAddress(statusServer.address)}`);
     console.log(`Server start at: ${formatAddress(server.address)}`);
 
-    onInterrupt(async () => {
-      const servers = [pages, status];
-      const ends = servers.map((server) => once(server, "close"));
-      for (const server of servers) server.close();
-      await Promise.all(ends);
-      reactor.stop();
-    });
+    // Without a limit, also a client that has sent nothing yet would be waited for.
+    onInterrupt(() => reactor.shutdown({ timeout: GRACE }));
     await served;
     Deno.exit();
   });

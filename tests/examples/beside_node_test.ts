@@ -7,6 +7,7 @@ import {
 } from "../adapters/node/certificate.ts";
 import { fetchOnce } from "../fetch.ts";
 import { absenceOf } from "../program.ts";
+import { bytesOf } from "../util.ts";
 import { postgresAbsence, PostgresServer } from "./postgres_server.ts";
 import {
   absence,
@@ -69,6 +70,31 @@ testExamples("http_server answers on two ports", async () => {
   const status = await textOf(`http://${line.slice("Status at: ".length)}`);
   assertEquals(JSON.parse(status).answered, 2);
 }, absence.task);
+
+testExamples(
+  "http_server ends on Ctrl-C while clients have sent half a request or nothing",
+  async () => {
+    const args = ["--port", "0", "--status-port", "0"];
+    await using server = startExample("http_server", args, PERMISSIONS);
+    const options = { hostname: "127.0.0.1", port: await server.port() };
+    using half = await Deno.connect(options);
+    const head =
+      "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 5\r\n\r\nab";
+    await half.write(bytesOf(head));
+    using silent = await Deno.connect(options);
+    // An answer to a later client: both connections are accepted.
+    const url = `http://127.0.0.1:${options.port}/`;
+    assertEquals(await (await fetchOnce(url)).text(), "hello\n");
+    server.kill("SIGINT");
+    const { code, errors } = await server.ending();
+    assertEquals([code, errors], [0, ""]);
+    for (const client of [half, silent]) {
+      await client.read(new Uint8Array(1)).catch(() => null);
+    }
+  },
+  absence.task,
+  absence.epoll,
+);
 
 testExamples("https_server answers over TLS 1.3", async () => {
   const directory = await Deno.makeTempDir();
