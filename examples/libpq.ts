@@ -150,13 +150,14 @@ export class PostgresConnection {
   /** Waits for messages of NOTIFY. */
   async *notifications(): AsyncGenerator<string, void> {
     for (;;) {
-      await this.#receive();
+      // Some have come with the answer to a query: for them no wait would end.
       for (let notify; (notify = this.#pq.PQnotifies(this.#pointer));) {
         const struct = new DataView(bytesAt(notify, NOTIFY_BYTES).buffer);
         const text = textAt(struct.getBigUint64(NOTIFY_EXTRA, true));
         this.#pq.PQfreemem(notify);
         yield text;
       }
+      await this.#receive();
     }
   }
 

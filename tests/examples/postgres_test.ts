@@ -136,6 +136,20 @@ testExamples(
 );
 
 testExamples(
+  "PostgresConnection: a notification that comes with an answer is not late",
+  () =>
+    withConnections(1, async ([connection]) => {
+      await connection!.query("LISTEN pollux");
+      await connection!.query("NOTIFY pollux, 'own'");
+      for await (const text of connection!.notifications()) {
+        assertEquals(text, "own");
+        break;
+      }
+    }),
+  reason,
+);
+
+testExamples(
   "PostgresConnection: if the server is killed, each query rejects",
   () =>
     withConnections(10, async (connections, server) => {
