@@ -60,7 +60,9 @@ const faults: Readonly<Record<string, (reactor: Reactor) => void>> = {
 function serve(reactor: Reactor, connection: Connection): void {
   connection.onData = function echo(chunk): void {
     if (!connection.write(chunk)) connection.pause();
-    faults[decoder.decode(chunk).trim()]?.(reactor);
+    const line = decoder.decode(chunk).trim();
+    // A line like "__defineGetter__" names a method of each object.
+    if (Object.hasOwn(faults, line)) faults[line]!(reactor);
   };
   connection.onDrain = () => connection.resume();
 }

@@ -132,6 +132,21 @@ testExamples(
   },
 );
 
+testExamples(
+  "inspector: a line with the name of a method of each object comes back",
+  async () => {
+    await using inspector = await startInspector();
+    using client = await Client.connect(inspector);
+    for (const line of ["__defineGetter__", "constructor", "toString"]) {
+      await client.say(line);
+    }
+    // The connection is still there: otherwise this has no answer.
+    await client.say("hello");
+    await client.say("hello");
+    assertEquals(inspector.program.errors, "");
+  },
+);
+
 testExamples("inspector: a port in use is one line", async () => {
   await using inspector = await startInspector();
   const { port } = new URL(inspector.url);
