@@ -130,7 +130,7 @@ export class Downloader implements Disposable {
     );
   }
 
-  /** Downloads a URL into a file. */
+  /** Downloads a URL into a file. @throws {SystemError} if the file cannot be opened */
   start(url: string, path: string, callback: DownloadCallback): void {
     const curl = this.#curl;
     const file = this.#c.fopen(cString(path), cString("wb"))!;
@@ -193,16 +193,28 @@ export class Downloader implements Disposable {
     this.#downloads.delete(handle);
     curl.curl_multi_remove_handle(this.#multi, easy);
     curl.curl_easy_cleanup(easy);
-    this.#c.fclose(file);
-    const error = textAt(curl.curl_easy_strerror(result)!);
-    callback(result === CURLE_OK ? null : `${url}: ${error}`, bytes[0]!);
+    const unwritten = this.#close(file);
+    const error = result === CURLE_OK
+      ? unwritten
+      : textAt(curl.curl_easy_strerror(result)!);
+    callback(error === null ? null : `${url}: ${error}`, bytes[0]!);
+  }
+
+  /** Closes a file, which writes its last bytes; returns why it cannot, or null. */
+  #close(file: Deno.PointerObject): string | null {
+    try {
+      this.#c.fclose(file);
+      return null;
+    } catch (error) {
+      return (error as Error).message;
+    }
   }
 
   [Symbol.dispose](): void {
     for (const { easy, file } of this.#downloads.values()) {
       this.#curl.curl_multi_remove_handle(this.#multi, easy);
       this.#curl.curl_easy_cleanup(easy);
-      this.#c.fclose(file);
+      this.#close(file);
     }
     this.#curl.curl_multi_cleanup(this.#multi);
     this.#timer?.cancel();

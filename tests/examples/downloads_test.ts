@@ -1,6 +1,6 @@
 /** Downloads by libcurl, from a server of the test's own. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertMatch } from "@std/assert";
 import { findLibrary } from "../../backends/ffi/calls.ts";
 import { ffiPermissionFlag } from "../../backends/ffi/mod.ts";
 import { assertFailed, Program } from "../program.ts";
@@ -46,6 +46,7 @@ class Stage implements AsyncDisposable {
     this.requests++;
     if (this.requests === this.wanted) this.#all.resolve();
     await this.#all.promise;
+    if (name === "short") return new Response("a few bytes");
     if (!name.startsWith("file")) return new Response(null, { status: 404 });
     return new Response(this.content(name));
   }
@@ -112,6 +113,37 @@ testExamples(
     assertEquals(texts[1]!.startsWith(`${missing}: HTTP response code`), true);
   },
   reason,
+);
+
+testExamples(
+  "downloads: a file that cannot be written is a line, and the others arrive",
+  async () => {
+    await using stage = new Stage(2);
+    // Its bytes are so few that only fclose() writes them.
+    await Deno.symlink("/dev/full", `${stage.directory}/short`);
+    await Deno.mkdir(`${stage.directory}/file2`);
+    const urls = ["short", "file2", "file3"].map((name) => stage.url(name));
+    await using program = stage.start(...urls);
+    const { code, errors, lines } = await program.ending();
+    assertEquals({ code, errors }, { code: 1, errors: "" });
+    const texts = lines.map((line) => line.replace(/^\d of 3: /, "")).sort();
+    const [first, second, third] = texts;
+    assertMatch(first!, /^file2: Is a directory/);
+    assertMatch(second!, /^file3 is complete/);
+    assertMatch(third!, /^http:.*\/short: No space left on device/);
+  },
+  absence.proc,
+  reason,
+);
+
+testExamples(
+  "downloads: two URLs of one file name are refused, with status 2",
+  async () => {
+    const urls = ["http://127.0.0.1:1/a/file", "http://127.0.0.1:1/b/file"];
+    await using program = startExample("downloads", urls);
+    const text = /^Two files have the name file\n$/;
+    assertFailed(await program.ending(), 2, text);
+  },
 );
 
 testExamples(
