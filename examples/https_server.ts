@@ -9,13 +9,31 @@
 //
 // Ctrl-C ends it.
 
+import { createPrivateKey, X509Certificate } from "node:crypto";
 import { createServer } from "node:https";
-import type { AddressInfo } from "node:net";
 import type { TLSSocket } from "node:tls";
 import { attach } from "../adapters/node/mod.ts";
-import { Reactor } from "../mod.ts";
-import { main, onInterrupt, parseCommandLine, report } from "./command_line.ts";
+import { formatAddress, Reactor } from "../mod.ts";
+import {
+  main,
+  onInterrupt,
+  parseCommandLine,
+  Refusal,
+  report,
+} from "./command_line.ts";
 import { INSPECT, inspect } from "./inspector/option.ts";
+
+/** Without this check, only clients would notice: each connection would be reset. */
+function check(cert: string, key: string): void {
+  try {
+    const certificate = new X509Certificate(cert);
+    if (certificate.checkPrivateKey(createPrivateKey(key))) return;
+  } catch (error) {
+    const why = (error as Error).message;
+    throw new Refusal(`Cannot read the certificate or its key: ${why}`);
+  }
+  throw new Refusal("The key is that of another certificate");
+}
 
 if (import.meta.main) {
   await main(async () => {
@@ -26,6 +44,7 @@ if (import.meta.main) {
     });
     const cert = await Deno.readTextFile(String(values.cert));
     const key = await Deno.readTextFile(String(values.key));
+    check(cert, key);
     await using reactor = new Reactor({ onError: report });
     const served = reactor.serve();
     await inspect(reactor, values);
@@ -36,9 +55,8 @@ if (import.meta.main) {
     });
     // A client that does not trust the certificate is no failure of the server.
     server.on("tlsClientError", () => {});
-    attach(server, reactor, address);
-    const { port } = server.address() as AddressInfo;
-    console.log(`Server start at: ${address.hostname}:${port}`);
+    const acceptor = attach(server, reactor, address);
+    console.log(`Server start at: ${formatAddress(acceptor.address)}`);
 
     onInterrupt(() => {
       server.closeAllConnections();

@@ -6,7 +6,7 @@ import {
   makeCertificate,
 } from "../adapters/node/certificate.ts";
 import { fetchOnce } from "../fetch.ts";
-import { absenceOf } from "../program.ts";
+import { absenceOf, assertFailed } from "../program.ts";
 import { bytesOf } from "../util.ts";
 import { postgresAbsence, PostgresServer } from "./postgres_server.ts";
 import {
@@ -114,6 +114,40 @@ testExamples("https_server answers over TLS 1.3", async () => {
     await Deno.remove(directory, { recursive: true });
   }
 }, absence.task);
+
+testExamples(
+  "https_server refuses a certificate and a key that it cannot use, with one line",
+  async () => {
+    const directory = await Deno.makeTempDir();
+    try {
+      const { certFile, keyFile } = await makeCertificate(directory);
+      const otherDirectory = await Deno.makeTempDir({ dir: directory });
+      const other = await makeCertificate(otherDirectory);
+      for (
+        const [cert, key, line] of [
+          [keyFile, keyFile, /^Cannot read the certificate or its key: .+\n$/],
+          [
+            certFile,
+            certFile,
+            /^Cannot read the certificate or its key: .+\n$/,
+          ],
+          [
+            certFile,
+            other.keyFile,
+            /^The key is that of another certificate\n$/,
+          ],
+        ] as const
+      ) {
+        const args = ["--port", "0", "--cert", cert, "--key", key];
+        await using server = startExample("https_server", args, PERMISSIONS);
+        assertFailed(await server.ending(), 1, line);
+      }
+    } finally {
+      await Deno.remove(directory, { recursive: true });
+    }
+  },
+  absence.task,
+);
 
 /** The answer to curl or, where that is not installed, to Deno. */
 async function securely(
