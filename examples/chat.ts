@@ -16,7 +16,7 @@ import {
   type InternetAddress,
   Reactor,
 } from "../mod.ts";
-import { main, parseCommandLine, report } from "./command_line.ts";
+import { main, parseCommandLine, refuse, report } from "./command_line.ts";
 import { openKeyboard } from "./keyboard.ts";
 
 /** With more unread bytes than this a guest is disconnected, so that no other guest waits. */
@@ -136,6 +136,8 @@ await main(() => {
   const { address, values } = parseCommandLine({
     connect: { type: "boolean" },
   });
+  // Only a server can leave the choice of its port to the system.
+  if (values.connect && address.port === 0) refuse("Cannot connect to port 0");
   if (values.connect) visit(address);
   else serve(address);
 });

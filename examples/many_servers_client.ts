@@ -62,10 +62,9 @@ function parseServer(text: string): InternetAddress {
       `Cannot ask "${text}": a server is like 127.0.0.1:8001`,
     );
   }
-  return {
-    hostname: parseHost(hostname),
-    port: parsePort(text.slice(colon + 1)),
-  };
+  const port = parsePort(text.slice(colon + 1));
+  if (port === 0) throw new TypeError(`Cannot ask "${text}": no port is 0`);
+  return { hostname: parseHost(hostname), port };
 }
 
 function ask(

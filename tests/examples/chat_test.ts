@@ -1,7 +1,7 @@
 /** A chat between our client, in a terminal or with a pipe, and `nc`. */
 
 import { assert, assertEquals, assertStringIncludes } from "@std/assert";
-import { Program } from "../program.ts";
+import { assertFailed, Program } from "../program.ts";
 import { bytesOf, denoProgram } from "../util.ts";
 import {
   absence,
@@ -241,3 +241,13 @@ async function writeAll(
 ): Promise<void> {
   while (data.length > 0) data = data.subarray(await connection.write(data));
 }
+
+testExamples(
+  "chat: a client refuses port 0 with one line, and status 2",
+  async () => {
+    const args = ["--connect", "--port", "0"];
+    await using client = startExample("chat", args, CHAT_CLIENT_PERMISSIONS);
+    const line = /^Cannot connect to port 0\n$/;
+    assertFailed(await client.ending(), 2, line);
+  },
+);

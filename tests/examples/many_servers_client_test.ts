@@ -85,3 +85,13 @@ testExamples("many_servers_client asks over IPv6", async () => {
     errors: "",
   });
 }, absence.ipv6);
+
+testExamples(
+  "many_servers_client refuses port 0 with one line, and status 2",
+  async () => {
+    const args = [`${HOST}:${freePort()}`, `${HOST}:0`];
+    await using client = startExample("many_servers_client", args);
+    const line = /^Cannot ask "127.0.0.1:0": no port is 0\n$/;
+    assertFailed(await client.ending(), 2, line);
+  },
+);
