@@ -4,12 +4,11 @@
  * @module
  */
 
-import {
-  type Acceptor,
-  type Connection,
-  type InternetAddress,
-  isSystemError,
-  type Reactor,
+import type {
+  Acceptor,
+  Connection,
+  InternetAddress,
+  Reactor,
 } from "../../mod.ts";
 import { report } from "../command_line.ts";
 import { type Guest, MAXIMUM_QUEUED, type Message, type Room } from "./room.ts";
@@ -62,9 +61,6 @@ async function welcome(room: Room, connection: Connection): Promise<void> {
       }
     }
     connection.end();
-  } catch (error) {
-    // A connection may break at any time.
-    if (!isSystemError(error)) throw error;
   } finally {
     if (guest !== null) room.leave(guest);
   }
@@ -113,11 +109,17 @@ function textOf(
 async function* linesOf(connection: Connection): AsyncGenerator<string> {
   const decoder = new TextDecoder();
   let rest = "";
-  for await (const chunk of connection) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    // A line without an end must not fill the memory.
-    rest = lines.pop()!.slice(0, LONGEST_LINE);
-    yield* lines;
+  try {
+    for await (const chunk of connection) {
+      const text = rest + decoder.decode(chunk, { stream: true });
+      const lines = text.split("\n");
+      // A line without an end must not fill the memory.
+      rest = lines.pop()!.slice(0, LONGEST_LINE);
+      yield* lines;
+    }
+  } catch {
+    // A connection may break at any time, also at a limit or by the end of the server.
+    return;
   }
   if (rest !== "") yield rest;
 }

@@ -105,6 +105,24 @@ testExamples(
 );
 
 testExamples(
+  "web_chat: Ctrl-C ends it without an error while a terminal stays open",
+  async () => {
+    await using server = await startWebChat(0, 0, { hasConsole: true });
+    const options = { hostname: HOST, port: server.port };
+    using guest = await Deno.connect(options);
+    using nameless = await Deno.connect(options);
+    const buffer = new Uint8Array(100);
+    // Both are accepted: they have the question.
+    for (const terminal of [guest, nameless]) await terminal.read(buffer);
+    await guest.write(bytesOf("bob\n"));
+    await server.program.line(/^bob has joined$/);
+    await server.program.interrupt();
+    const { code, errors } = await server.program.ending();
+    assertEquals({ code, errors }, { code: 0, errors: "" });
+  },
+);
+
+testExamples(
   "web_chat: names are unique and plain, and lines are cut",
   async () => {
     await using server = await startWebChat();
@@ -276,6 +294,7 @@ testExamples(
     }
     ann.say("still here");
     await loud.receives({ kind: "said", name: "ann", text: "still here" });
+    assertEquals(server.program.errors, "");
   },
 );
 
