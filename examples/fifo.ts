@@ -22,8 +22,9 @@ function parse(): string {
 }
 
 /**
- * Calls back with each line. The FIFO is open for writing, too. Otherwise its end would
- * come when the first writer has left.
+ * Calls back with each line, without the control characters that terminals obey. The
+ * FIFO is open for writing, too. Otherwise its end would come when the first writer has
+ * left.
  */
 function readLines(
   reactor: Reactor,
@@ -36,7 +37,9 @@ function readLines(
     const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
     // A line without an end must not fill the memory.
     rest = lines.pop()!.slice(0, LONGEST_LINE);
-    for (const line of lines) callback(line.slice(0, LONGEST_LINE));
+    for (const line of lines) {
+      callback(line.slice(0, LONGEST_LINE).replace(/\p{Control}/gu, ""));
+    }
   };
 }
 

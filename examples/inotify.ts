@@ -50,6 +50,7 @@ await main(async () => {
   console.log(`Watching ${path}`);
   for await (const event of watcher) {
     const line = describe(event);
-    if (line !== null) console.log(line);
+    // A name may have any characters, also those that terminals obey.
+    if (line !== null) console.log(line.replace(/\p{Control}/gu, "?"));
   }
 });

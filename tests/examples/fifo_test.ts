@@ -66,6 +66,15 @@ testExamples(
 );
 
 testExamples(
+  "fifo: the control characters of a line do not reach the terminal",
+  () =>
+    withFifo(async (program, path) => {
+      await write(path, "\x1b[2Jred\r\n");
+      await program.line(/^\d\d:\d\d:\d\d \[2Jred$/);
+    }),
+);
+
+testExamples(
   "fifo: uses no CPU between two writers",
   () =>
     withFifo(async (program, path) => {

@@ -49,6 +49,16 @@ testExamples(
 );
 
 testExamples(
+  "inotify: the control characters of a name do not reach the terminal",
+  () =>
+    withDirectory(async (program, directory) => {
+      await Deno.writeTextFile(`${directory}/\x1b[2Jred\nThe end`, "");
+      await program.line(/^The file .*\/\?\[2Jred\?The end is new$/);
+    }),
+  absence.epoll,
+);
+
+testExamples(
   "inotify: uses no CPU between two changes",
   () =>
     withDirectory(async (program, directory) => {
