@@ -145,7 +145,7 @@ export class Stream extends StreamWriter
     const writes = (this.state & WRITE) === 0 ? ENDING : this.state & WRITE;
     this.state = this.state & ~(CORKED | LIFE | WRITE) | CLOSING | writes;
     if (this.file !== null) this.flushGuarded();
-    else if (this.bufferedAmount === 0) this.finish(undefined);
+    else if (!this.hasQueued) this.finish(undefined);
   }
 
   /**

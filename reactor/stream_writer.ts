@@ -236,6 +236,11 @@ export abstract class StreamWriter extends Endpoint {
   /** Ends the stream with an error, and discards the queue. */
   abstract abort(error?: Error, reset?: boolean): void;
 
+  /** Whether bytes wait, or were refused, so that a close has to be late or to fail. */
+  protected get hasQueued(): boolean {
+    return this.bufferedAmount > 0 || this.is(REFUSED);
+  }
+
   /** Whether room is waited for. */
   protected get wantsRoom(): boolean {
     if (this.#queue !== null) return !this.is(CORKED);
@@ -267,10 +272,9 @@ export abstract class StreamWriter extends Endpoint {
     if (direct) return this.#send(data);
     if (!this.#isFull()) return this.#enqueue(data, 0);
     const { maximumQueued } = this.#settings;
-    this.#failLater(
+    return this.#refuse(
       new RangeError(`Cannot queue more than ${maximumQueued} bytes`),
     );
-    return false;
   }
 
   /** Whether another write would end the stream. */
@@ -305,11 +309,7 @@ export abstract class StreamWriter extends Endpoint {
    */
   #enqueue(data: Uint8Array<ArrayBuffer>, sent: number): boolean {
     const refusal = loopOf(this).queued.refusal();
-    if (refusal !== null) {
-      this.state |= REFUSED;
-      this.#failLater(refusal);
-      return false;
-    }
+    if (refusal !== null) return this.#refuse(refusal);
     const queue = this.#queue ??= new WriteQueue();
     const { memory } = queue;
     queue.push(copyOf(data, sent));
@@ -417,8 +417,11 @@ export abstract class StreamWriter extends Endpoint {
     return this.#queue !== null || this.is(REFUSED) || this.file === null;
   }
 
-  #failLater(error: Error): void {
+  /** Aborts the stream from the loop. Until then no byte follows the refused ones. */
+  #refuse(error: Error): false {
+    this.state |= REFUSED;
     loopOf(this).callSoon(() => this.abort(error));
+    return false;
   }
 
   /** Whether one of several states or flags is set. */

@@ -136,6 +136,57 @@ onAnyBackend(
   },
 );
 
+/** Calls after a refused write: the connection ends with its error all the same. */
+const AFTER_REFUSAL: Record<string, (connection: Connection) => void> = {
+  "close()": (connection) => connection.close(),
+  "end()": (connection) => connection.end(),
+  "uncork() and a write": (connection) => {
+    connection.uncork();
+    assertEquals(connection.write("later"), false);
+  },
+};
+
+onAnyBackend(
+  "write(): no byte follows a refused one, and no end of file without an error, though the queue is sent",
+  (stage) => {
+    for (const [name, follow] of Object.entries(AFTER_REFUSAL)) {
+      const [left, peer] = stage.pair();
+      const connection = stage.reactor.adopt(left, { maximumQueued: 10 });
+      const log = new Log();
+      log.watch(connection);
+      peer.shutdown("write");
+      stage.until(() => log.lines.length === 1, "the peer's end of file");
+      connection.cork();
+      connection.write("queued");
+      assertEquals(connection.write("refused"), false, name);
+      follow(connection);
+      assertEquals(connection.bufferedAmount, 0, name);
+      stage.until(() => log.lines.length > 1, "the end");
+      const error = "close Cannot queue more than 10 bytes";
+      assertEquals(log.lines, ["end", error], name);
+      const received = new Uint8Array(20);
+      assertEquals(peer.recv(received), "queued".length, name);
+    }
+  },
+);
+
+onAnyBackend(
+  "close(): a connect whose bytes were refused ends with the error of the refusal",
+  () => {
+    using reactor = new Reactor({ maximumQueued: 0 });
+    const server = reactor.listen({ hostname: "127.0.0.1", port: 0 }, () => {});
+    const full = reactor.connect(server.address);
+    full.write("queued");
+    const refused = reactor.connect(server.address);
+    const log = new Log();
+    log.watch(refused);
+    assertEquals(refused.write("refused"), false);
+    refused.close();
+    for (let turn = 0; turn < 3; turn++) reactor.runOnce(0);
+    assertEquals(log.lines, ["close Cannot queue more than 0 bytes in all"]);
+  },
+);
+
 onAnyBackend(
   "write(): a list of more bytes than maximumQueued is queued as a whole, as one chunk is",
   (stage) => {
