@@ -108,8 +108,13 @@ class SocketTransport implements Transport {
     queue.flush(socket);
   }
 
+  /** A peer that is gone needs no end of file. Its last bytes, and its reset, are read. */
   end(socket: Socket): void {
-    socket.shutdown("write");
+    try {
+      socket.shutdown("write");
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotConnected)) throw error;
+    }
   }
 
   /** A TCP peer gets a reset (RFC 9293, 3.10.5); a Unix socket has none. */

@@ -9,7 +9,7 @@ import { systemError } from "../../backends/ffi/errors.ts";
 import type { InternetAddress } from "../../backends/ffi/mod.ts";
 import type { SocketAddress } from "../../backends/ffi/mod.ts";
 import type { Connection, ListenOptions, Reactor } from "../../reactor/mod.ts";
-import { bytesOf, NEEDS_UNIX_SOCKETS, openFds } from "../util.ts";
+import { bytesOf, NEEDS_POSIX, NEEDS_UNIX_SOCKETS, openFds } from "../util.ts";
 import {
   codeOf,
   isPattern,
@@ -74,6 +74,28 @@ onAnyBackend(
     }
     assert(count > 1, `${count} events`);
   },
+);
+
+onEachBackend(
+  "end(): bytes that came before a reset are received, and then the reset",
+  (stage) => {
+    const { connection, peer } = stage.connection();
+    const log = new Log();
+    log.watch(connection);
+    connection.pause();
+    peer.send("last");
+    peer.reset();
+    stage.turns();
+    // It has no connection any more, so shutdown(2) fails.
+    connection.end();
+    connection.resume();
+    stage.until(() => connection.closed, "the reset");
+    stage.turns();
+    assertEquals(log.lines[0], "data last");
+    assertEquals(codeOf(connection.error!), "ECONNRESET");
+    assertEquals(log.lines.length, 2);
+  },
+  NEEDS_POSIX,
 );
 
 onEachBackend(
