@@ -11,22 +11,50 @@ import type { Timer } from "./timers.ts";
 /** Checks within one timeout. The detection is two checks late at most. */
 const CHECKS = 8;
 
-/** Calls back after a time in which `active` was not set. */
+/** After how many periods without a check the thread was blocked. */
+const LATE = 2;
+
+/**
+ * Calls back after a time in which `active` was not set.
+ *
+ * While the thread is blocked, bytes wait to be received. Under `serve()` a turn
+ * dispatches few events, and so not all of them before the next check. Such a check
+ * does not end the time: there is another period for the bytes.
+ */
 export class IdleWatch {
   /** Set on each activity: one store, where reading the clock costs 90 ns. */
   active = false;
   readonly #timer: Timer;
   /** Upper bound of the last activity time, which is not recorded itself. */
   #idleSince = now();
+  #checkedAt = this.#idleSince;
+  /** Whether a late check has prolonged the time: a busy loop would do so forever. */
+  #prolonged = false;
 
   constructor(loop: Loop, milliseconds: number, onIdle: () => void) {
-    this.#timer = loop.callEvery(milliseconds / CHECKS, () => {
-      // Checks are not counted, because after a busy time two follow closely.
-      const time = now();
-      if (this.active) this.#idleSince = time;
-      else if (time - this.#idleSince >= milliseconds) onIdle();
-      this.active = false;
+    const period = milliseconds / CHECKS;
+    this.#timer = loop.callEvery(period, () => {
+      if (this.#isOver(milliseconds, period)) onIdle();
     });
+  }
+
+  #isOver(milliseconds: number, period: number): boolean {
+    // Checks are not counted, because after a busy time two follow closely.
+    const time = now();
+    const isLate = time - this.#checkedAt > LATE * period;
+    this.#checkedAt = time;
+    const wasActive = this.active;
+    this.active = false;
+    if (wasActive) {
+      this.#idleSince = time;
+      this.#prolonged = false;
+      return false;
+    }
+    if (time - this.#idleSince < milliseconds) return false;
+    if (!isLate || this.#prolonged) return true;
+    this.#idleSince = time - milliseconds + period;
+    this.#prolonged = true;
+    return false;
   }
 
   /** Keeps `run()` and the process alive. This is the default. */

@@ -119,6 +119,45 @@ onEachBackend(
 );
 
 onAnyBackend(
+  "listen(): idleTimeout ends no connection whose bytes came while the thread was blocked",
+  async (stage) => {
+    const { reactor } = stage;
+    const all = Promise.withResolvers<void>();
+    const ends: unknown[] = [];
+    const open: Connection[] = [];
+    let received = 0;
+    const options = { idleTimeout: 1600 };
+    const acceptor = stage.listen((peer) => {
+      open.push(peer);
+      peer.onData = () => {
+        if (++received === peers.length) all.resolve();
+      };
+      peer.onClose = (error) => {
+        ends.push(error);
+        all.resolve();
+      };
+    }, options);
+    // Many more than serve() dispatches in a turn.
+    const peers = Array.from(
+      { length: 300 },
+      () => stage.dial(acceptor.address),
+    );
+    stage.until(() => open.length === peers.length, "all connections");
+    for (const peer of peers) peer.send("x");
+    reactor.callSoon(() => {
+      const end = performance.now() + 1800;
+      while (performance.now() < end);
+    });
+    const served = reactor.serve();
+    await all.promise;
+    assertEquals([ends, received], [[], peers.length]);
+    for (const connection of open) connection.onClose = null;
+    reactor.stop();
+    await served;
+  },
+);
+
+onAnyBackend(
   "write(): 16 MiB may be queued for one peer, and more ends the connection",
   (stage) => {
     const { connection } = stage.narrow();
