@@ -8,7 +8,8 @@ import { attach, createConnection } from "../../../adapters/node/mod.ts";
 import { absenceOf } from "../../program.ts";
 import { emulated, test } from "../../util.ts";
 import { type Certificate, makeCertificate } from "./certificate.ts";
-import { Bridge, inTime, stop } from "./networks.ts";
+import { Bridge, closed, inTime, stop } from "./networks.ts";
+import { Peer } from "./peer.ts";
 
 const openssl = await absenceOf("openssl", "version");
 const curl = await absenceOf("curl", "--version");
@@ -73,6 +74,42 @@ testTls(
     await stop(server);
   },
   curl,
+);
+
+testTls(
+  "https: the answers to a malformed and to a late request are sent",
+  async (bridge, certificate) => {
+    const times = { headersTimeout: 100, connectionsCheckingInterval: 20 };
+    const options = { ...certificate, ...times };
+    const server = https.createServer(options, () => {});
+    const port = await bridge.listen(server);
+    for (
+      const [request, answer] of [
+        ["GARBAGE\r\n\r\n", "HTTP/1.1 400 Bad Request\r\n"],
+        ["GET / HT", "HTTP/1.1 408 Request Timeout\r\n"],
+      ] as const
+    ) {
+      using peer = await Peer.connectTls(port, certificate.cert);
+      await peer.send(request);
+      const received = await peer.rest();
+      assertEquals(received.slice(0, answer.length), answer);
+    }
+    await stop(server);
+  },
+);
+
+testTls(
+  "tls: bytes that are written before destroy() are sent",
+  async (bridge, certificate) => {
+    const server = tls.createServer(certificate, (socket) => {
+      socket.write("reply");
+      socket.destroy();
+    });
+    const port = await bridge.listen(server);
+    using peer = await Peer.connectTls(port, certificate.cert);
+    assertEquals(await peer.rest(), "reply");
+    await closed(server);
+  },
 );
 
 testTls(
