@@ -30,6 +30,9 @@ import { type SocketType, typeOfNumber } from "./socket_fd.ts";
 import { optionPlace, type SocketOptions } from "./socket_options.ts";
 import { winsock } from "./winsock.ts";
 
+/** The largest number that C's `int` can carry. */
+const INT_MAX = 0x7fff_ffff;
+
 /** The direction that `Socket.shutdown` ends. */
 export type ShutdownDirection = "read" | "write" | "both";
 
@@ -99,7 +102,7 @@ export abstract class BaseSocket<A extends AnyAddress = SocketAddress>
    * @throws {SystemError} `Deno.errors.AddrInUse`
    */
   listen(backlog: number = system().constants.SOMAXCONN): void {
-    if (!Number.isInteger(backlog) || backlog < 0 || backlog > 0x7fff_ffff) {
+    if (!Number.isInteger(backlog) || backlog < 0 || backlog > INT_MAX) {
       throw new RangeError(`Cannot use a backlog of ${backlog}`);
     }
     const result = libc().listen(openFd(this), backlog);
@@ -205,6 +208,7 @@ export abstract class BaseSocket<A extends AnyAddress = SocketAddress>
    * @param number The option's number
    * @param byteLength The largest length of its value
    * @returns the bytes that the system wrote
+   * @throws {RangeError} if the length is negative, no whole number or too large
    * @throws {SystemError} `ENOPROTOOPT` if the socket has no such option, and others
    */
   getRawOption(
@@ -212,6 +216,13 @@ export abstract class BaseSocket<A extends AnyAddress = SocketAddress>
     number: number,
     byteLength: number,
   ): Uint8Array<ArrayBuffer> {
+    // An object may be a smaller number in the first of two conversions, the room.
+    // The kernel would write behind it.
+    if (
+      !Number.isInteger(byteLength) || byteLength < 0 || byteLength > INT_MAX
+    ) {
+      throw new RangeError(`Cannot read ${byteLength} bytes of an option`);
+    }
     const value = new Uint8Array(new ArrayBuffer(byteLength));
     const length = Uint32Array.of(byteLength);
     const fd = openFd(this);

@@ -465,6 +465,22 @@ testWith("raw options are read in full, however often", (scope) => {
   assertEquals(read, bytes);
 });
 
+testWith("a raw option is read into a whole number of bytes only", (scope) => {
+  const socket = scope.use(Socket.create());
+  const { SOL_SOCKET, SO_TYPE } = system().constants;
+  const conversions = [0, 4];
+  const growing = { valueOf: () => conversions.shift() ?? 4 };
+  for (const length of [growing, "4", null, NaN, 1.5, -1, 2 ** 32]) {
+    assertThrows(
+      () => socket.getRawOption(SOL_SOCKET, SO_TYPE, length as number),
+      RangeError,
+      "bytes of an option",
+    );
+  }
+  assertEquals(conversions.length, 2);
+  assertEquals(socket.getRawOption(SOL_SOCKET, SO_TYPE, 0).length, 0);
+});
+
 testWith(
   "listen() sets an option, and refuses an invalid backlog",
   (scope) => {
