@@ -37,13 +37,19 @@ export class GatheredMessage {
    * @param first The index of the first
    * @param offset How many bytes of the first are skipped
    * @throws {TypeError} if one is no `Uint8Array`
-   * @throws {RangeError} if the offset is not within the first
+   * @throws {RangeError} if the offset is not within the first, or that is not within
+   *   the pieces
    */
   gather(
     pieces: readonly Uint8Array<ArrayBuffer>[],
     first: number,
     offset: number,
   ): void {
+    if (!(Number.isInteger(first) && first >= 0 && first <= pieces.length)) {
+      throw new RangeError(
+        `Cannot start at piece ${first} of ${pieces.length}`,
+      );
+    }
     const count = Math.min(pieces.length - first, MAXIMUM_PIECES);
     let room = MOST_AT_ONCE;
     const { address, length: word } = system().iovec;

@@ -58,15 +58,17 @@ export function checkRoom(buffer: BufferSource): void {
  *
  * @param skipped How many bytes of it are skipped
  * @throws {TypeError} if it is no `Uint8Array`
- * @throws {RangeError} if it has fewer bytes, perhaps because they were transferred
+ * @throws {RangeError} if that is no whole number, or it has fewer bytes, perhaps because they were transferred
  *   away
  */
 export function checkPiece(piece: unknown, skipped: number): void {
   const error = uint8ArrayError(piece, "send");
   if (error !== null) throw error;
-  if (!(skipped >= 0 && skipped <= (piece as Uint8Array).length)) {
+  const { length } = piece as Uint8Array;
+  // An object may be another number in the arithmetic of the caller.
+  if (!(Number.isInteger(skipped) && skipped >= 0 && skipped <= length)) {
     throw new RangeError(
-      `Cannot skip ${skipped} bytes of ${(piece as Uint8Array).length}`,
+      `Cannot skip ${skipped} bytes of ${length}`,
     );
   }
 }

@@ -328,7 +328,7 @@ export class Socket<A extends AnyAddress = SocketAddress>
    * @param offset How many bytes of it were sent already
    * @returns how many bytes were taken, `WOULD_BLOCK` (-1) if there was no room
    * @throws {TypeError} if a piece is no `Uint8Array`
-   * @throws {RangeError} if the offset is not within the first piece
+   * @throws {RangeError} if the start is not within the pieces
    * @throws {SystemError} as `send`
    */
   sendPieces(

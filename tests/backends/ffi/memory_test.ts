@@ -93,6 +93,23 @@ test("sockets and descriptors refuse memory that was transferred or shrunk", () 
   assertEquals(right.recv(new Uint8Array(16)), 3);
 });
 
+test("pieces start at a whole number within them, or nothing is sent", () => {
+  const [left, right] = socketPair();
+  using _left = left;
+  using _right = right;
+  const piece = new Uint8Array([1, 2]);
+  const conversions = [0, 0, -4096];
+  const falling = { valueOf: () => conversions.shift() ?? 0 };
+  for (const wrong of [falling, "1", null, true, NaN, 0.5, -1, 3, 2 ** 32]) {
+    const number = wrong as number;
+    assertThrows(() => left.sendPieces([piece], number), RangeError, "piece");
+    assertThrows(() => left.sendPieces([piece], 0, number), RangeError, "skip");
+  }
+  assertEquals(right.recv(new Uint8Array(16)), -1);
+  assertEquals(left.sendPieces([piece], 0, 1), 1);
+  assertEquals(left.sendPieces([piece], 1), 0);
+});
+
 test(
   "sockets and descriptors take every kind of view, and empty ones",
   () => {
