@@ -241,7 +241,7 @@ export class Socket<A extends AnyAddress = SocketAddress>
    * @param flags MSG_* of `<sys/socket.h>`: 2 is MSG_PEEK on every system
    * @returns the number of bytes; 0 at end of file, for an empty datagram and for an
    *   empty buffer; `WOULD_BLOCK` (-1) if nothing is available
-   * @throws {TypeError} if it is no buffer, or one that was transferred away
+   * @throws {TypeError} if it is no buffer, or a transferred one, or flags are no `int`
    * @throws {RangeError} if the length is not within the buffer
    * @throws {SystemError} `Deno.errors.ConnectionReset` and others
    */
@@ -298,7 +298,7 @@ export class Socket<A extends AnyAddress = SocketAddress>
    * @param length How many of them. Default: all
    * @param flags MSG_* of `<sys/socket.h>`
    * @returns how many bytes were taken, `WOULD_BLOCK` (-1) if there was no room
-   * @throws {TypeError} if it is no buffer, or one that was transferred away
+   * @throws {TypeError} as `recv`
    * @throws {RangeError} if the length is not within the data
    * @throws {SystemError} `Deno.errors.BrokenPipe` (never a signal),
    *   `Deno.errors.ConnectionReset` and others

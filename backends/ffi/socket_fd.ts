@@ -139,8 +139,23 @@ export function acceptFd(listener: number): number {
 
 let sendFlags = -1;
 
-/** Adds MSG_NOSIGNAL if the system has it: a broken pipe is an error, never a signal. */
+/**
+ * Adds MSG_NOSIGNAL if the system has it: a broken pipe is an error, never a signal.
+ *
+ * @throws {TypeError} as `checkFlags`
+ */
 export function quietly(flags: number): number {
   if (sendFlags === -1) sendFlags = system().constants.MSG_NOSIGNAL ?? 0;
-  return flags | sendFlags;
+  return flags === 0 ? sendFlags : checkFlags(flags) | sendFlags;
+}
+
+/**
+ * Checks the flags of a message. To combine an object with flags converts it, which
+ * could transfer memory away whose address is taken already.
+ *
+ * @throws {TypeError} if they are no whole number of 32 bits
+ */
+export function checkFlags(flags: number): number {
+  if (typeof flags === "number" && flags === (flags | 0)) return flags;
+  throw new TypeError(`Cannot use ${String(flags)} as flags of a message`);
 }

@@ -39,7 +39,7 @@ import {
   SOCKADDR_STORAGE_BYTES,
   type SocketAddress,
 } from "./socket_address.ts";
-import { quietly } from "./socket_fd.ts";
+import { checkFlags, quietly } from "./socket_fd.ts";
 import {
   cmsghdrLayout,
   controlSpace,
@@ -153,10 +153,7 @@ export function sendMessage(
 ): number {
   const { address, descriptors = [], control = {}, flags = 0 } = options;
   checkOptions(options, SEND_OPTIONS);
-  const length = checkMemory(data, data?.byteLength);
-  if (length === 0 && descriptors.length > 0) {
-    throw new RangeError("Cannot pass descriptors without a byte of data");
-  }
+  checkFlags(flags);
   const isIPv6 = family === system().constants.AF_INET6;
   const messages = rawControl(control, isIPv6, system());
   if (descriptors.length > 0) messages.push(rightsOf(descriptors));
@@ -164,6 +161,11 @@ export function sendMessage(
   const nameLength = address === undefined
     ? 0
     : encodeFor(family, addressBytes, address, system());
+  // Last: reading the options can run code that transfers the memory away.
+  const length = checkMemory(data, data?.byteLength);
+  if (length === 0 && descriptors.length > 0) {
+    throw new RangeError("Cannot pass descriptors without a byte of data");
+  }
   const header = headerOf(data, length, encoded);
   if (nameLength > 0) header.setName(0, addressOf(addressBytes), nameLength);
   try {
@@ -223,6 +225,7 @@ export function receiveMessage(
   checkOptions(options, RECEIVE_OPTIONS);
   checkCount("descriptors", descriptors);
   checkCount("bytes of control messages", control);
+  checkFlags(flags);
   const length = checkMemory(buffer, buffer?.byteLength);
   const layout = cmsghdrLayout(system());
   const rights = descriptors > 0 ? controlSpace(4 * descriptors, layout) : 0;

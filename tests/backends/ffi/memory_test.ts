@@ -9,12 +9,13 @@ import { bytesOf, pageAligned } from "../../../backends/ffi/memory.ts";
 import {
   close,
   read,
+  type SendMessageOptions,
   Socket,
   socketPair,
   write,
 } from "../../../backends/ffi/mod.ts";
 import { pipeEnds, readSoon } from "../../descriptors.ts";
-import { anyFile, test } from "../../util.ts";
+import { anyFile, posixTest, test } from "../../util.ts";
 
 /** Values that are no memory, by the name that an error gives them. */
 const NO_MEMORY: readonly (readonly [name: string, value: unknown])[] = [
@@ -108,6 +109,69 @@ test("pieces start at a whole number within them, or nothing is sent", () => {
   assertEquals(right.recv(new Uint8Array(16)), -1);
   assertEquals(left.sendPieces([piece], 0, 1), 1);
   assertEquals(left.sendPieces([piece], 1), 0);
+});
+
+test("flags of a message are whole numbers of 32 bits, or nothing is sent", () => {
+  const [left, right] = socketPair();
+  using _left = left;
+  using _right = right;
+  left.send(new Uint8Array([1]));
+  const data = new Uint8Array(8);
+  const moving = { valueOf: () => data.buffer.transfer().byteLength };
+  for (const wrong of [moving, "2", null, true, NaN, 0.5, 2 ** 31, 2 ** 32]) {
+    const flags = wrong as number;
+    const uses = [
+      () => left.send(data, 8, flags),
+      () => left.sendTo(data, { path: "" }, flags),
+      () => left.sendMessage(data, { flags }),
+      () => right.recv(data, 8, flags),
+      () => right.recvFrom(data, flags),
+      () => right.receiveMessage(data, { flags }),
+    ];
+    for (const use of uses) assertThrows(use, TypeError, undefined, `${use}`);
+  }
+  assertEquals(data.length, 8);
+  assertEquals(right.recv(data), 1);
+});
+
+posixTest("options that transfer the data away send none of it", () => {
+  const [left, right] = socketPair("datagram");
+  using _left = left;
+  using _right = right;
+  const gone = (data: Uint8Array<ArrayBuffer>): undefined =>
+    void data.buffer.transfer();
+  const options = (data: Uint8Array<ArrayBuffer>): SendMessageOptions[] => [
+    {
+      control: {
+        get others() {
+          return gone(data) ?? [];
+        },
+      },
+    },
+    {
+      address: {
+        get path() {
+          return gone(data) ?? "";
+        },
+      },
+    },
+    {
+      descriptors: [{
+        get fd() {
+          return gone(data) ?? left.fd;
+        },
+      }],
+    },
+  ];
+  for (let index = 0; index < 3; index++) {
+    const data = new Uint8Array(8);
+    assertThrows(
+      () => left.sendMessage(data, options(data)[index]),
+      TypeError,
+      "transferred",
+    );
+  }
+  assertEquals(right.recv(new Uint8Array(16)), -1);
 });
 
 test(
