@@ -300,13 +300,7 @@ export abstract class BaseSocket<A extends AnyAddress = SocketAddress>
    * @throws {SystemError} `Deno.errors.NotConnected`
    */
   shutdown(direction: ShutdownDirection): void {
-    const { SHUT_RD, SHUT_WR, SHUT_RDWR } = system().constants;
-    const how = { read: SHUT_RD, write: SHUT_WR, both: SHUT_RDWR }[direction];
-    if (how === undefined) {
-      throw new TypeError(
-        `Cannot shut down "${direction}": it must be "read", "write" or "both"`,
-      );
-    }
+    const how = shutdownNumber(direction);
     const result = libc().shutdown(openFd(this), how);
     if (result < 0) throw systemError("shutdown", -result);
   }
@@ -377,6 +371,23 @@ export abstract class BaseSocket<A extends AnyAddress = SocketAddress>
   /** Closes the socket at the end of a `using` scope. */
   [Symbol.dispose](): void {
     this.close();
+  }
+}
+
+/** The SHUT_* number of a direction. */
+function shutdownNumber(direction: ShutdownDirection): number {
+  const { SHUT_RD, SHUT_WR, SHUT_RDWR } = system().constants;
+  switch (direction) {
+    case "read":
+      return SHUT_RD;
+    case "write":
+      return SHUT_WR;
+    case "both":
+      return SHUT_RDWR;
+    default:
+      throw new TypeError(
+        `Cannot shut down "${direction}": it must be "read", "write" or "both"`,
+      );
   }
 }
 

@@ -32,16 +32,21 @@ export type SocketType = "stream" | "datagram" | "seqpacket" | "raw";
 function typeNumber(type: SocketType): number {
   const { SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET, SOCK_RAW } =
     system().constants;
-  const number = {
-    stream: SOCK_STREAM,
-    datagram: SOCK_DGRAM,
-    seqpacket: SOCK_SEQPACKET,
-    raw: SOCK_RAW,
-  }[type];
-  if (number !== undefined) return number;
-  throw new TypeError(
-    `Cannot use type "${type}": it must be "stream", "datagram", "seqpacket" or "raw"`,
-  );
+  // Not a table: every object has a "constructor", which would become the number 0.
+  switch (type) {
+    case "stream":
+      return SOCK_STREAM;
+    case "datagram":
+      return SOCK_DGRAM;
+    case "seqpacket":
+      return SOCK_SEQPACKET;
+    case "raw":
+      return SOCK_RAW;
+    default:
+      throw new TypeError(
+        `Cannot use type "${type}": it must be "stream", "datagram", "seqpacket" or "raw"`,
+      );
+  }
 }
 
 /** The type that a number of SOCK_* means. */

@@ -22,11 +22,11 @@ import { LONGEST_WAIT, Timespec } from "./structs/time.ts";
  */
 export type TimerFdClock = "monotonic" | "boottime" | "realtime";
 
-const CLOCKS: Readonly<Record<TimerFdClock, number>> = {
-  realtime: 0,
-  monotonic: 1,
-  boottime: 7,
-};
+const CLOCKS: ReadonlyMap<TimerFdClock, number> = new Map([
+  ["realtime", 0],
+  ["monotonic", 1],
+  ["boottime", 7],
+]);
 
 const TFD_TIMER_ABSTIME = 1;
 const TFD_TIMER_CANCEL_ON_SET = 2;
@@ -87,7 +87,7 @@ export class TimerFd implements Disposable {
    * @throws {SystemError} if there are no descriptors left: `EMFILE`
    */
   constructor(clock: TimerFdClock = "monotonic") {
-    const number = CLOCKS[clock];
+    const number = CLOCKS.get(clock);
     if (number === undefined) {
       throw new TypeError(`Cannot use "${clock}" as the clock of a timer`);
     }

@@ -111,7 +111,9 @@ test("TimerFd: wrong times and clocks are refused, and a closed timer", () => {
     assertThrows(() => timer.set(1, time), RangeError, String(time));
     assertThrows(() => timer.setAt(time), RangeError, String(time));
   }
-  assertThrows(() => new TimerFd("sundial" as TimerFdClock), TypeError);
+  for (const clock of ["sundial", "constructor", ["monotonic"]]) {
+    assertThrows(() => new TimerFd(clock as TimerFdClock), TypeError, "clock");
+  }
   const options = { cancelOnSet: true };
   assertThrows(() => timer.setAt(1, options), TypeError, "monotonic");
   assertThrows(

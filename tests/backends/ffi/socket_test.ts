@@ -503,6 +503,20 @@ testWith("create() refuses a domain or a type that is none", () => {
   );
 });
 
+test("create() and shutdown() refuse names that every object has, and lists", () => {
+  const [left, right] = socketPair();
+  using _left = left;
+  using _right = right;
+  for (const name of ["constructor", "toString", "__proto__", ["both"]]) {
+    const [type, direction] = [name as SocketType, name as "both"];
+    assertThrows(() => Socket.create("IPv4", type), TypeError, "must be");
+    assertThrows(() => socketPair(type), TypeError, "must be");
+    assertThrows(() => left.shutdown(direction), TypeError, "must be");
+  }
+  assertEquals(left.send(new Uint8Array(1)), 1);
+  assertEquals(right.send(new Uint8Array(1)), 1);
+});
+
 test("every call on a closed socket says that it is closed", () => {
   const socket = Socket.create("IPv4", "datagram");
   socket.close();
