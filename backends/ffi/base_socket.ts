@@ -151,8 +151,8 @@ export abstract class BaseSocket<A extends AnyAddress = SocketAddress>
    * began to listen.
    *
    * @throws {Deno.errors.NotSupported} on illumos
-   * @throws {SystemError} `Deno.errors.NotConnected`, and `ENOPROTOOPT` and others if
-   *   it is no Unix socket
+   * @throws {SystemError} `Deno.errors.NotConnected`; if it is no Unix socket, that on
+   *   Linux, and `ENOPROTOOPT` and others elsewhere
    */
   get peerCredentials(): PeerCredentials {
     return readCredentials((level, number, byteLength) =>

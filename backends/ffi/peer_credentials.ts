@@ -8,6 +8,7 @@
  */
 
 import { system } from "./current_system.ts";
+import { systemError } from "./errors.ts";
 
 /** The process that connected, or that listens. */
 export interface PeerCredentials {
@@ -18,6 +19,9 @@ export interface PeerCredentials {
   /** The effective group. */
   readonly gid: number;
 }
+
+/** The number that no user has on any system: (uid_t) -1. */
+const NO_USER = 0xffff_ffff;
 
 /** Reads an option of a socket by its numbers. */
 type GetOption = (
@@ -30,6 +34,7 @@ type GetOption = (
  * Asks the system for the peer.
  *
  * @throws {Deno.errors.NotSupported} if this system has no such option
+ * @throws {SystemError} `Deno.errors.NotConnected` if there is no peer
  */
 export function readCredentials(getOption: GetOption): PeerCredentials {
   const { os, name, constants } = system();
@@ -37,7 +42,7 @@ export function readCredentials(getOption: GetOption): PeerCredentials {
     case "linux": {
       // SO_PEERCRED: struct ucred { pid_t pid; uid_t uid; gid_t gid; }
       const view = viewOf(getOption(constants.SOL_SOCKET, 17, 12));
-      return at(view, 0, 4, 8);
+      return requirePeer(at(view, 0, 4, 8));
     }
     case "darwin": {
       // LOCAL_PEERCRED is a struct xucred, LOCAL_PEERPID a pid_t
@@ -56,6 +61,12 @@ export function readCredentials(getOption: GetOption): PeerCredentials {
         `Cannot read the credentials of a peer: ${name} lacks the option`,
       );
   }
+}
+
+/** Linux has no error for a socket without a peer: the user is then (uid_t) -1. */
+function requirePeer(credentials: PeerCredentials): PeerCredentials {
+  if (credentials.uid !== NO_USER) return credentials;
+  throw systemError("getsockopt", system().errno.ENOTCONN!);
 }
 
 function viewOf(bytes: Uint8Array<ArrayBuffer>): DataView {

@@ -345,6 +345,13 @@ test("peerCredentials: of a socket pair they are this process", () => {
   right.close();
 }, ONLY_LINUX);
 
+test("peerCredentials: without a peer they are an error", () => {
+  for (const domain of ["unix", "IPv4"] as const) {
+    using socket = Socket.create(domain);
+    assertThrows(() => socket.peerCredentials, Deno.errors.NotConnected);
+  }
+}, ONLY_LINUX);
+
 test(
   "peerCredentials: of a connection they are those of the peer",
   async () => {
