@@ -123,9 +123,8 @@ function flagsOf(mode: FileMode, options: OpenFileOptions): number {
 }
 
 function permissionsOf({ permissions = 0o666 }: OpenFileOptions): number {
-  if (Number.isInteger(permissions) && (permissions & ~0o7777) === 0) {
-    return permissions;
-  }
+  const isWithin = permissions >= 0 && permissions <= 0o7777;
+  if (Number.isInteger(permissions) && isWithin) return permissions;
   throw new RangeError(
     `Cannot use ${permissions} as permissions: they are 0 to 0o7777`,
   );

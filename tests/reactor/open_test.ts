@@ -334,6 +334,7 @@ onAnyBackend(
       [{ creat: true }, TypeError, 'did you mean "create"'],
       [{ create: true }, TypeError, 'with mode "r"'],
       [{ permissions: 0o10000 }, RangeError, "4096"],
+      [{ permissions: 2 ** 32 }, RangeError, "4294967296"],
       [{ permissions: 1.5 }, RangeError, "1.5"],
     ];
     for (const [options, type, message] of wrong) {
