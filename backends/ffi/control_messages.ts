@@ -10,6 +10,7 @@
  */
 
 import { formatIPv4, formatIPv6, parseIPv4, parseIPv6 } from "./ip_address.ts";
+import { uint8ArrayError } from "./memory.ts";
 import { checkOptions, type OptionNames } from "./options.ts";
 import type { RawControlMessage } from "./structs/control.ts";
 import type { System } from "./system.ts";
@@ -233,9 +234,10 @@ function decodeInfo(
  * The control messages of names.
  *
  * @param isIPv6 Whether the socket is one of IPv6
- * @throws {TypeError} if there is an unknown name, or the address is none of the socket
- * @throws {RangeError} if the time to live is not within 0 and 255, or the number of the
- *   interface no whole number of 32 bits
+ * @throws {TypeError} if there is an unknown name, the address is none of the socket, or
+ *   data is no `Uint8Array`
+ * @throws {RangeError} if the time to live is not within 0 and 255, or another number no
+ *   whole one of 32 bits
  * @throws {Deno.errors.NotSupported} if the system lacks one
  */
 export function rawControl(
@@ -246,6 +248,7 @@ export function rawControl(
   checkOptions(control, NAMES);
   const { packetInfo, timeToLive, others = [] } = control;
   const messages = [...others];
+  messages.forEach(checkRaw);
   if (packetInfo !== undefined) {
     messages.push(
       isIPv6 ? encodeInfo6(packetInfo, system) : encodeInfo(packetInfo, system),
@@ -255,6 +258,16 @@ export function rawControl(
     messages.push(encodeTimeToLive(timeToLive, isIPv6, system));
   }
   return messages;
+}
+
+/** Anything with a length would be sent as so many zeros, or one byte of each word. */
+function checkRaw({ level, type, data }: RawControlMessage): void {
+  const error = uint8ArrayError(data, "send");
+  if (error !== null) throw error;
+  if (level === (level | 0) && type === (type | 0)) return;
+  throw new RangeError(
+    `Cannot send a control message of level ${level} and type ${type}`,
+  );
 }
 
 function encodeInfo(info: PacketInfo, system: System): RawControlMessage {

@@ -7,6 +7,7 @@
  * @module
  */
 
+import { uint8ArrayError } from "./memory.ts";
 import type { System } from "./system.ts";
 
 /** The address of a netlink socket: the kernel is port 0. */
@@ -86,6 +87,7 @@ const HARDWARE_BYTES = 8;
  * Writes an address behind its family.
  *
  * @returns the length of the `struct sockaddr`
+ * @throws {TypeError} if the hardware address is no `Uint8Array`
  * @throws {RangeError} if a number does not fit its field
  */
 export function encodeSpecial(
@@ -105,6 +107,8 @@ export function encodeSpecial(
     return os === "linux" ? 16 : 12;
   }
   const { hardwareAddress = new Uint8Array(0), protocol = 0 } = address;
+  const error = uint8ArrayError(hardwareAddress, "use");
+  if (error !== null) throw error;
   if (hardwareAddress.length > HARDWARE_BYTES) {
     throw new RangeError(
       `Cannot use a hardware address of ${hardwareAddress.length} bytes`,

@@ -162,6 +162,23 @@ for (const { system, info, ttl, info6, hopLimit, time } of rows) {
   });
 }
 
+Deno.test("rawControl: the data of a further message is a Uint8Array, its numbers of 32 bits", () => {
+  const system = linux("x86_64");
+  const encode = (other: object): RawControlMessage[] =>
+    rawControl({ others: [other as RawControlMessage] }, false, system);
+  const good = { level: 1, type: -1, data: new Uint8Array(4) };
+  assertEquals(encode(good), [good]);
+  for (const data of [Uint16Array.of(300), [1], { length: 4 }, "a", null]) {
+    assertThrows(() => encode({ ...good, data }), TypeError, "Uint8Array");
+  }
+  for (const number of [2 ** 40, 1.5, "1", undefined]) {
+    for (const wrong of [{ level: number }, { type: number }]) {
+      const message = { ...good, ...wrong };
+      assertThrows(() => encode(message), RangeError, `${number}`);
+    }
+  }
+});
+
 Deno.test("rawControl: the number of an interface is a whole one of 32 bits", () => {
   const system = linux("x86_64");
   for (const [address, isIPv6] of [["127.0.0.1", false], ["::1", true]]) {

@@ -51,6 +51,18 @@ for (const [address, length, text] of addresses) {
   });
 }
 
+Deno.test("a hardware address is a Uint8Array, whatever else has a length", () => {
+  const target = new Uint8Array(128);
+  for (const value of [Uint16Array.of(300), [1], { length: 3 }, "abcdef", 5]) {
+    const address = { interface: 1, hardwareAddress: value } as AnyAddress;
+    assertThrows(
+      () => encodeAddress(target, address, x86),
+      TypeError,
+      "must be a Uint8Array",
+    );
+  }
+});
+
 Deno.test("macOS: vsock has its own length and family, in the place of Linux's", () => {
   const target = new Uint8Array(128);
   const system = darwin("aarch64");
