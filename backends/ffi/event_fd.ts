@@ -81,11 +81,12 @@ export class EventFd implements Disposable {
    *
    * @param value Default: 1
    * @returns false if the sum would be larger than 2^64 - 2: wait until it is writable
-   * @throws {RangeError} if the value is not within 0 and 2^64 - 2
+   * @throws {RangeError} if the value is no whole number within 0 and 2^64 - 2
    * @throws {Deno.errors.BadResource} if the counter is closed
    */
   write(value: number | bigint = 1): boolean {
-    if (!(value >= 0 && value <= LARGEST)) {
+    const isNumber = typeof value === "bigint" || Number.isInteger(value);
+    if (!isNumber || value < 0 || value > LARGEST) {
       throw new RangeError(`Cannot add ${value} to an eventfd`);
     }
     this.#value[0] = BigInt(value);

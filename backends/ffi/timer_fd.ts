@@ -112,7 +112,7 @@ export class TimerFd implements Disposable {
    * @param milliseconds 0 disarms it
    * @param interval Milliseconds between further expirations. Default: 0, which is no
    *   further one
-   * @throws {RangeError} if one of them is not within 0 and 24.8 days
+   * @throws {RangeError} if one of them is no number within 0 and 24.8 days
    * @throws {Deno.errors.BadResource} if the timer is closed
    */
   set(milliseconds: number, interval: number = 0): void {
@@ -137,7 +137,7 @@ export class TimerFd implements Disposable {
     if (cancelOnSet && this.#clock !== "realtime") {
       throw new TypeError(`Cannot cancel when ${this.#clock} time is set`);
     }
-    const milliseconds = Number(time);
+    const milliseconds = time instanceof Date ? time.getTime() : time;
     checkTime(milliseconds, Number.MAX_SAFE_INTEGER);
     const seconds = Math.floor(milliseconds / 1000);
     const nanoseconds = Math.floor((milliseconds - seconds * 1000) * 1e6);
@@ -199,6 +199,8 @@ export function createTimerFd(): TimerFd | null {
 }
 
 function checkTime(milliseconds: number, longest: number): void {
-  if (milliseconds >= 0 && milliseconds <= longest) return;
+  // Of other types null is 0, which would disarm the timer.
+  const isNumber = typeof milliseconds === "number";
+  if (isNumber && milliseconds >= 0 && milliseconds <= longest) return;
   throw new RangeError(`Cannot set a timer to ${milliseconds} milliseconds`);
 }

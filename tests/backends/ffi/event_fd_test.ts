@@ -46,9 +46,11 @@ test(
   "EventFd: wrong values and options are refused, and a closed counter",
   () => {
     using counter = new EventFd();
-    for (const value of [-1, 2n ** 64n - 1n, NaN]) {
-      assertThrows(() => counter.write(value), RangeError, String(value));
+    for (const value of [-1, -1n, 2n ** 64n - 1n, NaN, 1.5, "2", true, null]) {
+      const wrong = value as number;
+      assertThrows(() => counter.write(wrong), RangeError, `add ${value}`);
     }
+    assertEquals(counter.read(), null);
     assertThrows(() => new EventFd({ initial: -1 }), RangeError, "-1");
     const options = { semaphor: true } as object;
     assertThrows(() => new EventFd(options), TypeError, "semaphor");
@@ -106,7 +108,8 @@ test("TimerFd: a time of day expires then, one in the past at once", () => {
 
 test("TimerFd: wrong times and clocks are refused, and a closed timer", () => {
   const timer = new TimerFd();
-  for (const time of [-1, NaN, Infinity]) {
+  for (const wrong of [-1, NaN, Infinity, "5", true, null, [5]]) {
+    const time = wrong as number;
     assertThrows(() => timer.set(time), RangeError, String(time));
     assertThrows(() => timer.set(1, time), RangeError, String(time));
     assertThrows(() => timer.setAt(time), RangeError, String(time));
