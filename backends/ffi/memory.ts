@@ -58,8 +58,8 @@ export function checkRoom(buffer: BufferSource): void {
  *
  * @param skipped How many bytes of it are skipped
  * @throws {TypeError} if it is no `Uint8Array`
- * @throws {RangeError} if that is no whole number, or it has fewer bytes, perhaps because they were transferred
- *   away
+ * @throws {RangeError} if that is no whole number, or it has fewer bytes, perhaps
+ *   because they were transferred away
  */
 export function checkPiece(piece: unknown, skipped: number): void {
   const error = uint8ArrayError(piece, "send");
