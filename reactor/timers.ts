@@ -113,6 +113,8 @@ export class TimerQueue {
   #timers: QueuedTimer[] = [];
   #deadlines = new Float64Array(FEW);
   #cancelled = 0;
+  /** Active timers that were taken out, and are not called yet. */
+  #taken = 0;
   #sequence = 0;
   readonly #onChange: () => void;
 
@@ -123,7 +125,7 @@ export class TimerQueue {
 
   /** How many timers are active. */
   get size(): number {
-    return this.#timers.length - this.#cancelled;
+    return this.#timers.length - this.#cancelled + this.#taken;
   }
 
   /**
@@ -177,6 +179,7 @@ export class TimerQueue {
     while (due.length < maximum && this.nextDeadline() <= time) {
       due.push(this.#popFirst());
     }
+    this.#taken += due.length;
     return due;
   }
 
@@ -186,6 +189,7 @@ export class TimerQueue {
    * Missed calls are skipped.
    */
   settle(timer: QueuedTimer, time: number): void {
+    this.#taken--;
     if (timer.interval === 0) {
       timer.deadline = OVER;
       if (timer.referenced) this.count(-1);
@@ -202,7 +206,10 @@ export class TimerQueue {
   /** Counts a cancelled timer. */
   forget(timer: QueuedTimer): void {
     if (timer.referenced) this.count(-1);
-    if (!timer.queued) return;
+    if (!timer.queued) {
+      this.#taken--;
+      return;
+    }
     this.#cancelled++;
     const length = this.#timers.length;
     if (length > FEW && this.#cancelled > length / 2) this.#removeCancelled();
@@ -213,6 +220,7 @@ export class TimerQueue {
     for (const timer of this.#timers) timer.deadline = OVER;
     this.#timers = [];
     this.#cancelled = 0;
+    this.#taken = 0;
     this.referenced = 0;
   }
 

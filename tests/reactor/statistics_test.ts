@@ -50,6 +50,30 @@ onEachBackend(
   },
 );
 
+onAnyBackend(
+  "stats(): within the callback of a timer, the others that are due count as active",
+  (stage) => {
+    const { reactor } = stage;
+    const counts: number[] = [];
+    const count = (): void => void counts.push(reactor.stats().timers);
+    reactor.callLater(1, count);
+    const late = reactor.callLater(1, count);
+    reactor.callLater(1, () => {
+      count();
+      late.cancel();
+      cancelled.cancel();
+      count();
+    });
+    const cancelled = reactor.callLater(1, count);
+    using interval = reactor.callEvery(1, count);
+    block(3);
+    reactor.runOnce();
+    assertEquals(counts, [4, 3, 2, 2 - 1, 1]);
+    interval.cancel();
+    assertEquals(reactor.stats().timers, 0);
+  },
+);
+
 onEachBackend(
   "stats(): internal registrations are not counted",
   async (stage) => {
