@@ -14,6 +14,7 @@ import { fileDescriptor } from "../../backends/ffi/descriptor.ts";
 import {
   bytesReadOf,
   bytesWrittenOf,
+  closesOf,
   countTransfers,
   movesOf,
 } from "../../backends/ffi/transfers.ts";
@@ -50,6 +51,7 @@ export class Observation implements Observer {
   #started = 0;
   #fd = -1;
   #moves = 0;
+  #closes = 0;
   /** Unread bytes before the callback; null if they are not checked. */
   #unread: number | null = null;
 
@@ -82,6 +84,7 @@ export class Observation implements Observer {
     this.#fd = fd;
     if (fd !== -1) {
       this.#moves = movesOf(fd);
+      this.#closes = closesOf(fd);
       const checked = this.counts.idle(fd) >= SPIN - CHECKED;
       this.#unread = checked ? unreadBytes(fd) : null;
     }
@@ -99,6 +102,8 @@ export class Observation implements Observer {
       this.#noteStall(name, fd, took, "");
     }
     this.#sampler?.renew(time);
+    // The callback closed it: the number may have the next owner already.
+    if (closesOf(fd) !== this.#closes) return;
     if (this.#progressed(events)) this.counts.countProgress(fd);
     else if (this.counts.countIdle(fd) >= SPIN) this.#noteSpin(fd);
   }

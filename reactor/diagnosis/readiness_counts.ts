@@ -22,16 +22,16 @@ export class ReadinessCounts implements Counts {
   }
 
   since(fd: number): number | null {
-    const time = this.#since[fd] ?? NaN;
+    const time = this.#isCurrent(fd) ? this.#since[fd]! : NaN;
     return Number.isNaN(time) ? null : time;
   }
 
   ready(fd: number): number {
-    return this.#ready[fd] ?? 0;
+    return this.#isCurrent(fd) ? this.#ready[fd]! : 0;
   }
 
   idle(fd: number): number {
-    return this.#idle[fd] ?? 0;
+    return this.#isCurrent(fd) ? this.#idle[fd]! : 0;
   }
 
   /** Counts an event with progress, which permits another report. */
@@ -53,6 +53,14 @@ export class ReadinessCounts implements Counts {
     if (this.#reported[fd] === 1) return false;
     this.#reported[fd] = 1;
     return true;
+  }
+
+  /**
+   * Whether the counts are those of the present file. A paused one is not registered, and
+   * its number may have had another owner before.
+   */
+  #isCurrent(fd: number): boolean {
+    return this.#closes[fd] === closesOf(fd);
   }
 
   /** Makes room, and begins the counts anew if the descriptor was closed meanwhile. */

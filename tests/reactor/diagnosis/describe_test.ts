@@ -304,6 +304,27 @@ onAnyBackend(
   },
 );
 
+onAnyBackend(
+  "describe(): a paused connection has no counts of the former owner of its number",
+  async (stage) => {
+    const { reactor } = stage;
+    await reactor.diagnose();
+    const { connection, peer } = stage.connection();
+    const { fd } = connection;
+    connection.onData = () => connection.abort();
+    peer.send("x");
+    stage.until(() => connection.closed, "the end");
+    using pair = pairOf();
+    const adopted = [pair.left, pair.right]
+      .map((socket) => reactor.adopt(socket));
+    for (const each of adopted) each.pause();
+    assert(adopted.some((each) => each.fd === fd), "number was not used again");
+    const { since, ready, idle } = await rowOf(reactor, fd);
+    assertEquals({ since, ready, idle }, { since: null, ready: 0, idle: 0 });
+    for (const each of adopted) each.abort();
+  },
+);
+
 test("diagnose(): a closed reactor is refused", async () => {
   const reactor = new Reactor();
   reactor.close();
