@@ -161,6 +161,7 @@ export class Loop implements ServedLoop {
       onReady();
     });
     this.#internal.add(fileobj);
+    this.#serving?.changed();
   }
 
   unwatch(fileobj: FileObject): void {

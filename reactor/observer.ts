@@ -31,7 +31,10 @@ export interface Observer {
   beforeEvent(fileobj: FileObject): void;
   /** Called after it, also if it has thrown. */
   afterEvent(fileobj: FileObject, events: number, callback: Callback): void;
-  /** Called before the callback of a timer or the like. Returns the time. */
+  /**
+   * Called before the callback of a timer or the like. Returns the time; NaN within
+   * another callback, which counts the time of both.
+   */
   beforeCall(): number;
   /** Called after it, also if it has thrown, with the time that `beforeCall()` returned. */
   afterCall(callback: () => void, started: number): void;

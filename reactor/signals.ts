@@ -4,7 +4,6 @@
  * @module
  */
 
-import { EVENT_READ, type FileObject } from "../backends/selector.ts";
 import { SignalPipe } from "../backends/signal_pipe.ts";
 import type { Loop } from "./loop.ts";
 import { DESTROY, type Owned, PLACE } from "./owned.ts";
@@ -40,13 +39,12 @@ export class Signals implements Owned {
     this.#loop = loop;
     try {
       loop.own(this);
-      loop.register(this, EVENT_READ, Signals.#onReady);
+      loop.watch(this, () => this.#dispatch());
     } catch (error) {
       loop.disown(this);
       this.#pipe.close();
       throw error;
     }
-    loop.countUnreferenced(1);
   }
 
   /** The descriptor that is readable after a signal. */
@@ -64,6 +62,8 @@ export class Signals implements Owned {
     const watcher = (): void => {
       if (watchers.has(watcher)) callback();
     };
+    // Diagnosis reports a stall by the name of the function that is called.
+    Object.defineProperty(watcher, "name", { value: callback.name });
     watchers.add(watcher);
     const cancel = (): boolean => {
       if (!watchers.delete(watcher)) return false;
@@ -81,14 +81,9 @@ export class Signals implements Owned {
       watchers.clear();
       this.#toggle(signal, byte);
     }
-    this.#loop.forget(this);
-    this.#loop.countUnreferenced(-1);
+    this.#loop.unwatch(this);
     this.#pipe.close();
   }
-
-  static readonly #onReady = (fileobj: FileObject): void => {
-    (fileobj as Signals).#dispatch();
-  };
 
   #dispatch(): void {
     for (const byte of this.#pipe.read()) {

@@ -49,6 +49,8 @@ export class Observation implements Observer {
   readonly #limit = new ReportLimit();
   // The event whose callback is called: no turn begins within a callback.
   #started = 0;
+  /** Whether a callback is called, which counts the time of those that it calls. */
+  #within = false;
   #fd = -1;
   #moves = 0;
   #closes = 0;
@@ -82,6 +84,8 @@ export class Observation implements Observer {
   beforeEvent(fileobj: FileObject): void {
     const fd = this.#watchedFd(fileobj);
     this.#fd = fd;
+    // The reactor's own only lead to callbacks, each counted alone.
+    this.#within = fd !== -1;
     if (fd !== -1) {
       this.#moves = movesOf(fd);
       this.#closes = closesOf(fd);
@@ -94,9 +98,10 @@ export class Observation implements Observer {
   afterEvent(fileobj: FileObject, events: number, callback: Callback): void {
     const time = now();
     const took = time - this.#started;
-    this.#count(took);
     const fd = this.#fd;
+    this.#within = false;
     if (fd === -1) return;
+    this.#count(took);
     if (took >= this.#options.stallThreshold) {
       const name = nameOfCallback(fileobj, callback, this.#described);
       this.#noteStall(name, fd, took, "");
@@ -109,10 +114,14 @@ export class Observation implements Observer {
   }
 
   beforeCall(): number {
+    if (this.#within) return NaN;
+    this.#within = true;
     return now();
   }
 
   afterCall(callback: () => void, started: number): void {
+    if (Number.isNaN(started)) return;
+    this.#within = false;
     const took = now() - started;
     this.#count(took);
     if (took < this.#options.stallThreshold) return;

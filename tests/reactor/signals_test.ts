@@ -2,8 +2,13 @@
  * Signals as callbacks, during `run()` and `serve()`.
  */
 
-import { assert, assertEquals, assertThrows } from "@std/assert";
-import { Reactor } from "../../reactor/mod.ts";
+import {
+  assert,
+  assertEquals,
+  assertGreaterOrEqual,
+  assertThrows,
+} from "@std/assert";
+import { type Diagnosis, Reactor } from "../../reactor/mod.ts";
 import { openLibrary } from "../../backends/ffi/libc.ts";
 import { startDeno } from "../program.ts";
 import { denoProgram, eventually, openFds, PATIENCE } from "../util.ts";
@@ -52,6 +57,41 @@ test(
     assert(performance.now() - start < PATIENCE / 2);
   },
 );
+
+test("onSignal(): its pipe has no row in describe(), and is not counted", async () => {
+  using reactor = patientReactor();
+  reactor.onSignal("SIGUSR2", () => reactor.stop());
+  const rows = await Array.fromAsync(reactor.describe());
+  assertEquals(rows.map(({ subject }) => subject), ["timer"]);
+  assertEquals(reactor.stats().registered, 0);
+  kill("SIGUSR2");
+  reactor.callLater(PATIENCE, () => {});
+  reactor.run();
+  assertEquals(reactor.stats().events, 0);
+});
+
+test("onSignal(): a slow callback is measured and reported once, with its name", async () => {
+  using reactor = patientReactor();
+  const found: Diagnosis[] = [];
+  await reactor.diagnose({
+    stallThreshold: 20,
+    onDiagnosis: (diagnosis) => found.push(diagnosis),
+  });
+  let took = 0;
+  reactor.onSignal("SIGUSR2", function slow(): void {
+    const start = performance.now();
+    while (took < 20) took = performance.now() - start;
+    reactor.stop();
+  });
+  kill("SIGUSR2");
+  reactor.callLater(PATIENCE, () => {});
+  reactor.run();
+  const stalls = found.filter((each) => each.kind === "stall");
+  assertEquals(stalls.map(({ callback }) => callback), ["slow"]);
+  const { callbackTime, longestCallback } = reactor.stats();
+  assertEquals(callbackTime, longestCallback);
+  assertGreaterOrEqual(longestCallback, took);
+});
 
 test(
   "onSignal(): the callback is called during serve(), parked or not [M01]",
