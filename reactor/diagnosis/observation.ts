@@ -16,7 +16,6 @@ import {
   bytesWrittenOf,
   closesOf,
   countTransfers,
-  movesOf,
 } from "../../backends/ffi/transfers.ts";
 import { isReady, unreadBytes } from "../../backends/ffi/unread_input.ts";
 import { EVENT_WRITE, type FileObject } from "../../backends/selector.ts";
@@ -52,7 +51,6 @@ export class Observation implements Observer {
   /** Whether a callback is called, which counts the time of those that it calls. */
   #within = false;
   #fd = -1;
-  #moves = 0;
   #closes = 0;
   /** Unread bytes before the callback; null if they are not checked. */
   #unread: number | null = null;
@@ -87,7 +85,6 @@ export class Observation implements Observer {
     // The reactor's own only lead to callbacks, each counted alone.
     this.#within = fd !== -1;
     if (fd !== -1) {
-      this.#moves = movesOf(fd);
       this.#closes = closesOf(fd);
       const checked = this.counts.idle(fd) >= SPIN - CHECKED;
       this.#unread = checked ? unreadBytes(fd) : null;
@@ -172,10 +169,10 @@ export class Observation implements Observer {
     this.longestCallback = Math.max(this.longestCallback, milliseconds);
   }
 
-  /** Whether the callback has moved data. */
+  /** Whether data was moved since the last event: by the callback, or after a promise. */
   #progressed(events: number): boolean {
     const fd = this.#fd;
-    if (movesOf(fd) !== this.#moves) return true;
+    if (this.counts.moved(fd)) return true;
     if (this.#unread === null) return false;
     if (unreadBytes(fd) !== this.#unread) return true;
     const read = (events & ~EVENT_WRITE) !== 0;

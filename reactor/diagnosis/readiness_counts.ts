@@ -4,7 +4,7 @@
  * @module
  */
 
-import { closesOf } from "../../backends/ffi/transfers.ts";
+import { closesOf, movesOf } from "../../backends/ffi/transfers.ts";
 import type { Counts } from "../observer.ts";
 
 /** The columns by descriptor, allocated when diagnosis begins. */
@@ -13,6 +13,7 @@ export class ReadinessCounts implements Counts {
   #ready = new Uint32Array(64);
   #idle = new Uint32Array(64);
   #reported = new Uint8Array(64);
+  #moves = new Uint32Array(64);
   #closes = new Uint32Array(64);
 
   /** Notes the time of a registration. */
@@ -32,6 +33,18 @@ export class ReadinessCounts implements Counts {
 
   idle(fd: number): number {
     return this.#isCurrent(fd) ? this.#idle[fd]! : 0;
+  }
+
+  /**
+   * Returns whether data was moved since the last call. A program that awaits
+   * `readable()` reads after the event.
+   */
+  moved(fd: number): boolean {
+    this.#renew(fd);
+    const moves = movesOf(fd);
+    if (this.#moves[fd] === moves) return false;
+    this.#moves[fd] = moves;
+    return true;
   }
 
   /** Counts an event with progress, which permits another report. */
@@ -70,7 +83,8 @@ export class ReadinessCounts implements Counts {
     if (this.#closes[fd] === closes) return;
     this.#closes[fd] = closes;
     this.#since[fd] = NaN;
-    this.#ready[fd] = this.#idle[fd] = this.#reported[fd] = 0;
+    this.#moves[fd] = this.#ready[fd] = this.#idle[fd] = 0;
+    this.#reported[fd] = 0;
   }
 
   #grow(least: number): void {
@@ -85,6 +99,7 @@ export class ReadinessCounts implements Counts {
     };
     this.#ready = copied(new Uint32Array(length), this.#ready);
     this.#idle = copied(new Uint32Array(length), this.#idle);
+    this.#moves = copied(new Uint32Array(length), this.#moves);
     this.#closes = copied(new Uint32Array(length), this.#closes);
     this.#reported = copied(new Uint8Array(length), this.#reported);
   }

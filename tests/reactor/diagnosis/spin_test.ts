@@ -1,6 +1,6 @@
 /** Spins: a descriptor that is ready again and again, while nothing moves. */
 
-import { assertEquals } from "@std/assert";
+import { assertEquals, assertGreaterOrEqual, assertLess } from "@std/assert";
 import { system } from "../../../backends/ffi/current_system.ts";
 import { opens } from "../../../backends/ffi/library.ts";
 import type { Socket } from "../../../backends/ffi/mod.ts";
@@ -146,6 +146,33 @@ onAnyBackend(
     stage.reactor.modify(socket, EVENT_READ | EVENT_WRITE, () => {});
     spin(stage);
     assertEquals(spins.length, 2);
+  },
+);
+
+onAnyBackend(
+  "spin: a promise after which data is read is none, and leaves no idle events",
+  async (stage) => {
+    const { reactor } = stage;
+    const spins = await spinsOf(stage);
+    const [socket, peer] = readable(stage);
+    fillSocket(socket);
+    // It keeps the registration between two promises of readable().
+    reactor.addWriter(socket, function room(): void {});
+    const served = reactor.serve();
+    for (let count = 0; count < TURNS; count++) {
+      await reactor.readable(socket);
+      assertEquals(socket.recv(new Uint8Array(16)), 1);
+      peer.send(bytesOf("x"));
+    }
+    for await (const row of reactor.describe()) {
+      if (row.subject === "timer" || row.fd !== socket.fd) continue;
+      assertLess(row.idle!, 2);
+      assertGreaterOrEqual(row.ready!, TURNS);
+    }
+    assertEquals(spins, []);
+    reactor.removeWriter(socket);
+    reactor.stop();
+    await served;
   },
 );
 
