@@ -15,7 +15,7 @@ import {
   metrics,
 } from "@opentelemetry/api";
 import { checkOptions, type OptionNames } from "../../backends/ffi/options.ts";
-import type { Reactor } from "../../reactor/mod.ts";
+import type { Reactor, ReactorStatistics } from "../../reactor/mod.ts";
 import { createInstruments, type Instruments } from "./instruments.ts";
 
 /** Options of `instrument()`. */
@@ -95,17 +95,19 @@ function observer(
   attributes: Attributes,
 ): (result: BatchObservableResult) => void {
   let before = reactor.stats();
+  let callbackTime = before.callbackTime;
   return (result) => {
     if (reactor.closed) return;
     const stats = reactor.stats();
     const turns = stats.turns - before.turns;
     const events = stats.events - before.events;
+    callbackTime += timeSince(before, stats);
     before = stats;
     const values: Readonly<Record<keyof typeof observed, number>> = {
       turns: stats.turns,
       events: stats.events,
       eventsPerTurn: turns === 0 ? 0 : events / turns,
-      callbackTime: stats.callbackTime / 1000,
+      callbackTime: callbackTime / 1000,
       longestCallback: stats.longestCallback / 1000,
       timers: stats.timers,
       registered: stats.registered,
@@ -117,4 +119,16 @@ function observer(
       result.observe(observed[key], values[key], attributes);
     }
   };
+}
+
+/**
+ * The time in callbacks between two readings. `diagnose()` begins it anew, while a counter
+ * never falls.
+ */
+function timeSince(
+  before: ReactorStatistics,
+  { callbackTime }: ReactorStatistics,
+): number {
+  const begun = callbackTime < before.callbackTime;
+  return begun ? callbackTime : callbackTime - before.callbackTime;
 }

@@ -122,6 +122,31 @@ test("instrument(): a callback that blocks is a lag of the loop", () => {
   assert(fake.lags.every((lag) => lag >= 0));
 });
 
+test("instrument(): the time in callbacks does not fall when diagnosis ends or begins anew", async () => {
+  using reactor = new Reactor();
+  const fake = fakeMeter();
+  using _metrics = instrument(reactor);
+  const slowTurn = (): void => {
+    reactor.callSoon(() => {
+      const end = performance.now() + 5;
+      while (performance.now() < end);
+    });
+    reactor.runOnce();
+  };
+  const times: number[] = [];
+  const collect = (): void => {
+    times.push(fake.collect()["pollux.loop.callback.time"]!);
+  };
+  for (const options of [{}, {}, false] as const) {
+    await reactor.diagnose(options);
+    collect();
+    slowTurn();
+    collect();
+  }
+  assertEquals(times, times.toSorted((a, b) => a - b));
+  assertGreaterOrEqual(times.at(-1)!, 0.009);
+});
+
 test("instrument(): neither the timer nor a collection keeps run() alive", () => {
   using reactor = new Reactor();
   fakeMeter();
