@@ -675,7 +675,7 @@ export class Reactor implements Disposable, AsyncDisposable {
    *
    * @param options How to report; `false` switches it off
    * @returns resolves when it is on, after Node's modules are loaded
-   * @throws {TypeError} if an option is unknown
+   * @throws {TypeError} if an option is unknown, or `onDiagnosis` not a function
    * @throws {RangeError} if the threshold is not positive
    * @throws {Deno.errors.BadResource} if the reactor is closed
    *

@@ -21,10 +21,13 @@ export async function diagnose(
   options: DiagnosisOptions | false,
 ): Promise<void> {
   const { loop } = described;
+  // Wrong options change nothing: not even an earlier call that still loads.
+  const complete = options === false
+    ? null
+    : diagnosisOptionsOf(options, printDiagnosis);
   const call = (calls.get(loop) ?? 0) + 1;
   calls.set(loop, call);
-  if (options === false) return loop.dispatcher.observer?.end();
-  const complete = diagnosisOptionsOf(options, printDiagnosis);
+  if (complete === null) return loop.dispatcher.observer?.end();
   const { stallThreshold, stacks } = complete;
   const channels = await openChannels();
   const sampler = stacks && stallThreshold !== Infinity

@@ -5,6 +5,7 @@
  */
 
 import { checkOptions, type OptionNames } from "../../backends/ffi/options.ts";
+import { checkCallback } from "../callback.ts";
 import type { DescriptorDescription } from "./description.ts";
 
 /** A descriptor that is ready again and again, while its callback makes no progress. */
@@ -67,7 +68,7 @@ const DIAGNOSIS_OPTIONS: OptionNames<DiagnosisOptions> = {
 /**
  * Checks the options, and returns them with their defaults.
  *
- * @throws {TypeError} if an option is unknown
+ * @throws {TypeError} if an option is unknown, or `onDiagnosis` not a function
  * @throws {RangeError} if the threshold is not positive
  */
 export function diagnosisOptionsOf(
@@ -77,6 +78,7 @@ export function diagnosisOptionsOf(
   checkOptions(options, DIAGNOSIS_OPTIONS);
   const { stallThreshold = Infinity, stacks = false, onDiagnosis = print } =
     options;
+  checkCallback(onDiagnosis);
   if (stallThreshold > 0) return { stallThreshold, stacks, onDiagnosis };
   throw new RangeError(
     `Cannot report stalls of ${stallThreshold} milliseconds`,

@@ -344,6 +344,19 @@ test("diagnose(): an unknown option and a threshold of 0 are refused", async () 
   );
 });
 
+test("diagnose(): an onDiagnosis that is no function is refused, and an earlier call takes effect", async () => {
+  using reactor = new Reactor();
+  const earlier = reactor.diagnose();
+  await assertRejects(
+    () => reactor.diagnose({ onDiagnosis: 5 as never }),
+    TypeError,
+  );
+  await earlier;
+  reactor.callSoon(() => {});
+  reactor.runOnce();
+  assertGreater(reactor.stats().callbackTime, 0);
+});
+
 onAnyBackend(
   "describe(): a datagram socket has the bytes of its messages, also of batches",
   async (stage) => {
