@@ -229,8 +229,11 @@ export class Acceptor<Address extends SocketAddress = SocketAddress>
   #end(error?: Error): void {
     this.#rest?.cancel();
     this.leave();
-    const { onClose } = this;
-    if (onClose !== null) loopOf(this).callSoon(() => onClose(error));
+    const program = this.onClose;
+    if (program === null) return;
+    const onClose = (): void => program(error);
+    const { dispatcher } = loopOf(this);
+    loopOf(this).callSoon(dispatcher.named(onClose, program));
   }
 
   #suspend(error: unknown): void {

@@ -217,7 +217,9 @@ export class Connection<A extends SocketAddress = SocketAddress>
       if (connection.closed) return;
       connection.guard(() => fields.onConnect?.(connection));
     };
-    loopOf(connection).callSoon(onConnect);
+    const { dispatcher } = loopOf(connection);
+    const named = dispatcher.named(onConnect, fields.onConnect);
+    loopOf(connection).callSoon(named);
     connection.flushGuarded();
   }
 

@@ -141,7 +141,10 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
         loop.dispatcher.observer?.datagramRefused(this, error);
         loop.callSoon(() => this.#report(error));
       },
-      drained: () => loop.callSoon(() => this.onDrain?.(this)),
+      drained: () => {
+        const onDrain = (): void => this.onDrain?.(this);
+        loop.callSoon(loop.dispatcher.named(onDrain, this.onDrain));
+      },
     });
   }
 
@@ -341,7 +344,9 @@ export class Datagram<Address extends SocketAddress = SocketAddress>
     this.#receiver.close();
     this.leave();
     this.#socket.close();
-    loopOf(this).callSoon(() => this.onClose?.(this));
+    const onClose = (): void => this.onClose?.(this);
+    const { dispatcher } = loopOf(this);
+    loopOf(this).callSoon(dispatcher.named(onClose, this.onClose));
   }
 
   /** Called by `reactor.describe()`. */

@@ -96,6 +96,20 @@ export class Dispatcher {
     this.#reports.report(ends ? tooManyFailures(error) : error);
   }
 
+  /**
+   * Gives a function of this package the name of the program's that it calls, by which
+   * diagnosis reports a stall. While that is off, this costs nothing.
+   */
+  named(
+    callback: () => void,
+    program: { readonly name: string } | null | undefined,
+  ): () => void {
+    if (this.observer !== null && program?.name) {
+      Object.defineProperty(callback, "name", { value: program.name });
+    }
+    return callback;
+  }
+
   /** Calls one callback, of a timer or the like. */
   call(callback: () => void): void {
     const { observer } = this;

@@ -385,7 +385,8 @@ export class Stream extends StreamWriter
     // Most short-lived connections have no onClose: then nothing is called.
     if (this.#onClose !== null || rareOf(this)?.onWritable) {
       const onClose = (): void => this.#reportClose();
-      loopOf(this).callSoon(onClose);
+      const { dispatcher } = loopOf(this);
+      loopOf(this).callSoon(dispatcher.named(onClose, this.#onClose));
     } else this.state |= CLOSE_UNREPORTED;
   }
 

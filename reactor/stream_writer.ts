@@ -352,7 +352,8 @@ export abstract class StreamWriter extends Endpoint {
     if (!drained || !this.is(PAUSED)) this.updateInterest();
     if (!drained) return;
     const onDrain = (): void => this.#drain();
-    loopOf(this).callSoon(onDrain);
+    const { dispatcher } = loopOf(this);
+    loopOf(this).callSoon(dispatcher.named(onDrain, this.onDrain));
   }
 
   #sendQueue(queue: WriteQueue): void {

@@ -114,6 +114,45 @@ onAnyBackend(
   },
 );
 
+onAnyBackend(
+  "stall: callbacks of the loop, as onClose, have the names of the program's functions",
+  async (stage) => {
+    const stalls = await stallsOf(stage);
+    const { reactor } = stage;
+    const acceptor = stage.listen((connection) => connection.end("x"));
+    acceptor.onClose = function forgetListener(): void {
+      block(6);
+    };
+    let ends = 0;
+    const client = reactor.connect(
+      acceptor.address,
+      function greet(): void {
+        block(6);
+      },
+    );
+    client.onData = () => {};
+    client.onClose = function reconnect(): void {
+      block(6);
+      acceptor.close();
+      ends++;
+    };
+    const datagram = reactor.datagram();
+    datagram.onClose = function forgetSocket(): void {
+      block(6);
+      ends++;
+    };
+    datagram.close();
+    stage.until(() => ends === 2 && acceptor.closed, "the ends");
+    stage.turns();
+    assertNamed(stalls, [
+      "forgetListener",
+      "forgetSocket",
+      "greet",
+      "reconnect",
+    ]);
+  },
+);
+
 onAnyBackend("stall: without a threshold none is reported", async (stage) => {
   const found: Diagnosis[] = [];
   await stage.reactor.diagnose({ onDiagnosis: (each) => found.push(each) });
