@@ -415,7 +415,7 @@ export class Loop implements ServedLoop {
 
   #needWaker(): Waker {
     if (this.#waker === null) {
-      this.#waker = Waker.registeredWith(this.#selector);
+      this.#waker = Waker.registeredWith(this.#selector, this.dispatcher);
       this.#internal.add(this.#waker);
     }
     return this.#waker;

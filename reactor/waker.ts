@@ -6,11 +6,7 @@
 
 import { close, read, write } from "../backends/ffi/descriptor.ts";
 import { wakePair } from "../backends/ffi/wake_pair.ts";
-import {
-  EVENT_READ,
-  type FileObject,
-  type Selector,
-} from "../backends/selector.ts";
+import { EVENT_READ, type Selector } from "../backends/selector.ts";
 import type { Callback } from "./callback.ts";
 
 const ONE_BYTE = new Uint8Array(new ArrayBuffer(1));
@@ -51,21 +47,27 @@ export class Waker {
     [this.fd, this.wakeFd] = wakePair();
   }
 
-  /** Creates a waker that ends the waits of a selector, and drains itself. */
-  static registeredWith(selector: Selector<Callback>): Waker {
+  /**
+   * Creates a waker that ends the waits of a selector, and drains itself.
+   *
+   * @param counts Counted each event before its callback; a wake-up is none
+   */
+  static registeredWith(
+    selector: Selector<Callback>,
+    counts: { events: number },
+  ): Waker {
     const waker = new Waker();
     try {
-      selector.register(waker, EVENT_READ, Waker.#onReady);
+      selector.register(waker, EVENT_READ, () => {
+        counts.events--;
+        waker.drain();
+      });
       return waker;
     } catch (error) {
       waker.close();
       throw error;
     }
   }
-
-  static readonly #onReady = (fileobj: FileObject): void => {
-    (fileobj as Waker).drain();
-  };
 
   /** Empties the pipe: any number of bytes is one wake-up. */
   drain(): void {

@@ -89,6 +89,13 @@ onEachBackend(
   },
 );
 
+onEachBackend("stats(): a wake-up is no event", (stage) => {
+  const { reactor } = stage;
+  reactor.wake();
+  reactor.runOnce(1000);
+  assertEquals(reactor.stats().events, 0);
+});
+
 onAnyBackend("stats(): callbacks are not measured by default", (stage) => {
   const { reactor } = stage;
   reactor.callSoon(() => block(2));
