@@ -50,16 +50,21 @@ export async function* describe(
 
 /**
  * The rows: registered descriptors by their numbers, then owned ones that are not
- * registered, then timers. A registration that begins meanwhile may be missing.
+ * registered, then timers. A registration that begins meanwhile may be missing; none that
+ * ends meanwhile has a second row.
  */
 function* rowsOf(described: Described): Generator<Description, void> {
   const { loop } = described;
   const map = loop.selector.getMap();
+  const before = new Set<FileObject>();
   for (const key of map.values()) {
-    if (!loop.isInternal(key.fileobj)) yield describeKey(key, described);
+    if (loop.isInternal(key.fileobj)) continue;
+    before.add(key.fileobj);
+    yield describeKey(key, described);
   }
   for (const resource of loop.resources.list()) {
     if (!(resource instanceof Endpoint) || resource.closed) continue;
+    if (before.has(resource)) continue;
     const { fd } = resource;
     if (fd >= 0 && map.get(fd)?.fileobj === resource) continue;
     yield describeDescriptor(resource, fd, 0, "", described);

@@ -325,6 +325,24 @@ onAnyBackend(
   },
 );
 
+onAnyBackend(
+  "describe(): a connection that is paused after its row has no second one",
+  async (stage) => {
+    const { reactor } = stage;
+    const { connection } = stage.connection();
+    connection.onData = () => {};
+    const { fd } = connection;
+    let rows = 0;
+    for await (const row of reactor.describe()) {
+      if (row.subject === "timer" || row.fd !== fd) continue;
+      rows++;
+      connection.pause();
+    }
+    assertEquals(rows, 1);
+    assertEquals((await rowOf(reactor, fd)).paused, true);
+  },
+);
+
 test("diagnose(): a closed reactor is refused", async () => {
   const reactor = new Reactor();
   reactor.close();
