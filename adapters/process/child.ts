@@ -10,7 +10,7 @@ import { processCalls } from "../../backends/ffi/process_calls.ts";
 import { PollFds } from "../../backends/ffi/structs/pollfd.ts";
 import { POLLIN, pollOnce } from "../../backends/poll.ts";
 import { EVENT_READ, type FileObject } from "../../backends/selector.ts";
-import { Endpoint, loopOf } from "../../reactor/endpoint.ts";
+import { DESCRIBE, Endpoint, loopOf } from "../../reactor/endpoint.ts";
 import type { Loop } from "../../reactor/loop.ts";
 import { DESTROY } from "../../reactor/owned.ts";
 import type { Stream } from "../../reactor/stream.ts";
@@ -238,6 +238,16 @@ export class Child extends Endpoint implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.close();
     await this.status;
+  }
+
+  /** Called by `reactor.describe()`. */
+  override [DESCRIBE](): [
+    callback: string,
+    bytesQueued: number,
+    paused: boolean,
+  ] {
+    const { onExit } = this;
+    return [onExit ? onExit.name || "onExit" : "", 0, false];
   }
 
   /** Called by the loop when it is closed, which closes the streams itself. */

@@ -25,6 +25,7 @@ import {
   test,
 } from "../../util.ts";
 import { onLinux, textOf } from "./stage.ts";
+import "../../open_library.ts";
 
 /** The children of this process, zombies included. */
 function children(): string {
@@ -44,6 +45,30 @@ onLinux(
     });
     assertEquals((await textOf(child.stdout)).split("\n"), [...args, ""]);
     assertEquals(await child.status, { success: true, code: 0, signal: null });
+  },
+);
+
+onLinux(
+  "spawn: describe() and a stall name the onExit of a child",
+  async (stage) => {
+    const { reactor } = stage;
+    const stalls: string[] = [];
+    await reactor.diagnose({
+      stallThreshold: 20,
+      onDiagnosis: (found) => {
+        if (found.kind === "stall") stalls.push(found.callback);
+      },
+    });
+    const child = stage.spawn("cat", { stdin: "pipe" });
+    child.onExit = function restart(): void {
+      const end = performance.now() + 25;
+      while (performance.now() < end);
+    };
+    const names = (await Array.fromAsync(reactor.describe()))
+      .map(({ callback }) => callback);
+    assert(names.includes("restart"), `${names}`);
+    child.stdin.end();
+    await eventually(() => stalls.includes("restart"), "a report");
   },
 );
 
