@@ -17,7 +17,6 @@ import {
 } from "./connection_duplex.ts";
 import { nodeError, withCode } from "./errors.ts";
 import { guardParser } from "./parser_guard.ts";
-import { sendBeforeDestroy } from "./secure_streams.ts";
 import { handleOf, internalsOf } from "./server_handle.ts";
 import { noteThrown } from "./thrown_errors.ts";
 
@@ -106,7 +105,6 @@ function accept(server: Server, connection: Connection): void {
   internals._connections++;
   duplex.server = server;
   addDirectHandle(duplex);
-  sendBeforeDestroy(server, duplex);
   duplex.once("close", () => {
     internals._connections--;
     internals._emitCloseIfDrained();

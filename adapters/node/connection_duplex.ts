@@ -28,6 +28,7 @@ import {
 import { IdleTimer } from "./idle_timer.ts";
 import { pushEnd } from "./received_end.ts";
 import { refuseWrites } from "./refused_writes.ts";
+import { isBeneathTls } from "./secure_streams.ts";
 import { errorToEmit, noteThrown } from "./thrown_errors.ts";
 
 /** Called with the error of an operation, or with nothing after success. */
@@ -250,6 +251,13 @@ export class ConnectionDuplex extends Duplex {
     else this.once("finish", () => this.destroy());
   }
 
+  /** Closes at once, beneath `node:tls` after the bytes that it still encrypts. */
+  override destroy(error?: Error): this {
+    if (!isBeneathTls(this)) return super.destroy(error);
+    queueMicrotask(() => super.destroy(error));
+    return this;
+  }
+
   /** Destroys the stream, and resets the connection of a TCP peer. */
   resetAndDestroy(): this {
     this.#detach();
@@ -307,8 +315,7 @@ export class ConnectionDuplex extends Duplex {
 
   #connected(): void {
     this.#noteAddresses();
-    for (const configure of this.#deferred) configure();
-    this.#deferred = [];
+    for (const configure of this.#deferred.splice(0)) configure();
     this.#idle.note();
     try {
       this.emit("connect");

@@ -3,6 +3,7 @@
 import { assertEquals, assertMatch } from "@std/assert";
 import { once } from "node:events";
 import https from "node:https";
+import net from "node:net";
 import tls from "node:tls";
 import { attach, createConnection } from "../../../adapters/node/mod.ts";
 import { absenceOf } from "../../program.ts";
@@ -107,6 +108,53 @@ testTls(
     });
     const port = await bridge.listen(server);
     using peer = await Peer.connectTls(port, certificate.cert);
+    assertEquals(await peer.rest(), "reply");
+    await closed(server);
+  },
+);
+
+testTls(
+  "tls: bytes that a client writes before destroy() are sent",
+  async (bridge, certificate) => {
+    const received = Promise.withResolvers<string>();
+    const server = tls.createServer(certificate, (socket) => {
+      let text = "";
+      socket.on("data", (chunk) => text += chunk);
+      socket.on("end", () => received.resolve(text));
+      socket.on("error", () => {});
+      socket.write("greeting");
+    });
+    const port = await bridge.listen(server);
+    const client = tls.connect({
+      socket: createConnection(bridge.reactor, { port }),
+      servername: "localhost",
+      ca: certificate.cert,
+    });
+    await once(client, "data");
+    client.write("farewell");
+    client.destroy();
+    assertEquals(await received.promise, "farewell");
+    await stop(server);
+  },
+);
+
+testTls(
+  "tls: bytes written before destroy() are sent after STARTTLS",
+  async (bridge, certificate) => {
+    const secureContext = tls.createSecureContext(certificate);
+    const server = net.createServer((socket) => {
+      const secure = new tls.TLSSocket(socket, {
+        isServer: true,
+        secureContext,
+      });
+      secure.once("data", () => {
+        secure.write("reply");
+        secure.destroy();
+      });
+    });
+    const port = await bridge.listen(server);
+    using peer = await Peer.connectTls(port, certificate.cert);
+    await peer.send("request");
     assertEquals(await peer.rest(), "reply");
     await closed(server);
   },
