@@ -279,18 +279,18 @@ export const identity: Cases = [
     needs: "reportsClosed",
     run(stage): void {
       const { selector } = stage;
-      const { left } = stage.pair();
-      const { reader } = stage.pipe();
-      const { fd } = reader;
-      selector.register(reader, EVENT_READ, "closed");
-      reader.close();
+      const { left, right } = stage.pair();
+      const { fd } = right;
+      const file = { fd };
+      selector.register(file, EVENT_READ, "closed");
+      right.close();
+      file.fd = -1;
       assertEquals(selector.wait(1000), 1);
       stage.duplicateTo(left.fd, fd);
-      reader.fd = fd;
-      const key = selector.register(reader, EVENT_WRITE, "opened");
-      assertEquals(selector.unregister(reader), key);
+      file.fd = fd;
+      const key = selector.register(file, EVENT_WRITE, "opened");
+      assertEquals(selector.unregister(file), key);
       assertEquals(selector.getMap().size, 0);
-      reader.fd = -1;
     },
   },
   {

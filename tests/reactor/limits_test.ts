@@ -18,6 +18,7 @@ import {
   type ReactorOptions,
 } from "../../reactor/mod.ts";
 import {
+  anyFile,
   NEEDS_POSIX,
   pairOf,
   PATIENCE,
@@ -203,8 +204,9 @@ onAnyBackend(
       stage.until(() => log.lines.length > 1, "the end");
       const error = "close Cannot queue more than 10 bytes";
       assertEquals(log.lines, ["end", error], name);
-      const received = new Uint8Array(20);
-      assertEquals(peer.recv(received), "queued".length, name);
+      // The abort is a reset. With it, Windows discards the bytes before.
+      if (!anyFile) continue;
+      assertEquals(peer.recv(new Uint8Array(20)), "queued".length, name);
     }
   },
 );
