@@ -7,11 +7,11 @@
  * @module
  */
 
-import type { Duplex } from "node:stream";
 import { setImmediate } from "node:timers";
+import { type Connected, isBeneathTls } from "./secure_streams.ts";
 
 /** A socket. Only one of a server or a client of `node:http` has a parser. */
-type Parsed = Duplex & { readonly parser?: object | null };
+type Parsed = Connected & { readonly parser?: object | null };
 
 /**
  * Lets "end" be emitted, also where nothing reads. At the end `node:http` aborts the
@@ -25,6 +25,8 @@ export function pushEnd(socket: Parsed): void {
     socket.once("resume", () => setImmediate(() => pushEnd(socket)));
     return;
   }
+  // Its end destroys the stream of TLS, which may still hold bytes. That ends it later.
+  if (isBeneathTls(socket)) socket.allowHalfOpen = true;
   socket.push(null);
   socket.read(0);
 }

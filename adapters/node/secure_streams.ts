@@ -17,7 +17,7 @@ import type { Server } from "node:net";
 import type { Duplex } from "node:stream";
 
 /** A connection. A client has no server. */
-type Served = Duplex & {
+export type Connected = Duplex & {
   readonly server: Server | null;
   readonly _readableState?: { readonly pipes?: readonly unknown[] };
 };
@@ -26,7 +26,7 @@ type Served = Duplex & {
 const LISTENER = "ondata";
 
 /** Whether `node:tls` reads and writes a stream. */
-export function isBeneathTls(stream: Served): boolean {
+export function isBeneathTls(stream: Connected): boolean {
   // Only such a server has it. To import `node:tls` for a test would load it.
   if (stream.server !== null && "setSecureContext" in stream.server) {
     return true;

@@ -7,7 +7,7 @@ import net from "node:net";
 import tls from "node:tls";
 import { attach, createConnection } from "../../../adapters/node/mod.ts";
 import { absenceOf } from "../../program.ts";
-import { emulated, test } from "../../util.ts";
+import { emulated, nextTurn, test } from "../../util.ts";
 import { type Certificate, makeCertificate } from "./certificate.ts";
 import { Bridge, closed, inTime, stop } from "./networks.ts";
 import { Peer } from "./peer.ts";
@@ -135,6 +135,38 @@ testTls(
     client.destroy();
     assertEquals(await received.promise, "farewell");
     await stop(server);
+  },
+);
+
+testTls(
+  "tls: a client that is paused at the peer's end receives the bytes before it",
+  async (bridge, certificate) => {
+    const server = tls.createServer(certificate, (socket) => {
+      socket.on("data", () => {});
+      socket.end("x".repeat(30_000));
+    });
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const { port } = server.address() as net.AddressInfo;
+    const connection = createConnection(bridge.reactor, { port });
+    const ended = once(connection, "end");
+    const client = tls.connect({
+      socket: connection,
+      servername: "localhost",
+      ca: certificate.cert,
+    });
+    await once(client, "secureConnect");
+    client.pause();
+    await ended;
+    // A stream that its end destroys is destroyed after some turns.
+    for (let turn = 0; turn < 10; turn++) await nextTurn();
+    let bytes = 0;
+    client.on("data", (chunk) => bytes += chunk.length);
+    client.resume();
+    await once(client, "end");
+    assertEquals(bytes, 30_000);
+    server.close();
+    await once(server, "close");
   },
 );
 
