@@ -35,6 +35,7 @@ import {
   assertWouldBlock,
   bytesOf,
   drainSocket,
+  emulated,
   fillSocket,
   NEEDS_PIPES,
   NEEDS_UNIX_SOCKETS,
@@ -478,7 +479,9 @@ testWith("a raw option is read into a whole number of bytes only", (scope) => {
     );
   }
   assertEquals(conversions.length, 2);
-  assertEquals(socket.getRawOption(SOL_SOCKET, SO_TYPE, 0).length, 0);
+  // QEMU refuses the address of no memory.
+  const least = emulated ? 4 : 0;
+  assertEquals(socket.getRawOption(SOL_SOCKET, SO_TYPE, least).length, least);
 });
 
 testWith(
