@@ -7,7 +7,7 @@ import net from "node:net";
 import tls from "node:tls";
 import { attach, createConnection } from "../../../adapters/node/mod.ts";
 import { absenceOf } from "../../program.ts";
-import { emulated, nextTurn, test } from "../../util.ts";
+import { emulated, eventually, nextTurn, test } from "../../util.ts";
 import { type Certificate, makeCertificate } from "./certificate.ts";
 import { Bridge, closed, inTime, stop } from "./networks.ts";
 import { Peer } from "./peer.ts";
@@ -163,8 +163,9 @@ testTls(
     let bytes = 0;
     client.on("data", (chunk) => bytes += chunk.length);
     client.resume();
-    await once(client, "end");
-    assertEquals(bytes, 30_000);
+    // After a pause, node:tls may emit no "end", on Deno's own sockets too.
+    await eventually(() => bytes === 30_000, "all bytes");
+    client.destroy();
     server.close();
     await once(server, "close");
   },
