@@ -166,7 +166,7 @@ export class Loop implements ServedLoop {
 
   unwatch(fileobj: FileObject): void {
     if (this.closed) return;
-    this.#selector.unregister(fileobj);
+    this.withdraw(fileobj);
     this.#internal.delete(fileobj);
   }
 
